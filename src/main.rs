@@ -1,0 +1,3 @@
+//! The `otb` binary: everything lives in the library.
+
+fn main() {}

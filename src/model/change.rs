@@ -1,0 +1,62 @@
+//! Statements about the cluster that can be checked against it, and the changes that make them true.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Endpoint, InstanceId, NodeKind, NodeName, Role};
+
+/// One ALTER NODE: a router's row as it is and as it shall be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RouteChange {
+    pub node: NodeName,
+    pub kind: NodeKind,
+    /// `host:port` as the router has it now.
+    pub from: String,
+    pub to: Endpoint,
+}
+
+/// A statement about the cluster. Steps carry them as pre- and postconditions; apply checks them live.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Condition {
+    /// The process runs in that role.
+    Runs { instance: InstanceId, role: Role },
+    /// The process does not run.
+    Stopped { instance: InstanceId },
+    /// The process does not run and its control file says "shut down".
+    CleanlyStopped { instance: InstanceId },
+    /// recovery.conf of a stopped instance makes it a standby of `upstream` at its next start.
+    Fenced { instance: InstanceId, upstream: InstanceId },
+    /// The standby has replayed all that `source`, which is stopped, ever wrote.
+    ReplayedAll { standby: InstanceId, source: InstanceId },
+    /// The router's row of `node` is host:port.
+    Routed { router: InstanceId, node: NodeName, to: Endpoint },
+    /// The router's pooler agrees with its pgxc_node.
+    PoolAgrees { router: InstanceId },
+    /// A statement sent through `coordinator` to `instance`'s node runs in exactly that process.
+    Reached { coordinator: InstanceId, instance: InstanceId },
+    /// The standby streams from `upstream`.
+    Streams { standby: InstanceId, upstream: InstanceId },
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Runs { instance, role } => write!(f, "{instance} runs as {role}"),
+            Self::Stopped { instance } => write!(f, "{instance} is stopped"),
+            Self::CleanlyStopped { instance } => write!(f, "{instance} is stopped cleanly"),
+            Self::Fenced { instance, upstream } => {
+                write!(f, "{instance} would start as a standby of {upstream} only")
+            }
+            Self::ReplayedAll { standby, source } => {
+                write!(f, "{standby} has replayed everything {source} wrote")
+            }
+            Self::Routed { router, node, to } => write!(f, "{router} routes {node} to {to}"),
+            Self::PoolAgrees { router } => write!(f, "the pooler of {router} agrees with its pgxc_node"),
+            Self::Reached { coordinator, instance } => write!(f, "{coordinator} reaches {instance}"),
+            Self::Streams { standby, upstream } => write!(f, "{standby} streams from {upstream}"),
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The words of the domain: names, endpoints, WAL positions, the declared cluster, and what was
+//! observed of the live one. Pure data, shared by every other room.
+
+mod change;
+mod cluster;
+mod fact;
+mod name;
+mod observation;
+mod place;
+mod wal;
+
+pub use change::{Condition, RouteChange};
+pub use cluster::{
+    Cluster, Connection, Instance, Node, NodeKind, OldMaster, Policy, Server, ShellAccess, ShellVia, SslMode,
+};
+pub use fact::{Fact, Unknown, UnknownKind};
+pub use name::{ClusterName, NameError, NodeName, ServerName};
+pub use observation::{
+    Control, ControlState, DataDir, InstanceFacts, Observation, Process, RecoveryFile, Role, Route, RouteKind, Sender,
+    StandbyFacts, TimelineSwitch,
+};
+pub use place::{Endpoint, Host, InstanceId};
+pub use wal::{Lsn, SystemId, Timeline};

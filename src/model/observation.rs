@@ -1,0 +1,270 @@
+//! What was learned of the live cluster in one look.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Endpoint, Fact, InstanceId, Lsn, NodeName, SystemId, Timeline};
+
+/// Every declared instance, each with what is known of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Observation {
+    pub instances: BTreeMap<InstanceId, InstanceFacts>,
+}
+
+/// What is known of one instance, a GTM, coordinator or datanode process.
+/// Facts that do not apply (routes of a GTM) are unknown with kind `not_asked`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct InstanceFacts {
+    /// Whether the server process runs: from an answer on its port, else from pg_ctl/gtm_ctl status.
+    pub process: Fact<Process>,
+    /// Of a running process.
+    pub role: Fact<Role>,
+    /// What the process calls itself (`SHOW pgxc_node_name`).
+    pub node_name: Fact<NodeName>,
+    /// `SHOW server_version`, for example `10.0 OpenTenBase V2`.
+    pub version: Fact<String>,
+    /// From SQL, else from pg_controldata.
+    pub system_id: Fact<SystemId>,
+    /// The timeline a master writes or a standby replays; of a stopped instance its control file's.
+    pub timeline: Fact<Timeline>,
+    /// Where its timeline's ancestors ended (pg_wal/NNNNNNNN.history), asked of masters over the shell.
+    pub history: Fact<Vec<TimelineSwitch>>,
+    /// The end of the WAL it holds: a master's insert position, a standby's replay position, of a stopped
+    /// instance the end of its last valid record.
+    pub wal_end: Fact<Lsn>,
+    /// When the process started, in seconds since 1970 as text: tells one run of a process from another.
+    pub started: Fact<String>,
+    /// Of a running standby.
+    pub standby: Fact<StandbyFacts>,
+    /// Of a running master: who replicates from it.
+    pub senders: Fact<Vec<Sender>>,
+    /// The pgxc_node table this process sees (a standby sees its master's as of the WAL it replayed).
+    pub routes: Fact<Vec<Route>>,
+    /// `pgxc_pool_check()`, asked of coordinator masters: does the pooler agree with pgxc_node?
+    pub pool_agrees: Fact<bool>,
+    /// From pg_controldata, asked where the process does not answer SQL or is stopped.
+    pub control: Fact<Control>,
+    /// The data directory as the shell sees it.
+    pub data_dir: Fact<DataDir>,
+}
+
+impl InstanceFacts {
+    /// Every fact unknown for the same reason.
+    pub fn unknown(kind: super::UnknownKind, why: &str) -> Self {
+        fn no<T>(kind: super::UnknownKind, why: &str) -> Fact<T> {
+            Fact::unknown(kind, why)
+        }
+        Self {
+            process: no(kind, why),
+            role: no(kind, why),
+            node_name: no(kind, why),
+            version: no(kind, why),
+            system_id: no(kind, why),
+            timeline: no(kind, why),
+            history: no(kind, why),
+            wal_end: no(kind, why),
+            started: no(kind, why),
+            standby: no(kind, why),
+            senders: no(kind, why),
+            routes: no(kind, why),
+            pool_agrees: no(kind, why),
+            control: no(kind, why),
+            data_dir: no(kind, why),
+        }
+    }
+
+    pub fn is_running(&self, role: Role) -> bool {
+        self.process.known() == Some(&Process::Running) && self.role.known() == Some(&role)
+    }
+
+    pub fn is_stopped(&self) -> bool {
+        self.process.known() == Some(&Process::Stopped)
+    }
+
+    /// Stopped, and pg_controldata says that the shutdown was clean.
+    pub fn is_cleanly_stopped(&self) -> bool {
+        self.is_stopped() && self.control.is_known_and(|control| control.state.is_clean())
+    }
+}
+
+/// One line of a timeline history file: `timeline` was left at `at`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TimelineSwitch {
+    pub timeline: Timeline,
+    pub at: Lsn,
+}
+
+/// Whether a server process runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Process {
+    Running,
+    Stopped,
+}
+
+impl Process {
+    /// The word for people.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// What a running process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    Master,
+    Standby,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Master => "master",
+            Self::Standby => "standby",
+        })
+    }
+}
+
+/// A standby's view of its replication.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StandbyFacts {
+    pub received: Option<Lsn>,
+    pub replayed: Option<Lsn>,
+    pub replay_paused: bool,
+    /// Whether a WAL receiver is streaming now.
+    pub streaming: bool,
+    /// Where it streams from: pg_stat_wal_receiver's conninfo, else recovery.conf's primary_conninfo.
+    pub upstream: Option<Endpoint>,
+}
+
+/// One row of pg_stat_replication.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Sender {
+    pub application_name: String,
+    pub client_addr: Option<String>,
+    /// `streaming`, `catchup`, `startup`, `backup`.
+    pub state: String,
+    pub sent: Option<Lsn>,
+    pub replayed: Option<Lsn>,
+    /// `async`, `sync`, `potential`, `quorum`.
+    pub sync_state: String,
+}
+
+/// One row of pgxc_node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Route {
+    /// As the server gave it; not necessarily a name the file knows.
+    pub node: String,
+    pub kind: RouteKind,
+    pub host: String,
+    pub port: u16,
+    /// v5's node_forward_port.
+    pub forward: Option<u16>,
+    /// v2.6's node_cluster_name or v5's node_plane_name.
+    pub cluster: String,
+}
+
+impl Route {
+    /// Whether this row leads to `endpoint`.
+    pub fn leads_to(&self, endpoint: &Endpoint) -> bool {
+        self.host == endpoint.host.as_str() && self.port == endpoint.port
+    }
+}
+
+/// pgxc_node.node_type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteKind {
+    /// `C`
+    Coordinator,
+    /// `D`
+    Datanode,
+    /// `G`
+    Gtm,
+    /// `S`
+    Standby,
+}
+
+/// pg_controldata, as far as it tells something about a switchover.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Control {
+    pub state: ControlState,
+    pub system_id: SystemId,
+    pub timeline: Timeline,
+    pub checkpoint: Lsn,
+    pub redo: Lsn,
+}
+
+/// "Database cluster state" of pg_controldata.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ControlState {
+    StartingUp,
+    ShutDown,
+    ShutDownInRecovery,
+    ShuttingDown,
+    InCrashRecovery,
+    InArchiveRecovery,
+    InProduction,
+}
+
+impl ControlState {
+    pub fn is_clean(self) -> bool {
+        matches!(self, Self::ShutDown | Self::ShutDownInRecovery)
+    }
+
+    /// pg_controldata's own words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::StartingUp => "starting up",
+            Self::ShutDown => "shut down",
+            Self::ShutDownInRecovery => "shut down in recovery",
+            Self::ShuttingDown => "shutting down",
+            Self::InCrashRecovery => "in crash recovery",
+            Self::InArchiveRecovery => "in archive recovery",
+            Self::InProduction => "in production",
+        }
+    }
+
+    /// Every state, for parsers and tests.
+    pub const ALL: [Self; 7] = [
+        Self::StartingUp,
+        Self::ShutDown,
+        Self::ShutDownInRecovery,
+        Self::ShuttingDown,
+        Self::InCrashRecovery,
+        Self::InArchiveRecovery,
+        Self::InProduction,
+    ];
+}
+
+/// A data directory as the shell sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DataDir {
+    /// The directory is there and holds a node (PG_VERSION, or gtm.conf for a GTM).
+    pub present: bool,
+    /// recovery.conf, if there is one.
+    pub recovery_conf: Option<RecoveryFile>,
+    /// Free bytes on its file system.
+    pub free_bytes: Option<u64>,
+}
+
+/// recovery.conf of a PG10-family standby.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RecoveryFile {
+    /// Whether the owner of the data directory owns it and may write it. If not, promote kills the standby.
+    pub writable: bool,
+    /// `owner:mode`, for people.
+    pub rights: String,
+    /// Where its primary_conninfo leads.
+    pub upstream: Option<Endpoint>,
+    /// otb wrote it into a master that it moved away from: the copy must not come up as a master.
+    pub fence: bool,
+}
