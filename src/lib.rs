@@ -2,8 +2,9 @@
 //!
 //! Data walks one way: file → [`config`] → [`model`] ← `observe` ← cluster;
 //! [`model`] → `plan` → `view`; `plan` → `apply`.
-//! [`model`], [`config`] (but its reader), `dialect`, `plan` and `sandbox`'s world are pure:
+//! [`model`], [`config`] (but its reader), [`dialect`], `plan` and `sandbox`'s world are pure:
 //! no clock, environment, file, process, socket or printing. The outside is touched in `transport`.
 
 pub mod config;
+pub mod dialect;
 pub mod model;

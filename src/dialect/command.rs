@@ -1,0 +1,193 @@
+//! The commands of a switchover: pg_ctl, gtm_ctl, pg_controldata, pg_waldump, pg_basebackup and small files.
+//! Each is one line for a shell, from typed parts.
+
+use std::time::Duration;
+
+use super::{Command, quote};
+use crate::model::{Control, Endpoint, Instance, NodeKind};
+
+/// How long pg_ctl itself waits, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience(pub u32);
+
+impl From<Duration> for Patience {
+    fn from(limit: Duration) -> Self {
+        Self(u32::try_from(limit.as_secs()).unwrap_or(u32::MAX))
+    }
+}
+
+/// A fast stop: sessions are ended, a shutdown checkpoint is written. `-Z` also makes pg_ctl silent on success
+/// (pg_ctl.c lets `case 'Z'` fall through into `-s`), so the status is all there is.
+/// gtm_ctl's fast stop has no wait limit of its own worth setting.
+pub fn stop(instance: &Instance, patience: Patience) -> Command {
+    let data = quote(&instance.data);
+    Command::new(match instance.kind {
+        NodeKind::Gtm => format!("gtm_ctl -Z gtm -D {data} stop -m fast"),
+        kind => format!("pg_ctl -Z {kind} -D {data} stop -m fast -w -t {}", patience.0),
+    })
+}
+
+/// Starts the server and waits. It gets a session of its own, for pg_ctl of this family does not give it one:
+/// it would be killed with the script's process group. Its outputs are redirected, or ssh would wait for ever.
+/// On failure the end of the log follows on standard error.
+pub fn start(instance: &Instance, patience: Patience) -> Command {
+    let data = quote(&instance.data);
+    let log = quote(&format!("{}/otb-start.log", instance.data));
+    let said = quote(&format!("{}/otb-start.out", instance.data));
+    let start = match instance.kind {
+        NodeKind::Gtm => format!("gtm_ctl -Z gtm -D {data} -l {log} start"),
+        kind => format!("pg_ctl -Z {kind} -D {data} -l {log} start -w -t {}", patience.0),
+    };
+    Command::new(format!(
+        "{{ setsid {start} </dev/null >{said} 2>&1; status=$?; cat {said} >&2; \
+         test $status = 0 || tail -n 5 {log} >&2; (exit $status); }}"
+    ))
+    .shown_as(start)
+}
+
+/// Asks for promotion and does not wait: pg_ctl looks ten times a second, and a time-out of its own leaves the
+/// request in force. gtm_ctl only sends a signal and says nothing. For both: poll the role.
+pub fn promote(instance: &Instance) -> Command {
+    let data = quote(&instance.data);
+    Command::new(match instance.kind {
+        NodeKind::Gtm => format!("gtm_ctl -Z gtm -D {data} promote"),
+        kind => format!("pg_ctl -Z {kind} -D {data} promote -W"),
+    })
+}
+
+/// Whether the server runs. gtm_ctl asks the server itself too, and hangs as long as it does.
+pub fn status(instance: &Instance) -> Command {
+    let data = quote(&instance.data);
+    Command::new(match instance.kind {
+        NodeKind::Gtm => format!(
+            "timeout -k 1 2 gtm_ctl -Z gtm -D {data} status -H {} -P {}",
+            quote(instance.endpoint.host.as_str()),
+            instance.endpoint.port
+        ),
+        kind => format!("pg_ctl -Z {kind} -D {data} status"),
+    })
+}
+
+pub fn controldata(instance: &Instance) -> Command {
+    Command::new(format!("pg_controldata {}", quote(&instance.data)))
+}
+
+/// Reads a stopped server's WAL from its last redo point to where it ends, and prints pg_waldump's last words,
+/// which say where that is. The filter (a transaction number nobody has) keeps it from printing the records.
+pub fn end_of_wal(instance: &Instance, control: &Control, patience: Patience) -> Command {
+    Command::new(format!(
+        "timeout -k 1 {} pg_waldump -p {} -t {} -s {} -x 4294967295 2>&1 | tail -n 1",
+        patience.0,
+        quote(&format!("{}/pg_wal", instance.data)),
+        control.timeline,
+        control.redo
+    ))
+}
+
+/// Copies `from` into `directory`, which must not exist or be empty. `-X f` fetches the WAL at the end, over
+/// the same connection.
+pub fn base_backup(directory: &str, from: &Endpoint, user: &str) -> Command {
+    Command::new(format!(
+        "pg_basebackup -D {} -X f -c fast -w -h {} -p {} -U {}",
+        quote(directory),
+        quote(from.host.as_str()),
+        from.port,
+        quote(user)
+    ))
+}
+
+/// Writes a small file so that it is there as a whole or not at all. It is the owner's alone (see
+/// [`super::Script::at`]), as the server's user wants recovery.conf.
+pub fn write_file(path: &str, contents: &str) -> Command {
+    let new = quote(&format!("{path}.otb-new"));
+    Command::new(format!("printf %s {} >{new} && mv -f {new} {}", quote(contents), quote(path)))
+}
+
+/// Moves a file or directory aside.
+pub fn rename(from: &str, to: &str) -> Command {
+    Command::new(format!("mv -T {} {}", quote(from), quote(to)))
+}
+
+/// Rewrites what a GTM would start as: `lines` replace startup, active_host and active_port, wherever they
+/// stand, and an earlier fence. The other lines and the file's rights stay.
+pub fn rewrite_gtm_conf(instance: &Instance, lines: &str) -> Command {
+    let conf = quote(&format!("{}/gtm.conf", instance.data));
+    let new = quote(&format!("{}/gtm.conf.otb-new", instance.data));
+    Command::new(format!(
+        "cp -p {conf} {new} && {{ sed -e '/^[[:space:]]*startup[[:space:]]*=/d' \
+         -e '/^[[:space:]]*active_host[[:space:]]*=/d' -e '/^[[:space:]]*active_port[[:space:]]*=/d' \
+         -e '/^{fence}$/d' {conf} && printf '\\n%s' {lines}; }} >{new} && mv -f {new} {conf}",
+        fence = super::FENCE,
+        lines = quote(lines)
+    ))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::model::{ControlState, Host, InstanceId, Lsn, NodeName, ServerName, SystemId, Timeline};
+
+    pub(crate) fn instance(kind: NodeKind) -> Instance {
+        Instance {
+            id: InstanceId::new(NodeName::new("dn01").unwrap(), ServerName::new("s29").unwrap()),
+            kind,
+            endpoint: Endpoint { host: Host::new("172.16.0.29").unwrap(), port: 23001 },
+            data: "/data/dn 01".to_owned(),
+            install: "/opt/otb".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_exact_texts_for_a_datanode() {
+        let dn = instance(NodeKind::Datanode);
+        let control = Control {
+            state: ControlState::ShutDown,
+            system_id: SystemId(1),
+            timeline: Timeline(2),
+            checkpoint: Lsn(0x30_088F8),
+            redo: Lsn(0x30_088F8),
+        };
+        for (command, text) in [
+            (stop(&dn, Patience(60)), "pg_ctl -Z datanode -D '/data/dn 01' stop -m fast -w -t 60"),
+            (
+                start(&dn, Patience(60)),
+                "{ setsid pg_ctl -Z datanode -D '/data/dn 01' -l '/data/dn 01/otb-start.log' start -w -t 60 \
+                 </dev/null >'/data/dn 01/otb-start.out' 2>&1; status=$?; cat '/data/dn 01/otb-start.out' >&2; \
+                 test $status = 0 || tail -n 5 '/data/dn 01/otb-start.log' >&2; (exit $status); }",
+            ),
+            (promote(&dn), "pg_ctl -Z datanode -D '/data/dn 01' promote -W"),
+            (status(&dn), "pg_ctl -Z datanode -D '/data/dn 01' status"),
+            (controldata(&dn), "pg_controldata '/data/dn 01'"),
+            (
+                end_of_wal(&dn, &control, Patience(20)),
+                "timeout -k 1 20 pg_waldump -p '/data/dn 01/pg_wal' -t 2 -s 0/30088F8 -x 4294967295 2>&1 | tail -n 1",
+            ),
+            (
+                base_backup("/data/new", &dn.endpoint, "otb"),
+                "pg_basebackup -D /data/new -X f -c fast -w -h 172.16.0.29 -p 23001 -U otb",
+            ),
+            (
+                write_file("/data/recovery.conf", "a = 'b'\n"),
+                "printf %s 'a = '\\''b'\\''\n' >/data/recovery.conf.otb-new \
+                 && mv -f /data/recovery.conf.otb-new /data/recovery.conf",
+            ),
+            (rename("/data/a", "/data/b"), "mv -T /data/a /data/b"),
+        ] {
+            assert_eq!(command.as_str(), text);
+        }
+    }
+
+    #[test]
+    fn the_exact_texts_for_a_gtm() {
+        let gtm = instance(NodeKind::Gtm);
+        for (command, text) in [
+            (stop(&gtm, Patience(60)), "gtm_ctl -Z gtm -D '/data/dn 01' stop -m fast"),
+            (promote(&gtm), "gtm_ctl -Z gtm -D '/data/dn 01' promote"),
+            (status(&gtm), "timeout -k 1 2 gtm_ctl -Z gtm -D '/data/dn 01' status -H 172.16.0.29 -P 23001"),
+        ] {
+            assert_eq!(command.as_str(), text);
+        }
+        assert!(start(&gtm, Patience(1)).as_str().starts_with("{ setsid gtm_ctl -Z gtm -D '/data/dn 01' -l "));
+        assert!(rewrite_gtm_conf(&gtm, "startup = STANDBY\n").as_str().contains("-e '/^# otb fence$/d'"));
+    }
+}

@@ -1,0 +1,153 @@
+//! Reading pg_controldata, and pg_waldump's last words.
+
+use crate::model::{Control, ControlState, Lsn, Timeline};
+
+/// Reads pg_controldata's text (LC_ALL=C). The timeline is the higher one of the last checkpoint's and the
+/// minimum recovery point's: straight after a promotion only the latter knows the new timeline (seen live).
+pub fn read_control(text: &str) -> Result<Control, String> {
+    let value = |label: &str| {
+        text.lines()
+            .find_map(|line| line.strip_prefix(label)?.strip_prefix(':'))
+            .map(str::trim)
+            .ok_or_else(|| format!("pg_controldata says nothing of {label:?}"))
+    };
+    let state = value("Database cluster state")?;
+    let number = |label: &str| {
+        let text = value(label)?;
+        text.parse::<u32>().map_err(|_| format!("{label}: {text:?} is not a number"))
+    };
+    let timeline = number("Latest checkpoint's TimeLineID")?;
+    let reached = number("Min recovery ending loc's timeline").unwrap_or_default();
+    Ok(Control {
+        state: ControlState::ALL
+            .into_iter()
+            .find(|known| known.words() == state)
+            .ok_or_else(|| format!("unknown database cluster state {state:?}"))?,
+        system_id: value("Database system identifier")?.parse()?,
+        timeline: Timeline(timeline.max(reached)),
+        checkpoint: value("Latest checkpoint location")?.parse()?,
+        redo: value("Latest checkpoint's REDO location")?.parse()?,
+    })
+}
+
+/// Reads the line by which pg_waldump says that the WAL ends, `… error in WAL record at X: … at Y…`: Y is where
+/// the next record would begin. Everything else (a missing file, a time-out) is an error.
+pub fn read_end_of_wal(text: &str) -> Result<Lsn, String> {
+    let unclear = || format!("pg_waldump said {:?}", super::shown(text));
+    let (_, after) = text.split_once("error in WAL record at ").ok_or_else(unclear)?;
+    let (last, reason) = after.split_once(": ").ok_or_else(unclear)?;
+    let last: Lsn = last.trim().parse().map_err(|_| unclear())?;
+    let end = reason
+        .match_indices(" at ")
+        .filter_map(|(at, word)| leading_lsn(&reason[at + word.len()..]))
+        .last()
+        .ok_or_else(unclear)?;
+    if end < last { Err(unclear()) } else { Ok(end) }
+}
+
+fn leading_lsn(text: &str) -> Option<Lsn> {
+    let end = text.find(|c: char| !c.is_ascii_hexdigit() && c != '/').unwrap_or(text.len());
+    text[..end].parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::SystemId;
+
+    /// Verbatim from a v2.6.0 datanode that was stopped fast (the lines that follow are left out).
+    const STOPPED: &str = "\
+pg_control version number:            1002
+Catalog version number:               201707211
+Database system identifier:           7711080223426993833
+Database cluster state:               shut down
+pg_control last modified:             Sun Nov 22 19:31:29 2026
+Latest checkpoint location:           0/30088F8
+Prior checkpoint location:            0/2000098
+Latest checkpoint's REDO location:    0/30088F8
+Latest checkpoint's REDO WAL file:    000000010000000000000003
+Latest checkpoint's TimeLineID:       1
+Latest checkpoint's PrevTimeLineID:   1
+Latest checkpoint's full_page_writes: on
+Latest checkpoint's NextXID:          0:583
+Latest checkpoint's latestGTS:1413972021
+Time of latest checkpoint:            Sun Nov 22 19:31:29 2026
+Minimum recovery ending location:     0/0
+Min recovery ending loc's timeline:   0
+";
+
+    #[test]
+    fn a_clean_stop() {
+        let control = read_control(STOPPED).unwrap();
+        assert_eq!(
+            control,
+            Control {
+                state: ControlState::ShutDown,
+                system_id: SystemId(7_711_080_223_426_993_833),
+                timeline: Timeline(1),
+                checkpoint: Lsn(0x0300_88F8),
+                redo: Lsn(0x0300_88F8),
+            }
+        );
+    }
+
+    #[test]
+    fn straight_after_a_promotion_the_higher_timeline_counts() {
+        let text = STOPPED
+            .replace("state:               shut down", "state:               in production")
+            .replace("timeline:   0", "timeline:   2");
+        let control = read_control(&text).unwrap();
+        assert_eq!((control.state, control.timeline), (ControlState::InProduction, Timeline(2)));
+    }
+
+    #[test]
+    fn every_state_is_read_and_no_other() {
+        for state in ControlState::ALL {
+            let text = STOPPED.replace("  shut down\n", &format!("  {}\n", state.words()));
+            assert_eq!(read_control(&text).unwrap().state, state);
+        }
+        let text = STOPPED.replace("  shut down\n", "  dreaming\n");
+        assert_eq!(read_control(&text).unwrap_err(), "unknown database cluster state \"dreaming\"");
+        assert!(read_control("pg_controldata: could not open file").is_err());
+    }
+
+    #[test]
+    fn the_end_of_wal() {
+        for (text, end) in [
+            (
+                "pg_waldump: FATAL:  error in WAL record at 0/2065FF0: invalid record length at 0/2066040: wanted 24, got 0",
+                Some("0/2066040"),
+            ),
+            (
+                "pg_waldump: FATAL:  error in WAL record at 0/30088F8: record with incorrect prev-link 0/1 at 0/3008978\n",
+                Some("0/3008978"),
+            ),
+            ("pg_waldump: FATAL:  could not find file \"000000010000000000000004\": No such file or directory", None),
+            (
+                "pg_waldump: FATAL:  error in WAL record at 0/5: unexpected pageaddr 0/1 in log segment 0, offset 0",
+                None,
+            ),
+            ("pg_waldump: FATAL:  error in WAL record at 0/5: invalid record length at 0/4", None),
+            ("", None),
+        ] {
+            assert_eq!(read_end_of_wal(text).ok().map(|lsn| lsn.to_string()).as_deref(), end, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in ".{0,80}") {
+            let _ = (read_control(&text), read_end_of_wal(&text));
+            let _ = read_end_of_wal(&format!("error in WAL record at 0/1: {text}"));
+        }
+
+        #[test]
+        fn a_cut_control_file_is_refused_or_right(cut in 0..STOPPED.len()) {
+            if let Ok(control) = read_control(&STOPPED[..cut]) {
+                prop_assert_eq!(control.state, ControlState::ShutDown);
+            }
+        }
+    }
+}

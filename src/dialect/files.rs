@@ -1,0 +1,97 @@
+//! Files that otb writes or moves in a data directory, and the commands that do it.
+
+use super::command::{base_backup, rename, write_file};
+use super::conninfo::conninfo_value;
+use super::{Command, quote};
+use crate::model::{Endpoint, Instance};
+
+/// recovery.conf of an instance.
+pub fn recovery_path(instance: &Instance) -> String {
+    format!("{}/recovery.conf", instance.data)
+}
+
+/// Where the fence of a master waits until the master is stopped.
+pub fn staged_fence(instance: &Instance) -> String {
+    format!("{}/recovery.conf.otb", instance.data)
+}
+
+/// Where a fresh copy of an instance is built.
+fn fresh_directory(instance: &Instance) -> String {
+    format!("{}.otb-new", instance.data)
+}
+
+/// Removes a file that otb wrote; one that is not there is fine.
+pub fn remove_file(path: &str) -> Command {
+    Command::new(format!("rm -f {}", quote(path)))
+}
+
+/// What the node's own standby uses to replicate: recovery.conf, or recovery.done after its promotion.
+pub fn read_recovery_files(instance: &Instance) -> Command {
+    let file = |name: &str| quote(&format!("{}/{name}", instance.data));
+    Command::new(format!("cat {} 2>/dev/null || cat {}", file("recovery.conf"), file("recovery.done")))
+}
+
+/// The user of primary_conninfo in a recovery.conf.
+pub fn replication_user(recovery_conf: &str) -> Option<String> {
+    super::conf::primary_conninfo(recovery_conf).and_then(|conninfo| conninfo_value(&conninfo, "user"))
+}
+
+/// Builds a fresh copy beside the old directory, gives it the instance's own settings and puts it in its
+/// place; the old directory is kept aside. Never pg_rewind, which leaves an OpenTenBase datanode full of
+/// empty files and says "Done!" (field notes, section 7). `recovery` is the text of recovery.conf.
+pub fn rebuild(instance: &Instance, upstream: &Endpoint, user: &str, recovery: &str) -> Vec<Command> {
+    let fresh = fresh_directory(instance);
+    vec![
+        // What a rebuild that was cut off has left.
+        Command::new(format!("rm -rf {}", quote(&fresh))),
+        base_backup(&fresh, upstream, user),
+        carry_over_settings(&instance.data, &fresh),
+        write_file(&format!("{fresh}/recovery.conf"), recovery)
+            .shown_as(format!("write {fresh}/recovery.conf: a standby of {upstream}")),
+        keep_aside(&instance.data),
+        rename(&fresh, &instance.data),
+    ]
+}
+
+/// A base backup brings the master's port, pooler_port and listen_addresses: the instance's own go over.
+fn carry_over_settings(from: &str, to: &str) -> Command {
+    Command::new(format!(
+        "for f in postgresql.conf postgresql.auto.conf pg_hba.conf pg_ident.conf; do \
+         if test -e {from}/\"$f\"; then cp -p {from}/\"$f\" {to}/\"$f\" || exit; fi; done; \
+         rm -f {to}/recovery.done {to}/recovery.conf.otb",
+        from = quote(from),
+        to = quote(to)
+    ))
+    .shown_as(format!("copy postgresql.conf, postgresql.auto.conf, pg_hba.conf, pg_ident.conf from {from} to {to}"))
+}
+
+/// Moves a directory to `NAME.otb-aside-TIME`, UTC.
+fn keep_aside(directory: &str) -> Command {
+    let directory = quote(directory);
+    Command::new(format!("mv -T {directory} {directory}.otb-aside-\"$(date -u +%Y%m%dT%H%M%SZ)\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::command::tests::instance;
+    use super::*;
+    use crate::model::NodeKind;
+
+    #[test]
+    fn a_rebuild_never_touches_the_old_directory_before_the_copy_is_whole() {
+        let dn = instance(NodeKind::Datanode);
+        let commands = rebuild(&dn, &dn.endpoint, "otb", "standby_mode = on\n");
+        let at = |text: &str| commands.iter().position(|command| command.as_str().contains(text)).unwrap();
+        assert!(at("pg_basebackup") < at("otb-aside"));
+        assert_eq!(commands[0].as_str(), "rm -rf '/data/dn 01.otb-new'");
+        assert_eq!(commands[4].as_str(), "mv -T '/data/dn 01' '/data/dn 01'.otb-aside-\"$(date -u +%Y%m%dT%H%M%SZ)\"");
+    }
+
+    #[test]
+    fn the_replication_user_is_read_from_recovery_conf() {
+        let text = "standby_mode = on\nprimary_conninfo = 'host=a port=1 user=''o k'' application_name=x'\n";
+        assert_eq!(replication_user("primary_conninfo = 'host=a user=repl port=1'\n").as_deref(), Some("repl"));
+        assert_eq!(replication_user(text).as_deref(), Some("o k"));
+        assert_eq!(replication_user("standby_mode = on\n"), None);
+    }
+}

@@ -1,0 +1,348 @@
+//! One script that looks at every instance of a server, and the reader of what it prints.
+//!
+//! Each line of the output is `NUMBER KEY TEXT`, whatever the tools say: the number is the instance's place in
+//! the list, `KEY.status` carries a tool's exit status. Nothing is written and nothing is asked of a server
+//! but by gtm_ctl, within two seconds.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::command::{controldata, status};
+use super::shell::surroundings;
+use super::{
+    StandbyConf, quote, read_control, read_gtm_conf, read_gtm_status_text, read_pg_status, read_recovery_conf, shown,
+};
+use crate::model::{
+    Control, DataDir, Fact, Instance, NodeKind, Process, RecoveryFile, Role, Timeline, TimelineSwitch, UnknownKind,
+};
+
+/// The parts that are the same for each instance. `try` runs a command and tags what it says; `look` tells of
+/// the files below `$data`. /proc tells a process that is dead but unburied, or a stranger that got the
+/// number of a dead one, from the real one; where there is no /proc, the tools' word counts.
+const FUNCTIONS: &str = r#"try() { key=$1; shift; said=$("$@" 2>&1); status=$?
+printf '%s\n' "$said" | head -c 65536 | sed "s/^/$n $key /"; echo "$n $key.status $status"; }
+look() { data=$1; mark=$2; conf=$3; pidfile=$4
+try mark stat -L -c %U "$data/$mark"
+try conf stat -L -c '%U:%a' "$data/$conf"
+try text cat "$data/$conf"
+try owner stat -L -c %U "$data"
+try disk df -P -k "$data"
+for file in "$data"/pg_wal/????????.history; do
+if test -r "$file"; then name=${file##*/}; sed "s/^/$n history ${name%.history} /" "$file"; fi
+done
+pid=$(sed -n '1s/[^0-9].*//;1p' "$data/$pidfile" 2>/dev/null)
+if test -n "$pid" && test -r /proc/self/stat; then
+if test -r "/proc/$pid/stat"; then echo "$n proc $(sed 's/.*) //;s/ .*//;q' "/proc/$pid/stat")"; else echo "$n proc gone"; fi
+here=$(cd "$data" 2>/dev/null && pwd -P); there=$(readlink "/proc/$pid/cwd" 2>/dev/null)
+if test -n "$here" && test -n "$there"; then if test "$here" = "$there"; then echo "$n cwd same"; else echo "$n cwd other"; fi; fi
+fi; }
+"#;
+
+/// What the shell knows of one instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    pub process: Fact<Process>,
+    /// A GTM's, by gtm_ctl.
+    pub role: Option<Role>,
+    pub control: Fact<Control>,
+    pub data_dir: Fact<DataDir>,
+    /// Where the ancestors of each timeline that has a history file ended.
+    pub histories: BTreeMap<Timeline, Vec<TimelineSwitch>>,
+}
+
+/// The script for `instances`, all of one server.
+pub fn probe_script(instances: &[&Instance]) -> String {
+    let mut script = String::from("cd /\n");
+    script.push_str(FUNCTIONS);
+    for (number, instance) in instances.iter().enumerate() {
+        let files = files(instance.kind);
+        let data = quote(&instance.data);
+        // A subshell each, so that one's installation is not the next one's. Writing to a String cannot fail.
+        let _ = writeln!(script, "( n={number}\n{}try run {}", surroundings(&instance.install), status(instance));
+        if instance.kind.is_router() {
+            let _ = writeln!(script, "try control {}", controldata(instance));
+        }
+        let _ = writeln!(script, "look {data} {} {} {} )", files.mark, files.conf, files.pid);
+    }
+    script
+}
+
+/// Reads what the script printed: one [`Probe`] for each of the same instances.
+pub fn read_probe(instances: &[&Instance], text: &str) -> Vec<Probe> {
+    let mut said: BTreeMap<(usize, String), String> = BTreeMap::new();
+    // A line without its end is no answer.
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    for line in whole.lines() {
+        let mut words = line.splitn(3, ' ');
+        let number = words.next().and_then(|word| word.parse::<usize>().ok());
+        if let (Some(number), Some(key)) = (number, words.next()) {
+            let lines = said.entry((number, key.to_owned())).or_default();
+            lines.push_str(words.next().unwrap_or_default());
+            lines.push('\n');
+        }
+    }
+    instances
+        .iter()
+        .enumerate()
+        .map(|(number, instance)| read_one(instance.kind, &Said { number, said: &said }))
+        .collect()
+}
+
+/// Everything unknown for the same reason.
+pub fn no_probe(kind: UnknownKind, why: &str) -> Probe {
+    Probe {
+        process: Fact::unknown(kind, why),
+        role: None,
+        control: Fact::unknown(kind, why),
+        data_dir: Fact::unknown(kind, why),
+        histories: BTreeMap::new(),
+    }
+}
+
+struct Files {
+    /// A file that every data directory of this kind has.
+    mark: &'static str,
+    conf: &'static str,
+    pid: &'static str,
+}
+
+fn files(kind: NodeKind) -> Files {
+    match kind {
+        NodeKind::Gtm => Files { mark: "gtm.conf", conf: "gtm.conf", pid: "gtm.pid" },
+        _ => Files { mark: "PG_VERSION", conf: "recovery.conf", pid: "postmaster.pid" },
+    }
+}
+
+/// What was said of one instance.
+struct Said<'a> {
+    number: usize,
+    said: &'a BTreeMap<(usize, String), String>,
+}
+
+impl Said<'_> {
+    fn text(&self, key: &str) -> &str {
+        self.said.get(&(self.number, key.to_owned())).map_or("", |text| text.trim_end_matches('\n'))
+    }
+
+    /// A tool's exit status and output; nothing if the output ends before it.
+    fn tool(&self, key: &str) -> Option<(i32, &str)> {
+        let status = self.text(&format!("{key}.status")).parse().ok()?;
+        Some((status, self.text(key)))
+    }
+}
+
+fn read_one(kind: NodeKind, said: &Said) -> Probe {
+    let data_dir = read_data_dir(kind, said);
+    let (process, role) = read_process(kind, said, data_dir.known().is_none_or(|dir| dir.present));
+    let control = match (kind, said.tool("control")) {
+        (NodeKind::Gtm, _) => Fact::not_asked("a GTM has no pg_control"),
+        (_, Some((0, text))) => known_or(UnknownKind::Unreadable, read_control(text)),
+        (_, Some((_, text))) => Fact::unknown(UnknownKind::Failed, shown(text)),
+        (_, None) => cut_off("pg_controldata"),
+    };
+    Probe { process, role, control, data_dir, histories: read_histories(said.text("history")) }
+}
+
+fn read_process(kind: NodeKind, said: &Said, present: bool) -> (Fact<Process>, Option<Role>) {
+    let Some((status, text)) = said.tool("run") else { return (cut_off("the status command"), None) };
+    let (proc, cwd) = (said.text("proc"), said.text("cwd"));
+    let read = match kind {
+        NodeKind::Gtm => read_gtm_status_text(status, text),
+        _ => read_pg_status(status, text).map(|process| (process, None)),
+    };
+    match read {
+        _ if !present => (Fact::unknown(UnknownKind::Failed, "its data directory is not there"), None),
+        Ok((Process::Running, _)) if proc == "Z" || cwd == "other" => (Fact::Known(Process::Stopped), None),
+        Ok((process, role)) => (Fact::Known(process), role),
+        // A GTM that hangs: gtm_ctl hangs with it, but its process is there.
+        Err(_) if kind == NodeKind::Gtm && !matches!(proc, "" | "Z" | "gone") && cwd == "same" => {
+            (Fact::Known(Process::Running), None)
+        }
+        Err(why) => (Fact::unknown(UnknownKind::Failed, why), None),
+    }
+}
+
+fn read_data_dir(kind: NodeKind, said: &Said) -> Fact<DataDir> {
+    let Some((status, text)) = said.tool("mark") else { return cut_off("a look at the data directory") };
+    let present = match (status, is_absent(text)) {
+        (0, _) => true,
+        (_, true) => false,
+        _ => return Fact::unknown(UnknownKind::Failed, shown(text)),
+    };
+    let free_bytes = said.tool("disk").filter(|(status, _)| *status == 0).and_then(|(_, text)| read_df(text));
+    let recovery_conf = match (said.tool("conf"), said.tool("text")) {
+        (Some((0, _)), Some((1.., text))) if kind == NodeKind::Gtm => {
+            return Fact::unknown(UnknownKind::Failed, shown(text));
+        }
+        (Some((0, rights)), Some((read, text))) => recovery_file(kind, rights, said.text("owner"), read == 0, text),
+        (Some((_, error)), _) if is_absent(error) => None,
+        (Some((_, error)), _) => return Fact::unknown(UnknownKind::Failed, shown(error)),
+        _ => return cut_off("a look at the data directory"),
+    };
+    Fact::Known(DataDir { present, recovery_conf, free_bytes })
+}
+
+/// For a GTM the lines of gtm.conf that make it a standby stand for recovery.conf.
+fn recovery_file(kind: NodeKind, rights: &str, owner: &str, readable: bool, text: &str) -> Option<RecoveryFile> {
+    let conf = match (kind, readable) {
+        (_, false) => StandbyConf { standby: true, ..StandbyConf::default() },
+        (NodeKind::Gtm, true) => read_gtm_conf(text),
+        (_, true) => StandbyConf { standby: true, ..read_recovery_conf(text) },
+    };
+    let (user, mode) = rights.rsplit_once(':')?;
+    let owner_writes = u32::from_str_radix(mode, 8).is_ok_and(|mode| mode & 0o200 != 0);
+    conf.standby.then(|| RecoveryFile {
+        writable: user == owner && owner_writes,
+        rights: shown(rights),
+        upstream: conf.upstream,
+        fence: conf.fence,
+    })
+}
+
+/// Lines of `pg_wal/*.history`, each behind its file's timeline: `00000002 1<TAB>0/3000148<TAB>why`. Comments and
+/// empty lines are legal in such files.
+fn read_histories(text: &str) -> BTreeMap<Timeline, Vec<TimelineSwitch>> {
+    let mut histories: BTreeMap<Timeline, Vec<TimelineSwitch>> = BTreeMap::new();
+    for line in text.lines() {
+        let mut words = line.split_whitespace();
+        let timeline = words.next().and_then(|hex| u32::from_str_radix(hex, 16).ok()).map(Timeline);
+        let parent = words.next().and_then(|word| word.parse().ok()).map(Timeline);
+        let at = words.next().and_then(|word| word.parse().ok());
+        if let (Some(timeline), Some(parent), Some(at)) = (timeline, parent, at) {
+            histories.entry(timeline).or_default().push(TimelineSwitch { timeline: parent, at });
+        }
+    }
+    histories
+}
+
+/// `df -P -k`: the fourth column of the last line is free KiB.
+fn read_df(text: &str) -> Option<u64> {
+    let kib: u64 = text.lines().last()?.split_whitespace().nth(3)?.parse().ok()?;
+    kib.checked_mul(1024)
+}
+
+fn is_absent(error: &str) -> bool {
+    error.contains("No such file or directory")
+}
+
+fn known_or<T>(kind: UnknownKind, read: Result<T, String>) -> Fact<T> {
+    match read {
+        Ok(value) => Fact::Known(value),
+        Err(why) => Fact::unknown(kind, shown(&why)),
+    }
+}
+
+fn cut_off<T>(what: &str) -> Fact<T> {
+    Fact::unknown(UnknownKind::Unreadable, format!("the shell's answer ends before {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::dialect::command::tests::instance;
+
+    const MASTER: &str = "\
+0 run pg_ctl: server is running (PID: 16181)
+0 run /opt/opentenbase/bin/postgres \"--datanode\" \"-D\" \"/data/dn01\"
+0 run.status 0
+0 control pg_controldata: could not open file \"x\" for reading: Permission denied
+0 control.status 1
+0 mark opentenbase
+0 mark.status 0
+0 conf stat: cannot statx '/data/dn01/recovery.conf': No such file or directory
+0 conf.status 1
+0 text cat: /data/dn01/recovery.conf: No such file or directory
+0 text.status 1
+0 owner opentenbase
+0 owner.status 0
+0 disk Filesystem     1024-blocks     Used Available Capacity Mounted on
+0 disk overlay          263174212 56012312 193720132      23% /
+0 disk.status 0
+0 proc S
+0 cwd same
+";
+
+    fn one(kind: NodeKind, text: &str) -> Probe {
+        let instance = instance(kind);
+        read_probe(&[&instance], text).remove(0)
+    }
+
+    #[test]
+    fn a_running_master() {
+        let probe = one(NodeKind::Datanode, MASTER);
+        assert_eq!(probe.process, Fact::Known(Process::Running));
+        assert_eq!(probe.control.reason().unwrap().kind, UnknownKind::Failed);
+        let dir = probe.data_dir.known().unwrap();
+        assert_eq!((dir.present, dir.free_bytes), (true, Some(193_720_132 * 1024)));
+        assert_eq!(dir.recovery_conf, None);
+    }
+
+    #[test]
+    fn a_dead_but_unburied_process_and_a_stranger_are_no_server() {
+        for text in [MASTER.replace("proc S", "proc Z"), MASTER.replace("cwd same", "cwd other")] {
+            assert_eq!(one(NodeKind::Datanode, &text).process, Fact::Known(Process::Stopped));
+        }
+    }
+
+    #[test]
+    fn a_standby_whose_recovery_conf_is_roots() {
+        let text = MASTER
+            .replace("0 conf stat: cannot statx '/data/dn01/recovery.conf': No such file or directory\n0 conf.status 1",
+                     "0 conf root:644\n0 conf.status 0")
+            .replace("0 text cat: /data/dn01/recovery.conf: No such file or directory\n0 text.status 1",
+                     "0 text # otb fence\n0 text standby_mode = on\n0 text primary_conninfo = 'host=h port=1'\n0 text.status 0");
+        let file = one(NodeKind::Datanode, &text).data_dir.known().unwrap().recovery_conf.clone().unwrap();
+        assert_eq!((file.writable, file.rights.as_str(), file.fence), (false, "root:644", true));
+        assert_eq!(file.upstream.unwrap().to_string(), "h:1");
+    }
+
+    #[test]
+    fn a_hanging_gtm_runs() {
+        let text =
+            MASTER.replace("0 run.status 0", "0 run.status 124").replace("0 run pg_ctl: server is running", "0 run x");
+        assert_eq!(one(NodeKind::Gtm, &text).process, Fact::Known(Process::Running));
+        assert!(one(NodeKind::Gtm, &text.replace("proc S", "proc gone")).process.known().is_none());
+    }
+
+    #[test]
+    fn no_directory_tells_nothing_of_a_process() {
+        let text = MASTER
+            .replace(
+                "0 mark opentenbase\n0 mark.status 0",
+                "0 mark stat: '/x': No such file or directory\n0 mark.status 1",
+            )
+            .replace("0 run.status 0", "0 run.status 4");
+        let probe = one(NodeKind::Datanode, &text);
+        assert!(probe.process.known().is_none());
+        assert!(!probe.data_dir.known().unwrap().present);
+    }
+
+    #[test]
+    fn histories_are_read_per_timeline() {
+        let text = "00000002 1\t0/3000148\tno recovery target specified\n00000003 # a comment\n\
+                    00000003 1\t0/3000148\tno\n00000003 2\t0/5000000\tno\nrubbish\n00000004 x y\n";
+        let switch = |timeline, at: &str| TimelineSwitch { timeline: Timeline(timeline), at: at.parse().unwrap() };
+        let histories = read_histories(text);
+        assert_eq!(histories[&Timeline(2)], [switch(1, "0/3000148")]);
+        assert_eq!(histories[&Timeline(3)], [switch(1, "0/3000148"), switch(2, "0/5000000")]);
+        assert_eq!(histories.len(), 2);
+    }
+
+    proptest! {
+        #[test]
+        fn a_cut_answer_never_makes_a_fact_up(cut in 0..MASTER.len()) {
+            let whole = one(NodeKind::Datanode, MASTER);
+            let probe = one(NodeKind::Datanode, &MASTER[..cut]);
+            prop_assert!(probe.process.known().is_none() || probe.process == whole.process);
+            prop_assert!(probe.data_dir.known().is_none_or(|dir| dir.present && dir.recovery_conf.is_none()));
+        }
+
+        #[test]
+        fn any_text_is_read(text in "([0-2] (run|conf|text|mark|control|disk|proc|cwd)(.status)? .{0,20}\n){0,20}") {
+            let (a, b) = (instance(NodeKind::Gtm), instance(NodeKind::Coordinator));
+            prop_assert_eq!(read_probe(&[&a, &b], &text).len(), 2);
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! SQL that only looks. One statement each, so that one that fails leaves the others alone.
+
+use super::{Sql, literal};
+use crate::model::NodeName;
+
+/// A number, which no session setting can render differently.
+const STARTED: &str = "extract(epoch from pg_postmaster_start_time()) as started";
+
+/// What the process calls itself. Works while the GTM is down, as every SHOW and SET does (seen live on v2.6).
+pub fn node_name() -> Sql {
+    Sql::new("show pgxc_node_name")
+}
+
+/// Whether new transactions are read-only by configuration; then [`read_only`] tells nothing of the role.
+pub fn default_read_only() -> Sql {
+    Sql::new("show default_transaction_read_only")
+}
+
+/// On for a standby; off for a master, on a datanode only with `allow_dml_on_datanode=on`.
+pub fn read_only() -> Sql {
+    Sql::new("show transaction_read_only")
+}
+
+/// Whether [`read_only`] tells something on a datanode, where sessions are read-only without this.
+pub fn allow_dml() -> Sql {
+    Sql::new("show allow_dml_on_datanode")
+}
+
+/// From here on the session cannot change data. After [`read_only`], which would say on for ever.
+pub fn stay_read_only() -> Sql {
+    Sql::new("set default_transaction_read_only = on")
+}
+
+/// Columns in_recovery and started.
+pub fn role() -> Sql {
+    Sql::new(format!("select pg_is_in_recovery() as in_recovery, {STARTED}"))
+}
+
+/// Column system_identifier. (v2.6's pg_control_checkpoint() always fails: "Returned row contains 22
+/// attributes, but query expects 19", so the timeline has to come from elsewhere.)
+pub fn system_id() -> Sql {
+    Sql::new("select system_identifier from pg_control_system()")
+}
+
+/// A master's columns lsn and wal_file; the first eight digits of the latter are the timeline.
+pub fn master_wal() -> Sql {
+    Sql::new("select pg_current_wal_insert_lsn() as lsn, pg_walfile_name(pg_current_wal_insert_lsn()) as wal_file")
+}
+
+/// A standby's columns received, replayed and paused.
+pub fn standby_wal() -> Sql {
+    Sql::new(
+        "select pg_last_wal_receive_lsn() as received, pg_last_wal_replay_lsn() as replayed, \
+         pg_is_wal_replay_paused() as paused",
+    )
+}
+
+/// A standby's receiver: columns status, received_tli and conninfo, or no row.
+pub fn receiver() -> Sql {
+    Sql::new("select status, received_tli, conninfo from pg_stat_wal_receiver")
+}
+
+/// A master's standbys: columns application_name, client_addr, state, sent_lsn, replay_lsn, sync_state.
+pub fn senders() -> Sql {
+    Sql::new(
+        "select application_name, host(client_addr) as client_addr, state, sent_lsn, replay_lsn, sync_state \
+         from pg_stat_replication",
+    )
+}
+
+/// How far a standby has replayed, and nothing else: asked again and again inside the write gap.
+pub fn replayed() -> Sql {
+    Sql::new("select pg_last_wal_replay_lsn()")
+}
+
+/// Whether the session may ALTER NODE. Needs no snapshot.
+pub fn is_superuser() -> Sql {
+    Sql::new("show is_superuser")
+}
+
+/// One row of the routing table.
+pub fn route_of(node: &NodeName) -> Sql {
+    Sql::new(format!(
+        "select node_host, node_port from pgxc_node where node_type in ('C', 'D', 'G') and node_name = {}",
+        literal(node.as_str())
+    ))
+}
+
+/// The routes, with whatever columns this version has (v5 adds node_forward_port and node_plane_name).
+pub fn routes() -> Sql {
+    Sql::new("select * from pgxc_node order by node_name")
+}
+
+/// Whether the pooler agrees with pgxc_node. Tells the truth on a coordinator; on a datanode it is always true.
+pub fn pool_check() -> Sql {
+    Sql::new("select pgxc_pool_check()")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exact_texts() {
+        for (sql, text) in [
+            (node_name(), "show pgxc_node_name"),
+            (default_read_only(), "show default_transaction_read_only"),
+            (read_only(), "show transaction_read_only"),
+            (allow_dml(), "show allow_dml_on_datanode"),
+            (stay_read_only(), "set default_transaction_read_only = on"),
+            (
+                role(),
+                "select pg_is_in_recovery() as in_recovery, extract(epoch from pg_postmaster_start_time()) as started",
+            ),
+            (system_id(), "select system_identifier from pg_control_system()"),
+            (
+                master_wal(),
+                "select pg_current_wal_insert_lsn() as lsn, pg_walfile_name(pg_current_wal_insert_lsn()) as wal_file",
+            ),
+            (
+                standby_wal(),
+                "select pg_last_wal_receive_lsn() as received, pg_last_wal_replay_lsn() as replayed, \
+                 pg_is_wal_replay_paused() as paused",
+            ),
+            (receiver(), "select status, received_tli, conninfo from pg_stat_wal_receiver"),
+            (
+                senders(),
+                "select application_name, host(client_addr) as client_addr, state, sent_lsn, replay_lsn, \
+                 sync_state from pg_stat_replication",
+            ),
+            (routes(), "select * from pgxc_node order by node_name"),
+            (pool_check(), "select pgxc_pool_check()"),
+            (replayed(), "select pg_last_wal_replay_lsn()"),
+            (is_superuser(), "show is_superuser"),
+            (
+                route_of(&NodeName::new("dn01").unwrap()),
+                "select node_host, node_port from pgxc_node where node_type in ('C', 'D', 'G') and node_name = 'dn01'",
+            ),
+        ] {
+            assert_eq!(sql.as_str(), text);
+        }
+    }
+}

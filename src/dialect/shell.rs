@@ -1,0 +1,112 @@
+//! POSIX shell quoting, and scripts put together from commands.
+
+use std::fmt;
+
+use crate::model::Instance;
+
+/// `text` as one word of a POSIX shell. It stays bare where it means itself in every shell.
+pub fn quote(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':' | ',' | '@' | '+');
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+/// One shell command with its arguments quoted: what people see as "what this step runs".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    run: String,
+    /// What people see, where the rest is plumbing.
+    shown: Option<String>,
+}
+
+impl Command {
+    /// For this room's own builders; everything variable in `text` is quoted already.
+    pub(super) fn new(text: impl Into<String>) -> Self {
+        Self { run: text.into(), shown: None }
+    }
+
+    /// The part of it that matters to people, in place of the redirections around it.
+    pub(super) fn shown_as(mut self, text: impl Into<String>) -> Self {
+        self.shown = Some(text.into());
+        self
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.run
+    }
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.shown.as_deref().unwrap_or(&self.run))
+    }
+}
+
+/// Commands in the surroundings of one installation. A script stops at the first command that fails, with
+/// that command's status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Script(String);
+
+impl Script {
+    /// With bin/ and lib/ below the instance's installation in front of everything, and the C locale, because
+    /// the outputs are read by machine. New files are the owner's alone.
+    pub fn at(instance: &Instance) -> Self {
+        Self(format!("{}cd / && umask 077\n", surroundings(&instance.install)))
+    }
+
+    #[must_use]
+    pub fn then(mut self, command: &Command) -> Self {
+        self.0.push_str(command.as_str());
+        self.0.push_str(" || exit\n");
+        self
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The lines that make the tools below `install` the ones that are found.
+pub(super) fn surroundings(install: &str) -> String {
+    format!(
+        "PATH={bin}:$PATH LD_LIBRARY_PATH={lib}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}} LC_ALL=C\n\
+         export PATH LD_LIBRARY_PATH LC_ALL\n",
+        bin = quote(&format!("{install}/bin")),
+        lib = quote(&format!("{install}/lib")),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::command::tests::instance;
+    use crate::model::NodeKind;
+
+    #[test]
+    fn words_are_quoted() {
+        for (text, quoted) in [
+            ("/data/dn01", "/data/dn01"),
+            ("", "''"),
+            ("it's", r"'it'\''s'"),
+            ("a b", "'a b'"),
+            ("$(x)`y`", "'$(x)`y`'"),
+            ("~root", "'~root'"),
+            ("数据", "'数据'"),
+        ] {
+            assert_eq!(quote(text), quoted);
+        }
+    }
+
+    #[test]
+    fn a_script_stops_where_it_fails() {
+        let script = Script::at(&instance(NodeKind::Datanode)).then(&Command::new("a")).then(&Command::new("b"));
+        assert_eq!(
+            script.as_str(),
+            "PATH=/opt/otb/bin:$PATH LD_LIBRARY_PATH=/opt/otb/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} LC_ALL=C\n\
+             export PATH LD_LIBRARY_PATH LC_ALL\ncd / && umask 077\na || exit\nb || exit\n"
+        );
+    }
+}

@@ -1,0 +1,78 @@
+//! Reading `pg_ctl status` and `gtm_ctl status` (LC_ALL=C).
+
+use super::shown;
+use crate::model::{Process, Role};
+
+/// What pg_ctl says: 0 running, 3 not running. 4 (no data directory it can use) and the rest tell nothing of
+/// a process. A pid file that names a dead but unburied process still reads as running.
+pub fn read_pg_status(status: i32, text: &str) -> Result<Process, String> {
+    match status {
+        0 if text.contains("server is running (PID: ") => Ok(Process::Running),
+        3 if text.contains("no server running") => Ok(Process::Stopped),
+        _ => Err(format!("pg_ctl status ended with {status} and said {:?}", shown(text))),
+    }
+}
+
+/// What gtm_ctl says. Its exit status tells little: 0 also where it got no answer, 1 for everything else.
+pub fn read_gtm_status_text(status: i32, text: &str) -> Result<(Process, Option<Role>), String> {
+    let stopped = text.contains("no server running")
+        || text.contains("could not open PID file") && text.contains("No such file or directory");
+    if status == 0 && text.contains("server is running (PID: ") {
+        let role = if text.contains("current node [primary]") {
+            Some(Role::Master)
+        } else if text.contains("current node [standby]") {
+            Some(Role::Standby)
+        } else {
+            None
+        };
+        Ok((Process::Running, role))
+    } else if status == 1 && stopped {
+        Ok((Process::Stopped, None))
+    } else {
+        Err(format!("gtm_ctl status ended with {status} and said {:?}", shown(text)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pg_ctl_as_seen_live() {
+        let running = "pg_ctl: server is running (PID: 16181)\n/opt/opentenbase/bin/postgres \"--datanode\"";
+        assert_eq!(read_pg_status(0, running), Ok(Process::Running));
+        assert_eq!(read_pg_status(3, "pg_ctl: no server running"), Ok(Process::Stopped));
+        for (status, text) in [
+            (4, "pg_ctl: directory \"/data/nope\" does not exist"),
+            (4, "pg_ctl: could not access directory \"/root/x\": Permission denied"),
+            (1, "pg_ctl: the PID file \"/data/dn01/postmaster.pid\" is empty"),
+            (1, "pg_ctl: cannot be run as root"),
+            (127, "sh: pg_ctl: not found"),
+            (0, ""),
+            (3, ""),
+        ] {
+            assert!(read_pg_status(status, text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn gtm_ctl_as_seen_live() {
+        let master = "gtm_ctl: server is running (PID: 15234)\ncurrent node [primary] gts[1593594823] xlog [0/201EDC]";
+        let standby = "gtm_ctl: server is running (PID: 15274)\ncurrent node [standby] gts[1893616824] xlog [0/201EDC]";
+        let mute =
+            "gtm_ctl: server is running (PID: 15234) but can not get timestamp, please check gtm status!\n\"-D\"";
+        let gone = "gtm_ctl: could not open PID file \"/data/gtm/gtm.pid\": No such file or directory";
+        for (status, text, read) in [
+            (0, master, Some((Process::Running, Some(Role::Master)))),
+            (0, standby, Some((Process::Running, Some(Role::Standby)))),
+            (0, mute, Some((Process::Running, None))),
+            (1, "gtm_ctl: no server running", Some((Process::Stopped, None))),
+            (1, gone, Some((Process::Stopped, None))),
+            (1, "gtm_ctl: could not open PID file \"/x/gtm.pid\": Permission denied", None),
+            (124, "", None),
+            (1, "gtm_ctl: option -P GTM_port is not specified", None),
+        ] {
+            assert_eq!(read_gtm_status_text(status, text).ok(), read, "{text}");
+        }
+    }
+}
