@@ -1,0 +1,54 @@
+//! The handle that everybody passes to whatever touches the outside.
+
+use std::time::Duration;
+
+use super::{Passwords, Session, ShellError, ShellSettings, Shells, SqlError, Tls, TlsError};
+use crate::model::{Cluster, Connection, Instance};
+
+/// Everything outside of this process, as one value.
+pub struct Outside {
+    pub shells: Shells,
+    pub passwords: Passwords,
+    pub tls: Tls,
+    connection: Connection,
+}
+
+/// Why the outside cannot be reached as the file wants it.
+#[derive(Debug, thiserror::Error)]
+pub enum OutsideError {
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error(transparent)]
+    Shell(#[from] ShellError),
+}
+
+impl Outside {
+    /// With passwords from the environment and the usual ssh settings. Opens nothing yet.
+    pub fn new(cluster: &Cluster) -> Result<Self, OutsideError> {
+        Self::with(cluster, Passwords::from_environment(), &ShellSettings::default())
+    }
+
+    pub fn with(cluster: &Cluster, passwords: Passwords, settings: &ShellSettings) -> Result<Self, OutsideError> {
+        Ok(Self {
+            shells: Shells::with(cluster, settings),
+            passwords,
+            tls: Tls::new(&cluster.connection)?,
+            connection: cluster.connection.clone(),
+        })
+    }
+
+    /// Logs in to a coordinator or datanode.
+    pub async fn session(&self, instance: &Instance, limit: Duration) -> Result<Session, SqlError> {
+        Session::open(&self.connection, &self.passwords, &self.tls, &instance.endpoint, instance.kind, limit).await
+    }
+
+    /// What the operator should know before anything else.
+    pub fn warnings(&self) -> &[String] {
+        self.passwords.warnings()
+    }
+
+    /// Ends every connection that is kept.
+    pub async fn close(&self) {
+        self.shells.close().await;
+    }
+}

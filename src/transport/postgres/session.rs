@@ -1,0 +1,187 @@
+//! One login to one process.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use futures_util::TryStreamExt as _;
+use futures_util::future::join_all;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Config, SimpleQueryMessage};
+
+use super::error::is_tls;
+use super::{Passwords, Rows, SqlError, Tls};
+use crate::dialect::{Sql, shown};
+use crate::model::{Connection, Endpoint, NodeKind};
+
+/// pgxc_node holds at most 2048 coordinators and 2048 datanodes; nothing otb asks for is longer.
+const MOST_ROWS: usize = 10_000;
+
+/// How long a cancel request may take; it is a courtesy to a server that did not answer in time.
+const CANCEL_LIMIT: Duration = Duration::from_secs(1);
+
+/// An open session. Its connection task belongs to it and ends with it.
+pub struct Session {
+    at: Endpoint,
+    client: Client,
+    tls: Tls,
+    version: Option<String>,
+    /// The error that ended the session: every later statement gets it again, at once.
+    ended: OnceLock<SqlError>,
+    driver: JoinSet<()>,
+}
+
+impl Session {
+    /// Logs in within `limit`, TLS and authentication included. On a datanode a session is read-only unless
+    /// it says `allow_dml_on_datanode=on`, and then SHOW transaction_read_only tells a master from a standby
+    /// (seen live on v2.6); a server that does not know the setting is asked again without it.
+    pub async fn open(
+        connection: &Connection,
+        passwords: &Passwords,
+        tls: &Tls,
+        endpoint: &Endpoint,
+        kind: NodeKind,
+        limit: Duration,
+    ) -> Result<Self, SqlError> {
+        let mut config = config(connection, passwords, tls, endpoint, limit);
+        if kind == NodeKind::Datanode {
+            config.options("-c allow_dml_on_datanode=on");
+        }
+        let login = async {
+            match Self::login(&config, tls, endpoint).await {
+                Err(e) if e.code() == Some(&SqlState::UNDEFINED_OBJECT) && kind == NodeKind::Datanode => {
+                    Self::login(config.options(""), tls, endpoint).await
+                }
+                Err(e) if tls.may_fall_back && is_tls(&e) => {
+                    Self::login(config.ssl_mode(tokio_postgres::config::SslMode::Disable), tls, endpoint).await
+                }
+                other => other,
+            }
+        };
+        match timeout(limit, login).await {
+            Ok(Ok(session)) => Ok(session),
+            Ok(Err(error)) => Err(SqlError::of_login(endpoint, limit, &error)),
+            Err(_) => Err(SqlError::TimedOut { at: endpoint.clone(), limit }),
+        }
+    }
+
+    async fn login(config: &Config, tls: &Tls, endpoint: &Endpoint) -> Result<Self, tokio_postgres::Error> {
+        let (client, connection) = config.connect(tls.connector.clone()).await?;
+        let version = connection.parameter("server_version").map(shown);
+        let mut driver = JoinSet::new();
+        driver.spawn(async move {
+            // Its error reaches the statement that was waiting for an answer.
+            let _ = connection.await;
+        });
+        Ok(Self { at: endpoint.clone(), client, tls: tls.clone(), version, ended: OnceLock::new(), driver })
+    }
+
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.at
+    }
+
+    /// `server_version` as it came with the login: known even while the GTM is down.
+    pub fn version(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
+
+    /// Asks one question. Out of time, the server is told to cancel and the session is over.
+    pub async fn query(&self, sql: &Sql, limit: Duration) -> Result<Rows, SqlError> {
+        let answer = self.ask(sql, Instant::now() + limit, limit).await;
+        self.tidy_up(answer.as_ref().err()).await;
+        answer
+    }
+
+    /// Asks several questions in one round trip, each in a transaction of its own, and gives the answers in
+    /// the same order; `limit` is for all of them together. One that fails leaves the others alone.
+    pub async fn query_all(&self, questions: &[Sql], limit: Duration) -> Vec<Result<Rows, SqlError>> {
+        let deadline = Instant::now() + limit;
+        let answers = join_all(questions.iter().map(|sql| self.ask(sql, deadline, limit))).await;
+        self.tidy_up(answers.iter().find_map(|answer| answer.as_ref().err())).await;
+        answers
+    }
+
+    /// Runs a statement that changes something. Without a complete answer in time its outcome is unknown
+    /// ([`SqlError::Lost`]), for dropping the question does not undo it; nothing is cancelled.
+    pub async fn act(&self, sql: &Sql, limit: Duration) -> Result<Rows, SqlError> {
+        if let Some(error) = self.ended.get() {
+            return Err(error.clone());
+        }
+        if self.client.is_closed() {
+            let error = SqlError::Unreachable { at: self.at.clone(), why: "the session is closed".to_owned() };
+            return Err(error);
+        }
+        self.ask(sql, Instant::now() + limit, limit).await.map_err(SqlError::after_sending)
+    }
+
+    /// Ends the session, giving its good-bye a moment; one that is over already is just dropped.
+    pub async fn close(self) {
+        let Self { client, mut driver, ended, .. } = self;
+        drop(client);
+        if ended.get().is_none() {
+            let _ = timeout(CANCEL_LIMIT, driver.join_next()).await;
+        }
+    }
+
+    async fn ask(&self, sql: &Sql, deadline: Instant, limit: Duration) -> Result<Rows, SqlError> {
+        if let Some(error) = self.ended.get() {
+            return Err(error.clone());
+        }
+        let answer = match timeout_at(deadline, self.collect(sql)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(SqlError::TimedOut { at: self.at.clone(), limit }),
+        };
+        if let Some(error) = answer.as_ref().err().filter(|error| error.ends_session()) {
+            let _ = self.ended.set(error.clone());
+        }
+        answer
+    }
+
+    async fn collect(&self, sql: &Sql) -> Result<Rows, SqlError> {
+        let wrong = |error: tokio_postgres::Error| SqlError::of_query(&self.at, &error);
+        let stream = self.client.simple_query_raw(sql.as_str()).await.map_err(wrong)?;
+        let mut stream = std::pin::pin!(stream);
+        let mut rows = Rows::default();
+        while let Some(message) = stream.try_next().await.map_err(wrong)? {
+            match message {
+                SimpleQueryMessage::RowDescription(columns) => {
+                    rows.start(columns.iter().map(|column| column.name().to_owned()).collect());
+                }
+                SimpleQueryMessage::Row(row) => {
+                    if rows.len() == MOST_ROWS {
+                        let why = format!("more than {MOST_ROWS} rows");
+                        return Err(SqlError::Unreadable { at: self.at.clone(), why });
+                    }
+                    let value = |i| row.try_get(i).ok().flatten().map(str::to_owned);
+                    rows.push((0..row.len()).map(value).collect());
+                }
+                _ => {}
+            }
+        }
+        Ok(rows)
+    }
+
+    async fn tidy_up(&self, error: Option<&SqlError>) {
+        if matches!(error, Some(SqlError::TimedOut { .. })) {
+            let cancel = self.client.cancel_token();
+            let _ = timeout(CANCEL_LIMIT, cancel.cancel_query(self.tls.connector.clone())).await;
+        }
+    }
+}
+
+fn config(connection: &Connection, passwords: &Passwords, tls: &Tls, at: &Endpoint, limit: Duration) -> Config {
+    let mut config = Config::new();
+    config
+        .host(at.host.as_str())
+        .port(at.port)
+        .user(&connection.user)
+        .dbname(&connection.database)
+        .application_name("otb")
+        .ssl_mode(tls.mode)
+        .connect_timeout(limit);
+    if let Some(password) = passwords.find(connection, at) {
+        config.password(password.reveal());
+    }
+    config
+}

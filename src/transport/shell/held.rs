@@ -1,0 +1,86 @@
+//! A shell process that lives as long as we hold it.
+
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt as _;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::ShellError;
+use super::output::Stream;
+use super::process::{Reader, Started, Writer};
+use crate::dialect::shown;
+use crate::model::ServerName;
+
+/// The longest first line that is read.
+const MOST_LINE_BYTES: usize = 4096;
+
+/// A running script with its standard input open. However we end, killed or not, the pipe closes with us;
+/// a script that waits for the end of its input then ends too, and lets go of what it holds.
+pub struct Held {
+    first_line: String,
+    stdin: Option<Writer>,
+    /// Drains what the script prints, and waits for its end. Ends with us.
+    running: JoinSet<()>,
+}
+
+impl Held {
+    /// Waits for the first line of a script that was just started.
+    pub(super) async fn begin(
+        server: &ServerName,
+        mut started: Started,
+        script: &str,
+        limit: Duration,
+    ) -> Result<Self, ShellError> {
+        let first = async {
+            started.write(script).await;
+            first_line(&mut started.stdout).await
+        };
+        let Ok(line) = timeout(limit, first).await else {
+            return Err(ShellError::TimedOut { server: server.clone(), limit });
+        };
+        let Some(first_line) = line else {
+            let said = timeout(Duration::from_secs(1), Stream::read(&mut started.stderr)).await.unwrap_or_default();
+            let why = shown(&said.text());
+            return Err(ShellError::Lost {
+                server: server.clone(),
+                why: if why.is_empty() { "the script ended without a word".to_owned() } else { why },
+            });
+        };
+        let Started { stdin, mut stdout, mut stderr, wait } = started;
+        let mut running = JoinSet::new();
+        running.spawn(async move {
+            // Read on to the end, so that the script never blocks on a full pipe.
+            let _ = tokio::join!(Stream::drain(&mut stdout), Stream::drain(&mut stderr), wait);
+        });
+        Ok(Self { first_line, stdin, running })
+    }
+
+    /// The first line the script printed, without its line end.
+    pub fn first_line(&self) -> &str {
+        &self.first_line
+    }
+
+    /// Whether the script still runs, as far as this side can tell.
+    pub fn is_alive(&mut self) -> bool {
+        self.running.try_join_next().is_none() && !self.running.is_empty()
+    }
+
+    /// Lets go: closes the script's input and waits for its end.
+    pub async fn close(mut self, limit: Duration) {
+        drop(self.stdin.take());
+        let _ = timeout(limit, self.running.join_next()).await;
+    }
+}
+
+/// A whole line, or nothing if the stream ends before its line end.
+async fn first_line(from: &mut Reader) -> Option<String> {
+    let mut line = Vec::new();
+    loop {
+        match from.read_u8().await.ok()? {
+            b'\n' => return Some(String::from_utf8_lossy(&line).into_owned()),
+            _ if line.len() == MOST_LINE_BYTES => return None,
+            byte => line.push(byte),
+        }
+    }
+}

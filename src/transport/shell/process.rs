@@ -1,0 +1,66 @@
+//! A process that was started on a server, near or far: its pipes, and its end.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::time::timeout;
+
+use super::output::{Output, Stream};
+use super::{ShellError, wrap};
+use crate::dialect::shown;
+use crate::model::ServerName;
+
+pub(super) type Writer = Box<dyn AsyncWrite + Send + Unpin>;
+pub(super) type Reader = Box<dyn AsyncRead + Send + Unpin>;
+
+/// timeout(1) ends with 124, or is itself killed by its -k.
+const TIMED_OUT: [i32; 2] = [124, 137];
+
+/// A running process. Dropping it ends the local part of it: the process group, or the ssh channel.
+pub(super) struct Started {
+    pub(super) stdin: Option<Writer>,
+    pub(super) stdout: Reader,
+    pub(super) stderr: Reader,
+    /// The exit status, if there is one to be had.
+    pub(super) wait: BoxFuture<'static, Option<i32>>,
+}
+
+impl Started {
+    /// Hands over the script. That the process may be gone already shows in its output.
+    pub(super) async fn write(&mut self, script: &str) {
+        if let Some(stdin) = &mut self.stdin {
+            let _ = stdin.write_all(script.as_bytes()).await;
+            let _ = stdin.flush().await;
+        }
+    }
+
+    /// Sees it through to its end.
+    pub(super) async fn finish(
+        mut self,
+        server: &ServerName,
+        script: &str,
+        limit: Duration,
+    ) -> Result<Output, ShellError> {
+        let late = || ShellError::TimedOut { server: server.clone(), limit };
+        let whole = async {
+            self.write(script).await;
+            drop(self.stdin.take());
+            tokio::join!(Stream::read(&mut self.stdout), Stream::read(&mut self.stderr), self.wait)
+        };
+        let Ok((stdout, stderr, status)) = timeout(limit, whole).await else { return Err(late()) };
+        if let Some(output) = wrap::output(&stdout, &stderr) {
+            return Ok(output);
+        }
+        let why = shown(&stderr.text());
+        let server = server.clone();
+        Err(match status {
+            Some(status) if TIMED_OUT.contains(&status) => late(),
+            // sudo -n gave up before it ran anything.
+            _ if why.starts_with("sudo: ") => ShellError::Denied { server, why },
+            Some(status) if why.is_empty() => ShellError::Lost { server, why: format!("exit status {status}") },
+            None if why.is_empty() => ShellError::Lost { server, why: "the connection ended".to_owned() },
+            _ => ShellError::Lost { server, why },
+        })
+    }
+}

@@ -1,0 +1,144 @@
+//! The shells of all servers.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::process::Started;
+use super::wrap::{self, Run};
+use super::{Held, Output, ShellError, local, ssh};
+use crate::model::{Cluster, Server, ServerName, ShellVia};
+
+/// What of ssh the operator may choose beside ssh_config.
+#[derive(Debug, Clone)]
+pub struct ShellSettings {
+    pub host_keys: HostKeys,
+    /// Instead of ~/.ssh/config and /etc/ssh/ssh_config.
+    pub ssh_config: Option<PathBuf>,
+    /// How long an unused connection stays, should otb end without closing it.
+    pub idle_seconds: NonZeroUsize,
+    /// Scripts that run at the same time on one server.
+    pub sessions_per_server: NonZeroUsize,
+    /// ssh's ConnectTimeout. (The limit of each call counts as well.)
+    pub connect_limit: Duration,
+}
+
+/// What becomes of a host key that known_hosts does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostKeys {
+    /// It is refused.
+    Strict,
+    /// It is taken and kept; a changed one is refused.
+    AcceptNew,
+}
+
+impl Default for ShellSettings {
+    fn default() -> Self {
+        Self {
+            host_keys: HostKeys::Strict,
+            ssh_config: None,
+            idle_seconds: NonZeroUsize::MIN.saturating_add(119),
+            sessions_per_server: NonZeroUsize::MIN.saturating_add(7),
+            connect_limit: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The way to a shell on every server of a cluster.
+pub struct Shells {
+    servers: BTreeMap<ServerName, Shell>,
+}
+
+struct Shell {
+    run_as: Option<String>,
+    via: Via,
+}
+
+enum Via {
+    Local,
+    Ssh(Box<ssh::Connection>),
+}
+
+impl Shells {
+    /// With the usual settings. Opens nothing yet.
+    pub fn new(cluster: &Cluster) -> Self {
+        Self::with(cluster, &ShellSettings::default())
+    }
+
+    pub fn with(cluster: &Cluster, settings: &ShellSettings) -> Self {
+        let shell = |server: &Server| Shell {
+            run_as: server.shell.run_as.clone(),
+            via: match &server.shell.via {
+                ShellVia::Local => Via::Local,
+                ShellVia::Ssh { user, host, port } => {
+                    Via::Ssh(Box::new(ssh::Connection::new(&server.name, user.as_deref(), host, *port, settings)))
+                }
+            },
+        };
+        Self { servers: cluster.servers.values().map(|server| (server.name.clone(), shell(server))).collect() }
+    }
+
+    /// Opens the connection ahead, so that the first script does not wait for it.
+    pub async fn open(&self, server: &ServerName, limit: Duration) -> Result<(), ShellError> {
+        match &self.shell(server)?.via {
+            Via::Local => Ok(()),
+            Via::Ssh(connection) => connection.open(limit).await.map(drop),
+        }
+    }
+
+    /// Runs `script` by `sh` as the server's `run_as` user, with nothing on its standard input, and waits for
+    /// its end. `limit` covers everything; past it the script is killed where it runs.
+    pub async fn run(&self, server: &ServerName, script: &str, limit: Duration) -> Result<Output, ShellError> {
+        let shell = self.shell(server)?;
+        let begun = tokio::time::Instant::now();
+        let started = shell.start(server, script, Run::Within(limit), limit).await?;
+        let left = limit.saturating_sub(begun.elapsed());
+        let result = started.finish(server, script, left).await;
+        match result {
+            Err(error) if error.is_outcome_unknown() => {
+                if let Via::Ssh(connection) = &shell.via {
+                    connection.forget().await;
+                }
+                Err(match error {
+                    ShellError::TimedOut { server, .. } => ShellError::TimedOut { server, limit },
+                    other => other,
+                })
+            }
+            other => other,
+        }
+    }
+
+    /// Starts `script` with its standard input open and waits, within `limit`, for the first line it prints.
+    /// It runs on until the [`Held`] is closed or this process ends, however that happens: then the script's
+    /// input ends, which is what it has to wait for.
+    pub async fn hold(&self, server: &ServerName, script: &str, limit: Duration) -> Result<Held, ShellError> {
+        let started = self.shell(server)?.start(server, script, Run::Held, limit).await?;
+        Held::begin(server, started, script, limit).await
+    }
+
+    /// Ends every ssh connection.
+    pub async fn close(&self) {
+        join_all(self.servers.values().filter_map(|shell| match &shell.via {
+            Via::Local => None,
+            Via::Ssh(connection) => Some(connection.close()),
+        }))
+        .await;
+    }
+
+    fn shell(&self, server: &ServerName) -> Result<&Shell, ShellError> {
+        self.servers.get(server).ok_or_else(|| ShellError::NoServer(server.clone()))
+    }
+}
+
+impl Shell {
+    async fn start(&self, server: &ServerName, script: &str, run: Run, limit: Duration) -> Result<Started, ShellError> {
+        let words = wrap::words(self.run_as.as_deref(), script, run);
+        match &self.via {
+            Via::Local => local::start(server, &words),
+            Via::Ssh(connection) => connection.start(&wrap::line(&words), limit).await,
+        }
+    }
+}

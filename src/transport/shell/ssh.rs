@@ -1,0 +1,179 @@
+//! The system's ssh client, one multiplexed connection per server (openssh, process-mux): ssh_config, agents,
+//! ProxyJump and hardware keys work as they do on the operator's command line.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use openssh::{ControlPersist, Error, KnownHosts, Session, SessionBuilder, Stdio};
+use tokio::sync::{Mutex, Semaphore};
+use tokio::time::{Instant, timeout};
+
+use super::process::Started;
+use super::{HostKeys, ShellError, ShellSettings};
+use crate::dialect::shown;
+use crate::model::ServerName;
+
+/// A connection that was not used for so long is looked at before it is used.
+const FRESH: Duration = Duration::from_secs(10);
+
+/// How long a look at a connection, or its good-bye, may take.
+const CHECK_LIMIT: Duration = Duration::from_secs(2);
+
+/// One server's connection: opened when first needed, opened again when found dead.
+pub(super) struct Connection {
+    server: ServerName,
+    destination: String,
+    builder: SessionBuilder,
+    open: Mutex<Option<Open>>,
+    /// sshd's MaxSessions is 10 unless it was changed.
+    sessions: Arc<Semaphore>,
+}
+
+#[derive(Clone)]
+struct Open {
+    session: Arc<Session>,
+    used: Instant,
+}
+
+impl Connection {
+    pub(super) fn new(
+        server: &ServerName,
+        user: Option<&str>,
+        host: &str,
+        port: Option<u16>,
+        settings: &ShellSettings,
+    ) -> Self {
+        let mut builder = SessionBuilder::default();
+        builder
+            .known_hosts_check(match settings.host_keys {
+                HostKeys::Strict => KnownHosts::Strict,
+                HostKeys::AcceptNew => KnownHosts::Add,
+            })
+            .control_persist(ControlPersist::IdleFor(settings.idle_seconds))
+            // A socket's path may have about 100 bytes, and ssh adds 17 of its own.
+            .control_directory("/tmp")
+            .connect_timeout(settings.connect_limit)
+            .server_alive_interval(Duration::from_secs(5));
+        if let Some(user) = user {
+            builder.user(user.to_owned());
+        }
+        if let Some(port) = port {
+            builder.port(port);
+        }
+        if let Some(file) = &settings.ssh_config {
+            builder.config_file(file);
+        }
+        Self {
+            server: server.clone(),
+            destination: host.to_owned(),
+            builder,
+            open: Mutex::new(None),
+            sessions: Arc::new(Semaphore::new(settings.sessions_per_server.get())),
+        }
+    }
+
+    /// The open connection, or a new one.
+    pub(super) async fn open(&self, limit: Duration) -> Result<Arc<Session>, ShellError> {
+        let opening = async {
+            let mut open = self.open.lock().await;
+            if let Some(old) = open.take()
+                && (old.used.elapsed() < FRESH || is_alive(&old.session).await)
+            {
+                let session = Arc::clone(&old.session);
+                *open = Some(Open { used: Instant::now(), ..old });
+                return Ok(session);
+            }
+            let session = Arc::new(self.connect().await?);
+            *open = Some(Open { session: Arc::clone(&session), used: Instant::now() });
+            Ok(session)
+        };
+        match timeout(limit, opening).await {
+            Ok(result) => result,
+            Err(_) => Err(ShellError::NotOpened { server: self.server.clone(), limit }),
+        }
+    }
+
+    async fn connect(&self) -> Result<Session, ShellError> {
+        if self.destination.starts_with('-') {
+            let why = format!("{:?} would be an option of ssh, not a host", self.destination);
+            return Err(ShellError::Unreachable { server: self.server.clone(), why });
+        }
+        self.builder.connect(&self.destination).await.map_err(|error| self.failed(&error))
+    }
+
+    /// Starts `line` in the server's login shell. The result holds one of the server's sessions till it ends.
+    pub(super) async fn start(&self, line: &str, limit: Duration) -> Result<Started, ShellError> {
+        let late = |_| ShellError::NotOpened { server: self.server.clone(), limit };
+        let permit = timeout(limit, Arc::clone(&self.sessions).acquire_owned()).await.map_err(late)?.ok();
+        let session = self.open(limit).await?;
+        let mut command = Arc::clone(&session).arc_raw_command(line);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = match timeout(limit, command.spawn()).await.map_err(late)? {
+            Ok(child) => child,
+            Err(error) => {
+                self.forget().await;
+                return Err(self.failed(&error));
+            }
+        };
+        let pipes = (child.stdin().take(), child.stdout().take(), child.stderr().take());
+        let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
+            return Err(ShellError::Unreachable { server: self.server.clone(), why: "no pipes".to_owned() });
+        };
+        let wait = async move {
+            // openssh reports ssh's own 255 and the remote shell's 127 as errors; both mean "who knows".
+            let status = child.wait().await.ok().and_then(|status| status.code());
+            drop(permit);
+            status
+        };
+        Ok(Started {
+            stdin: Some(Box::new(stdin)),
+            stdout: Box::new(stdout),
+            stderr: Box::new(stderr),
+            wait: Box::pin(wait),
+        })
+    }
+
+    /// After a lost script: the next one gets a new connection unless this one proves to live.
+    pub(super) async fn forget(&self) {
+        let mut open = self.open.lock().await;
+        if let Some(old) = open.take()
+            && is_alive(&old.session).await
+        {
+            *open = Some(old);
+        }
+    }
+
+    /// Ends the connection for everybody. Without this it would stay till it was idle long enough.
+    pub(super) async fn close(&self) {
+        if let Some(old) = self.open.lock().await.take()
+            && let Some(session) = Arc::into_inner(old.session)
+        {
+            let _ = timeout(CHECK_LIMIT, session.close()).await;
+        }
+    }
+
+    fn failed(&self, error: &Error) -> ShellError {
+        use std::error::Error as _;
+        let server = self.server.clone();
+        let said = match error.source() {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        };
+        // ssh says it in a banner of several hundred letters.
+        let why = if said.contains("REMOTE HOST IDENTIFICATION HAS CHANGED") {
+            "its host key is not the one in known_hosts: it was changed, or somebody is in between".to_owned()
+        } else {
+            shown(&said)
+        };
+        match error {
+            Error::Connect(io) if io.kind() == std::io::ErrorKind::PermissionDenied => {
+                ShellError::Denied { server, why }
+            }
+            _ => ShellError::Unreachable { server, why },
+        }
+    }
+}
+
+async fn is_alive(session: &Session) -> bool {
+    matches!(timeout(CHECK_LIMIT, session.check()).await, Ok(Ok(())))
+}

@@ -1,0 +1,79 @@
+//! The fixed text that is run on a server, whatever the script: no part of the script is ever quoted.
+
+use std::time::Duration;
+
+use super::output::{Output, Stream};
+use crate::dialect::quote;
+
+/// Begins the last line of standard error: without it the script's status is not known. A remote shell, sudo
+/// and ssh use the statuses 126, 127 and 255 for themselves, so an exit status alone proves nothing.
+const TRAILER: &str = "otb-script-status ";
+
+/// Reads `$1` bytes of script from standard input and runs them in a subshell (so that `exit` in them ends
+/// only that). `$2` says what their standard input is: `null`, or `open` (ours, kept open by the holder).
+/// No `!` and no line end in here, for the sake of login shells that are no Bourne shells.
+const BOOT: &str = concat!(
+    r#"script=$(head -c "$1") || exit 125; "#,
+    r#"if [ "$2" = null ]; then exec </dev/null; fi; "#,
+    r#"(eval "$script"); status=$?; echo "otb-script-status $status" >&2"#
+);
+
+/// How a script is to be run.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Run {
+    /// To its end; `timeout` ends it where it runs, should we be gone.
+    Within(Duration),
+    /// With standard input open, as long as somebody holds the other end.
+    Held,
+}
+
+/// The words of the command that will run `script`.
+pub(super) fn words(run_as: Option<&str>, script: &str, run: Run) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut add = |more: &[&str]| words.extend(more.iter().map(|&word| word.to_owned()));
+    if let Some(user) = run_as {
+        add(&["sudo", "-n", "-u", user, "--"]);
+    }
+    let stdin = match run {
+        Run::Within(limit) => {
+            // Whole seconds: not every timeout(1) knows fractions.
+            let seconds = limit.as_secs() + u64::from(limit.subsec_nanos() > 0);
+            add(&["timeout", "-k", "2", &seconds.max(1).to_string()]);
+            "null"
+        }
+        Run::Held => "open",
+    };
+    add(&["sh", "-c", BOOT, "sh", &script.len().to_string(), stdin]);
+    words
+}
+
+/// The same as one line for a remote login shell.
+pub(super) fn line(words: &[String]) -> String {
+    words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// The output of a script that ran to its end, or nothing if its trailer is missing.
+pub(super) fn output(stdout: &Stream, stderr: &Stream) -> Option<Output> {
+    let end = String::from_utf8_lossy(&stderr.end()).into_owned();
+    let (_, status) = end.rsplit_once(TRAILER)?;
+    let status = status.strip_suffix('\n')?.parse().ok()?;
+    let mut text = stderr.text();
+    if let Some(at) = text.rfind(TRAILER) {
+        text.truncate(at);
+    }
+    Some(Output { status, stdout: stdout.text(), stderr: text, truncated: stdout.truncated || stderr.truncated })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_script_is_not_in_the_command() {
+        let words = words(Some("opentenbase"), "echo $HOME", Run::Within(Duration::from_millis(4100)));
+        assert_eq!(words[..9], ["sudo", "-n", "-u", "opentenbase", "--", "timeout", "-k", "2", "5"].map(String::from));
+        assert_eq!(words[12..], ["sh".to_owned(), "10".to_owned(), "null".to_owned()]);
+        assert!(!line(&words).contains("HOME"));
+        assert!(!BOOT.contains('!') && !BOOT.contains('\n') && BOOT.contains(TRAILER));
+    }
+}

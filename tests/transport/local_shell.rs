@@ -1,0 +1,98 @@
+//! `sh` on this machine.
+
+use std::time::{Duration, Instant};
+
+use otb::model::{ServerName, ShellVia};
+use otb::transport::{Output, ShellError, Shells};
+
+use crate::common::{LONG, SHORT, cluster, server};
+
+fn shells() -> Shells {
+    Shells::new(&cluster(ShellVia::Local))
+}
+
+async fn run(script: &str) -> Result<Output, ShellError> {
+    shells().run(&server(), script, LONG).await
+}
+
+#[tokio::test]
+async fn status_and_both_streams_come_back() {
+    let output = run("echo out; echo err >&2; exit 7").await.unwrap();
+    assert_eq!((output.status, output.stdout.as_str(), output.stderr.as_str()), (7, "out\n", "err\n"));
+    assert_eq!(run("no-such-command-at-all").await.unwrap().status, 127);
+    assert_eq!(run("exit 255").await.unwrap().status, 255);
+    assert_eq!(run("").await.unwrap().status, 0);
+}
+
+#[tokio::test]
+async fn no_letter_of_a_script_is_lost_or_read_twice() {
+    let nasty = r#"'"$`\!*?~ #;&|<>(){}[] %s 数据 $(false) \n"#;
+    let output = run(&format!("printf %s {}", otb::dialect::quote(nasty))).await.unwrap();
+    assert_eq!(output.stdout, nasty);
+    let long = format!("printf %s {}", otb::dialect::quote(&"x".repeat(300_000)));
+    assert_eq!(run(&long).await.unwrap().stdout.len(), 300_000);
+}
+
+#[tokio::test]
+async fn a_script_finds_nothing_on_its_standard_input() {
+    assert_eq!(run("cat; echo after").await.unwrap().stdout, "after\n");
+}
+
+#[tokio::test]
+async fn output_is_bounded_and_the_status_is_still_known() {
+    let output = run("head -c 3000000 /dev/zero | tr '\\0' x; head -c 3000000 /dev/zero >&2; exit 3").await.unwrap();
+    assert_eq!((output.status, output.truncated, output.stdout.len()), (3, true, 1 << 20));
+}
+
+#[tokio::test]
+async fn the_limit_kills_the_whole_process_group() {
+    let directory = tempfile::tempdir().unwrap();
+    let mark = directory.path().join("mark");
+    let script = format!("(sleep 1.5; touch {}) & sleep 60", otb::dialect::quote(mark.to_str().unwrap()));
+    let begun = Instant::now();
+    let error = shells().run(&server(), &script, SHORT).await.unwrap_err();
+    assert!(begun.elapsed() < SHORT * 3);
+    assert_eq!(error.to_string(), "no answer from the shell of s1 within 0.4 s");
+    assert!(error.is_outcome_unknown());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(!mark.exists(), "a child of the script outlived it");
+}
+
+#[tokio::test]
+async fn a_killed_shell_is_an_unknown_outcome() {
+    let error = run("kill -9 $$").await.unwrap_err();
+    assert!(error.is_outcome_unknown(), "{error}");
+}
+
+#[tokio::test]
+async fn a_held_script_ends_with_its_holder() {
+    let directory = tempfile::tempdir().unwrap();
+    let lock = otb::dialect::quote(directory.path().join("lock").to_str().unwrap());
+    let script = format!("exec 9>{lock}; if flock -n 9; then echo mine; cat >/dev/null; else echo taken; fi");
+    let shells = shells();
+    let mut first = shells.hold(&server(), &script, LONG).await.unwrap();
+    assert_eq!(first.first_line(), "mine");
+    assert!(first.is_alive());
+    let second = shells.hold(&server(), &script, LONG).await.unwrap();
+    assert_eq!(second.first_line(), "taken");
+    first.close(LONG).await;
+    let third = shells.hold(&server(), &script, LONG).await.unwrap();
+    assert_eq!(third.first_line(), "mine");
+    drop(third);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(shells.hold(&server(), &script, LONG).await.unwrap().first_line(), "mine");
+}
+
+#[tokio::test]
+async fn a_held_script_without_a_word_is_an_error() {
+    let error = shells().hold(&server(), "echo why >&2; exit 1", LONG).await.err().unwrap();
+    assert!(error.to_string().contains("why"), "{error}");
+    let late = shells().hold(&server(), "sleep 60", SHORT).await.err().unwrap();
+    assert!(matches!(late, ShellError::TimedOut { .. }));
+}
+
+#[tokio::test]
+async fn a_server_nobody_declared_has_no_shell() {
+    let nobody = ServerName::new("s9").unwrap();
+    assert!(matches!(shells().run(&nobody, "true", LONG).await, Err(ShellError::NoServer(_))));
+}

@@ -1,0 +1,14 @@
+//! The transport against servers that misbehave: throw-away listeners, shells and an sshd, all on loopback.
+
+#![allow(clippy::disallowed_methods, reason = "tests touch the outside")]
+
+#[cfg(test)]
+mod common;
+#[cfg(test)]
+mod local_shell;
+#[cfg(test)]
+mod login;
+#[cfg(test)]
+mod ssh;
+#[cfg(test)]
+mod tls;

@@ -1,0 +1,187 @@
+//! The system's ssh client against a throw-away sshd on loopback. Without an sshd these tests are skipped, and
+//! say so.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use otb::model::ShellVia;
+use otb::transport::{ShellError, ShellSettings, Shells};
+
+use crate::common::{LONG, SHORT, cluster, nobody, server};
+
+const SSHD: &str = "/usr/sbin/sshd";
+
+/// A running sshd with its own keys, and an ssh_config that leads to it.
+struct Sshd {
+    process: Child,
+    directory: tempfile::TempDir,
+    port: u16,
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Sshd {
+    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
+    async fn start() -> Option<Self> {
+        if !Path::new(SSHD).exists() || Command::new("ssh").arg("-V").output().is_err() {
+            eprintln!("skipped: no {SSHD} or no ssh here");
+            return None;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        for key in ["host", "other", "user"] {
+            let made = Command::new("ssh-keygen")
+                .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+                .arg(directory.path().join(key))
+                .status()
+                .unwrap();
+            assert!(made.success());
+        }
+        std::fs::copy(directory.path().join("user.pub"), directory.path().join("authorized")).unwrap();
+        let port = nobody().await.port;
+        let config = directory.path().join("sshd_config");
+        std::fs::write(
+            &config,
+            format!(
+                "Port {port}\nListenAddress 127.0.0.1\nHostKey {0}/host\nAuthorizedKeysFile {0}/authorized\n\
+                 PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\n",
+                directory.path().display()
+            ),
+        )
+        .unwrap();
+        let _ = std::fs::create_dir_all("/run/sshd");
+        let process = Command::new(SSHD).arg("-D").arg("-f").arg(&config).stderr(Stdio::null()).spawn().unwrap();
+        let sshd = Self { process, directory, port };
+        sshd.trust("host");
+        for _ in 0..100 {
+            if tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+                return Some(sshd);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("sshd does not listen");
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Writes a known_hosts that expects this key.
+    fn trust(&self, key: &str) {
+        let public = std::fs::read_to_string(self.path(&format!("{key}.pub"))).unwrap();
+        std::fs::write(self.path("known_hosts"), format!("[127.0.0.1]:{} {public}", self.port)).unwrap();
+    }
+
+    /// The way there is an alias that only ssh_config knows.
+    fn shells(&self) -> Shells {
+        let config = self.path("ssh_config");
+        std::fs::write(
+            &config,
+            format!(
+                "Host lab\n HostName 127.0.0.1\n Port {}\n IdentityFile {1}/user\n IdentitiesOnly yes\n \
+                 UserKnownHostsFile {1}/known_hosts\n GlobalKnownHostsFile /dev/null\n",
+                self.port,
+                self.directory.path().display()
+            ),
+        )
+        .unwrap();
+        let settings = ShellSettings { ssh_config: Some(config), ..ShellSettings::default() };
+        Shells::with(&cluster(ShellVia::Ssh { user: None, host: "lab".to_owned(), port: None }), &settings)
+    }
+}
+
+#[tokio::test]
+async fn a_script_runs_there_and_the_connection_is_kept() {
+    let Some(sshd) = Sshd::start().await else { return };
+    let shells = sshd.shells();
+    shells.open(&server(), LONG).await.unwrap();
+    let output = shells.run(&server(), "echo \"$0 it's\"; cat; echo err >&2; exit 127", LONG).await.unwrap();
+    assert_eq!((output.status, output.stdout.as_str(), output.stderr.as_str()), (127, "sh it's\n", "err\n"));
+    assert_eq!(shells.run(&server(), "exit 255", LONG).await.unwrap().status, 255);
+    let begun = std::time::Instant::now();
+    let server = server();
+    let many = (0..20).map(|_| shells.run(&server, "sleep 0.1; echo $PPID", LONG));
+    let many = futures_util::future::join_all(many).await;
+    assert!(many.iter().all(|output| output.as_ref().is_ok_and(|output| output.status == 0)), "{many:?}");
+    assert!(begun.elapsed() < LONG);
+    shells.close().await;
+}
+
+#[tokio::test]
+async fn a_wrong_host_key_is_refused() {
+    let Some(sshd) = Sshd::start().await else { return };
+    sshd.trust("other");
+    let error = sshd.shells().run(&server(), "true", LONG).await.unwrap_err();
+    assert!(matches!(error, ShellError::Unreachable { .. }) && !error.is_outcome_unknown(), "{error}");
+    assert!(error.to_string().contains("host key is not the one in known_hosts"), "{error}");
+    std::fs::write(sshd.path("known_hosts"), "").unwrap();
+    let error = sshd.shells().run(&server(), "true", LONG).await.unwrap_err();
+    assert!(matches!(error, ShellError::Unreachable { .. }), "an unknown key is refused too: {error}");
+}
+
+#[tokio::test]
+async fn a_key_nobody_knows_is_a_denial() {
+    let Some(sshd) = Sshd::start().await else { return };
+    std::fs::write(sshd.path("authorized"), "").unwrap();
+    let error = sshd.shells().run(&server(), "true", LONG).await.unwrap_err();
+    assert!(matches!(error, ShellError::Denied { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_cut_connection_is_an_unknown_outcome_and_the_next_script_gets_a_new_one() {
+    let Some(sshd) = Sshd::start().await else { return };
+    let shells = sshd.shells();
+    shells.open(&server(), LONG).await.unwrap();
+    // The session's sshd is the grandparent of the script: sh, timeout, sh of the login, sshd.
+    let suicide = "p=$PPID; while read -r name < /proc/$p/comm && test \"$name\" != sshd && test \"$name\" != sshd-session; \
+                   do p=$(sed 's/.*) . //;s/ .*//' /proc/$p/stat); done; kill -9 $p; sleep 30";
+    let error = shells.run(&server(), suicide, LONG).await.unwrap_err();
+    assert!(error.is_outcome_unknown(), "{error}");
+    assert_eq!(shells.run(&server(), "echo back", LONG).await.unwrap().stdout, "back\n");
+    shells.close().await;
+}
+
+#[tokio::test]
+async fn past_the_limit_the_script_is_ended_there() {
+    let Some(sshd) = Sshd::start().await else { return };
+    let shells = sshd.shells();
+    shells.open(&server(), LONG).await.unwrap();
+    let mark = sshd.path("mark");
+    let script = format!("sleep 3; touch {}", otb::dialect::quote(mark.to_str().unwrap()));
+    let error = shells.run(&server(), &script, SHORT).await.unwrap_err();
+    assert!(matches!(error, ShellError::TimedOut { .. }), "{error}");
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert!(!mark.exists(), "the script went on");
+    shells.close().await;
+}
+
+#[tokio::test]
+async fn a_held_lock_goes_with_its_holder() {
+    let Some(sshd) = Sshd::start().await else { return };
+    let shells = sshd.shells();
+    let lock = otb::dialect::quote(sshd.path("lock").to_str().unwrap());
+    let script = format!("exec 9>{lock}; if flock -n 9; then echo mine; cat >/dev/null; else echo taken; fi");
+    let first = shells.hold(&server(), &script, LONG).await.unwrap();
+    assert_eq!(first.first_line(), "mine");
+    assert_eq!(shells.hold(&server(), &script, LONG).await.unwrap().first_line(), "taken");
+    drop(first);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let again = shells.hold(&server(), &script, LONG).await.unwrap();
+    assert_eq!(again.first_line(), "mine");
+    again.close(LONG).await;
+    shells.close().await;
+}
+
+#[tokio::test]
+async fn nobody_there_is_unreachable() {
+    let Some(mut sshd) = Sshd::start().await else { return };
+    sshd.process.kill().unwrap();
+    sshd.process.wait().unwrap();
+    let error = sshd.shells().run(&server(), "true", LONG).await.unwrap_err();
+    assert!(matches!(error, ShellError::Unreachable { .. }), "{error}");
+}
