@@ -1,6 +1,6 @@
 //! `otb`: declarative master placement for OpenTenBase clusters.
 //!
-//! Data walks one way: file → [`config`] → [`model`] ← `observe` ← cluster;
+//! Data walks one way: file → [`config`] → [`model`] ← [`observe`] ← cluster;
 //! [`model`] → `plan` → `view`; `plan` → `apply`.
 //! [`model`], [`config`] (but its reader), [`dialect`], `plan` and `sandbox`'s world are pure:
 //! no clock, environment, file, process, socket or printing. The outside is touched in [`transport`].
@@ -8,5 +8,6 @@
 pub mod config;
 pub mod dialect;
 pub mod model;
+pub mod observe;
 #[expect(clippy::disallowed_methods, reason = "this room is the way to the outside")]
 pub mod transport;

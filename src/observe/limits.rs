@@ -1,0 +1,28 @@
+//! How long, and how much at once.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+/// Bounds on one look at the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// For one answer: a login, or a round of questions in one session.
+    pub answer: Duration,
+    /// For one server's shell: connection and script.
+    pub shell: Duration,
+    /// Sessions to coordinators, datanodes and GTMs at the same time.
+    pub sockets: NonZeroUsize,
+    /// Servers whose shell is used at the same time.
+    pub shells: NonZeroUsize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            answer: Duration::from_secs(5),
+            shell: Duration::from_secs(15),
+            sockets: NonZeroUsize::MIN.saturating_add(63),
+            shells: NonZeroUsize::MIN.saturating_add(15),
+        }
+    }
+}

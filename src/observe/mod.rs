@@ -1,0 +1,17 @@
+//! The live cluster as it is: [`observe`] asks every instance at once, by SQL (or the GTM's own protocol) and
+//! by the shell of its server, and puts together what each said. A fact that nobody told stays unknown, with
+//! what was tried and what came back.
+//!
+//! Read only: every SQL session says `default_transaction_read_only = on` before its first SELECT, and the
+//! scripts write nothing.
+
+mod answer;
+mod everything;
+mod gtm;
+mod limits;
+mod merge;
+mod postgres;
+mod shell;
+
+pub use everything::{observe, observe_instance};
+pub use limits::Limits;

@@ -1,0 +1,139 @@
+//! What a coordinator or datanode says of itself, in two round trips.
+
+use crate::dialect::{Sql, query};
+use crate::model::{Fact, Instance, InstanceFacts, NodeKind, Process, Role, SystemId, UnknownKind};
+use crate::transport::{Outside, Session, SqlError};
+
+use super::Limits;
+use super::answer::{self, Answer, fact};
+
+/// Logs in and asks. Whatever cannot be learned keeps the reason.
+pub(super) async fn ask(outside: &Outside, instance: &Instance, limits: &Limits) -> InstanceFacts {
+    let session = match outside.session(instance, limits.answer).await {
+        Ok(session) => session,
+        Err(error) => return no_session(&error),
+    };
+    let mut facts = InstanceFacts::unknown(UnknownKind::NotAsked, "it was not asked");
+    facts.process = Fact::Known(Process::Running);
+    facts.version = match session.version() {
+        Some(version) => Fact::Known(version.to_owned()),
+        None => Fact::unknown(UnknownKind::Unreadable, "the login told no server_version"),
+    };
+    let blocked = first_round(&session, instance.kind, limits, &mut facts).await;
+    match blocked {
+        Some(error) => nothing_more(&error, &mut facts),
+        None => second_round(&session, instance.kind, limits, &mut facts).await,
+    }
+    session.close().await;
+    facts
+}
+
+fn no_session(error: &SqlError) -> InstanceFacts {
+    let mut facts = InstanceFacts::unknown(error.kind(), &error.to_string());
+    // A server that starts up, shuts down or has no room says so: it runs.
+    if error.proves_a_process() {
+        facts.process = Fact::Known(Process::Running);
+    }
+    facts
+}
+
+/// Identity and role. SHOW and SET work while the GTM is down or mute, so they go first; then the SELECT, whose
+/// failure for want of a GTM means that no other SELECT will work (each would take a second to say so).
+async fn first_round(
+    session: &Session,
+    kind: NodeKind,
+    limits: &Limits,
+    facts: &mut InstanceFacts,
+) -> Option<SqlError> {
+    let mut questions = vec![query::node_name(), query::default_read_only(), query::read_only()];
+    if kind == NodeKind::Datanode {
+        questions.push(query::allow_dml());
+    }
+    questions.extend([query::stay_read_only(), query::role()]);
+    let mut answers = session.query_all(&questions, limits.answer).await.into_iter();
+    let mut next = || answers.next().unwrap_or_else(|| Ok(crate::transport::Rows::default()));
+    let (name, default, read_only) = (next(), next(), next());
+    let allow_dml = (kind == NodeKind::Datanode).then(&mut next);
+    let (_set, role) = (next(), next());
+
+    facts.node_name = fact(&name, answer::node_name);
+    facts.role = fact(&role, answer::role);
+    facts.started = fact(&role, answer::started);
+    let error = role.err()?;
+    if let Some(told) = role_by_show(&default, &read_only, allow_dml.as_ref()) {
+        facts.role = Fact::Known(told);
+    }
+    let no_gtm = error.server().is_some_and(|error| error.sqlstate.starts_with("08"));
+    (no_gtm || error.ends_session()).then_some(error)
+}
+
+/// The role by SHOW transaction_read_only, where nothing but the role can have made it so.
+fn role_by_show(default: &Answer, read_only: &Answer, allow_dml: Option<&Answer>) -> Option<Role> {
+    let word = |answer: &Answer| answer.as_ref().ok().and_then(|rows| rows.single().map(str::to_owned));
+    let writable_if_master =
+        word(default)? == "off" && allow_dml.is_none_or(|answer| word(answer).as_deref() == Some("on"));
+    match word(read_only)?.as_str() {
+        "off" => Some(Role::Master),
+        "on" if writable_if_master => Some(Role::Standby),
+        _ => None,
+    }
+}
+
+async fn second_round(session: &Session, kind: NodeKind, limits: &Limits, facts: &mut InstanceFacts) {
+    let role = facts.role.known().copied();
+    let mut questions = vec![query::system_id(), query::routes()];
+    questions.extend(match role {
+        Some(Role::Master) => [query::master_wal(), query::senders()].to_vec(),
+        Some(Role::Standby) => [query::standby_wal(), query::receiver()].to_vec(),
+        None => Vec::<Sql>::new(),
+    });
+    let pool = kind == NodeKind::Coordinator && role == Some(Role::Master);
+    if pool {
+        questions.push(query::pool_check());
+    }
+    let answers = session.query_all(&questions, limits.answer).await;
+    let [system_id, routes, rest @ ..] = answers.as_slice() else { return };
+    facts.system_id = fact(system_id, answer::parsed::<SystemId>);
+    facts.routes = fact(routes, answer::routes);
+    match (role, rest) {
+        (Some(Role::Master), [wal, senders, ..]) => {
+            facts.wal_end = fact(wal, answer::master_lsn);
+            facts.timeline = fact(wal, answer::master_timeline);
+            facts.senders = fact(senders, answer::senders);
+            facts.standby = Fact::not_asked("it is a master");
+        }
+        (Some(Role::Standby), [wal, receiver, ..]) => read_standby(wal, receiver, facts),
+        _ => {}
+    }
+    facts.pool_agrees = match rest.last() {
+        Some(check) if pool => fact(check, |rows| answer::truth(answer::one_word(rows)?)),
+        _ => Fact::not_asked("only a coordinator that is a master knows"),
+    };
+}
+
+fn read_standby(wal: &Answer, receiver: &Answer, facts: &mut InstanceFacts) {
+    facts.standby = match receiver {
+        Ok(receiver) => fact(wal, |wal| answer::standby(wal, receiver)),
+        Err(error) => error.fact(),
+    };
+    facts.wal_end = match facts.standby.known() {
+        Some(standby) => match standby.replayed {
+            Some(replayed) => Fact::Known(replayed),
+            None => Fact::unknown(UnknownKind::Unreadable, "it has replayed nothing yet"),
+        },
+        None => facts.standby.map(|_| crate::model::Lsn(0)),
+    };
+    facts.timeline = fact(receiver, answer::received_timeline);
+    facts.senders = Fact::not_asked("it is a standby");
+}
+
+/// The same reason for everything that was still to be asked.
+fn nothing_more(error: &SqlError, facts: &mut InstanceFacts) {
+    facts.system_id = error.fact();
+    facts.routes = error.fact();
+    facts.wal_end = error.fact();
+    facts.timeline = error.fact();
+    facts.standby = error.fact();
+    facts.senders = error.fact();
+    facts.pool_agrees = error.fact();
+}
