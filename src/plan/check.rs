@@ -1,0 +1,161 @@
+//! Checks: what must be true before anything is touched, each with a verdict and a hint.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Names a check and its subject, as `--waive` takes it: `lag:dn01`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct CheckId(String);
+
+impl CheckId {
+    pub fn new(code: CheckCode, subject: impl fmt::Display) -> Self {
+        Self(format!("{}:{subject}", code.word()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for CheckId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $code:ident = $word:literal, $waivable:literal, $about:literal;)*) => {
+        /// What is checked. The word is stable: users write it in waivers.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum CheckCode { $($(#[$doc])* #[doc = $about] $code,)* }
+
+        impl CheckCode {
+            /// Every code, in the order of the reference.
+            pub const ALL: &[Self] = &[$(Self::$code,)*];
+
+            /// The stable word: `lag`.
+            pub fn word(self) -> &'static str {
+                match self { $(Self::$code => $word,)* }
+            }
+
+            /// Whether `--waive` may lift a block of this code.
+            pub fn is_waivable(self) -> bool {
+                match self { $(Self::$code => $waivable,)* }
+            }
+
+            /// One sentence for the reference.
+            pub fn about(self) -> &'static str {
+                match self { $(Self::$code => $about,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    Identity = "identity", false, "The process on the declared endpoint is the declared node.";
+    System = "system", false, "Master and standby share one system identifier.";
+    Version = "version", true, "Master and standby run the same server version.";
+    SplitBrain = "split-brain", false, "At most one instance of a node runs as master.";
+    Standby = "standby", false, "The instance that is to become master runs as a standby.";
+    Attached = "attached", true, "The standby streams from the present master.";
+    Replay = "replay", false, "The standby's replay is not paused.";
+    Lag = "lag", true, "The standby is at most policy.max_lag behind.";
+    Timeline = "timeline", false, "The standby's timeline is not ahead of the master's.";
+    RecoveryConf = "recovery-conf", false, "recovery.conf of the standby is there and the server may write it.";
+    Shell = "shell", false, "Commands can be run on the server, and they find the data directory.";
+    Disk = "disk", true, "The standby's file system has room for a new timeline.";
+    Fence = "fence", true, "Every other copy of the node is known not to be writable.";
+    DataLoss = "data-loss", true, "The standby holds every transaction the old master may have acknowledged.";
+    Gtm = "gtm", false, "The GTM answers: ALTER NODE on a datanode needs it to commit.";
+    Routes = "routes", true, "Every router's pgxc_node can be read and has one row for each node.";
+    GtmRow = "gtm-row", false, "Every router has exactly one GTM row.";
+    Rejoin = "rejoin", true, "It is known how each old master can become a standby.";
+    Strangers = "strangers", true, "Routers hold no rows for nodes that the file does not name.";
+}
+
+/// What a check found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    Pass,
+    /// Said, but in nobody's way.
+    Warn,
+    /// Lifted by a waiver of that name.
+    Waived,
+    /// Could not be learned; refuses like a block.
+    Unknown,
+    /// Refuses.
+    Block,
+}
+
+impl Verdict {
+    pub fn refuses(self) -> bool {
+        matches!(self, Self::Block | Self::Unknown)
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Warn => "warn",
+            Self::Waived => "waived",
+            Self::Unknown => "unknown",
+            Self::Block => "block",
+        }
+    }
+}
+
+/// One check with what it found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Check {
+    pub id: CheckId,
+    pub code: CheckCode,
+    pub verdict: Verdict,
+    /// The fact and, where there is one, the limit.
+    pub found: String,
+    /// What to do next, where the verdict is not `pass`.
+    pub hint: Option<String>,
+    /// The reason given with `--waive`.
+    pub waived_because: Option<String>,
+}
+
+/// `--waive lag:dn01 --reason "CHG-1234"`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Waiver {
+    pub check: CheckId,
+    pub reason: String,
+}
+
+impl Waiver {
+    /// Reads `CODE:SUBJECT`; the code must be known and waivable.
+    pub fn new(text: &str, reason: &str) -> Result<Self, String> {
+        let words =
+            || CheckCode::ALL.iter().filter(|c| c.is_waivable()).map(|c| c.word()).collect::<Vec<_>>().join(", ");
+        let Some((word, subject)) = text.split_once(':').filter(|(_, subject)| !subject.is_empty()) else {
+            return Err(format!("a waiver names a check and its subject, such as lag:dn01; {text:?} does not"));
+        };
+        match CheckCode::ALL.iter().find(|code| code.word() == word) {
+            Some(code) if code.is_waivable() => {
+                Ok(Self { check: CheckId::new(*code, subject), reason: reason.to_owned() })
+            }
+            Some(_) => Err(format!("check {word} cannot be waived; these can: {}", words())),
+            None => Err(format!("there is no check {word}; these can be waived: {}", words())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_waiver_names_a_waivable_check_and_a_subject() {
+        assert_eq!(Waiver::new("lag:dn01", "CHG-1").unwrap().check.as_str(), "lag:dn01");
+        for bad in ["lag", "lag:", "split-brain:dn01", "nonsense:dn01"] {
+            assert!(Waiver::new(bad, "CHG-1").is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Checks of the routers and of nodes whose situation forbids acting.
+
+use super::Finding;
+use crate::model::{Cluster, Fact, InstanceId, Node, NodeKind, Observation, Role};
+use crate::plan::check::{Check, CheckCode};
+use crate::plan::routes::RouterView;
+use crate::plan::situation::Situation;
+
+/// Every router must be readable, complete, and able to commit an ALTER NODE.
+pub(crate) fn for_routers(cluster: &Cluster, seen: &Observation, routers: &[RouterView<'_>]) -> Vec<Check> {
+    let mut checks: Vec<Check> =
+        routers.iter().map(|router| readable(router, cluster).of(CheckCode::Routes, &router.router)).collect();
+    checks.extend(routers.iter().filter(|router| router.table.known().is_some()).map(|router| {
+        let found = format!("{} has {} GTM rows", router.router, router.gtm_rows());
+        match router.gtm_rows() {
+            1 => Finding::pass(found),
+            _ => Finding::block(found, "repair pgxc_node on this router by hand: exactly one row of type G"),
+        }
+        .of(CheckCode::GtmRow, &router.router)
+    }));
+    checks.extend(routers.iter().filter_map(|router| strangers(router, cluster)));
+    checks.extend(cluster.nodes_of(NodeKind::Gtm).map(|node| gtm(node, seen).of(CheckCode::Gtm, &node.name)));
+    checks
+}
+
+fn readable(router: &RouterView<'_>, cluster: &Cluster) -> Finding {
+    if let Fact::Unknown(why) = &router.table {
+        return Finding::unknown(
+            format!("pgxc_node of {} could not be read: {why}", router.router),
+            "bring this router back first; waived, it stays wrong until the next plan",
+        );
+    }
+    let missing: Vec<String> = router.missing(cluster).iter().map(ToString::to_string).collect();
+    if missing.is_empty() {
+        return Finding::pass(format!("{} rows were read", router.len()));
+    }
+    Finding::block(
+        format!("{} has no row for {}", router.router, missing.join(", ")),
+        "create the missing row with CREATE NODE, or correct the node's name in the file",
+    )
+}
+
+fn strangers(router: &RouterView<'_>, cluster: &Cluster) -> Option<Check> {
+    let rows = router.strangers(cluster);
+    let hint = "declare these nodes in the file, or drop the rows";
+    let found = || format!("{} also routes to {}, which the file does not name", router.router, rows.join(", "));
+    (!rows.is_empty()).then(|| Finding::warn(found(), hint).of(CheckCode::Strangers, &router.router))
+}
+
+fn gtm(node: &Node, seen: &Observation) -> Finding {
+    let declared = node.master_id();
+    let masters: Vec<&InstanceId> = node
+        .instances
+        .values()
+        .filter(|instance| seen.instances.get(&instance.id).is_some_and(|facts| facts.is_running(Role::Master)))
+        .map(|instance| &instance.id)
+        .collect();
+    match masters.as_slice() {
+        [only] if **only == declared => Finding::pass(format!("{only} is the active GTM")),
+        [only] => Finding::pass(format!("{only} is the active GTM")),
+        [] => {
+            let why = seen
+                .instances
+                .get(&declared)
+                .and_then(|facts| facts.role.reason())
+                .map_or_else(String::new, |why| format!(": {why}"));
+            Finding::unknown(format!("no active GTM answers{why}"), "start the GTM first: nothing commits without it")
+        }
+        _ => Finding::block(
+            "two active GTMs answer",
+            "stop the one that the routers do not use, with startup = STANDBY in its gtm.conf",
+        ),
+    }
+}
+
+/// Refusals for nodes that cannot be acted on.
+pub(crate) fn for_unclear(node: &Node, situation: &Situation, seen: &Observation) -> Option<Check> {
+    let declared = node.master_id();
+    let finding = match situation {
+        Situation::Split { masters } => return Some(split(node, masters, seen)),
+        Situation::NoCandidate { master } => no_candidate(&declared, master.as_ref(), seen),
+        Situation::Unclear => {
+            let facts = seen.instances.get(&declared);
+            let reason = facts.and_then(|f| f.process.reason().or(f.role.reason()));
+            let why = reason.map_or_else(|| "it was not looked at".to_owned(), ToString::to_string);
+            Finding::unknown(
+                format!("no master of {} was found, and what {declared} does is not known: {why}", node.name),
+                "mend the connection or the shell to that server, then plan again",
+            )
+        }
+        Situation::Right | Situation::Elsewhere { .. } | Situation::Masterless | Situation::Down => return None,
+    };
+    Some(finding.of(CheckCode::Standby, &node.name))
+}
+
+fn split(node: &Node, masters: &[InstanceId], seen: &Observation) -> Check {
+    let timeline = |id: &InstanceId| {
+        let known = seen.instances.get(id).and_then(|facts| facts.timeline.known());
+        known.map_or_else(|| format!("{id}, timeline unknown"), |timeline| format!("{id}, timeline {timeline}"))
+    };
+    let list: Vec<String> = masters.iter().map(timeline).collect();
+    Finding::block(
+        format!("{} masters of {} run at once: {}", masters.len(), node.name, list.join("; ")),
+        "the higher timeline was promoted last; stop the other one, keep its directory, and plan again",
+    )
+    .of(CheckCode::SplitBrain, &node.name)
+}
+
+fn no_candidate(declared: &InstanceId, master: Option<&InstanceId>, seen: &Observation) -> Finding {
+    let facts = seen.instances.get(declared);
+    let Some(process) = facts.and_then(|f| f.process.known()) else {
+        let why = facts.and_then(|f| f.process.reason()).map_or_else(String::new, ToString::to_string);
+        return Finding::unknown(
+            format!("what {declared} does is not known: {why}"),
+            "mend the connection or the shell to that server, then plan again",
+        );
+    };
+    let is_standby = facts.is_some_and(|f| f.is_running(Role::Standby));
+    let state = format!("{declared} is {}", if is_standby { "a standby" } else { process.word() });
+    match master {
+        Some(master) => Finding::block(
+            format!("{state}, so it cannot take over from {master}"),
+            format!(
+                "start {declared} as a standby of {master} first: declare {} as master, apply, then move",
+                master.server
+            ),
+        ),
+        None => Finding::block(
+            format!("{state}, no master of {} runs, and another copy may hold more", declared.node),
+            "declare as master the copy that stopped last, apply, then move",
+        ),
+    }
+}

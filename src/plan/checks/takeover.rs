@@ -1,0 +1,305 @@
+//! Checks of one node whose master moves: may this standby take over from that master?
+
+use super::Finding;
+use crate::model::{
+    Cluster, Fact, InstanceFacts, InstanceId, Lsn, Node, Observation, Process, Role, StandbyFacts, Unknown,
+};
+use crate::plan::check::{Check, CheckCode};
+
+/// Free space below which a promotion may fail for want of a WAL segment and a history file (16 MiB + room).
+const PROMOTION_ROOM_BYTES: u64 = 64 << 20;
+
+/// Everything that is looked at before `node` gets its declared master; `from` is the running master, if any.
+pub(crate) fn for_node(cluster: &Cluster, node: &Node, from: Option<&InstanceId>, seen: &Observation) -> Vec<Check> {
+    let declared = node.master_id();
+    let Some(standby) = seen.instances.get(&declared) else { return Vec::new() };
+    let view = View { cluster, node, declared: &declared, standby, seen };
+    let mut checks = vec![
+        view.identity(&declared, standby).of(CheckCode::Identity, &declared),
+        view.replay().of(CheckCode::Replay, &node.name),
+        view.recovery_conf().of(CheckCode::RecoveryConf, &declared),
+        view.disk().of(CheckCode::Disk, &declared),
+    ];
+    match from.and_then(|id| Some((id, seen.instances.get(id)?))) {
+        Some((id, master)) => checks.extend(view.with_master(id, master)),
+        None => checks.extend(view.without_master()),
+    }
+    checks
+}
+
+struct View<'a> {
+    cluster: &'a Cluster,
+    node: &'a Node,
+    declared: &'a InstanceId,
+    standby: &'a InstanceFacts,
+    seen: &'a Observation,
+}
+
+impl View<'_> {
+    fn with_master(&self, id: &InstanceId, master: &InstanceFacts) -> Vec<Check> {
+        let name = &self.node.name;
+        vec![
+            self.identity(id, master).of(CheckCode::Identity, id),
+            self.system(id, master).of(CheckCode::System, name),
+            self.version(master).of(CheckCode::Version, name),
+            self.timeline(master).of(CheckCode::Timeline, name),
+            self.attached(id, master).of(CheckCode::Attached, name),
+            self.lag(master).of(CheckCode::Lag, name),
+            shell(id, master).of(CheckCode::Shell, id),
+        ]
+    }
+
+    fn without_master(&self) -> Vec<Check> {
+        vec![
+            self.fence().of(CheckCode::Fence, &self.node.name),
+            self.data_loss().of(CheckCode::DataLoss, &self.node.name),
+        ]
+    }
+
+    fn identity(&self, id: &InstanceId, facts: &InstanceFacts) -> Finding {
+        match &facts.node_name {
+            Fact::Known(name) if *name == id.node => Finding::pass(format!("{id} calls itself {name}")),
+            Fact::Known(name) => Finding::block(
+                format!("the process at {} calls itself {name}, not {}", self.endpoint(id), id.node),
+                "correct address and port of this instance in the file",
+            ),
+            Fact::Unknown(why) => Finding::unknown(format!("the name of {id} is not known: {why}"), LOOK_AGAIN),
+        }
+    }
+
+    fn endpoint(&self, id: &InstanceId) -> String {
+        self.cluster.instance(id).map_or_else(|| id.to_string(), |instance| instance.endpoint.to_string())
+    }
+
+    fn system(&self, id: &InstanceId, master: &InstanceFacts) -> Finding {
+        match (&self.standby.system_id, &master.system_id) {
+            (Fact::Known(a), Fact::Known(b)) if a == b => Finding::pass(format!("both have system identifier {a}")),
+            (Fact::Known(a), Fact::Known(b)) => Finding::block(
+                format!("{} has system identifier {a}, {id} has {b}: it is a copy of another node", self.declared),
+                "point the file at this node's own standby, or rebuild the standby by pg_basebackup",
+            ),
+            (Fact::Unknown(why), _) | (_, Fact::Unknown(why)) => {
+                Finding::unknown(format!("a system identifier is not known: {why}"), LOOK_AGAIN)
+            }
+        }
+    }
+
+    fn version(&self, master: &InstanceFacts) -> Finding {
+        match (&self.standby.version, &master.version) {
+            (Fact::Known(a), Fact::Known(b)) if a == b => Finding::pass(format!("both run {a}")),
+            (Fact::Known(a), Fact::Known(b)) => Finding::block(
+                format!("the standby runs {a}, the master {b}"),
+                "install the same version on both servers",
+            ),
+            (Fact::Unknown(why), _) | (_, Fact::Unknown(why)) => {
+                Finding::unknown(format!("a version is not known: {why}"), LOOK_AGAIN)
+            }
+        }
+    }
+
+    fn timeline(&self, master: &InstanceFacts) -> Finding {
+        match (&self.standby.timeline, &master.timeline) {
+            (Fact::Known(a), Fact::Known(b)) if a <= b => Finding::pass(format!("standby on {a}, master on {b}")),
+            (Fact::Known(a), Fact::Known(b)) => Finding::block(
+                format!("the standby is on timeline {a}, ahead of the master's {b}"),
+                "the standby was promoted once: find out which copy holds the data before going on",
+            ),
+            (Fact::Unknown(why), _) | (_, Fact::Unknown(why)) => {
+                Finding::unknown(format!("a timeline is not known: {why}"), LOOK_AGAIN)
+            }
+        }
+    }
+
+    fn attached(&self, id: &InstanceId, master: &InstanceFacts) -> Finding {
+        let upstream = self.endpoint(id);
+        let sender = master.senders.is_known_and(|all| all.iter().any(|sender| sender.state == "streaming"));
+        match &self.standby.standby {
+            Fact::Unknown(why) => {
+                Finding::unknown(format!("replication of {} is not known: {why}", self.declared), LOOK_AGAIN)
+            }
+            Fact::Known(facts) if !facts.streaming => Finding::block(
+                format!("{} does not stream from {id}", self.declared),
+                format!("look into the log of {}; a standby that lacks WAL is rebuilt by pg_basebackup", self.declared),
+            ),
+            Fact::Known(facts) if facts.upstream.as_ref().is_some_and(|at| at.to_string() != upstream) => {
+                Finding::block(
+                    format!("{} streams from {}, not from {upstream}", self.declared, shown(facts)),
+                    "correct primary_conninfo in its recovery.conf and restart it",
+                )
+            }
+            Fact::Known(_) if !sender => Finding::block(
+                format!("{id} has no streaming walsender"),
+                format!("compare pg_stat_replication on {id} with recovery.conf of {}", self.declared),
+            ),
+            Fact::Known(_) => Finding::pass(format!("{} streams from {upstream}", self.declared)),
+        }
+    }
+
+    fn replay(&self) -> Finding {
+        match &self.standby.standby {
+            Fact::Known(facts) if facts.replay_paused => Finding::block(
+                format!("replay on {} is paused", self.declared),
+                format!("run `select pg_wal_replay_resume()` on {}", self.declared),
+            ),
+            Fact::Known(_) => Finding::pass("replay is not paused"),
+            Fact::Unknown(why) => Finding::unknown(format!("whether replay is paused is not known: {why}"), LOOK_AGAIN),
+        }
+    }
+
+    fn lag(&self, master: &InstanceFacts) -> Finding {
+        let limit = self.cluster.policy.max_lag;
+        let replayed = self.standby.standby.known().and_then(|facts| facts.replayed);
+        match (&master.wal_end, replayed) {
+            (Fact::Known(end), Some(replayed)) => {
+                let behind = bytesize::ByteSize(end.bytes_ahead_of(replayed));
+                let found = format!("{} is {behind} behind; the limit is {limit}", self.declared);
+                if behind <= limit {
+                    Finding::pass(found)
+                } else {
+                    Finding::block(found, "wait until it has caught up, or raise policy.max_lag")
+                }
+            }
+            (Fact::Unknown(why), _) => {
+                Finding::unknown(format!("how far the master has written is not known: {why}"), LOOK_AGAIN)
+            }
+            (_, None) => Finding::unknown("how far the standby has replayed is not known".to_owned(), LOOK_AGAIN),
+        }
+    }
+
+    fn recovery_conf(&self) -> Finding {
+        match &self.standby.data_dir {
+            Fact::Unknown(why) => Finding::unknown(
+                format!("recovery.conf of {} could not be looked at: {why}", self.declared),
+                "otb needs a shell on the server: see `shell` in the file",
+            ),
+            Fact::Known(dir) if !dir.present => Finding::block(
+                format!("there is no data directory at {}", self.data(self.declared)),
+                "correct `data` of this instance in the file",
+            ),
+            Fact::Known(dir) => match &dir.recovery_conf {
+                Some(file) if file.writable => Finding::pass(format!("recovery.conf is {}", file.rights)),
+                Some(file) => Finding::block(
+                    format!(
+                        "recovery.conf of {} is {}, which its server may not write: promote would kill the standby",
+                        self.declared, file.rights
+                    ),
+                    format!(
+                        "on {}: chown and chmod u+rw {}/recovery.conf",
+                        self.declared.server,
+                        self.data(self.declared)
+                    ),
+                ),
+                None => Finding::block(
+                    format!("{} has no recovery.conf, yet it runs as a standby", self.declared),
+                    "correct `data` of this instance in the file",
+                ),
+            },
+        }
+    }
+
+    fn data(&self, id: &InstanceId) -> String {
+        self.cluster.instance(id).map_or_else(String::new, |instance| instance.data.clone())
+    }
+
+    fn disk(&self) -> Finding {
+        let free = self.standby.data_dir.known().and_then(|dir| dir.free_bytes).map(bytesize::ByteSize);
+        let limit = bytesize::ByteSize(PROMOTION_ROOM_BYTES);
+        match free {
+            Some(free) if free >= limit => Finding::pass(format!("{free} are free")),
+            Some(free) => Finding::block(
+                format!("{free} are free where {} writes; a promotion wants {limit}", self.declared),
+                "make room on that file system",
+            ),
+            None => Finding::warn("free space is not known", "look at df on the server"),
+        }
+    }
+
+    /// A failover needs to know that nobody can write to the other copies (field notes, section 7: nothing in
+    /// OpenTenBase complains about two masters).
+    fn fence(&self) -> Finding {
+        let others = self.node.standbys().map(|instance| &instance.id);
+        let open: Vec<String> = others.filter_map(|id| self.may_write(id)).collect();
+        if open.is_empty() {
+            return Finding::pass(format!("no other copy of {} can be written to", self.node.name));
+        }
+        Finding::unknown(
+            open.join("; "),
+            format!(
+                "make sure by hand that it is off and stays off, then --waive {}:{} --reason ...",
+                CheckCode::Fence.word(),
+                self.node.name
+            ),
+        )
+    }
+
+    fn may_write(&self, id: &InstanceId) -> Option<String> {
+        let facts = self.seen.instances.get(id)?;
+        let why = |unknown: Option<&Unknown>| unknown.map_or_else(String::new, ToString::to_string);
+        match (&facts.process, &facts.role) {
+            (Fact::Known(Process::Stopped), _) | (Fact::Known(_), Fact::Known(Role::Standby)) => None,
+            (Fact::Unknown(_), _) => {
+                Some(format!("whether {id} still runs is not known: {}", why(facts.process.reason())))
+            }
+            (Fact::Known(Process::Running), role) => {
+                Some(format!("{id} runs, and whether as master is not known: {}", why(role.reason())))
+            }
+        }
+    }
+
+    fn data_loss(&self) -> Finding {
+        let Some(have) = self.holds() else {
+            return Finding::unknown(format!("how much WAL {} holds is not known", self.declared), LOOK_AGAIN);
+        };
+        let lacking: Vec<String> =
+            self.node.standbys().filter_map(|instance| self.may_lack(&instance.id, have)).collect();
+        if lacking.is_empty() {
+            return Finding::pass(format!("{} holds all WAL up to {have}, and no other copy has more", self.declared));
+        }
+        Finding::block(
+            lacking.join("; "),
+            format!(
+                "bring the other copy back and switch over from it, or accept the loss: --waive {}:{} --reason ...",
+                CheckCode::DataLoss.word(),
+                self.node.name
+            ),
+        )
+    }
+
+    /// What a promotion will replay before it ends recovery: all that was received.
+    fn holds(&self) -> Option<Lsn> {
+        let facts = self.standby.standby.known()?;
+        facts.received.max(facts.replayed)
+    }
+
+    fn may_lack(&self, id: &InstanceId, have: Lsn) -> Option<String> {
+        let facts = self.seen.instances.get(id)?;
+        match &facts.wal_end {
+            Fact::Known(end) if *end <= have => None,
+            Fact::Known(end) => Some(format!(
+                "{id} holds WAL up to {end}, {} more than {} received ({have})",
+                bytesize::ByteSize(end.bytes_ahead_of(have)),
+                self.declared
+            )),
+            Fact::Unknown(why) => Some(format!("what {id} wrote last is not known: {why}")),
+        }
+    }
+}
+
+fn shell(id: &InstanceId, facts: &InstanceFacts) -> Finding {
+    match &facts.data_dir {
+        Fact::Known(dir) if dir.present => Finding::pass(format!("the data directory of {id} is in reach")),
+        Fact::Known(_) => Finding::block(
+            format!("the data directory of {id} is not where the file says"),
+            "correct `data` in the file",
+        ),
+        Fact::Unknown(why) => {
+            Finding::unknown(format!("no commands can be run for {id}: {why}"), "see `shell` in the file")
+        }
+    }
+}
+
+fn shown(facts: &StandbyFacts) -> String {
+    facts.upstream.as_ref().map_or_else(|| "an unknown server".to_owned(), ToString::to_string)
+}
+
+const LOOK_AGAIN: &str = "run `otb status` to see what answers, mend it, and plan again";

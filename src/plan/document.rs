@@ -1,0 +1,128 @@
+//! The plan itself: one immutable value from which text, Markdown and JSON are rendered and which apply obeys.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::check::{Check, Waiver};
+use super::step::{Phase, Step};
+use crate::model::{Cluster, InstanceId, NodeKind, NodeName, ServerName, UnknownKind};
+
+/// The plan format's version, by Terraform's rules: a minor one adds, a major one breaks.
+pub const FORMAT_VERSION: &str = "1.0";
+
+/// What is to be done, why, in which order, and what was seen when it was decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Plan {
+    pub format_version: String,
+    pub otb_version: String,
+    /// When the cluster was observed, RFC 3339 in UTC.
+    pub observed_at: String,
+    /// The declared cluster, so that a saved plan stands alone.
+    pub cluster: Cluster,
+    /// Nodes named by `--target`; empty: all.
+    pub targets: Vec<NodeName>,
+    /// sha256 over the declared cluster and `facts`, in hexadecimal.
+    pub fingerprint: String,
+    /// The stable live facts the fingerprint covers: what a saved plan is held against.
+    pub facts: BTreeMap<String, String>,
+    pub changes: Vec<Change>,
+    pub steps: Vec<Step>,
+    pub checks: Vec<Check>,
+    pub waivers: Vec<Waiver>,
+    pub looked_at: LookedAt,
+    /// Facts that could not be learned. Never empty silently: each is shown.
+    pub unseen: Vec<Unseen>,
+}
+
+impl Plan {
+    /// Nothing to do, and nothing that could not be seen.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.unseen.is_empty() && !self.is_refused()
+    }
+
+    /// A check refuses: nothing may be applied.
+    pub fn is_refused(&self) -> bool {
+        self.checks.iter().any(|check| check.verdict.refuses())
+    }
+
+    pub fn steps_in(&self, phase: Phase) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(move |step| step.phase == phase)
+    }
+}
+
+/// What becomes different, per node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Change {
+    pub node: NodeName,
+    pub node_kind: NodeKind,
+    pub kind: ChangeKind,
+    /// The server of the master now, where that changes.
+    pub from: Option<ServerName>,
+    /// The server concerned: of the new master, or of the instance that rejoins.
+    pub to: ServerName,
+    /// Routers whose row of this node changes.
+    pub routers: Vec<InstanceId>,
+    /// One sentence: what was seen that calls for it.
+    pub because: String,
+}
+
+/// The kinds of change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeKind {
+    /// The old master lives, or was stopped cleanly by a run that was cut off.
+    Switchover,
+    /// The old master does not live.
+    Failover,
+    /// The declared master is down and nobody took over: it is started again.
+    Restart,
+    /// Roles are right, routes or a pooler are not.
+    Reroute,
+    /// An instance that should be a standby of the master is not.
+    Rejoin,
+}
+
+impl ChangeKind {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Switchover => "switchover",
+            Self::Failover => "failover",
+            Self::Restart => "restart",
+            Self::Reroute => "reroute",
+            Self::Rejoin => "rejoin",
+        }
+    }
+
+    /// Whether the node gets another master.
+    pub fn moves_master(self) -> bool {
+        matches!(self, Self::Switchover | Self::Failover)
+    }
+}
+
+impl fmt::Display for ChangeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// How much was looked at: "nothing to do" means nothing without it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LookedAt {
+    pub instances: usize,
+    pub routers: usize,
+    /// pgxc_node rows compared.
+    pub routes: usize,
+}
+
+/// A fact that matters and could not be learned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Unseen {
+    pub instance: InstanceId,
+    /// `process`, `role`, `routes`, …
+    pub fact: String,
+    pub kind: UnknownKind,
+    pub why: String,
+}

@@ -1,0 +1,71 @@
+//! What a saved plan was made from, as a digest: it is applied only while the cluster still is like that.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+
+use super::routes::RouterView;
+use crate::model::{Cluster, Fact, InstanceFacts, Observation, Process};
+
+/// The stable facts: roles, system identifiers, timelines, and each row that is not as declared. Not LSNs, not
+/// lag. Rows that are as declared follow from the file, so a router that is right is one entry.
+pub(crate) fn facts(cluster: &Cluster, seen: &Observation, routers: &[RouterView<'_>]) -> BTreeMap<String, String> {
+    let mut facts = BTreeMap::new();
+    for (id, instance) in &seen.instances {
+        facts.insert(format!("{id}: role"), role(instance));
+        facts.insert(format!("{id}: system identifier"), word(&instance.system_id));
+        facts.insert(format!("{id}: timeline"), word(&instance.timeline));
+    }
+    for router in routers {
+        let at = &router.router;
+        let Some(_) = router.table.known() else {
+            facts.insert(format!("{at}: pgxc_node"), "unknown".to_owned());
+            continue;
+        };
+        facts.insert(format!("{at}: pgxc_node"), format!("{} rows", router.len()));
+        for change in router.changes(cluster) {
+            facts.insert(format!("{at}: route to {}", change.node), change.from);
+        }
+    }
+    facts
+}
+
+fn role(instance: &InstanceFacts) -> String {
+    match (&instance.process, &instance.role) {
+        (Fact::Known(Process::Stopped), _) => {
+            let state = instance.control.known().map_or("unknown", |control| control.state.words());
+            format!("stopped ({state})")
+        }
+        (Fact::Known(Process::Running), role) => word(role),
+        (Fact::Unknown(_), _) => "unknown".to_owned(),
+    }
+}
+
+fn word<T: std::fmt::Display>(fact: &Fact<T>) -> String {
+    fact.known().map_or_else(|| "unknown".to_owned(), ToString::to_string)
+}
+
+/// sha256 over the declared cluster and the facts, in hexadecimal.
+pub(super) fn digest(cluster: &Cluster, facts: &BTreeMap<String, String>) -> String {
+    // serde_json keeps struct order and our maps are sorted, so equal values give equal bytes.
+    let bytes = serde_json::to_vec(&(cluster, facts)).unwrap_or_default();
+    Sha256::digest(bytes).iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// What differs between the facts a plan was made from and those of now, one line each.
+pub fn moved(then: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Vec<String> {
+    let absent = || "as declared".to_owned();
+    let keys: std::collections::BTreeSet<&String> = then.keys().chain(now.keys()).collect();
+    keys.into_iter()
+        .filter(|key| then.get(*key) != now.get(*key))
+        .map(|key| {
+            let was = then.get(key).cloned().unwrap_or_else(absent);
+            let is = now.get(key).cloned().unwrap_or_else(absent);
+            format!("{key}: was {was}, is {is}")
+        })
+        .collect()
+}

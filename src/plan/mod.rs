@@ -1,0 +1,25 @@
+//! Pure: the declared cluster and an observation become a plan.
+
+mod check;
+mod checks;
+mod document;
+mod fingerprint;
+mod limits;
+mod planner;
+mod rejoin;
+mod routes;
+mod situation;
+mod step;
+mod steps;
+mod survey;
+mod wording;
+
+#[cfg(test)]
+mod tests;
+
+pub use check::{Check, CheckCode, CheckId, Verdict, Waiver};
+pub use document::{Change, ChangeKind, FORMAT_VERSION, LookedAt, Plan, Unseen};
+pub use fingerprint::moved;
+pub(crate) use limits::START;
+pub use planner::{Input, plan, unused_waivers};
+pub use step::{Action, Phase, RejoinMethod, Step, StepId, Undo};

@@ -1,0 +1,126 @@
+//! The planner: declared cluster and observation in, plan out. Synchronous and pure; the same input gives the
+//! same bytes.
+
+use super::check::{Check, CheckId, Waiver};
+use super::document::{FORMAT_VERSION, LookedAt, Plan, Unseen};
+use super::routes::{self, RouterView};
+use super::survey::{self, NodeSurvey};
+use super::{checks, fingerprint, steps};
+use crate::model::{Cluster, Fact, InstanceFacts, InstanceId, NodeName, Observation, Role, Unknown};
+
+/// What a plan is made from.
+#[derive(Debug)]
+pub struct Input<'a> {
+    pub cluster: &'a Cluster,
+    pub seen: &'a Observation,
+    /// Only these nodes may change; empty: all.
+    pub targets: &'a [NodeName],
+    pub waivers: &'a [Waiver],
+    /// RFC 3339.
+    pub observed_at: String,
+}
+
+impl Input<'_> {
+    fn in_scope(&self, node: &NodeName) -> bool {
+        self.targets.is_empty() || self.targets.contains(node)
+    }
+}
+
+/// Plans.
+pub fn plan(input: &Input<'_>) -> Plan {
+    let Input { cluster, seen, .. } = input;
+    let in_scope = cluster.nodes.values().filter(|node| input.in_scope(&node.name));
+    let nodes: Vec<NodeSurvey<'_>> = in_scope.map(|node| survey::node(cluster, node, seen)).collect();
+    let views = routes::routers(cluster, seen);
+    let routers = survey::routers(cluster, &views, &nodes, seen);
+    let mut checks = all_checks(cluster, seen, &nodes, &views);
+    let unused = checks::apply_waivers(&mut checks, input.waivers);
+    let facts = fingerprint::facts(cluster, seen, &views);
+    Plan {
+        format_version: FORMAT_VERSION.to_owned(),
+        otb_version: env!("CARGO_PKG_VERSION").to_owned(),
+        observed_at: input.observed_at.clone(),
+        cluster: (*cluster).clone(),
+        targets: input.targets.to_vec(),
+        fingerprint: fingerprint::digest(cluster, &facts),
+        facts,
+        changes: survey::changes(&nodes, &routers, seen),
+        steps: steps::build(cluster, &nodes, &routers),
+        checks,
+        waivers: used(input.waivers, &unused),
+        looked_at: looked_at(seen, &views),
+        unseen: unseen(cluster, seen, &|name| input.in_scope(name)),
+    }
+}
+
+/// The waivers of `input` that name no check of its plan: a typing error, or no longer needed.
+pub fn unused_waivers<'a>(plan: &Plan, waivers: &'a [Waiver]) -> Vec<&'a CheckId> {
+    waivers.iter().map(|waiver| &waiver.check).filter(|id| !plan.checks.iter().any(|check| check.id == **id)).collect()
+}
+
+fn used(waivers: &[Waiver], unused: &[CheckId]) -> Vec<Waiver> {
+    waivers.iter().filter(|waiver| !unused.contains(&waiver.check)).cloned().collect()
+}
+
+fn all_checks(cluster: &Cluster, seen: &Observation, nodes: &[NodeSurvey<'_>], views: &[RouterView<'_>]) -> Vec<Check> {
+    let mut all: Vec<Check> =
+        nodes.iter().filter_map(|survey| checks::for_unclear(survey.node, &survey.situation, seen)).collect();
+    for survey in nodes.iter().filter(|survey| survey.change.is_some_and(super::ChangeKind::moves_master)) {
+        let live = survey.from.as_ref().filter(|id| seen.instances.get(id).is_some_and(|f| f.is_running(Role::Master)));
+        all.extend(checks::for_node(cluster, survey.node, live, seen));
+    }
+    all.extend(checks::for_routers(cluster, seen, views));
+    all
+}
+
+fn looked_at(seen: &Observation, views: &[RouterView<'_>]) -> LookedAt {
+    LookedAt { instances: seen.instances.len(), routers: views.len(), routes: views.iter().map(RouterView::len).sum() }
+}
+
+/// What matters and is not known: one entry per instance and fact.
+fn unseen(cluster: &Cluster, seen: &Observation, in_scope: &dyn Fn(&NodeName) -> bool) -> Vec<Unseen> {
+    let mut list = Vec::new();
+    for node in cluster.nodes.values() {
+        for instance in node.instances.values().filter(|_| in_scope(&node.name)) {
+            if let Some(facts) = seen.instances.get(&instance.id) {
+                list.extend(hidden_facts(&instance.id, facts));
+            }
+        }
+    }
+    for view in routes::routers(cluster, seen) {
+        if let Fact::Unknown(why) = &view.table
+            && !list.iter().any(|entry: &Unseen| entry.instance == view.router)
+        {
+            list.push(entry(&view.router, "routes", why));
+        }
+    }
+    list
+}
+
+fn hidden_facts(id: &InstanceId, facts: &InstanceFacts) -> Option<Unseen> {
+    if let Fact::Unknown(why) = &facts.process {
+        return Some(entry(id, "process", why));
+    }
+    if facts.is_stopped() {
+        return facts
+            .control
+            .reason()
+            .filter(|why| why.kind != crate::model::UnknownKind::NotAsked)
+            .map(|why| entry(id, "control file", why));
+    }
+    if let Fact::Unknown(why) = &facts.role {
+        return Some(entry(id, "role", why));
+    }
+    if facts.is_running(Role::Standby) {
+        return facts
+            .standby
+            .reason()
+            .filter(|why| why.kind != crate::model::UnknownKind::NotAsked)
+            .map(|why| entry(id, "replication", why));
+    }
+    None
+}
+
+fn entry(instance: &InstanceId, fact: &str, why: &Unknown) -> Unseen {
+    Unseen { instance: instance.clone(), fact: fact.to_owned(), kind: why.kind, why: why.why.clone() }
+}

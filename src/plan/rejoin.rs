@@ -1,0 +1,115 @@
+//! Which instances are not the standbys they should be, and how they become so.
+
+use super::situation::Situation;
+use super::step::RejoinMethod;
+use crate::model::{ControlState, Endpoint, InstanceFacts, InstanceId, Lsn, Node, Observation, OldMaster, Role};
+
+/// An instance that shall become a standby of the declared master, or why it cannot be said how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Rejoin {
+    /// It already streams, or will keep streaming.
+    NotNeeded,
+    /// How, and what was seen that calls for it.
+    By { method: RejoinMethod, because: String },
+    /// It is not known well enough to touch it.
+    Unclear { why: String },
+}
+
+/// Decides for one instance that is not the declared master.
+pub(crate) fn decide(
+    node: &Node,
+    instance: &InstanceId,
+    situation: &Situation,
+    seen: &Observation,
+    policy: OldMaster,
+) -> Rejoin {
+    let (Some(facts), Some(master)) = (seen.instances.get(instance), node.master_instance()) else {
+        return Rejoin::Unclear { why: format!("{instance} was not looked at") };
+    };
+    if facts.is_running(Role::Standby) {
+        return running_standby(facts, &master.endpoint, situation);
+    }
+    if facts.is_running(Role::Master) {
+        return running_master(policy);
+    }
+    if !facts.is_stopped() {
+        let why = facts.process.reason().or(facts.role.reason()).map_or_else(String::new, ToString::to_string);
+        return Rejoin::Unclear { why: format!("whether {instance} runs is not known: {why}") };
+    }
+    if policy == OldMaster::Leave {
+        return Rejoin::NotNeeded;
+    }
+    stopped(instance, facts, seen.instances.get(&master.id))
+}
+
+fn running_master(policy: OldMaster) -> Rejoin {
+    match policy {
+        OldMaster::Leave => Rejoin::NotNeeded,
+        OldMaster::Rejoin => Rejoin::By { method: RejoinMethod::InPlace, because: "it was the master".to_owned() },
+    }
+}
+
+fn running_standby(facts: &InstanceFacts, master: &Endpoint, situation: &Situation) -> Rejoin {
+    let Some(standby) = facts.standby.known() else {
+        let why = facts.standby.reason().map_or_else(String::new, ToString::to_string);
+        return Rejoin::Unclear { why: format!("its replication could not be read: {why}") };
+    };
+    let follows = standby.upstream.as_ref() == Some(master);
+    if follows && (standby.streaming || *situation != Situation::Right) {
+        return Rejoin::NotNeeded;
+    }
+    let upstream = standby.upstream.as_ref().map_or_else(|| "nobody".to_owned(), ToString::to_string);
+    let because = if follows {
+        format!("it does not stream from {master}")
+    } else {
+        format!("it follows {upstream}, not {master}")
+    };
+    Rejoin::By { method: RejoinMethod::Repoint, because }
+}
+
+fn stopped(instance: &InstanceId, facts: &InstanceFacts, master: Option<&InstanceFacts>) -> Rejoin {
+    let Some(control) = facts.control.known() else {
+        let why = facts.control.reason().map_or_else(String::new, ToString::to_string);
+        return Rejoin::Unclear { why: format!("{instance} is stopped and its control file could not be read: {why}") };
+    };
+    let state = control.state.words();
+    let by = |method, because: String| Rejoin::By { method, because };
+    match control.state {
+        ControlState::ShutDownInRecovery | ControlState::InArchiveRecovery | ControlState::ShutDown
+            if is_prefix(facts, master) =>
+        {
+            by(RejoinMethod::InPlace, format!("it is stopped ({state})"))
+        }
+        ControlState::ShutDown | ControlState::ShutDownInRecovery | ControlState::InArchiveRecovery => by(
+            RejoinMethod::BaseBackup,
+            format!("it is stopped ({state}) and its WAL may have left the master's history"),
+        ),
+        ControlState::InProduction
+        | ControlState::InCrashRecovery
+        | ControlState::StartingUp
+        | ControlState::ShuttingDown => {
+            by(RejoinMethod::BaseBackup, format!("it crashed ({state}): its WAL may have left the master's history"))
+        }
+    }
+}
+
+/// Whether the WAL of a stopped copy is a prefix of the master's: same timeline and not beyond the master's
+/// end, or an older timeline that ends no later than the point where the master's branched off.
+fn is_prefix(facts: &InstanceFacts, master: Option<&InstanceFacts>) -> bool {
+    let Some(master) = master else { return false };
+    let (Some(mine), Some(theirs)) = (facts.timeline.known(), master.timeline.known()) else { return false };
+    let (Some(my_end), Some(their_end)) = (facts.wal_end.known(), master.wal_end.known()) else { return false };
+    if mine == theirs {
+        return my_end <= their_end || master.is_running(Role::Standby) && is_clean_tail(*my_end, *their_end);
+    }
+    let branched = master.history.known().and_then(|history| history.iter().find(|switch| switch.timeline == *mine));
+    mine < theirs && branched.is_some_and(|switch| my_end <= &switch.at)
+}
+
+/// A master's clean stop ends with a checkpoint record that its standby may be about to replay.
+fn is_clean_tail(stopped: Lsn, standby: Lsn) -> bool {
+    stopped.bytes_ahead_of(standby) <= SHUTDOWN_RECORD_BYTES
+}
+
+/// A shutdown checkpoint record with its page header, rounded up.
+const SHUTDOWN_RECORD_BYTES: u64 = 256;

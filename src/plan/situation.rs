@@ -1,0 +1,90 @@
+//! What state a node is in, compared with what the file says: the one decision all else follows from.
+
+use crate::model::{ControlState, InstanceFacts, InstanceId, Node, Observation, Process, Role};
+
+/// A node's state, seen from its declared master.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Situation {
+    /// The declared master runs as the only master.
+    Right,
+    /// Another instance runs as master, the declared one can take over.
+    Elsewhere { master: InstanceId },
+    /// No instance runs as master; the declared one runs as standby.
+    Masterless,
+    /// No instance runs as master, and the declared one is the copy that stopped last: start it again.
+    Down,
+    /// More than one instance runs as master.
+    Split { masters: Vec<InstanceId> },
+    /// The declared master is not there to take over.
+    NoCandidate { master: Option<InstanceId> },
+    /// What runs where is not known well enough to act.
+    Unclear,
+}
+
+/// Facts of each of the node's instances. An instance nobody looked at is an unknown one.
+pub(crate) fn facts<'a>(
+    node: &'a Node,
+    seen: &'a Observation,
+) -> impl Iterator<Item = (&'a InstanceId, &'a InstanceFacts)> {
+    node.instances.values().filter_map(|instance| Some((&instance.id, seen.instances.get(&instance.id)?)))
+}
+
+/// The running masters of a node.
+pub(crate) fn running_masters(node: &Node, seen: &Observation) -> Vec<InstanceId> {
+    facts(node, seen).filter(|(_, f)| f.is_running(Role::Master)).map(|(id, _)| id.clone()).collect()
+}
+
+impl Situation {
+    /// Whether anything may be done for the node, its routes included.
+    pub(crate) fn allows_acting(&self) -> bool {
+        match self {
+            Self::Right | Self::Elsewhere { .. } | Self::Masterless | Self::Down => true,
+            Self::Split { .. } | Self::NoCandidate { .. } | Self::Unclear => false,
+        }
+    }
+}
+
+/// The instance that will be the node's master once the plan is done; none where that cannot be said.
+pub(crate) fn serving(node: &Node, seen: &Observation) -> Option<InstanceId> {
+    match diagnose(node, seen) {
+        Situation::NoCandidate { master } => master,
+        situation => situation.allows_acting().then(|| node.master_id()),
+    }
+}
+
+/// Decides which situation `node` is in.
+pub(crate) fn diagnose(node: &Node, seen: &Observation) -> Situation {
+    let declared = node.master_id();
+    let masters = running_masters(node, seen);
+    let Some(wanted) = seen.instances.get(&declared) else { return Situation::Unclear };
+    match masters.as_slice() {
+        [only] if *only == declared => Situation::Right,
+        [only] if wanted.is_running(Role::Standby) => Situation::Elsewhere { master: only.clone() },
+        [only] => Situation::NoCandidate { master: Some(only.clone()) },
+        [] if wanted.is_running(Role::Standby) => Situation::Masterless,
+        [] if wanted.process.known().is_none() || wanted.role.known().is_none() && !wanted.is_stopped() => {
+            Situation::Unclear
+        }
+        [] if stopped_last(node, seen, wanted) => Situation::Down,
+        [] => Situation::NoCandidate { master: None },
+        _ => Situation::Split { masters },
+    }
+}
+
+/// Whether the declared master, which is stopped, was the node's master when it stopped, and no other copy
+/// has gone further since: then starting it loses nothing.
+fn stopped_last(node: &Node, seen: &Observation, wanted: &InstanceFacts) -> bool {
+    let (Some(control), Some(end)) = (wanted.control.known(), wanted.wal_end.known()) else { return false };
+    let was_master = matches!(control.state, ControlState::ShutDown | ControlState::InProduction);
+    // A recovery.conf that otb did not put there makes it a standby by somebody's intent.
+    let meant_as_master =
+        wanted.data_dir.is_known_and(|dir| dir.recovery_conf.as_ref().is_none_or(|recovery| recovery.fence));
+    was_master
+        && meant_as_master
+        && wanted.process.known() == Some(&Process::Stopped)
+        && facts(node, seen).filter(|(id, _)| id.server != node.master).all(|(_, other)| {
+            let behind = other.wal_end.is_known_and(|reached| reached <= end);
+            let same_history = other.timeline.is_known_and(|timeline| *timeline <= control.timeline);
+            behind && same_history
+        })
+}

@@ -1,0 +1,163 @@
+//! A step: one act on one process, with everything needed to decide, do, verify and undo it.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Condition, InstanceId, RouteChange};
+
+/// Names a step within its plan: `promote:dn01@s47`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct StepId(String);
+
+impl StepId {
+    pub fn new(verb: &str, instance: &InstanceId) -> Self {
+        Self(format!("{verb}:{instance}"))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for StepId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// What a step does. Apply chooses nothing: everything it needs is in here and in the declared cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Action {
+    /// Lay the recovery.conf that will fence the old master beside its place, before the write gap opens.
+    StageFence { instance: InstanceId, upstream: InstanceId },
+    /// Put recovery.conf into the data directory of a master that does not run.
+    Fence { instance: InstanceId, upstream: InstanceId },
+    /// CHECKPOINT on the master, so that its shutdown checkpoint is short.
+    Checkpoint { instance: InstanceId },
+    /// `pg_ctl stop -m fast`, and the staged fence moved into place in the same breath.
+    Stop { instance: InstanceId, fenced: bool },
+    /// Wait until the standby has replayed what the stopped master wrote last.
+    CatchUp { standby: InstanceId, source: InstanceId },
+    /// `pg_ctl promote`, then poll the role.
+    Promote { instance: InstanceId },
+    /// Start the declared master, which is down while nobody took over; `unfence` removes otb's recovery.conf.
+    Restart { instance: InstanceId, unfence: bool },
+    /// ALTER NODE for each row that differs.
+    Reroute { router: InstanceId, routes: Vec<RouteChange> },
+    /// `select pgxc_pool_reload()`.
+    Reload { router: InstanceId },
+    /// EXECUTE DIRECT through a coordinator to each moved node: the wanted process must answer.
+    Prove { coordinator: InstanceId, instances: Vec<InstanceId> },
+    /// Make an instance a standby of the master.
+    Rejoin { instance: InstanceId, upstream: InstanceId, method: RejoinMethod },
+}
+
+impl Action {
+    /// The process that is acted on.
+    pub fn target(&self) -> &InstanceId {
+        match self {
+            Self::StageFence { instance, .. }
+            | Self::Fence { instance, .. }
+            | Self::Checkpoint { instance }
+            | Self::Stop { instance, .. }
+            | Self::CatchUp { standby: instance, .. }
+            | Self::Promote { instance }
+            | Self::Restart { instance, .. }
+            | Self::Reroute { router: instance, .. }
+            | Self::Reload { router: instance }
+            | Self::Prove { coordinator: instance, .. }
+            | Self::Rejoin { instance, .. } => instance,
+        }
+    }
+
+    /// The word for people and step ids.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::StageFence { .. } => "stage-fence",
+            Self::Fence { .. } => "fence",
+            Self::Checkpoint { .. } => "checkpoint",
+            Self::Stop { .. } => "stop",
+            Self::CatchUp { .. } => "catch-up",
+            Self::Promote { .. } => "promote",
+            Self::Restart { .. } => "restart",
+            Self::Reroute { .. } => "reroute",
+            Self::Reload { .. } => "reload",
+            Self::Prove { .. } => "prove",
+            Self::Rejoin { .. } => "rejoin",
+        }
+    }
+
+    pub fn id(&self) -> StepId {
+        StepId::new(self.verb(), self.target())
+    }
+}
+
+/// How an instance becomes a standby again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RejoinMethod {
+    /// recovery.conf and a start: its WAL is a prefix of the master's.
+    InPlace,
+    /// It runs as a standby of somebody else: recovery.conf and a restart.
+    Repoint,
+    /// pg_basebackup into a fresh directory; the old one is kept aside. Never pg_rewind, which destroys an
+    /// OpenTenBase datanode.
+    BaseBackup,
+}
+
+/// The parts of a run, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Before anything is interrupted.
+    Prepare,
+    /// Stop, catch up, promote; nodes side by side.
+    Move,
+    /// ALTER NODE on all routers, side by side.
+    Reroute,
+    /// Pool reload on all routers, side by side.
+    Reload,
+    /// Through every coordinator.
+    Prove,
+    /// Old masters become standbys.
+    Rejoin,
+}
+
+/// Whether a step can be taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Undo {
+    /// It leaves nothing that would need undoing.
+    NotNeeded,
+    /// It can; how, in one clause.
+    Possible(String),
+    /// It cannot: otb rolls forward from here.
+    Never,
+}
+
+/// One step of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Step {
+    pub id: StepId,
+    pub phase: Phase,
+    pub action: Action,
+    /// The exact SQL statements or commands, in order, as text for people.
+    pub run: Vec<String>,
+    /// Must hold when the step begins; otherwise otb stops before it.
+    pub before: Vec<Condition>,
+    /// Holds when the step is done.
+    pub after: Vec<Condition>,
+    /// Seconds within which `after` must hold.
+    pub limit_seconds: u64,
+    pub undo: Undo,
+    /// From this step on otb rolls forward.
+    pub point_of_no_return: bool,
+    /// One sentence.
+    pub why: String,
+    /// Steps that must be done first.
+    pub needs: Vec<StepId>,
+}

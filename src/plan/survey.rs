@@ -1,0 +1,238 @@
+//! The survey: each node's situation and what follows from it, before it becomes steps.
+
+use super::document::{Change, ChangeKind};
+use super::rejoin::{self, Rejoin};
+use super::routes::RouterView;
+use super::situation::{self, Situation};
+use super::step::RejoinMethod;
+use crate::model::{
+    Cluster, ControlState, InstanceFacts, InstanceId, Node, NodeKind, NodeName, Observation, RouteChange,
+};
+
+/// One node with what shall become of it.
+#[derive(Debug)]
+pub(crate) struct NodeSurvey<'a> {
+    pub node: &'a Node,
+    pub situation: Situation,
+    /// None: roles are right, or nothing may be done.
+    pub change: Option<ChangeKind>,
+    /// The present or last master, where the master moves.
+    pub from: Option<InstanceId>,
+    pub rejoins: Vec<PlannedRejoin>,
+    /// Other copies that are stopped; they must still be when the declared master is promoted.
+    pub stopped: Vec<InstanceId>,
+    /// Those of them that could come up as masters and must be fenced before the promotion.
+    pub unfenced: Vec<InstanceId>,
+    /// The declared master itself carries a fence of otb.
+    pub fenced: bool,
+}
+
+/// One instance that shall become a standby.
+#[derive(Debug)]
+pub(crate) struct PlannedRejoin {
+    pub instance: InstanceId,
+    pub method: RejoinMethod,
+    pub because: String,
+}
+
+/// One router with the rows to change and whether its pool needs a reload.
+#[derive(Debug)]
+pub(crate) struct RouterSurvey {
+    pub router: InstanceId,
+    pub routes: Vec<RouteChange>,
+    pub reload: bool,
+}
+
+/// Looks at one node.
+pub(crate) fn node<'a>(cluster: &Cluster, node: &'a Node, seen: &Observation) -> NodeSurvey<'a> {
+    let situation = situation::diagnose(node, seen);
+    let from = match &situation {
+        Situation::Elsewhere { master } => Some(master.clone()),
+        Situation::Masterless => last_master(node, seen),
+        _ => None,
+    };
+    let change = match &situation {
+        Situation::Elsewhere { .. } => Some(ChangeKind::Switchover),
+        Situation::Masterless if is_cut_off(from.as_ref(), seen) => Some(ChangeKind::Switchover),
+        Situation::Masterless => Some(ChangeKind::Failover),
+        Situation::Down => Some(ChangeKind::Restart),
+        _ => None,
+    };
+    let rejoins = if situation.allows_acting() { rejoins(cluster, node, &situation, seen) } else { Vec::new() };
+    let stopped =
+        if situation == Situation::Masterless { others(node, seen, InstanceFacts::is_stopped) } else { Vec::new() };
+    let unfenced = if situation == Situation::Masterless { others(node, seen, is_unfenced) } else { Vec::new() };
+    let fenced = seen.instances.get(&node.master_id()).is_some_and(carries_fence);
+    NodeSurvey { node, situation, change, from, rejoins, stopped, unfenced, fenced }
+}
+
+fn was_master(facts: &InstanceFacts) -> bool {
+    let state = facts.control.known().map(|control| control.state);
+    facts.is_stopped() && matches!(state, Some(ControlState::ShutDown | ControlState::InProduction))
+}
+
+/// The copy that was master last: a stopped one whose control file says so, else one that is out of sight.
+fn last_master(node: &Node, seen: &Observation) -> Option<InstanceId> {
+    let others = || situation::facts(node, seen).filter(|(id, _)| id.server != node.master);
+    let stopped = others().find(|(_, facts)| was_master(facts));
+    let hidden = || others().find(|(_, facts)| facts.role.known().is_none());
+    stopped.or_else(hidden).map(|(id, _)| id.clone())
+}
+
+/// A switchover that was cut off after its clean stop.
+fn is_cut_off(from: Option<&InstanceId>, seen: &Observation) -> bool {
+    from.and_then(|id| seen.instances.get(id)).is_some_and(InstanceFacts::is_cleanly_stopped)
+}
+
+fn rejoins(cluster: &Cluster, node: &Node, situation: &Situation, seen: &Observation) -> Vec<PlannedRejoin> {
+    let decide = |id: &InstanceId| match rejoin::decide(node, id, situation, seen, cluster.policy.old_master) {
+        Rejoin::By { method, because } => Some(PlannedRejoin { instance: id.clone(), method, because }),
+        // What cannot be seen is listed in the plan's `unseen`.
+        Rejoin::NotNeeded | Rejoin::Unclear { .. } => None,
+    };
+    node.standbys().filter_map(|instance| decide(&instance.id)).collect()
+}
+
+fn others(node: &Node, seen: &Observation, test: fn(&InstanceFacts) -> bool) -> Vec<InstanceId> {
+    let others = situation::facts(node, seen).filter(|(id, _)| id.server != node.master);
+    others.filter(|(_, facts)| test(facts)).map(|(id, _)| id.clone()).collect()
+}
+
+/// A recovery.conf of any kind keeps a stopped copy from coming up as a master.
+fn is_unfenced(facts: &InstanceFacts) -> bool {
+    facts.is_stopped() && facts.data_dir.is_known_and(|dir| dir.recovery_conf.is_none())
+}
+
+fn carries_fence(facts: &InstanceFacts) -> bool {
+    facts.data_dir.is_known_and(|dir| dir.recovery_conf.as_ref().is_some_and(|file| file.fence))
+}
+
+/// Decides what each router needs. Rows are changed only of nodes in scope whose master can be told.
+pub(crate) fn routers(
+    cluster: &Cluster,
+    views: &[RouterView<'_>],
+    nodes: &[NodeSurvey<'_>],
+    seen: &Observation,
+) -> Vec<RouterSurvey> {
+    let may_change =
+        |name: &NodeName| nodes.iter().any(|survey| survey.node.name == *name && survey.situation.allows_acting());
+    let in_scope = |name: &NodeName| nodes.iter().any(|survey| survey.node.name == *name);
+    let leftover = nodes.iter().any(|survey| is_leftover(survey, seen));
+    let survey = |view: &RouterView<'_>| {
+        let mut routes = view.changes(cluster);
+        routes.retain(|change| may_change(&change.node));
+        let stale = view.pool_agrees.is_known_and(|agrees| !agrees) && in_scope(&view.router.node);
+        // pgxc_pool_check() of a datanode is always true (field notes, section 3): after a run that was cut
+        // off, whether its pool was reloaded cannot be asked, only done again.
+        let unaskable = leftover && view.kind == NodeKind::Datanode;
+        RouterSurvey { router: view.router.clone(), reload: !routes.is_empty() || stale || unaskable, routes }
+    };
+    views.iter().map(survey).filter(|survey| survey.reload).collect()
+}
+
+/// The roles are right but an old master waits to rejoin: the mark of a run that did not reach its end.
+fn is_leftover(survey: &NodeSurvey<'_>, seen: &Observation) -> bool {
+    let old_master = |rejoin: &PlannedRejoin| {
+        seen.instances
+            .get(&rejoin.instance)
+            .is_some_and(|facts| was_master(facts) || facts.is_stopped() && carries_fence(facts))
+    };
+    survey.situation == Situation::Right && survey.rejoins.iter().any(old_master)
+}
+
+/// The changes that people read, most important first.
+pub(crate) fn changes(nodes: &[NodeSurvey<'_>], routers: &[RouterSurvey], seen: &Observation) -> Vec<Change> {
+    let mut changes: Vec<Change> = nodes.iter().filter_map(|survey| role_change(survey, routers, seen)).collect();
+    changes.extend(
+        nodes.iter().filter(|survey| survey.change.is_none()).filter_map(|survey| route_change(survey, routers)),
+    );
+    changes.extend(
+        routers.iter().filter(|router| router.routes.is_empty()).filter_map(|router| pool_change(router, nodes)),
+    );
+    changes.extend(nodes.iter().filter(|survey| survey.change.is_none()).flat_map(rejoin_changes));
+    changes
+}
+
+fn role_change(survey: &NodeSurvey<'_>, routers: &[RouterSurvey], seen: &Observation) -> Option<Change> {
+    let kind = survey.change?;
+    let declared = survey.node.master_id();
+    let from = survey.from.as_ref();
+    let because = match (kind, from) {
+        (ChangeKind::Restart, _) => format!("{declared} is stopped, and no other copy has taken over"),
+        (ChangeKind::Switchover, Some(from)) if is_cut_off(Some(from), seen) => {
+            format!("{from} was stopped cleanly and nobody was promoted: this finishes a run that was cut off")
+        }
+        (ChangeKind::Switchover, Some(from)) => format!("{from} runs as master, the file says {declared}"),
+        (_, Some(from)) if seen.instances.get(from).is_some_and(InstanceFacts::is_stopped) => {
+            format!("{from}, the last master, is down")
+        }
+        (_, Some(from)) => format!("no master of {} answers, and {from} is out of sight", survey.node.name),
+        (_, None) => format!("no instance of {} runs as master", survey.node.name),
+    };
+    Some(Change {
+        node: survey.node.name.clone(),
+        node_kind: survey.node.kind,
+        kind,
+        from: from.map(|id| id.server.clone()),
+        to: survey.node.master.clone(),
+        routers: routers_of(&survey.node.name, routers),
+        because,
+    })
+}
+
+fn routers_of(node: &NodeName, routers: &[RouterSurvey]) -> Vec<InstanceId> {
+    let touches = |router: &&RouterSurvey| router.routes.iter().any(|change| change.node == *node);
+    routers.iter().filter(touches).map(|router| router.router.clone()).collect()
+}
+
+fn route_change(survey: &NodeSurvey<'_>, routers: &[RouterSurvey]) -> Option<Change> {
+    let node = &survey.node.name;
+    let wrong: Vec<&RouteChange> =
+        routers.iter().flat_map(|router| &router.routes).filter(|change| change.node == *node).collect();
+    let first = wrong.first()?;
+    let same = wrong.iter().all(|change| change.from == first.from);
+    let from = if same { format!("to {}", first.from) } else { "elsewhere".to_owned() };
+    let routers = routers_of(node, routers);
+    let who = routers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let verb = if routers.len() == 1 { "routes" } else { "route" };
+    Some(Change {
+        node: node.clone(),
+        node_kind: survey.node.kind,
+        kind: ChangeKind::Reroute,
+        from: None,
+        to: survey.node.master.clone(),
+        because: format!("{who} {verb} {node} {from}, its master is at {}", first.to),
+        routers,
+    })
+}
+
+fn pool_change(router: &RouterSurvey, nodes: &[NodeSurvey<'_>]) -> Option<Change> {
+    let survey = nodes.iter().find(|survey| survey.node.name == router.router.node)?;
+    let because = match survey.node.kind {
+        NodeKind::Datanode => {
+            format!("a run was cut off, and whether the pooler of {} was reloaded cannot be asked", router.router)
+        }
+        _ => format!("the pooler of {} does not agree with its pgxc_node", router.router),
+    };
+    Some(Change {
+        node: survey.node.name.clone(),
+        node_kind: survey.node.kind,
+        kind: ChangeKind::Reroute,
+        from: None,
+        to: survey.node.master.clone(),
+        routers: Vec::new(),
+        because,
+    })
+}
+
+fn rejoin_changes<'a>(survey: &'a NodeSurvey<'_>) -> impl Iterator<Item = Change> + 'a {
+    survey.rejoins.iter().map(|rejoin| Change {
+        node: survey.node.name.clone(),
+        node_kind: survey.node.kind,
+        kind: ChangeKind::Rejoin,
+        from: None,
+        to: rejoin.instance.server.clone(),
+        routers: Vec::new(),
+        because: format!("{}: {}", rejoin.instance, rejoin.because),
+    })
+}

@@ -1,0 +1,5 @@
+//! Table tests of the planner's rules, and laws that hold for every plan.
+
+mod laws;
+mod rules;
+mod seed;

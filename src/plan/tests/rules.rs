@@ -1,0 +1,208 @@
+//! One test per situation an operator meets.
+
+use super::seed::{cluster, fence, healthy, id, make_plan, perform, stop};
+use crate::model::*;
+use crate::plan::{Action, ChangeKind, CheckCode, Plan, Verdict};
+
+fn verbs(plan: &Plan) -> Vec<String> {
+    plan.steps.iter().map(|step| step.id.to_string()).collect()
+}
+
+fn verdict(plan: &Plan, id: &str) -> Option<Verdict> {
+    plan.checks.iter().find(|check| check.id.as_str() == id).map(|check| check.verdict)
+}
+
+fn kinds(plan: &Plan) -> Vec<ChangeKind> {
+    plan.changes.iter().map(|change| change.kind).collect()
+}
+
+#[test]
+fn a_cluster_as_declared_needs_nothing() {
+    let declared = cluster("s29");
+    let plan = make_plan(&declared, &healthy(&declared));
+    assert!(plan.is_empty(), "{:?} {:?}", plan.changes, plan.unseen);
+    assert_eq!((plan.looked_at.instances, plan.looked_at.routers, plan.looked_at.routes), (8, 4, 20));
+}
+
+#[test]
+fn a_switchover_stops_catches_up_promotes_reroutes_reloads_proves_rejoins() {
+    let declared = cluster("s47");
+    let plan = make_plan(&declared, &healthy(&declared));
+    assert_eq!(kinds(&plan), [ChangeKind::Switchover]);
+    assert!(!plan.is_refused(), "{:?}", plan.checks);
+    assert_eq!(
+        verbs(&plan),
+        [
+            "stage-fence:dn01@s29",
+            "checkpoint:dn01@s29",
+            "stop:dn01@s29",
+            "catch-up:dn01@s47",
+            "promote:dn01@s47",
+            "reroute:cn01@s29",
+            "reroute:cn02@s47",
+            "reroute:dn01@s47",
+            "reroute:dn02@s47",
+            "reload:cn01@s29",
+            "reload:cn02@s47",
+            "reload:dn01@s47",
+            "reload:dn02@s47",
+            "prove:cn01@s29",
+            "prove:cn02@s47",
+            "rejoin:dn01@s29",
+        ]
+    );
+    let no_return: Vec<&str> = plan.steps.iter().filter(|s| s.point_of_no_return).map(|s| s.id.as_str()).collect();
+    assert_eq!(no_return, ["promote:dn01@s47"]);
+}
+
+#[test]
+fn a_crashed_master_whose_standby_has_everything_fails_over_and_is_rebuilt() {
+    let declared = cluster("s47");
+    let mut seen = healthy(&declared);
+    stop(&mut seen, "dn01@s29", ControlState::InProduction);
+    let plan = make_plan(&declared, &seen);
+    assert_eq!(kinds(&plan), [ChangeKind::Failover]);
+    assert_eq!(verdict(&plan, "data-loss:dn01"), Some(Verdict::Pass));
+    assert_eq!(verdict(&plan, "fence:dn01"), Some(Verdict::Pass));
+    assert_eq!(verbs(&plan)[..2], ["fence:dn01@s29", "promote:dn01@s47"]);
+    let rejoin = plan.steps.last().unwrap();
+    assert!(matches!(&rejoin.action, Action::Rejoin { method: crate::plan::RejoinMethod::BaseBackup, .. }));
+}
+
+#[test]
+fn a_crashed_master_with_more_wal_than_its_standby_is_not_failed_over() {
+    let declared = cluster("s47");
+    let mut seen = healthy(&declared);
+    stop(&mut seen, "dn01@s29", ControlState::InProduction);
+    seen.instances.get_mut(&id("dn01@s29")).unwrap().wal_end = Fact::Known(Lsn(1001));
+    assert_eq!(verdict(&make_plan(&declared, &seen), "data-loss:dn01"), Some(Verdict::Block));
+}
+
+#[test]
+fn a_master_out_of_sight_is_not_failed_over() {
+    let declared = cluster("s47");
+    let mut seen = healthy(&declared);
+    seen.instances.insert(id("dn01@s29"), InstanceFacts::unknown(UnknownKind::TimedOut, "no answer within 5 s"));
+    let plan = make_plan(&declared, &seen);
+    assert_eq!(verdict(&plan, "fence:dn01"), Some(Verdict::Unknown));
+    assert_eq!(verdict(&plan, "data-loss:dn01"), Some(Verdict::Block));
+    assert!(plan.is_refused() && plan.unseen.iter().any(|entry| entry.instance == id("dn01@s29")));
+}
+
+#[test]
+fn a_run_cut_off_after_the_stop_goes_on_with_the_promotion() {
+    let declared = cluster("s47");
+    let mut seen = healthy(&declared);
+    stop(&mut seen, "dn01@s29", ControlState::ShutDown);
+    fence(&mut seen, "dn01@s29", &declared.instance(&id("dn01@s47")).unwrap().endpoint.clone());
+    let plan = make_plan(&declared, &seen);
+    assert_eq!(kinds(&plan), [ChangeKind::Switchover]);
+    assert_eq!(verbs(&plan)[..2], ["catch-up:dn01@s47", "promote:dn01@s47"]);
+    // The operator may think better of it: the file says s29 again.
+    let back = make_plan(&cluster("s29"), &seen);
+    assert_eq!(kinds(&back), [ChangeKind::Restart]);
+    assert!(matches!(back.steps[0].action, Action::Restart { unfence: true, .. }), "{:?}", back.steps[0]);
+}
+
+#[test]
+fn a_run_cut_off_half_way_through_the_reroutes_does_the_others_and_reloads_all_datanodes() {
+    let declared = cluster("s47");
+    let mut seen = healthy(&declared);
+    let plan = make_plan(&declared, &seen);
+    for step in plan.steps.iter().take(7) {
+        perform(&step.action, &declared, &mut seen);
+    }
+    let rest = make_plan(&declared, &seen);
+    assert_eq!(kinds(&rest), [ChangeKind::Reroute, ChangeKind::Reroute, ChangeKind::Reroute, ChangeKind::Rejoin]);
+    let verbs = verbs(&rest);
+    assert_eq!(verbs[..2], ["reroute:dn01@s47", "reroute:dn02@s47"]);
+    assert_eq!(verbs[2..6], ["reload:cn01@s29", "reload:cn02@s47", "reload:dn01@s47", "reload:dn02@s47"]);
+}
+
+#[test]
+fn the_guides_wrong_port_is_one_reroute_one_reload_one_proof() {
+    let declared = cluster("s29");
+    let mut seen = healthy(&declared);
+    let Fact::Known(rows) = &mut seen.instances.get_mut(&id("cn02@s47")).unwrap().routes else { panic!() };
+    rows.iter_mut().find(|row| row.node == "dn02").unwrap().port = 23001;
+    let plan = make_plan(&declared, &seen);
+    assert_eq!(verbs(&plan), ["reroute:cn02@s47", "reload:cn02@s47", "prove:cn02@s47"]);
+    assert_eq!(kinds(&plan), [ChangeKind::Reroute]);
+}
+
+#[test]
+fn a_pooler_that_disagrees_is_reloaded() {
+    let declared = cluster("s29");
+    let mut seen = healthy(&declared);
+    seen.instances.get_mut(&id("cn01@s29")).unwrap().pool_agrees = Fact::Known(false);
+    assert_eq!(verbs(&make_plan(&declared, &seen)), ["reload:cn01@s29"]);
+}
+
+#[test]
+fn a_stopped_standby_is_started_and_nothing_else() {
+    let declared = cluster("s29");
+    let mut seen = healthy(&declared);
+    stop(&mut seen, "dn01@s47", ControlState::ShutDownInRecovery);
+    let plan = make_plan(&declared, &seen);
+    assert_eq!(verbs(&plan), ["rejoin:dn01@s47"]);
+}
+
+#[test]
+fn two_masters_are_named_with_their_timelines_and_nothing_is_done() {
+    let declared = cluster("s47");
+    let mut seen = healthy(&declared);
+    let old = seen.instances[&id("dn01@s29")].clone();
+    seen.instances.insert(id("dn01@s47"), InstanceFacts { timeline: Fact::Known(Timeline(2)), ..old });
+    let plan = make_plan(&declared, &seen);
+    let check = plan.checks.iter().find(|check| check.code == CheckCode::SplitBrain).unwrap();
+    assert_eq!(check.verdict, Verdict::Block);
+    assert!(
+        check.found.contains("dn01@s29, timeline 1") && check.found.contains("dn01@s47, timeline 2"),
+        "{}",
+        check.found
+    );
+    assert!(plan.steps.is_empty(), "{:?}", verbs(&plan));
+}
+
+#[test]
+fn recovery_conf_that_the_server_may_not_write_blocks() {
+    let declared = cluster("s47");
+    let mut seen = healthy(&declared);
+    let Fact::Known(dir) = &mut seen.instances.get_mut(&id("dn01@s47")).unwrap().data_dir else { panic!() };
+    dir.recovery_conf.as_mut().unwrap().writable = false;
+    assert_eq!(verdict(&make_plan(&declared, &seen), "recovery-conf:dn01@s47"), Some(Verdict::Block));
+}
+
+#[test]
+fn lag_beyond_the_policy_blocks_and_a_waiver_lifts_it() {
+    let declared = cluster("s47");
+    let mut seen = healthy(&declared);
+    seen.instances.get_mut(&id("dn01@s29")).unwrap().wal_end = Fact::Known(Lsn(1000 + (17 << 20)));
+    assert_eq!(verdict(&make_plan(&declared, &seen), "lag:dn01"), Some(Verdict::Block));
+    let waivers = [crate::plan::Waiver::new("lag:dn01", "CHG-1").unwrap()];
+    let input = crate::plan::Input {
+        cluster: &declared,
+        seen: &seen,
+        targets: &[],
+        waivers: &waivers,
+        observed_at: String::new(),
+    };
+    let plan = crate::plan::plan(&input);
+    assert_eq!(verdict(&plan, "lag:dn01"), Some(Verdict::Waived));
+    assert_eq!(plan.waivers.len(), 1);
+}
+
+#[test]
+fn a_target_leaves_other_nodes_alone() {
+    let declared = cluster("s47");
+    let seen = healthy(&declared);
+    let targets = [NodeName::new("dn02").unwrap()];
+    let input = crate::plan::Input {
+        cluster: &declared,
+        seen: &seen,
+        targets: &targets,
+        waivers: &[],
+        observed_at: String::new(),
+    };
+    assert!(crate::plan::plan(&input).changes.is_empty());
+}

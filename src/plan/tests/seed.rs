@@ -1,0 +1,236 @@
+//! The seed's cluster as data: declared, observed healthy, and changed by the steps of a plan.
+
+use std::collections::BTreeMap;
+
+use bytesize::ByteSize;
+
+use crate::model::*;
+use crate::plan::{Action, Input, Plan, plan};
+
+pub(super) fn id(text: &str) -> InstanceId {
+    InstanceId::try_from(text.to_owned()).unwrap()
+}
+
+fn server(name: &str) -> ServerName {
+    ServerName::new(name).unwrap()
+}
+
+fn node(name: &str, kind: NodeKind, port: u16, master: &str, on: &[&str]) -> Node {
+    let name = NodeName::new(name).unwrap();
+    let instance = |at: &&str| {
+        let instance = Instance {
+            id: InstanceId::new(name.clone(), server(at)),
+            kind,
+            endpoint: Endpoint { host: Host::new(format!("172.16.0.{}", &at[1..])).unwrap(), port },
+            data: format!("/data/{name}"),
+            install: "/install".to_owned(),
+        };
+        (server(at), instance)
+    };
+    Node { instances: on.iter().map(instance).collect(), name, kind, master: server(master) }
+}
+
+/// The seed's topology with dn01 declared on `dn01_on`.
+pub(super) fn cluster(dn01_on: &str) -> Cluster {
+    let nodes = [
+        node("gtm_1", NodeKind::Gtm, 21000, "s29", &["s29", "s47"]),
+        node("cn01", NodeKind::Coordinator, 15432, "s29", &["s29"]),
+        node("cn02", NodeKind::Coordinator, 15432, "s47", &["s47"]),
+        node("dn01", NodeKind::Datanode, 23001, dn01_on, &["s29", "s47"]),
+        node("dn02", NodeKind::Datanode, 23002, "s47", &["s29", "s47"]),
+    ];
+    let shell = ShellAccess { via: ShellVia::Local, run_as: None };
+    let machine = |name: &str| Server {
+        name: server(name),
+        address: Host::new(format!("172.16.0.{}", &name[1..])).unwrap(),
+        shell: shell.clone(),
+    };
+    Cluster {
+        name: ClusterName::new("opentenbase_cluster").unwrap(),
+        connection: Connection {
+            user: "opentenbase".to_owned(),
+            database: "postgres".to_owned(),
+            sslmode: SslMode::Prefer,
+            sslrootcert: None,
+        },
+        servers: ["s29", "s47"].iter().map(|name| (server(name), machine(name))).collect(),
+        nodes: nodes.into_iter().map(|node| (node.name.clone(), node)).collect(),
+        policy: Policy { max_lag: ByteSize::mib(16), old_master: OldMaster::Rejoin },
+    }
+}
+
+/// The cluster as the seed has it, running and right, whatever `declared` asks for.
+pub(super) fn healthy(declared: &Cluster) -> Observation {
+    let live = cluster("s29");
+    let instances = declared.instances().map(|instance| {
+        let node = &live.nodes[&instance.id.node];
+        let role = if instance.id == node.master_id() { Role::Master } else { Role::Standby };
+        (instance.id.clone(), running(&live, node, instance, role))
+    });
+    Observation { instances: instances.collect() }
+}
+
+fn running(live: &Cluster, node: &Node, instance: &Instance, role: Role) -> InstanceFacts {
+    let mut facts = InstanceFacts::unknown(UnknownKind::NotAsked, "not asked");
+    facts.process = Fact::Known(Process::Running);
+    facts.role = Fact::Known(role);
+    facts.node_name = Fact::Known(node.name.clone());
+    facts.version = Fact::Known("10.0 OpenTenBase V2".to_owned());
+    facts.system_id = Fact::Known(SystemId(u64::from(instance.endpoint.port)));
+    facts.timeline = Fact::Known(Timeline(1));
+    facts.wal_end = Fact::Known(Lsn(1000));
+    facts.history = Fact::Known(Vec::new());
+    facts.routes = Fact::Known(routes(live));
+    facts.pool_agrees = Fact::Known(true);
+    let upstream = node.master_instance().unwrap().endpoint.clone();
+    let recovery =
+        RecoveryFile { writable: true, rights: "otb:600".to_owned(), upstream: Some(upstream.clone()), fence: false };
+    let is_standby = role == Role::Standby;
+    facts.data_dir = Fact::Known(DataDir {
+        present: true,
+        recovery_conf: is_standby.then_some(recovery),
+        free_bytes: Some(1 << 40),
+    });
+    if is_standby {
+        facts.standby = Fact::Known(StandbyFacts {
+            received: Some(Lsn(1000)),
+            replayed: Some(Lsn(1000)),
+            replay_paused: false,
+            streaming: true,
+            upstream: Some(upstream),
+        });
+    } else {
+        facts.senders = Fact::Known(vec![sender()]);
+    }
+    facts
+}
+
+fn sender() -> Sender {
+    Sender {
+        application_name: "standby".to_owned(),
+        client_addr: Some("127.0.0.1".to_owned()),
+        state: "streaming".to_owned(),
+        sent: Some(Lsn(1000)),
+        replayed: Some(Lsn(1000)),
+        sync_state: "async".to_owned(),
+    }
+}
+
+fn routes(live: &Cluster) -> Vec<Route> {
+    let route = |node: &Node| Route {
+        node: node.name.to_string(),
+        kind: match node.kind {
+            NodeKind::Gtm => RouteKind::Gtm,
+            NodeKind::Coordinator => RouteKind::Coordinator,
+            NodeKind::Datanode => RouteKind::Datanode,
+        },
+        host: node.master_instance().unwrap().endpoint.host.to_string(),
+        port: node.master_instance().unwrap().endpoint.port,
+        forward: None,
+        cluster: live.name.to_string(),
+    };
+    live.nodes.values().map(route).collect()
+}
+
+/// A process that does not run, with its control file in `state`.
+pub(super) fn stop(seen: &mut Observation, at: &str, state: ControlState) {
+    let facts = seen.instances.get_mut(&id(at)).unwrap();
+    let end = facts.wal_end.known().copied().unwrap();
+    facts.process = Fact::Known(Process::Stopped);
+    facts.role = Fact::unknown(UnknownKind::Refused, "connection refused");
+    facts.routes = Fact::unknown(UnknownKind::Refused, "connection refused");
+    facts.standby = Fact::unknown(UnknownKind::Refused, "connection refused");
+    facts.control = Fact::Known(Control {
+        state,
+        system_id: *facts.system_id.known().unwrap(),
+        timeline: *facts.timeline.known().unwrap(),
+        checkpoint: end,
+        redo: end,
+    });
+}
+
+pub(super) fn fence(seen: &mut Observation, at: &str, upstream: &Endpoint) {
+    let facts = seen.instances.get_mut(&id(at)).unwrap();
+    if let Fact::Known(dir) = &mut facts.data_dir {
+        let file = RecoveryFile {
+            writable: true,
+            rights: "otb:600".to_owned(),
+            upstream: Some(upstream.clone()),
+            fence: true,
+        };
+        dir.recovery_conf = Some(file);
+    }
+}
+
+pub(super) fn make_plan(cluster: &Cluster, seen: &Observation) -> Plan {
+    plan(&Input { cluster, seen, targets: &[], waivers: &[], observed_at: "2026-01-01T00:00:00Z".to_owned() })
+}
+
+/// What a step does to the cluster, as far as an observation shows it.
+pub(super) fn perform(action: &Action, cluster: &Cluster, seen: &mut Observation) {
+    let endpoint = |id: &InstanceId| cluster.instance(id).unwrap().endpoint.clone();
+    match action {
+        Action::StageFence { .. } | Action::Checkpoint { .. } | Action::CatchUp { .. } | Action::Prove { .. } => {}
+        Action::Fence { instance, upstream } => fence(seen, &instance.to_string(), &endpoint(upstream)),
+        Action::Stop { instance, fenced } => {
+            stop(seen, &instance.to_string(), ControlState::ShutDown);
+            if *fenced {
+                let to = cluster.nodes[&instance.node].master_id();
+                fence(seen, &instance.to_string(), &endpoint(&to));
+            }
+        }
+        Action::Promote { instance } => promote(instance, cluster, seen),
+        Action::Restart { instance, .. } => start(instance, Role::Master, None, cluster, seen),
+        Action::Reroute { router, routes } => {
+            for change in routes {
+                reroute(seen, &router.node, change.node.as_str(), change.to.host.as_str(), change.to.port);
+            }
+            seen.instances.get_mut(router).unwrap().pool_agrees = Fact::Known(false);
+        }
+        Action::Reload { router } => seen.instances.get_mut(router).unwrap().pool_agrees = Fact::Known(true),
+        Action::Rejoin { instance, upstream, .. } => {
+            start(instance, Role::Standby, Some(upstream), cluster, seen);
+        }
+    }
+}
+
+/// Changes a row of a router; its standbys have it by WAL.
+pub(super) fn reroute(seen: &mut Observation, router: &NodeName, row: &str, host: &str, port: u16) {
+    for (_, facts) in seen.instances.iter_mut().filter(|(id, _)| id.node == *router) {
+        if let Fact::Known(rows) = &mut facts.routes {
+            let row = rows.iter_mut().find(|route| route.node == row).unwrap();
+            (row.host, row.port) = (host.to_owned(), port);
+        }
+    }
+}
+
+fn promote(instance: &InstanceId, cluster: &Cluster, seen: &mut Observation) {
+    let facts = seen.instances.get_mut(instance).unwrap();
+    assert!(facts.is_running(Role::Standby), "{instance} is promoted while it is no standby");
+    let timeline = facts.timeline.known().copied().unwrap();
+    let at = facts.wal_end.known().copied().unwrap();
+    start(instance, Role::Master, None, cluster, seen);
+    let facts = seen.instances.get_mut(instance).unwrap();
+    facts.timeline = Fact::Known(Timeline(timeline.0 + 1));
+    facts.history = Fact::Known(vec![TimelineSwitch { timeline, at }]);
+}
+
+fn start(instance: &InstanceId, role: Role, upstream: Option<&InstanceId>, cluster: &Cluster, seen: &mut Observation) {
+    let node = &cluster.nodes[&instance.node];
+    let copies: BTreeMap<_, _> =
+        seen.instances.iter().filter(|(id, _)| id.node == node.name).map(|(id, f)| (id.clone(), f.clone())).collect();
+    let rows = copies.values().find_map(|facts| facts.routes.known()).cloned();
+    let timeline = copies.values().filter_map(|facts| facts.timeline.known()).max().copied().unwrap();
+    let mut new = running(cluster, node, cluster.instance(instance).unwrap(), role);
+    new.timeline = Fact::Known(timeline);
+    // The table travels with the data, not with the file.
+    new.routes = match (&copies[instance].routes, rows) {
+        (Fact::Known(own), _) => Fact::Known(own.clone()),
+        (Fact::Unknown(_), Some(other)) => Fact::Known(other),
+        (Fact::Unknown(_), None) => new.routes,
+    };
+    if let (Fact::Known(standby), Some(upstream)) = (&mut new.standby, upstream) {
+        standby.upstream = Some(cluster.instance(upstream).unwrap().endpoint.clone());
+    }
+    seen.instances.insert(instance.clone(), new);
+}

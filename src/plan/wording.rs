@@ -1,0 +1,84 @@
+//! What a step runs, word for word: SQL behind `dn01@s29=>`, commands behind `s29$`.
+
+use super::limits;
+use super::step::{Action, RejoinMethod};
+use crate::dialect::command::{self, Patience};
+use crate::dialect::{self, Command, Sql, query};
+use crate::model::{Cluster, Instance, InstanceId, NodeKind};
+
+/// The statements or commands of `action`, in order.
+pub(super) fn run(cluster: &Cluster, action: &Action) -> Vec<String> {
+    let Some(target) = cluster.instance(action.target()) else { return Vec::new() };
+    let upstream =
+        |id: &InstanceId| cluster.instance(id).map(|instance| instance.endpoint.to_string()).unwrap_or_default();
+    let patience = Patience::from(limits::of(action));
+    match action {
+        Action::StageFence { upstream: master, .. } => {
+            vec![conf(target, &dialect::staged_fence(target), &upstream(master))]
+        }
+        Action::Fence { upstream: master, .. } => {
+            vec![conf(target, &dialect::recovery_path(target), &upstream(master))]
+        }
+        Action::Checkpoint { .. } => vec![sql(target, &dialect::checkpoint())],
+        Action::Stop { fenced, .. } => stop(target, *fenced, patience),
+        Action::CatchUp { .. } => vec![sql(target, &query::replayed())],
+        Action::Promote { .. } => vec![shell(target, &command::promote(target)), sql(target, &query::role())],
+        Action::Restart { unfence, .. } => {
+            let unfence = unfence.then(|| shell(target, &dialect::remove_file(&dialect::recovery_path(target))));
+            unfence.into_iter().chain([shell(target, &command::start(target, patience))]).collect()
+        }
+        Action::Reroute { routes, .. } => routes
+            .iter()
+            .map(|change| match change.kind {
+                NodeKind::Gtm => sql(target, &dialect::alter_gtm_node(&change.node, &change.to)),
+                NodeKind::Coordinator | NodeKind::Datanode => {
+                    sql(target, &dialect::alter_node(&change.node, &change.to, None))
+                }
+            })
+            .collect(),
+        Action::Reload { .. } => vec![sql(target, &dialect::pool_reload())],
+        Action::Prove { instances, .. } => {
+            instances.iter().map(|id| sql(target, &dialect::execute_direct(&id.node, &query::role()))).collect()
+        }
+        Action::Rejoin { upstream: master, method, .. } => {
+            rejoin(target, cluster.instance(master), *method, &cluster.connection.user)
+        }
+    }
+}
+
+fn stop(target: &Instance, fenced: bool, patience: Patience) -> Vec<String> {
+    let mut lines = vec![shell(target, &command::stop(target, patience))];
+    if fenced {
+        lines.push(shell(target, &command::rename(&dialect::staged_fence(target), &dialect::recovery_path(target))));
+    }
+    lines.push(shell(target, &command::controldata(target)));
+    lines
+}
+
+fn rejoin(target: &Instance, upstream: Option<&Instance>, method: RejoinMethod, user: &str) -> Vec<String> {
+    let Some(upstream) = upstream else { return Vec::new() };
+    let write = conf(target, &dialect::recovery_path(target), &upstream.endpoint.to_string());
+    let start = shell(target, &command::start(target, limits::START.into()));
+    match method {
+        RejoinMethod::InPlace => vec![write, start],
+        RejoinMethod::Repoint => vec![write, shell(target, &command::stop(target, limits::START.into())), start],
+        RejoinMethod::BaseBackup => {
+            let commands = dialect::rebuild(target, &upstream.endpoint, user, "");
+            commands.iter().map(|command| shell(target, command)).chain([start]).collect()
+        }
+    }
+}
+
+fn sql(target: &Instance, sql: &Sql) -> String {
+    format!("{}=> {sql}", target.id)
+}
+
+fn shell(target: &Instance, command: &Command) -> String {
+    format!("{}$ {command}", target.id.server)
+}
+
+/// A file's whole text would drown the plan: where it is and where it leads is what matters. A secret in an
+/// existing primary_conninfo is never shown.
+fn conf(target: &Instance, path: &str, upstream: &str) -> String {
+    format!("{}$ write {path}: a standby of {upstream}", target.id.server)
+}
