@@ -2,7 +2,7 @@
 //!
 //! Data walks one way: file → [`config`] → [`model`] ← [`observe`] ← cluster;
 //! [`model`] → [`plan`] → `view`; [`plan`] → `apply`.
-//! [`model`], [`config`] (but its reader), [`dialect`], [`plan`] and `sandbox`'s world are pure:
+//! [`model`], [`config`] (but its reader), [`dialect`], [`plan`] and [`sandbox`]'s world are pure:
 //! no clock, environment, file, process, socket or printing. The outside is touched in [`transport`].
 
 pub mod config;
@@ -10,5 +10,6 @@ pub mod dialect;
 pub mod model;
 pub mod observe;
 pub mod plan;
+pub mod sandbox;
 #[expect(clippy::disallowed_methods, reason = "this room is the way to the outside")]
 pub mod transport;

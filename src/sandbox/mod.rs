@@ -1,0 +1,26 @@
+//! An embedded OpenTenBase v2.6 cluster on loopback, for trying, rehearsing and testing.
+//!
+//! [`world`] is the simulated cluster, pure; [`sql`] is the SQL it understands, pure; `server` is the
+//! background process that serves a world over real sockets, files and commands. otb reaches it exactly
+//! as it reaches a real cluster. Start with [`up`].
+
+pub mod args;
+mod fault;
+#[expect(clippy::disallowed_methods, reason = "serves the world over real files, sockets and processes")]
+mod lifecycle;
+mod moment;
+#[expect(clippy::disallowed_methods, reason = "serves the world over real files, sockets and processes")]
+mod server;
+#[expect(clippy::disallowed_methods, reason = "serves the world over real files, sockets and processes")]
+mod site;
+pub mod sql;
+mod status;
+#[expect(clippy::disallowed_methods, reason = "serves the world over real files, sockets and processes")]
+mod tools;
+mod topology;
+pub mod world;
+
+pub use lifecycle::{SandboxError, down, fault, serve, status, tool, up};
+pub use moment::Moment;
+pub use site::Site;
+pub use status::{InstanceStatus, Status};

@@ -1,0 +1,180 @@
+//! The daemon: one world, its listeners, its files, its end.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::model::InstanceId;
+use crate::sandbox::moment::Moment;
+use crate::sandbox::site::Site;
+use crate::sandbox::world::{DiskId, Ending, World};
+
+use super::control;
+use super::writer::Writer;
+
+/// Everything the connections and commands share.
+pub(crate) struct Daemon {
+    pub site: Site,
+    world: Mutex<World>,
+    pub(super) listeners: Mutex<BTreeMap<DiskId, Listening>>,
+    /// Where a running process's data directory was when it started.
+    pub(super) paths: Mutex<BTreeMap<DiskId, PathBuf>>,
+    /// Aborted listener tasks whose sockets may still be open.
+    pub(super) dying: Mutex<Vec<JoinHandle<()>>>,
+    pub(super) stop: watch::Sender<bool>,
+    pub weather: Mutex<Weather>,
+    pub(super) writer: Writer,
+    /// Running queries by their backend's pid and secret.
+    pub(super) cancels: Arc<pgwire::api::ConnectionManager>,
+}
+
+/// Delays and failures that faults ordered.
+#[derive(Debug, Default)]
+pub(crate) struct Weather {
+    /// Milliseconds more per answer of an instance's process.
+    pub slow_instances: BTreeMap<DiskId, u64>,
+    /// Milliseconds more per run of a tool.
+    pub slow_tools: BTreeMap<String, u64>,
+    /// How many more runs of a tool fail.
+    pub failing_tools: BTreeMap<String, u32>,
+}
+
+/// A process's open port.
+pub(super) struct Listening {
+    pub task: JoinHandle<()>,
+    /// Tells its connections how the process ended.
+    pub ended: watch::Sender<Option<Ending>>,
+}
+
+/// A lock that outlives a panicking holder: the world stays usable for `down`.
+pub(crate) fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The clock, read here and nowhere below.
+pub(crate) fn now() -> Moment {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Moment(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
+}
+
+impl Daemon {
+    fn new(site: Site) -> Arc<Self> {
+        let world = World::new(&site.cluster);
+        let (stop, _) = watch::channel(false);
+        Arc::new(Self {
+            site,
+            world: Mutex::new(world),
+            listeners: Mutex::default(),
+            paths: Mutex::default(),
+            dying: Mutex::default(),
+            stop,
+            weather: Mutex::default(),
+            writer: Writer::default(),
+            cancels: Arc::default(),
+        })
+    }
+
+    /// Does something to the world, and then what the world wants done outside.
+    pub(crate) fn with<T>(self: &Arc<Self>, act: impl FnOnce(&mut World, Moment) -> T) -> T {
+        let mut world = held(&self.world);
+        let result = act(&mut world, now());
+        let mut effects = world.take_effects();
+        while !effects.is_empty() {
+            for effect in effects {
+                self.carry_out(&mut world, effect);
+            }
+            // Reading a file again may have changed the world.
+            effects = world.take_effects();
+        }
+        result
+    }
+
+    /// Waits until the ports of ended processes are really closed.
+    pub(crate) async fn quiesce(&self) {
+        let dying = std::mem::take(&mut *held(&self.dying));
+        for task in dying {
+            // Aborted: the only result there is.
+            let _ = task.await;
+        }
+    }
+
+    /// The copy that is, or would be, this instance: the running one, else what lies in its data directory.
+    pub(crate) fn disk_of(self: &Arc<Self>, id: &InstanceId) -> Option<DiskId> {
+        let running = self.with(|world, _| world.running(id));
+        running.or_else(|| self.site.data_dir(id).and_then(|path| super::disk_at(&path)))
+    }
+
+    pub(crate) fn path_of(&self, disk: DiskId) -> Option<PathBuf> {
+        held(&self.paths).get(&disk).cloned()
+    }
+
+    pub(crate) fn request_stop(&self) {
+        self.stop.send_replace(true);
+    }
+}
+
+/// Serves a sandbox until it is told to end, its directory goes away, or its time is up.
+pub(crate) async fn serve(daemon: Arc<Daemon>) -> io::Result<()> {
+    let dir = daemon.site.dir.clone();
+    let control = control::listen(&daemon)?;
+    std::fs::write(dir.join("daemon.pid"), format!("{}\n", std::process::id()))?;
+    let ttl = daemon.site.ttl_seconds.map_or(Duration::MAX, Duration::from_secs);
+    let mut stopped = daemon.stop.subscribe();
+    let ticking = tokio::spawn(tick(Arc::clone(&daemon)));
+    tokio::select! {
+        _ = stopped.wait_for(|stop| *stop) => {}
+        () = tokio::time::sleep(ttl) => {}
+        () = directory_gone(dir.clone()) => {}
+        () = super::control::terminated() => {}
+    }
+    // The last reply is still on its way.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    ticking.abort();
+    control.abort();
+    let _ = std::fs::remove_file(daemon.site.socket());
+    let _ = std::fs::remove_file(dir.join("daemon.pid"));
+    Ok(())
+}
+
+/// Lays a site's instances down and starts them all.
+pub(crate) async fn start(site: Site) -> io::Result<Arc<Daemon>> {
+    raise_file_limit();
+    let daemon = Daemon::new(site);
+    daemon.lay_down()?;
+    match daemon.start_all().await {
+        Ok(()) => Ok(daemon),
+        Err(error) => {
+            daemon.close_all();
+            daemon.quiesce().await;
+            Err(error)
+        }
+    }
+}
+
+/// What happens by itself: a promotion's checkpoint, retried connections of standbys.
+async fn tick(daemon: Arc<Daemon>) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        daemon.with(World::tick);
+    }
+}
+
+async fn directory_gone(dir: PathBuf) {
+    while dir.join("sandbox.json").exists() {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+/// A thousand routers need a thousand listeners and their connections.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    // Without it a small sandbox works all the same.
+    let _ = setrlimit(Resource::Nofile, raised);
+}

@@ -1,0 +1,77 @@
+//! Ports: one task per listening process, none per idle router beyond that.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use crate::sandbox::world::{DiskId, Ending};
+
+use super::daemon::{Daemon, Listening, held};
+use super::{gtm_wire, postgres};
+
+/// Listens for the process on `disk`.
+pub(super) async fn open(daemon: &Arc<Daemon>, disk: DiskId, host: &str, port: u16) -> io::Result<()> {
+    let listener = bind(host, port).await?;
+    let (ended, watching) = watch::channel(None);
+    let task = tokio::spawn(accept(Arc::clone(daemon), disk, listener, watching));
+    held(&daemon.listeners).insert(disk, Listening { task, ended });
+    Ok(())
+}
+
+/// A port that was just closed may need a moment.
+async fn bind(host: &str, port: u16) -> io::Result<TcpListener> {
+    let mut tries = 0;
+    loop {
+        match TcpListener::bind((host, port)).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries < 20 => tries += 1,
+            result => return result,
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+async fn accept(daemon: Arc<Daemon>, disk: DiskId, listener: TcpListener, ended: watch::Receiver<Option<Ending>>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // The connection lives until its client goes or its process ends; nobody waits for it.
+                tokio::spawn(connection(Arc::clone(&daemon), disk, stream, ended.clone()));
+            }
+            // Out of file descriptors: try again when some are free.
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
+async fn connection(daemon: Arc<Daemon>, disk: DiskId, stream: TcpStream, mut ended: watch::Receiver<Option<Ending>>) {
+    let is_gtm = daemon.with(|world, _| world.gtm(disk).is_some());
+    if !is_gtm {
+        return postgres::serve(daemon, disk, stream, ended).await;
+    }
+    tokio::select! {
+        // An unreadable client is simply dropped, as the GTM does.
+        _ = gtm_wire::serve(&daemon, disk, stream) => {}
+        _ = ended.wait_for(Option::is_some) => {}
+    }
+}
+
+impl Daemon {
+    /// Waits as long as nobody may get an answer from `disk`, then for the round trip.
+    pub(super) async fn gate(self: &Arc<Self>, disk: DiskId) {
+        while self.with(|world, _| world.is_silent(disk)) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// The simulated round trip, and what a fault adds to it.
+    pub(super) async fn round_trip(&self, disk: DiskId) {
+        let slow = held(&self.weather).slow_instances.get(&disk).copied().unwrap_or(0);
+        let total = self.site.latency_ms + slow;
+        if total > 0 {
+            tokio::time::sleep(Duration::from_millis(total)).await;
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The background process: holds a world and serves it over TCP, files and commands.
+
+mod address;
+mod control;
+mod daemon;
+mod encode;
+mod files;
+mod gtm_wire;
+mod infer;
+mod instances;
+mod listen;
+mod login;
+mod postgres;
+mod session;
+mod writer;
+
+pub(super) use address::choose_prefix;
+pub(super) use control::{Reply, Request};
+pub(super) use daemon::{Daemon, held, serve, start};
+pub(super) use files::{append_log, disk_at, mark_disk, recovery_writable, write_recovery_conf};

@@ -1,0 +1,316 @@
+//! The PostgreSQL protocol: simple and extended queries, cancel requests, the end of a connection.
+
+use std::fmt::Debug;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use futures_util::{Sink, SinkExt};
+use pgwire::api::cancel::DefaultCancelHandler;
+use pgwire::api::portal::{Format, Portal};
+use pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler};
+use pgwire::api::results::{DescribePortalResponse, DescribeStatementResponse, FieldInfo, Response, Tag};
+use pgwire::api::stmt::{QueryParser, StoredStatement};
+use pgwire::api::store::PortalStore;
+use pgwire::api::{ClientInfo, ClientPortalStore, ConnectionManager, PgWireServerHandlers, Type};
+use pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
+use pgwire::messages::PgWireBackendMessage;
+use pgwire::messages::response::NoticeResponse;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use crate::sandbox::sql::{Column, Kind, SqlError, Statement, Value, parse, split};
+use crate::sandbox::world::{Answer, DiskId, Ending, Outcome, SessionId};
+
+use super::daemon::{Daemon, held};
+use super::session::error_info;
+use super::{encode, infer, session};
+
+/// One connection's server side.
+pub(super) struct Backend {
+    pub daemon: Arc<Daemon>,
+    pub disk: DiskId,
+    pub cancels: Arc<ConnectionManager>,
+    session: Mutex<Option<SessionId>>,
+}
+
+/// A statement and its text.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    sql: String,
+    statement: Statement,
+}
+
+/// Parses for the extended protocol.
+pub(super) struct Parser;
+
+#[derive(Clone)]
+struct Handlers(Arc<Backend>);
+
+impl PgWireServerHandlers for Handlers {
+    fn simple_query_handler(&self) -> Arc<impl SimpleQueryHandler> {
+        Arc::clone(&self.0)
+    }
+
+    fn extended_query_handler(&self) -> Arc<impl ExtendedQueryHandler> {
+        Arc::clone(&self.0)
+    }
+
+    fn startup_handler(&self) -> Arc<impl pgwire::api::auth::StartupHandler> {
+        Arc::clone(&self.0)
+    }
+
+    fn cancel_handler(&self) -> Arc<impl pgwire::api::cancel::CancelHandler> {
+        Arc::new(DefaultCancelHandler::new(Arc::clone(&self.0.cancels)))
+    }
+}
+
+/// Serves one connection until its client leaves or its process ends.
+pub(super) async fn serve(
+    daemon: Arc<Daemon>,
+    disk: DiskId,
+    stream: TcpStream,
+    mut ended: watch::Receiver<Option<Ending>>,
+) {
+    let Ok((stream, mut last_words)) = twin(stream) else { return };
+    let cancels = Arc::clone(&daemon.cancels);
+    let backend = Arc::new(Backend { daemon: Arc::clone(&daemon), disk, cancels, session: Mutex::default() });
+    let how = tokio::select! {
+        // Errors of the connection concern its client only.
+        _ = pgwire::tokio::process_socket(stream, None, Handlers(Arc::clone(&backend))) => None,
+        ended = ended.wait_for(Option::is_some) => ended.map_or(Some(Ending::Killed), |how| *how),
+    };
+    let session = held(&backend.session).take();
+    if let Some(id) = session {
+        daemon.with(|world, _| world.close(id));
+        if how == Some(Ending::Shutdown) {
+            // A client that does not read loses it.
+            let _ = last_words.write_all(&terminating());
+        }
+    }
+}
+
+/// The stream, and a second handle on it for last words.
+fn twin(stream: TcpStream) -> std::io::Result<(TcpStream, std::net::TcpStream)> {
+    let stream = stream.into_std()?;
+    let other = stream.try_clone()?;
+    Ok((TcpStream::from_std(stream)?, other))
+}
+
+/// FATAL 57P01 as an ErrorResponse.
+fn terminating() -> Vec<u8> {
+    let fields = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0";
+    let length = u32::try_from(fields.len() + 4).unwrap_or(u32::MAX);
+    let mut message = vec![b'E'];
+    message.extend(length.to_be_bytes());
+    message.extend(fields);
+    message
+}
+
+impl Backend {
+    pub(super) fn opened(&self, id: SessionId) {
+        *held(&self.session) = Some(id);
+    }
+
+    fn id(&self) -> Result<SessionId, PgWireError> {
+        held(&self.session)
+            .ok_or_else(|| user_error(SqlError::fatal("57P01", "terminating connection due to administrator command")))
+    }
+
+    async fn execute<C>(
+        &self,
+        client: &mut C,
+        parsed: &Parsed,
+        params: &[Value],
+        format: &Format,
+    ) -> PgWireResult<Result<Response, ErrorInfo>>
+    where
+        C: Sink<PgWireBackendMessage> + Unpin + Send,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let id = self.id()?;
+        let outcome = session::run(&self.daemon, self.disk, id, &parsed.sql, &parsed.statement, params).await;
+        for warning in &outcome.warnings {
+            let severity = if warning.ends_with("skipping") { "NOTICE" } else { "WARNING" };
+            let info = ErrorInfo::new(severity.to_owned(), "01000".to_owned(), warning.clone());
+            client.feed(PgWireBackendMessage::NoticeResponse(NoticeResponse::from(info))).await?;
+        }
+        Ok(respond(outcome, format).map_err(error_info))
+    }
+
+    fn columns(&self, statement: &Statement) -> PgWireResult<Vec<Column>> {
+        let id = self.id()?;
+        self.daemon.with(|world, now| world.describe(id, statement, now)).map_err(user_error)
+    }
+
+    fn kinds(&self, statement: &Statement) -> PgWireResult<Vec<Kind>> {
+        let id = self.id()?;
+        let columns = |table: &str| {
+            let all = format!("select * from {}", quoted(table));
+            let described = parse(&all).and_then(|all| self.daemon.with(|world, now| world.describe(id, &all, now)));
+            // An unknown table is the execution's error to report.
+            described.unwrap_or_default()
+        };
+        Ok(infer::parameter_kinds(statement, &columns))
+    }
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn user_error(error: SqlError) -> PgWireError {
+    PgWireError::UserError(Box::new(error_info(error)))
+}
+
+fn respond(outcome: Outcome, format: &Format) -> Result<Response, SqlError> {
+    Ok(match outcome.result? {
+        Answer::Rows { relation, tag } => Response::Query(encode::response(&relation, tag, format)),
+        Answer::Done { tag: "INSERT", rows } => {
+            Response::Execution(Tag::new("INSERT").with_oid(0).with_rows(rows.unwrap_or(0)))
+        }
+        Answer::Done { tag, rows: Some(rows) } => Response::Execution(Tag::new(tag).with_rows(rows)),
+        Answer::Done { tag, rows: None } => Response::Execution(Tag::new(tag)),
+        Answer::Began => Response::TransactionStart(Tag::new("BEGIN")),
+        Answer::Ended { tag } => Response::TransactionEnd(Tag::new(tag)),
+    })
+}
+
+#[async_trait]
+impl SimpleQueryHandler for Backend {
+    async fn do_query<C>(&self, client: &mut C, query: &str) -> PgWireResult<Vec<Response>>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let mut responses = Vec::new();
+        for part in split(query) {
+            let done = match parse(part) {
+                Ok(statement) => {
+                    let parsed = Parsed { sql: part.to_owned(), statement };
+                    self.execute(client, &parsed, &[], &Format::UnifiedText).await?
+                }
+                Err(error) => {
+                    self.break_transaction();
+                    Err(error_info(error))
+                }
+            };
+            match done {
+                Ok(response) => responses.push(response),
+                Err(error) if responses.is_empty() => return Err(PgWireError::UserError(Box::new(error))),
+                Err(error) => {
+                    responses.push(Response::Error(Box::new(error)));
+                    break;
+                }
+            }
+        }
+        if responses.is_empty() {
+            responses.push(Response::EmptyQuery);
+        }
+        Ok(responses)
+    }
+}
+
+impl Backend {
+    /// A syntax error breaks an open transaction too.
+    fn break_transaction(&self) {
+        if let Some(id) = *held(&self.session) {
+            self.daemon.with(|world, _| world.fail_transaction(id));
+        }
+    }
+}
+
+#[async_trait]
+impl QueryParser for Parser {
+    type Statement = Arc<Parsed>;
+
+    async fn parse_sql<C>(&self, _client: &C, sql: &str, _types: &[Option<Type>]) -> PgWireResult<Option<Arc<Parsed>>>
+    where
+        C: ClientInfo + Unpin + Send + Sync,
+    {
+        if split(sql).is_empty() {
+            return Ok(None);
+        }
+        let statement = parse(sql).map_err(user_error)?;
+        Ok(Some(Arc::new(Parsed { sql: sql.to_owned(), statement })))
+    }
+
+    fn get_parameter_types(&self, _statement: &Arc<Parsed>) -> PgWireResult<Vec<Type>> {
+        // Answered by do_describe_statement, which can ask the world.
+        Ok(Vec::new())
+    }
+
+    fn get_result_schema(&self, _statement: &Arc<Parsed>, _format: Option<&Format>) -> PgWireResult<Vec<FieldInfo>> {
+        Ok(Vec::new())
+    }
+}
+
+#[async_trait]
+impl ExtendedQueryHandler for Backend {
+    type Statement = Arc<Parsed>;
+    type QueryParser = Parser;
+
+    fn query_parser(&self) -> Arc<Parser> {
+        Arc::new(Parser)
+    }
+
+    async fn do_describe_statement<C>(
+        &self,
+        _client: &mut C,
+        target: &StoredStatement<Arc<Parsed>>,
+    ) -> PgWireResult<DescribeStatementResponse>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Arc<Parsed>>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let statement = &target.statement.statement;
+        let kinds = self.kinds(statement)?;
+        let count = kinds.len().max(target.parameter_types.len());
+        let types = (0..count).map(|index| {
+            let declared = target.parameter_types.get(index).cloned().flatten().filter(|kind| *kind != Type::UNKNOWN);
+            let inferred = kinds.get(index).and_then(|kind| Type::from_oid(kind.oid()));
+            declared.or(inferred).unwrap_or(Type::TEXT)
+        });
+        let types = types.collect();
+        let fields = encode::fields(&self.columns(statement)?, &Format::UnifiedText);
+        Ok(DescribeStatementResponse::new(types, fields))
+    }
+
+    async fn do_describe_portal<C>(
+        &self,
+        _client: &mut C,
+        target: &Portal<Arc<Parsed>>,
+    ) -> PgWireResult<DescribePortalResponse>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Arc<Parsed>>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let columns = self.columns(&target.statement.statement.statement)?;
+        Ok(DescribePortalResponse::new(encode::fields(&columns, &target.result_column_format)))
+    }
+
+    async fn do_query<C>(
+        &self,
+        client: &mut C,
+        portal: &Portal<Arc<Parsed>>,
+        _max_rows: usize,
+    ) -> PgWireResult<Response>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Arc<Parsed>>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let parsed = Arc::clone(&portal.statement.statement);
+        let kinds = self.kinds(&parsed.statement)?;
+        let params = infer::bound(portal, &kinds)?;
+        let done = self.execute(client, &parsed, &params, &portal.result_column_format).await?;
+        done.map_err(|error| PgWireError::UserError(Box::new(error)))
+    }
+}

@@ -1,0 +1,95 @@
+//! Runs a session's statements against the world: waits, time limits, delays.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pgwire::error::ErrorInfo;
+
+use crate::model::Lsn;
+use crate::sandbox::sql::{SqlError, Statement, Value};
+use crate::sandbox::world::{DiskId, GaveUp, Outcome, Ran, SessionId, Wait, millis};
+
+use super::daemon::Daemon;
+
+/// Live: a GTM that accepts and never answers costs a minute, whatever statement_timeout says.
+const SILENT_GTM: Duration = Duration::from_secs(60);
+/// Live: three tries within a second for a statement, two seconds at a datanode's commit.
+const NO_GTM: Duration = Duration::from_millis(1002);
+const NO_GTM_AT_COMMIT: Duration = Duration::from_millis(2004);
+/// How often a waiting statement looks again.
+const POLL: Duration = Duration::from_millis(5);
+
+/// The error as pgwire sends it.
+pub(super) fn error_info(error: SqlError) -> ErrorInfo {
+    let mut info = ErrorInfo::new(error.severity.word().to_owned(), error.code.to_owned(), error.message);
+    info.severity_nonlocalized = Some(error.severity.word().to_owned());
+    info.detail = error.detail;
+    info.hint = error.hint;
+    info
+}
+
+/// Runs one statement to its end. Never returns while the process hangs or its server is cut off.
+pub(super) async fn run(
+    daemon: &Arc<Daemon>,
+    disk: DiskId,
+    id: SessionId,
+    sql: &str,
+    statement: &Statement,
+    params: &[Value],
+) -> Outcome {
+    daemon.round_trip(disk).await;
+    let began = Instant::now();
+    let outcome = loop {
+        daemon.gate(disk).await;
+        let ran = daemon.with(|world, now| {
+            world.note_query(id, sql, now);
+            world.run(id, statement, params, now)
+        });
+        match ran {
+            Ran::Done(outcome) => break outcome,
+            Ran::Wait(wait) => {
+                if let Some(why) = expired(daemon, id, wait, began.elapsed()) {
+                    break daemon.with(|world, now| world.give_up(id, wait, why, now));
+                }
+                tokio::time::sleep(POLL).await;
+            }
+        }
+    };
+    if outcome.delay > 0 {
+        tokio::time::sleep(Duration::from_millis(u64::from(outcome.delay))).await;
+    }
+    synchronised(daemon, &outcome.sync).await;
+    daemon.gate(disk).await;
+    outcome
+}
+
+/// Why a wait ends, once its time is up.
+fn expired(daemon: &Arc<Daemon>, id: SessionId, wait: Wait, waited: Duration) -> Option<GaveUp> {
+    let over = |name: &str| {
+        let text = daemon.with(|world, _| world.session(id).and_then(|session| session.settings.get(name).cloned()));
+        let limit = text.and_then(|text| millis(&text)).filter(|limit| *limit > 0);
+        limit.is_some_and(|limit| waited >= Duration::from_millis(limit))
+    };
+    let by_statement = || over("statement_timeout").then_some(GaveUp::StatementTimeout);
+    let patience = match wait {
+        Wait::Lock if over("lock_timeout") => return Some(GaveUp::LockTimeout),
+        Wait::Lock | Wait::Peer => return by_statement(),
+        // The timeout is only looked at when the GTM's connection is given up.
+        Wait::Gtm => SILENT_GTM,
+        Wait::NoGtm => NO_GTM,
+        Wait::NoGtmAtCommit => NO_GTM_AT_COMMIT,
+    };
+    if wait != Wait::Gtm && over("statement_timeout") {
+        return Some(GaveUp::StatementTimeout);
+    }
+    (waited >= patience).then(|| by_statement().unwrap_or(GaveUp::OutOfPatience))
+}
+
+/// Waits for a synchronous standby, if one is asked for: for ever, as the server does.
+async fn synchronised(daemon: &Arc<Daemon>, wanted: &[(DiskId, Lsn)]) {
+    for (disk, lsn) in wanted {
+        while !daemon.with(|world, _| world.is_synchronised(*disk, *lsn)) {
+            tokio::time::sleep(POLL).await;
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! A sandbox on disk: its specification and where things lie below its directory.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Cluster, InstanceId, ServerName};
+
+/// What the daemon is told to serve; written to `DIR/sandbox.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Site {
+    pub format_version: u32,
+    /// Absolute.
+    pub dir: PathBuf,
+    pub cluster: Cluster,
+    /// Milliseconds before each answer.
+    pub latency_ms: u64,
+    /// If given, sessions must bring it.
+    pub password: Option<String>,
+    /// Seconds after which the daemon ends by itself.
+    pub ttl_seconds: Option<u64>,
+}
+
+/// The longest path a unix socket may have on Linux, without its NUL.
+const MAX_SOCKET_PATH: usize = 107;
+
+impl Site {
+    pub fn read(dir: &Path) -> io::Result<Self> {
+        let text = fs::read_to_string(dir.join("sandbox.json"))?;
+        serde_json::from_str(&text).map_err(io::Error::from)
+    }
+
+    pub fn write(&self) -> io::Result<()> {
+        let text = serde_json::to_string_pretty(self)?;
+        fs::write(self.dir.join("sandbox.json"), text)
+    }
+
+    /// The data directory of an instance.
+    pub fn data_dir(&self, id: &InstanceId) -> Option<PathBuf> {
+        self.cluster.instance(id).map(|instance| PathBuf::from(&instance.data))
+    }
+
+    /// The server on which a path lies: `DIR/SERVER/…`.
+    pub fn server_of(&self, path: &Path) -> Option<&ServerName> {
+        let inside = path.strip_prefix(&self.dir).ok()?;
+        let first = inside.components().next()?.as_os_str().to_str()?;
+        self.cluster.servers.keys().find(|server| server.as_str() == first)
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        socket_path(&self.dir)
+    }
+}
+
+/// The control socket: in the directory, or, where that makes too long a path, in the system's
+/// temporary directory under a name derived from it.
+pub(super) fn socket_path(dir: &Path) -> PathBuf {
+    let inside = dir.join("control.sock");
+    if inside.as_os_str().len() <= MAX_SOCKET_PATH {
+        return inside;
+    }
+    let hash = dir
+        .as_os_str()
+        .as_encoded_bytes()
+        .iter()
+        .fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3));
+    PathBuf::from(format!("/tmp/otb-sandbox-{hash:016x}.sock"))
+}

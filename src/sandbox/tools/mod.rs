@@ -1,0 +1,102 @@
+//! pg_ctl, gtm_ctl, pg_controldata, pg_basebackup and pg_waldump: their arguments, words and exit codes
+//! are those of a live v2.6. They run in the daemon; small scripts relay to it.
+
+mod args;
+mod basebackup;
+mod controldata;
+mod gtm_ctl;
+mod pg_ctl;
+mod waldump;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::server::{Daemon, Reply, held};
+
+/// The commands there are.
+pub(super) const NAMES: [&str; 5] = ["pg_ctl", "gtm_ctl", "pg_controldata", "pg_basebackup", "pg_waldump"];
+
+/// A tool's surroundings: where its output goes, its directory, its environment.
+pub(super) struct Console {
+    replies: UnboundedSender<Reply>,
+    cwd: PathBuf,
+    pgdata: Option<PathBuf>,
+}
+
+impl Console {
+    pub(super) fn new(replies: UnboundedSender<Reply>, cwd: PathBuf, pgdata: Option<PathBuf>) -> Self {
+        Self { replies, cwd, pgdata }
+    }
+
+    /// Writes to standard output, as it stands.
+    fn out(&self, text: impl Into<String>) {
+        // The caller may be gone: then nobody reads.
+        let _ = self.replies.send(Reply::Out { text: text.into() });
+    }
+
+    /// Writes to standard error, as it stands.
+    fn err(&self, text: impl Into<String>) {
+        let _ = self.replies.send(Reply::Err { text: text.into() });
+    }
+
+    fn absolute(&self, path: &str) -> PathBuf {
+        let path = Path::new(path);
+        let joined = if path.is_absolute() { path.to_owned() } else { self.cwd.join(path) };
+        // Without trailing slashes and dots, as the tools canonicalise it.
+        joined.components().collect()
+    }
+}
+
+/// How a tool waits.
+const POLL: Duration = Duration::from_millis(20);
+
+/// Runs a tool to its exit code.
+pub(super) async fn run(daemon: &Arc<Daemon>, name: &str, args: &[String], console: &Console) -> u8 {
+    let slow = held(&daemon.weather).slow_tools.get(name).copied().unwrap_or(0);
+    tokio::time::sleep(Duration::from_millis(daemon.site.latency_ms + slow)).await;
+    if let Some(address) = unreachable_server(daemon, args, console) {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        console.err(format!("ssh: connect to host {address} port 22: Connection timed out\r\n"));
+        return 255;
+    }
+    if takes_failure(daemon, name) {
+        console.err(format!("{name}: failed by otb sandbox fault\n"));
+        return 1;
+    }
+    let code = match name {
+        "pg_ctl" => pg_ctl::run(daemon, args, console).await,
+        "gtm_ctl" => gtm_ctl::run(daemon, args, console).await,
+        "pg_controldata" => controldata::run(daemon, args, console),
+        "pg_basebackup" => basebackup::run(daemon, args, console).await,
+        "pg_waldump" => waldump::run(daemon, args, console),
+        other => {
+            console.err(format!("otb sandbox has no tool {other:?}\n"));
+            127
+        }
+    };
+    daemon.quiesce().await;
+    code
+}
+
+/// The address of a cut-off server that one of the arguments lies on.
+fn unreachable_server(daemon: &Arc<Daemon>, args: &[String], console: &Console) -> Option<String> {
+    let candidates = args.iter().map(|arg| arg.trim_start_matches("-D").trim_start_matches("--pgdata="));
+    let mut paths: Vec<PathBuf> = candidates.map(|arg| console.absolute(arg)).collect();
+    paths.push(console.cwd.clone());
+    let server = paths.iter().find_map(|path| daemon.site.server_of(path))?;
+    daemon.with(|world, _| world.is_cut(server).then(|| world.server_address(server).map(ToString::to_string))?)
+}
+
+fn takes_failure(daemon: &Arc<Daemon>, name: &str) -> bool {
+    let mut weather = held(&daemon.weather);
+    match weather.failing_tools.get_mut(name) {
+        Some(left) if *left > 0 => {
+            *left -= 1;
+            true
+        }
+        _ => false,
+    }
+}

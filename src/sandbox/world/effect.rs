@@ -1,0 +1,35 @@
+//! What the world wants done outside: the server does it, an exhaustive search ignores it.
+
+use super::instance::DiskId;
+
+/// One thing to do in a copy's data directory or to its connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// A process began: write its pid file, listen on its endpoint.
+    Started(DiskId),
+    /// A process ended: stop listening, cut its connections.
+    Ended { disk: DiskId, how: Ending },
+    /// recovery.conf becomes recovery.done.
+    RenameRecoveryConf(DiskId),
+    /// A line at the end of gtm.conf.
+    AppendGtmConf(DiskId, String),
+    /// A file in pg_wal: a timeline's history.
+    WriteHistory { disk: DiskId, name: String, text: String },
+    /// A line of the server's log.
+    Log(DiskId, String),
+    /// gtm.control is written anew.
+    TouchGtmControl(DiskId),
+    /// postgresql.conf shall be read again.
+    Reload(DiskId),
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Clients are told; the pid file is removed.
+    Shutdown,
+    /// Connections break; the pid file is removed (immediate shutdown, or a FATAL in the startup process).
+    Abort,
+    /// Connections break; the pid file stays.
+    Killed,
+}

@@ -1,0 +1,184 @@
+//! What an operator or a test may do to the world.
+
+use crate::model::{NodeName, ServerName};
+use crate::sandbox::moment::Moment;
+
+use super::World;
+use super::data::{Change, Prepared};
+use super::effect::Effect;
+use super::instance::{DiskId, Mode, Process, Temper};
+use super::wal::Body;
+
+impl World {
+    /// A hung process accepts connections and answers nothing.
+    pub fn set_hung(&mut self, disk: DiskId, hung: bool, now: Moment) -> bool {
+        let mut found = false;
+        if let Some(process) = self.postgres.get_mut(&disk).and_then(|copy| copy.process.as_mut()) {
+            process.hung = hung;
+            found = true;
+        }
+        if let Some(process) = self.gtms.get_mut(&disk).and_then(|gtm| gtm.process.as_mut()) {
+            process.hung = hung;
+            found = true;
+        }
+        self.unsettled = true;
+        self.settle(now);
+        found
+    }
+
+    /// Cuts a server off from all others, or joins it again.
+    pub fn set_cut(&mut self, server: &ServerName, cut: bool, now: Moment) -> bool {
+        let Some(server) = self.servers.get_mut(server) else { return false };
+        server.cut = cut;
+        self.unsettled = true;
+        self.settle(now);
+        true
+    }
+
+    pub fn cut_servers(&self) -> Vec<ServerName> {
+        self.servers.iter().filter(|(_, server)| server.cut).map(|(name, _)| name.clone()).collect()
+    }
+
+    fn standby_of(&mut self, disk: DiskId) -> Option<&mut super::Standby> {
+        self.postgres.get_mut(&disk).and_then(|copy| copy.process.as_mut()).and_then(Process::standby_mut)
+    }
+
+    /// The standby may receive only so many bytes more; none lifts the limit.
+    pub fn set_allowance(&mut self, disk: DiskId, bytes: Option<u64>, now: Moment) -> bool {
+        let Some(standby) = self.standby_of(disk) else { return false };
+        standby.allowance = bytes;
+        self.unsettled = true;
+        self.settle(now);
+        true
+    }
+
+    pub fn pause_replay(&mut self, disk: DiskId, paused: bool, now: Moment) -> bool {
+        let Some(standby) = self.standby_of(disk) else { return false };
+        standby.replay_paused = paused;
+        self.unsettled = true;
+        self.settle(now);
+        true
+    }
+
+    /// Work on a master that is WAL and nothing else.
+    pub fn write_filler(&mut self, disk: DiskId, bytes: u64, now: Moment) -> bool {
+        if !self.postgres.get(&disk).is_some_and(super::Postgres::is_master) {
+            return false;
+        }
+        self.append(disk, Body::Filler(bytes), now);
+        self.settle(now);
+        true
+    }
+
+    /// Kills a master after letting it commit what no standby has received.
+    pub fn crash_lossy(&mut self, disk: DiskId, bytes: u64, now: Moment) -> bool {
+        if !self.postgres.get(&disk).is_some_and(super::Postgres::is_master) {
+            return false;
+        }
+        self.append(disk, Body::Filler(bytes), now);
+        // Nobody streams between the two: settle only after the process is gone.
+        self.kill(disk, now);
+        true
+    }
+
+    /// Writes a route behind everybody's back, as an operator's slip would.
+    pub fn force_route(&mut self, disk: DiskId, node: &str, host: &str, port: u16, now: Moment) -> bool {
+        let row = self.postgres.get(&disk).filter(|copy| copy.is_master()).and_then(|copy| copy.data.routes.get(node));
+        let Some(mut row) = row.cloned() else { return false };
+        host.clone_into(&mut row.host);
+        row.port = port;
+        self.append(disk, Body::Commit(vec![Change::Route(row)]), now);
+        self.pool_reload(disk);
+        self.settle(now);
+        true
+    }
+
+    /// The router loses a row.
+    pub fn forget_route(&mut self, disk: DiskId, node: &str, now: Moment) -> bool {
+        let known =
+            self.postgres.get(&disk).is_some_and(|copy| copy.is_master() && copy.data.routes.contains_key(node));
+        if known {
+            self.append(disk, Body::Commit(vec![Change::DropRoute(node.to_owned())]), now);
+            self.pool_reload(disk);
+            self.settle(now);
+        }
+        known
+    }
+
+    /// The pooler forgets that it was reloaded: `node` leads to host:port there, whatever the catalog says.
+    pub fn stale_pool(&mut self, disk: DiskId, node: &str, host: &str, port: u16) -> bool {
+        let Some(process) = self.postgres.get_mut(&disk).and_then(|copy| copy.process.as_mut()) else { return false };
+        process.pooler.routes.insert(node.to_owned(), (host.to_owned(), port));
+        true
+    }
+
+    pub fn set_temper(&mut self, disk: DiskId, temper: Temper) {
+        if let Some(process) = self.postgres.get_mut(&disk).and_then(|copy| copy.process.as_mut()) {
+            process.pooler.temper = temper;
+        }
+    }
+
+    /// Somebody reads pgxc_node in a transaction that stays open.
+    pub fn set_routes_read(&mut self, disk: DiskId, read: bool) -> bool {
+        let Some(process) = self.postgres.get_mut(&disk).and_then(|copy| copy.process.as_mut()) else { return false };
+        process.routes_read_by_fault = read;
+        true
+    }
+
+    pub fn set_full(&mut self, disk: DiskId, full: bool) -> bool {
+        self.postgres.get_mut(&disk).map(|copy| copy.full = full).is_some()
+    }
+
+    /// Leaves a two-phase transaction in doubt, or clears it.
+    pub fn set_prepared(&mut self, disk: DiskId, gid: &str, prepared: bool, now: Moment) -> bool {
+        if !self.postgres.get(&disk).is_some_and(super::Postgres::is_master) {
+            return false;
+        }
+        let change = if prepared {
+            let owner = self.user.clone();
+            Change::Prepare(Prepared { gid: gid.to_owned(), at: now, owner, database: "postgres".to_owned() })
+        } else {
+            Change::FinishPrepared(gid.to_owned())
+        };
+        self.append(disk, Body::Commit(vec![change]), now);
+        self.settle(now);
+        true
+    }
+
+    /// Other standbys and masters of the same node, running or not.
+    pub fn copies_of(&self, node: &NodeName) -> Vec<DiskId> {
+        self.postgres.iter().filter(|(_, copy)| copy.home.node == *node).map(|(disk, _)| *disk).collect()
+    }
+
+    /// Whether the GTM's rejoin trap is set.
+    pub fn set_gtm_trap(&mut self, on: bool) {
+        self.gtm_trap = on;
+    }
+
+    /// A log line that a fault leaves behind.
+    pub fn note(&mut self, disk: DiskId, line: &str) {
+        self.effects.push(Effect::Log(disk, line.to_owned()));
+    }
+
+    /// What the process on `disk` does, in one word.
+    pub fn word(&self, disk: DiskId) -> &'static str {
+        if let Some(copy) = self.postgres.get(&disk) {
+            return match &copy.process {
+                None => "stopped",
+                Some(process) if process.hung => "hung",
+                Some(process) => match process.mode {
+                    Mode::Master => "master",
+                    Mode::Standby(_) => "standby",
+                },
+            };
+        }
+        match self.gtms.get(&disk).and_then(|gtm| gtm.process.as_ref()) {
+            None => "stopped",
+            Some(process) if process.hung => "hung",
+            Some(process) => match process.role {
+                super::GtmRole::Active => "master",
+                super::GtmRole::Standby { .. } => "standby",
+            },
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The functions that a server answers.
+
+use crate::model::Lsn;
+use crate::sandbox::sql::{Kind, SqlError, Value};
+
+use super::effect::Effect;
+use super::instance::{Postgres, Process};
+use super::seat::{Origin, Seat};
+use super::wal::{Body, Wal};
+
+pub(super) fn call(seat: &mut Seat<'_>, name: &str, args: &[Value]) -> Result<Value, SqlError> {
+    match name {
+        "pg_is_in_recovery"
+        | "pg_postmaster_start_time"
+        | "pg_current_wal_lsn"
+        | "pg_current_wal_insert_lsn"
+        | "pg_current_wal_flush_lsn"
+        | "pg_walfile_name"
+        | "pg_last_wal_receive_lsn"
+        | "pg_last_wal_replay_lsn"
+        | "pg_is_wal_replay_paused"
+        | "pg_last_xact_replay_timestamp" => wal_function(seat, name, args),
+        "pg_switch_wal" => switch_wal(seat),
+        "pg_wal_replay_pause" | "pg_wal_replay_resume" => pause(seat, name == "pg_wal_replay_pause"),
+        "pg_is_in_backup" => Ok(Value::Bool(false)),
+        "pgxc_pool_reload" => reload(seat),
+        "pgxc_pool_check" => Ok(Value::Bool(seat.world.pool_agrees(seat.disk))),
+        "pg_reload_conf" => {
+            seat.world.effects.push(Effect::Reload(seat.disk));
+            Ok(Value::Bool(true))
+        }
+        "pg_try_advisory_lock" | "pg_advisory_unlock" => advisory(seat, name, args),
+        "pg_advisory_unlock_all" => {
+            let session = seat.session;
+            seat.world.advisory.retain(|_, holder| *holder != session);
+            Ok(Value::text(""))
+        }
+        "now" | "statement_timestamp" | "transaction_timestamp" | "clock_timestamp" | "current_timestamp" => {
+            Ok(Value::Time(seat.now))
+        }
+        "version" => Ok(Value::text(
+            "PostgreSQL 10.0 OpenTenBase V2 on x86_64-pc-linux-gnu, compiled by gcc (Debian 12.2.0-14+deb12u1) 12.2.0, 64-bit",
+        )),
+        "current_setting" => setting(seat, args),
+        _ => session_function(seat, name),
+    }
+}
+
+fn copy<'s>(seat: &'s Seat<'_>) -> Result<(&'s Postgres, &'s Process), SqlError> {
+    let copy = seat.world.postgres.get(&seat.disk);
+    copy.and_then(|copy| Some((copy, copy.process.as_ref()?)))
+        .ok_or_else(|| SqlError::fatal("57P01", "terminating connection due to administrator command"))
+}
+
+fn in_recovery() -> SqlError {
+    SqlError::new("55000", "recovery is in progress").hint("WAL control functions cannot be executed during recovery.")
+}
+
+fn not_in_recovery() -> SqlError {
+    SqlError::new("55000", "recovery is not in progress")
+        .hint("Recovery control functions can only be executed during recovery.")
+}
+
+fn wal_function(seat: &Seat<'_>, name: &str, args: &[Value]) -> Result<Value, SqlError> {
+    let (copy, process) = copy(seat)?;
+    let standby = process.standby();
+    Ok(match name {
+        "pg_is_in_recovery" => Value::Bool(standby.is_some()),
+        "pg_postmaster_start_time" => Value::Time(process.started),
+        "pg_current_wal_lsn" | "pg_current_wal_insert_lsn" | "pg_current_wal_flush_lsn" => match standby {
+            Some(_) => return Err(in_recovery()),
+            None => Value::Lsn(copy.wal.end()),
+        },
+        "pg_walfile_name" => match (standby, args.first().map(|arg| arg.cast(Kind::Lsn)).transpose()?) {
+            (Some(_), _) => return Err(in_recovery()),
+            (None, Some(Value::Lsn(lsn))) => Value::Text(Wal::file_name(copy.wal.timeline, lsn)),
+            (None, _) => Value::Null,
+        },
+        "pg_last_wal_receive_lsn" => match standby {
+            Some(standby) if standby.has_streamed => Value::Lsn(copy.wal.end()),
+            Some(standby) => Value::Lsn(standby.received_from),
+            None => Value::Null,
+        },
+        // Not NULL on a master that went through crash recovery [live].
+        "pg_last_wal_replay_lsn" => match standby {
+            Some(_) => Value::Lsn(copy.replayed()),
+            None => Value::or_null(copy.crash_recovered, Value::Lsn),
+        },
+        "pg_is_wal_replay_paused" => match standby {
+            Some(standby) => Value::Bool(standby.replay_paused),
+            None => return Err(not_in_recovery()),
+        },
+        "pg_last_xact_replay_timestamp" => {
+            Value::or_null(standby.and_then(|standby| standby.last_replayed), Value::Time)
+        }
+        other => return Err(SqlError::no_function(&format!("{other}()"))),
+    })
+}
+
+fn switch_wal(seat: &mut Seat<'_>) -> Result<Value, SqlError> {
+    let (copy, _) = copy(seat)?;
+    if !copy.is_master() {
+        return Err(in_recovery());
+    }
+    let end: Lsn = copy.wal.end();
+    seat.world.append(seat.disk, Body::Switch, seat.now);
+    seat.world.settle(seat.now);
+    Ok(Value::Lsn(end))
+}
+
+fn pause(seat: &mut Seat<'_>, paused: bool) -> Result<Value, SqlError> {
+    if !seat.world.pause_replay(seat.disk, paused, seat.now) {
+        return Err(not_in_recovery());
+    }
+    Ok(Value::text(""))
+}
+
+fn reload(seat: &mut Seat<'_>) -> Result<Value, SqlError> {
+    let open = seat.world.sessions.get(&seat.session).is_some_and(|session| session.transaction.is_some());
+    if open {
+        return Err(SqlError::new("25001", "pgxc_pool_reload cannot run inside a transaction block"));
+    }
+    seat.world.pool_reload(seat.disk);
+    Ok(Value::Bool(true))
+}
+
+/// Cluster-wide when taken through a coordinator (field notes, section 9).
+fn advisory(seat: &mut Seat<'_>, name: &str, args: &[Value]) -> Result<Value, SqlError> {
+    let mut key = 0_i64;
+    for arg in args {
+        match arg.cast(Kind::Int8)? {
+            Value::Int(n) => key = key.wrapping_shl(32) ^ n,
+            _ => return Ok(Value::Null),
+        }
+    }
+    let holder = seat.world.advisory.get(&key).copied();
+    let free_or_own = holder.is_none_or(|holder| holder == seat.session);
+    if name == "pg_try_advisory_lock" {
+        if free_or_own {
+            seat.world.advisory.insert(key, seat.session);
+        }
+        return Ok(Value::Bool(free_or_own));
+    }
+    let held = holder == Some(seat.session);
+    if held {
+        seat.world.advisory.remove(&key);
+    }
+    Ok(Value::Bool(held))
+}
+
+fn setting(seat: &Seat<'_>, args: &[Value]) -> Result<Value, SqlError> {
+    let name = args.first().and_then(Value::to_text).unwrap_or_default();
+    let missing_ok = args.get(1).is_some_and(Value::is_true);
+    // A remote query's own session is the pooler's, not the client's.
+    let session = match seat.origin {
+        Origin::Client => Some(seat.session),
+        Origin::Pooler { .. } => None,
+    };
+    match seat.world.setting(session, seat.disk, &name) {
+        Some(value) => Ok(Value::Text(value)),
+        None if missing_ok => Ok(Value::Null),
+        None => Err(SqlError::no_setting(&name)),
+    }
+}
+
+fn session_function(seat: &Seat<'_>, name: &str) -> Result<Value, SqlError> {
+    let (_, process) = copy(seat)?;
+    let Some(session) = seat.world.sessions.get(&seat.session) else { return Ok(Value::Null) };
+    let over_unix = seat.origin == Origin::Pooler { same_server: true };
+    Ok(match name {
+        "pg_backend_pid" => Value::count(session.pid),
+        "current_database" | "current_catalog" => Value::text(&session.database),
+        "current_user" | "session_user" | "user" => Value::text(&session.user),
+        "inet_server_addr" | "inet_server_port" | "inet_client_addr" | "inet_client_port" if over_unix => Value::Null,
+        "inet_server_addr" => Value::text(process.host.as_str()),
+        "inet_server_port" => Value::count(process.port),
+        "inet_client_addr" => Value::or_null(session.client, |client| Value::text(client.ip().to_string())),
+        "inet_client_port" => Value::or_null(session.client, |client| Value::count(client.port())),
+        other => return Err(SqlError::no_function(&format!("{other}()"))),
+    })
+}

@@ -1,0 +1,46 @@
+//! A simulated OpenTenBase v2.6 cluster: pure. Time and file contents come in as arguments, effects go
+//! out as values, so that a search over all interleavings can drive it without sockets.
+//!
+//! [`World`] holds servers, copies of nodes ([`Postgres`], [`Gtm`]) and sessions. Its behaviour is that
+//! of the field notes; each module names the section it follows.
+
+mod answer;
+mod cluster;
+mod data;
+mod dml;
+mod effect;
+mod faults;
+mod functions;
+mod gtm;
+mod instance;
+mod lifecycle;
+mod net;
+mod nodes;
+mod pooler;
+mod promote;
+mod rows;
+mod run;
+mod seat;
+mod session;
+mod settings;
+mod shapes;
+mod stream;
+mod transaction;
+mod views;
+mod wal;
+
+pub use answer::{Answer, GaveUp, Outcome, Ran, Wait};
+pub use cluster::World;
+pub use data::{Change, Data, Prepared, RouteRow, Table};
+pub use effect::{Effect, Ending};
+pub use gtm::{Gtm, GtmConf, GtmProcess, GtmRole};
+pub use instance::{Control, DiskId, Home, Mode, Pooler, Postgres, Process, Receiver, Standby, Temper, Upstream};
+pub use lifecycle::{StartFailure, StartFiles};
+pub use net::Reach;
+pub use promote::Promotion;
+pub use session::{Activity, Login, Replication, Session, SessionId, Transaction};
+pub use settings::millis;
+pub use wal::{Body, CannotFollow, Record, SEGMENT, Wal};
+
+#[cfg(test)]
+mod tests;

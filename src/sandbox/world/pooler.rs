@@ -1,0 +1,97 @@
+//! The pooler is not the catalog (field notes, section 3).
+
+use crate::model::NodeKind;
+use crate::sandbox::sql::SqlError;
+
+use super::World;
+use super::answer::{Stop, Wait};
+use super::data::RouteRow;
+use super::instance::{DiskId, Pooler, Temper};
+use super::net::Reach;
+
+impl Pooler {
+    pub(super) fn from_routes<'a>(routes: impl Iterator<Item = &'a RouteRow>, temper: Temper) -> Self {
+        let nodes = routes.filter(|row| matches!(row.kind, 'C' | 'D'));
+        let routes = nodes.map(|row| (row.node.clone(), (row.host.clone(), row.port))).collect();
+        Self { routes, temper, failures: std::collections::BTreeMap::new(), used: std::collections::BTreeSet::new() }
+    }
+}
+
+impl World {
+    /// pgxc_pool_reload().
+    pub(super) fn pool_reload(&mut self, disk: DiskId) {
+        let Some(copy) = self.postgres.get_mut(&disk) else { return };
+        if let Some(process) = &mut copy.process {
+            process.pooler = Pooler::from_routes(copy.data.routes.values(), process.pooler.temper);
+        }
+    }
+
+    /// pgxc_pool_check(): the truth on a coordinator, always true on a datanode.
+    pub fn pool_agrees(&self, disk: DiskId) -> bool {
+        let Some(copy) = self.postgres.get(&disk) else { return false };
+        let Some(process) = &copy.process else { return false };
+        match copy.home.kind {
+            NodeKind::Coordinator => {
+                Pooler::from_routes(copy.data.routes.values(), process.pooler.temper).routes == process.pooler.routes
+            }
+            NodeKind::Datanode | NodeKind::Gtm => true,
+        }
+    }
+
+    /// The process that the pooler of `router` reaches under the name of `node`.
+    pub(super) fn pooled(&mut self, router: DiskId, node: &str) -> Result<DiskId, Stop> {
+        let Some(copy) = self.postgres.get(&router) else { return Err(unreachable().into()) };
+        let from = copy.home.server.clone();
+        let own = copy.home.node.as_str() == node;
+        if own {
+            return Ok(router);
+        }
+        let address = copy.process.as_ref().and_then(|process| process.pooler.routes.get(node)).cloned();
+        let Some((host, port)) = address else {
+            return Err(SqlError::new("42704", format!("PGXC Node {node}: object not defined")).into());
+        };
+        match self.reach(&from, &host, port) {
+            Reach::Live(disk) if self.postgres.contains_key(&disk) => {
+                self.pool_worked(router, node);
+                Ok(disk)
+            }
+            Reach::Silent => Err(Wait::Peer.into()),
+            Reach::Live(_) | Reach::Refused => {
+                self.pool_failed(router, node);
+                Err(unreachable().into())
+            }
+        }
+    }
+
+    fn pool_worked(&mut self, router: DiskId, node: &str) {
+        if let Some(process) = self.postgres.get_mut(&router).and_then(|copy| copy.process.as_mut()) {
+            process.pooler.failures.remove(node);
+            if !process.pooler.used.contains(node) {
+                process.pooler.used.insert(node.to_owned());
+            }
+        }
+    }
+
+    fn pool_failed(&mut self, router: DiskId, node: &str) {
+        let Some(copy) = self.postgres.get_mut(&router) else { return };
+        let Some(process) = &mut copy.process else { return };
+        let failures = process.pooler.failures.entry(node.to_owned()).or_default();
+        *failures = failures.saturating_add(1);
+        if process.pooler.temper == Temper::Heals && *failures >= 2 {
+            process.pooler.failures.remove(node);
+            if let Some(row) = copy.data.routes.get(node) {
+                process.pooler.routes.insert(node.to_owned(), (row.host.clone(), row.port));
+            }
+        }
+    }
+}
+
+/// pgxcnode.c's words.
+fn unreachable() -> SqlError {
+    SqlError::new("53000", "Failed to get pooled connections").hint(
+        "This may happen because one or more nodes are currently unreachable, either because of node or \
+         network failure.\n Its also possible that the target node may have hit the connection limit or the \
+         pooler is configured with low connections.\n Please check if all nodes are running fine and also \
+         review max_connections and max_pool_size configuration parameters",
+    )
+}

@@ -1,0 +1,127 @@
+//! Where a statement is evaluated: a session on a process, or a remote query that came through a pooler.
+
+use crate::sandbox::moment::Moment;
+use crate::sandbox::sql::{Column, Context, Kind, Relation, SqlError, Value};
+
+use super::World;
+use super::answer::{Stop, Wait};
+use super::functions;
+use super::instance::DiskId;
+use super::session::SessionId;
+use super::shapes;
+use super::views;
+
+/// The evaluation of one statement.
+pub(super) struct Seat<'w> {
+    pub world: &'w mut World,
+    pub session: SessionId,
+    /// The process that evaluates.
+    pub disk: DiskId,
+    pub params: &'w [Value],
+    pub now: Moment,
+    pub origin: Origin,
+    /// The value that pins the outermost relation's distribution column.
+    pub pin: Option<Value>,
+    /// Set when an error only stands for a wait.
+    pub wait: Option<Stop>,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    Client,
+    /// Another node's pooler; over the unix socket if both share a server, and then
+    /// inet_server_addr() is NULL (field notes, section 3).
+    Pooler {
+        same_server: bool,
+    },
+}
+
+impl Seat<'_> {
+    /// Turns an error of the evaluation into what really stopped it.
+    pub(super) fn stopped(&mut self, error: SqlError) -> Stop {
+        self.wait.take().unwrap_or(Stop::Error(error))
+    }
+
+    fn waiting(&mut self, stop: Stop) -> SqlError {
+        match stop {
+            Stop::Error(error) => error,
+            other @ Stop::Wait(_) => {
+                self.wait = Some(other);
+                SqlError::new("57014", "waiting")
+            }
+        }
+    }
+
+    /// Reading pgxc_node queues behind an ALTER NODE that waits, and holds it up in a transaction.
+    fn read_routes(&mut self) -> Result<(), SqlError> {
+        let process = self.world.postgres.get(&self.disk).and_then(|copy| copy.process.as_ref());
+        if process.is_some_and(|process| !process.alters_waiting.is_empty()) {
+            return Err(self.waiting(Stop::Wait(Wait::Lock)));
+        }
+        let open = self.world.sessions.get_mut(&self.session).and_then(|session| session.transaction.as_mut());
+        if let (Some(transaction), Origin::Client) = (open, self.origin) {
+            transaction.read_routes = true;
+        }
+        Ok(())
+    }
+}
+
+impl Context for Seat<'_> {
+    fn columns(&mut self, relation: &str) -> Result<Vec<Column>, SqlError> {
+        match shapes::columns(relation) {
+            Some(columns) => Ok(columns),
+            None => Ok(self.world.table(self.disk, relation)?.relation_columns()),
+        }
+    }
+
+    fn relation(&mut self, name: &str) -> Result<Relation, SqlError> {
+        let pin = self.pin.take();
+        if name == "pgxc_node" {
+            self.read_routes()?;
+        }
+        if let Some(columns) = shapes::columns(name) {
+            return Ok(Relation { columns, rows: views::rows(self, name) });
+        }
+        let read = self.world.read_rows(self.session, self.disk, name, pin.as_ref());
+        read.map_err(|stop| self.waiting(stop))
+    }
+
+    fn function_columns(&mut self, name: &str) -> Result<Vec<Column>, SqlError> {
+        if name == "generate_series" {
+            return Ok(vec![Column::new(name, Kind::Int8)]);
+        }
+        shapes::function_columns(name).ok_or_else(|| SqlError::no_function(&format!("{name}()")))
+    }
+
+    fn function_relation(&mut self, name: &str, args: &[Value]) -> Result<Relation, SqlError> {
+        let columns = self.function_columns(name)?;
+        if name == "generate_series" {
+            let mut bounds = Vec::new();
+            for arg in args {
+                match arg.cast(Kind::Int8)? {
+                    Value::Int(n) => bounds.push(n),
+                    _ => return Ok(Relation { columns, rows: Vec::new() }),
+                }
+            }
+            let (Some(first), Some(last)) = (bounds.first(), bounds.get(1)) else {
+                return Err(SqlError::no_function("generate_series()"));
+            };
+            let step = usize::try_from(bounds.get(2).copied().unwrap_or(1)).unwrap_or(1).max(1);
+            let rows = (*first..=*last).step_by(step).map(|n| vec![Value::Int(n)]).collect();
+            return Ok(Relation { columns, rows });
+        }
+        Ok(Relation { columns, rows: views::function_rows(self, name)? })
+    }
+
+    fn call(&mut self, name: &str, args: &[Value]) -> Result<Value, SqlError> {
+        functions::call(self, name, args)
+    }
+
+    fn parameter(&self, index: usize) -> Result<Value, SqlError> {
+        self.params
+            .get(index)
+            .cloned()
+            .ok_or_else(|| SqlError::new("42P02", format!("there is no parameter ${}", index + 1)))
+    }
+}

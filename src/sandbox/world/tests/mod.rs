@@ -1,0 +1,9 @@
+//! The world's behaviour, one test per fact, named after the field notes it follows.
+
+mod gtm;
+mod lab;
+mod promotion;
+mod rejoin;
+mod routing;
+mod rows;
+mod sessions;
