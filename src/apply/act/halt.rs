@@ -1,0 +1,82 @@
+//! Everything up to the moment when the old master is stopped and the standby has all it wrote.
+
+use std::time::{Duration, Instant};
+
+use super::{Failed, run_all};
+use crate::apply::condition::{self, Found};
+use crate::apply::field::{ASK, Field};
+use crate::dialect;
+use crate::dialect::command::{self, Patience};
+use crate::model::{ControlState, InstanceId, NodeKind};
+
+/// How often the replay position is asked for inside the write gap.
+const FINELY: Duration = Duration::from_millis(2);
+
+/// Limit of a script that only moves small files.
+const FILES: Duration = Duration::from_secs(10);
+
+pub(super) async fn stage_fence(id: &InstanceId, upstream: &InstanceId, field: &Field<'_>) -> Result<(), Failed> {
+    let instance = field.instance(id)?;
+    let text = super::rejoin::recovery_conf(id, upstream, true, field).await?;
+    run_all(id, &[command::write_file(&dialect::staged_fence(instance), &text)], FILES, field).await?;
+    Ok(())
+}
+
+pub(super) async fn fence(id: &InstanceId, upstream: &InstanceId, field: &Field<'_>) -> Result<(), Failed> {
+    let instance = field.instance(id)?;
+    let text = super::rejoin::recovery_conf(id, upstream, true, field).await?;
+    run_all(id, &[command::write_file(&dialect::recovery_path(instance), &text)], FILES, field).await?;
+    Ok(())
+}
+
+pub(super) async fn checkpoint(id: &InstanceId, limit: Duration, field: &Field<'_>) -> Result<(), Failed> {
+    field.query(id, &dialect::checkpoint(), limit).await?;
+    Ok(())
+}
+
+/// Stops, moves the staged fence into place and reads the control file, in one round trip.
+pub(super) async fn stop(id: &InstanceId, fenced: bool, limit: Duration, field: &Field<'_>) -> Result<(), Failed> {
+    let instance = field.instance(id)?;
+    let mut commands = vec![command::stop(instance, Patience::from(limit))];
+    if fenced {
+        commands.push(command::rename(&dialect::staged_fence(instance), &dialect::recovery_path(instance)));
+    }
+    if instance.kind != NodeKind::Gtm {
+        commands.push(command::controldata(instance));
+    }
+    let output = run_all(id, &commands, limit, field).await?;
+    field.forget(id).await;
+    let control = dialect::read_control(&output.stdout).map_err(|why| format!("pg_controldata of {id}: {why}"))?;
+    if control.state != ControlState::ShutDown {
+        return Err(Failed::NotDone(format!(
+            "{id} did not stop cleanly: its control file says {:?}",
+            control.state.words()
+        )));
+    }
+    field.remember_control(id, control).await;
+    Ok(())
+}
+
+pub(super) async fn catch_up(
+    standby: &InstanceId,
+    source: &InstanceId,
+    limit: Duration,
+    field: &Field<'_>,
+) -> Result<(), Failed> {
+    if field.remembered_control(source).await.is_none() {
+        let control = condition::control(source, field).await?;
+        field.remember_control(source, control).await;
+    }
+    let position = field.remembered_control(source).await.map(|control| control.checkpoint);
+    let position = position.ok_or_else(|| format!("the control file of {source} is not known"))?;
+    let deadline = Instant::now() + limit.saturating_sub(ASK);
+    loop {
+        match condition::beyond(standby, position, field).await {
+            Ok(Found::Holds) => return Ok(()),
+            Ok(Found::Fails(why) | Found::Unknown(why)) | Err(why) if Instant::now() >= deadline => {
+                return Err(Failed::NotDone(why));
+            }
+            _ => tokio::time::sleep(FINELY).await,
+        }
+    }
+}

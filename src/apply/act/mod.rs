@@ -1,0 +1,142 @@
+//! One step: its precondition again, the act, its postcondition.
+
+mod halt;
+mod promote;
+mod rejoin;
+mod route;
+mod shell;
+
+use std::time::Duration;
+
+use super::condition::{self, Found};
+use super::event::Outcome;
+use super::field::Field;
+use crate::model::Condition;
+use crate::plan::{Action, Step};
+use crate::transport::{ShellError, SqlError};
+
+pub(super) use route::routed;
+pub(super) use shell::run_all;
+
+/// How the reason of a step begins whose act was never sent.
+pub(super) const BEFORE: &str = "not begun: ";
+
+/// How often a condition is asked for where nobody waits for the answer.
+const PATIENTLY: Duration = Duration::from_millis(100);
+
+/// Why an act did not come about, or may not have.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// It did not happen.
+    NotDone(String),
+    /// It may have happened: look.
+    Unknown(String),
+}
+
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotDone(why) | Self::Unknown(why) => f.write_str(why),
+        }
+    }
+}
+
+impl From<String> for Failed {
+    fn from(why: String) -> Self {
+        Self::NotDone(why)
+    }
+}
+
+impl From<SqlError> for Failed {
+    fn from(error: SqlError) -> Self {
+        if error.is_outcome_unknown() { Self::Unknown(error.to_string()) } else { Self::NotDone(error.to_string()) }
+    }
+}
+
+impl From<ShellError> for Failed {
+    fn from(error: ShellError) -> Self {
+        if error.is_outcome_unknown() { Self::Unknown(error.to_string()) } else { Self::NotDone(error.to_string()) }
+    }
+}
+
+/// Does `action`, which is what is left of `step`'s. Preconditions in `established` were proved a moment ago.
+pub(super) async fn perform(step: &Step, action: Action, established: Vec<Condition>, field: &Field<'_>) -> Outcome {
+    let open: Vec<Condition> =
+        step.before.iter().filter(|condition| !established.contains(condition)).cloned().collect();
+    if let Some((condition, found)) = condition::first_unmet(&open, field).await {
+        return Outcome::not_done(format!("{BEFORE}{}", unmet(&condition, &found)));
+    }
+    let limit = Duration::from_secs(step.limit_seconds);
+    let acted = act(&action, limit, field).await;
+    // Whatever the act said, what counts is what is so now: a command that timed out may have worked, and one
+    // that exits 0 may have been ignored.
+    match (acted, verify(step, &action, limit, field).await) {
+        (Err(Failed::NotDone(why)), Some(_)) => Outcome::not_done(why),
+        (Err(Failed::Unknown(why)), Some((condition, _))) => {
+            Outcome::Unknown { why: format!("{why}; afterwards it is not so that {condition}") }
+        }
+        (Ok(()), Some((condition, Found::Unknown(why)))) => {
+            Outcome::Unknown { why: format!("whether {condition} is not known: {why}") }
+        }
+        (Ok(()), Some((condition, found))) => Outcome::not_done(unmet(&condition, &found)),
+        // Without a postcondition to look at, the act's own word is all there is.
+        (Err(Failed::NotDone(why)), None) if step.after.is_empty() => Outcome::not_done(why),
+        (Err(Failed::Unknown(why)), None) if step.after.is_empty() => Outcome::Unknown { why },
+        (_, None) => Outcome::Done,
+    }
+}
+
+fn unmet(condition: &Condition, found: &Found) -> String {
+    match found {
+        Found::Holds => condition.to_string(),
+        Found::Fails(why) => format!("expected that {condition}, but {why}"),
+        Found::Unknown(why) => format!("expected that {condition}, but that could not be learned: {why}"),
+    }
+}
+
+/// The first postcondition that still does not hold when the limit is over.
+async fn verify(step: &Step, action: &Action, limit: Duration, field: &Field<'_>) -> Option<(Condition, Found)> {
+    // Acts that wait have waited already; reading once more is enough.
+    let waited = matches!(action, Action::Stop { .. } | Action::CatchUp { .. } | Action::Promote { .. });
+    for condition in step.after.iter().filter(|condition| concerns(condition, action)) {
+        let found = match (waited, action) {
+            (true, Action::Stop { instance, .. }) if field.remembered_control(instance).await.is_some() => Found::Holds,
+            (true, _) => condition::check(condition, field).await,
+            (false, _) => condition::wait(condition, field, limit, PATIENTLY).await,
+        };
+        if found != Found::Holds {
+            return Some((condition.clone(), found));
+        }
+    }
+    None
+}
+
+/// Postconditions of parts that were left out do not count.
+fn concerns(condition: &Condition, action: &Action) -> bool {
+    match (condition, action) {
+        (Condition::Routed { node, .. }, Action::Reroute { routes, .. }) => {
+            routes.iter().any(|change| change.node == *node)
+        }
+        (Condition::Reached { instance, .. }, Action::Prove { instances, .. }) => instances.contains(instance),
+        _ => true,
+    }
+}
+
+async fn act(action: &Action, limit: Duration, field: &Field<'_>) -> Result<(), Failed> {
+    match action {
+        Action::StageFence { instance, upstream } => halt::stage_fence(instance, upstream, field).await,
+        Action::Fence { instance, upstream } => halt::fence(instance, upstream, field).await,
+        Action::Checkpoint { instance } => halt::checkpoint(instance, limit, field).await,
+        Action::Stop { instance, fenced } => halt::stop(instance, *fenced, limit, field).await,
+        Action::CatchUp { standby, source } => halt::catch_up(standby, source, limit, field).await,
+        Action::Promote { instance } => promote::promote(instance, limit, field).await,
+        Action::Restart { instance, unfence } => promote::restart(instance, *unfence, limit, field).await,
+        Action::Reroute { router, routes } => route::reroute(router, routes, limit, field).await,
+        Action::Reload { router } => route::reload(router, limit, field).await,
+        // The proof is its postcondition.
+        Action::Prove { .. } => Ok(()),
+        Action::Rejoin { instance, upstream, method } => {
+            rejoin::rejoin(instance, upstream, *method, limit, field).await
+        }
+    }
+}

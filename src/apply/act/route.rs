@@ -1,0 +1,82 @@
+//! Telling the routers.
+
+use std::time::{Duration, Instant};
+
+use super::Failed;
+use crate::apply::condition::Found;
+use crate::apply::field::{ASK, Field};
+use crate::dialect::{self, Sql};
+use crate::model::{Endpoint, InstanceId, NodeKind, NodeName, RouteChange};
+use crate::transport::SqlError;
+
+/// ALTER NODE takes AccessExclusiveLock on pgxc_node and waits behind any open transaction that has read it;
+/// meanwhile new logins hang and live sessions fail (seen live): try briefly, and again.
+const LOCK_TIMEOUT_MS: u32 = 300;
+
+/// How long to stand back after that, so that those who queued get through.
+const STAND_BACK: Duration = Duration::from_millis(100);
+
+/// `lock_not_available`.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+
+/// One autocommit ALTER NODE per row, on the session that stays open.
+pub(super) async fn reroute(
+    router: &InstanceId,
+    routes: &[RouteChange],
+    limit: Duration,
+    field: &Field<'_>,
+) -> Result<(), Failed> {
+    let deadline = Instant::now() + limit;
+    field.query(router, &dialect::lock_timeout(LOCK_TIMEOUT_MS), ASK).await?;
+    for change in routes {
+        alter(router, &statement(change), deadline, field).await?;
+    }
+    Ok(())
+}
+
+fn statement(change: &RouteChange) -> Sql {
+    match change.kind {
+        NodeKind::Gtm => dialect::alter_gtm_node(&change.node, &change.to),
+        NodeKind::Coordinator | NodeKind::Datanode => dialect::alter_node(&change.node, &change.to, None),
+    }
+}
+
+async fn alter(router: &InstanceId, sql: &Sql, deadline: Instant, field: &Field<'_>) -> Result<(), Failed> {
+    loop {
+        match field.act(router, sql, ASK).await {
+            Ok(_) => return Ok(()),
+            Err(error) if is_locked(&error) && Instant::now() < deadline => tokio::time::sleep(STAND_BACK).await,
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn is_locked(error: &SqlError) -> bool {
+    error.server().is_some_and(|server| server.sqlstate == LOCK_NOT_AVAILABLE)
+}
+
+/// One reload per router and run; on v2.6 it ends no session, on v5 it does (field notes, section 3).
+pub(super) async fn reload(router: &InstanceId, limit: Duration, field: &Field<'_>) -> Result<(), Failed> {
+    let rows = field.act(router, &dialect::pool_reload(), limit).await?;
+    match rows.single() {
+        Some("t") => Ok(()),
+        other => Err(Failed::NotDone(format!("pgxc_pool_reload() on {router} answered {other:?}"))),
+    }
+}
+
+/// Whether the router's row of `node` is as wanted, read back.
+pub(in crate::apply) async fn routed(
+    router: &InstanceId,
+    node: &NodeName,
+    to: &Endpoint,
+    field: &Field<'_>,
+) -> Result<Found, String> {
+    let rows = field.query(router, &dialect::query::route_of(node), ASK).await.map_err(|error| error.to_string())?;
+    let Some(row) = rows.first() else { return Ok(Found::Fails(format!("{router} has no row for {node}"))) };
+    let (host, port) = (row.get("node_host").unwrap_or_default(), row.get("node_port").unwrap_or_default());
+    Ok(if host == to.host.as_str() && port == to.port.to_string() {
+        Found::Holds
+    } else {
+        Found::Fails(format!("{router} routes {node} to {host}:{port}"))
+    })
+}

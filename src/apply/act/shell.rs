@@ -1,0 +1,29 @@
+//! Commands on an instance's server, one after the other in one shell.
+
+use std::time::Duration;
+
+use super::Failed;
+use crate::apply::field::Field;
+use crate::dialect::{Command, Script, shown};
+use crate::model::InstanceId;
+use crate::transport::Output;
+
+/// What a shell adds to the time limit of the commands it runs: the connection's own slowness.
+const SLACK: Duration = Duration::from_secs(5);
+
+/// Runs `commands` in order until one fails; an exit status other than 0 is a failure with what it said.
+pub(in crate::apply) async fn run_all(
+    id: &InstanceId,
+    commands: &[Command],
+    limit: Duration,
+    field: &Field<'_>,
+) -> Result<Output, Failed> {
+    let script = commands.iter().fold(Script::at(field.instance(id)?), Script::then);
+    let output = field.shell(id, script.as_str(), limit + SLACK).await?;
+    if output.is_success() {
+        return Ok(output);
+    }
+    let said =
+        [output.stderr.trim(), output.stdout.trim()].into_iter().find(|text| !text.is_empty()).unwrap_or("nothing");
+    Err(Failed::NotDone(format!("on {} the command exited {} and said: {}", id.server, output.status, shown(said))))
+}

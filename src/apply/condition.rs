@@ -1,0 +1,137 @@
+//! Checks a condition against the live cluster, once or until it holds.
+
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+use super::act::run_all;
+use super::field::{ASK, Field};
+use crate::dialect::{self, command, query};
+use crate::model::{Condition, Control, Fact, InstanceId, Lsn, NodeKind, Process, Role};
+use crate::transport::{SqlError, ask_gtm};
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Found {
+    Holds,
+    /// It does not hold; what holds instead.
+    Fails(String),
+    /// It could not be learned.
+    Unknown(String),
+}
+
+impl Found {
+    fn when(holds: bool, otherwise: impl FnOnce() -> String) -> Self {
+        if holds { Self::Holds } else { Self::Fails(otherwise()) }
+    }
+}
+
+/// The first of `conditions` that does not hold.
+pub(super) async fn first_unmet(conditions: &[Condition], field: &Field<'_>) -> Option<(Condition, Found)> {
+    let found = futures_util::future::join_all(conditions.iter().map(|condition| check(condition, field))).await;
+    conditions.iter().cloned().zip(found).find(|(_, found)| *found != Found::Holds)
+}
+
+/// Asks again and again until `condition` holds or `limit` is over; gives what was found last.
+pub(super) async fn wait(condition: &Condition, field: &Field<'_>, limit: Duration, every: Duration) -> Found {
+    let deadline = Instant::now() + limit;
+    loop {
+        let found = check(condition, field).await;
+        if found == Found::Holds || Instant::now() >= deadline {
+            return found;
+        }
+        sleep(every).await;
+    }
+}
+
+/// Asks once.
+pub(super) async fn check(condition: &Condition, field: &Field<'_>) -> Found {
+    let found = match condition {
+        Condition::Runs { instance, role } => runs(instance, *role, field).await,
+        Condition::Stopped { instance } => stopped(instance, field).await,
+        Condition::CleanlyStopped { instance } => cleanly_stopped(instance, field).await,
+        Condition::Fenced { instance, upstream } => fenced(instance, upstream, field).await,
+        Condition::ReplayedAll { standby, source } => replayed_all(standby, source, field).await,
+        Condition::Routed { router, node, to } => super::act::routed(router, node, to, field).await,
+        Condition::PoolAgrees { router } => pool_agrees(router, field).await,
+        Condition::Reached { coordinator, instance } => super::proof::reached(coordinator, instance, field).await,
+        Condition::Streams { standby, upstream } => super::proof::streams(standby, upstream, field).await,
+    };
+    found.unwrap_or_else(Found::Unknown)
+}
+
+/// The role of a running process.
+pub(super) async fn role_of(id: &InstanceId, field: &Field<'_>) -> Result<Role, SqlError> {
+    let rows = field.query(id, &query::role(), ASK).await?;
+    Ok(if rows.first().and_then(|row| row.get("in_recovery")) == Some("t") { Role::Standby } else { Role::Master })
+}
+
+async fn runs(id: &InstanceId, role: Role, field: &Field<'_>) -> Result<Found, String> {
+    let instance = field.instance(id)?;
+    let is = if instance.kind == NodeKind::Gtm {
+        ask_gtm(&instance.endpoint, ASK).await.map_err(|e| e.to_string())?.role
+    } else {
+        role_of(id, field).await.map_err(|e| e.to_string())?
+    };
+    Ok(Found::when(is == role, || format!("{id} runs as {is}")))
+}
+
+async fn stopped(id: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
+    let instance = field.instance(id)?;
+    let output = field.shell(id, &dialect::probe_script(&[instance]), ASK).await.map_err(|e| e.to_string())?;
+    match dialect::read_probe(&[instance], &output.stdout).pop().map(|probe| probe.process) {
+        Some(Fact::Known(process)) => Ok(Found::when(process == Process::Stopped, || format!("{id} is running"))),
+        Some(Fact::Unknown(why)) => Err(why.to_string()),
+        None => Err(format!("the shell said nothing of {id}")),
+    }
+}
+
+/// The control file of a process, read over the shell.
+pub(super) async fn control(id: &InstanceId, field: &Field<'_>) -> Result<Control, String> {
+    let instance = field.instance(id)?;
+    let output =
+        run_all(id, &[command::controldata(instance)], ASK, field).await.map_err(|failed| failed.to_string())?;
+    dialect::read_control(&output.stdout).map_err(|why| format!("pg_controldata of {id}: {why}"))
+}
+
+async fn cleanly_stopped(id: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
+    if let Found::Fails(why) = stopped(id, field).await? {
+        return Ok(Found::Fails(why));
+    }
+    let state = control(id, field).await?.state;
+    Ok(Found::when(state.is_clean(), || format!("{id} is stopped, but not cleanly: {}", state.words())))
+}
+
+async fn fenced(id: &InstanceId, upstream: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
+    let (instance, upstream) = (field.instance(id)?, field.instance(upstream)?);
+    let read = [dialect::read_recovery_files(instance)];
+    let output = run_all(id, &read, ASK, field).await.map_err(|failed| failed.to_string())?;
+    let leads = dialect::read_recovery_conf(&output.stdout).upstream;
+    Ok(Found::when(leads.as_ref() == Some(&upstream.endpoint), || {
+        format!("recovery.conf of {id} does not lead to {}", upstream.endpoint)
+    }))
+}
+
+/// A standby has the shutdown checkpoint once it has replayed beyond the record's beginning.
+async fn replayed_all(standby: &InstanceId, source: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
+    let control = match field.remembered_control(source).await {
+        Some(control) => control,
+        None => control(source, field).await?,
+    };
+    beyond(standby, control.checkpoint, field).await
+}
+
+/// Whether `standby` has replayed beyond `position`.
+pub(super) async fn beyond(standby: &InstanceId, position: Lsn, field: &Field<'_>) -> Result<Found, String> {
+    let rows = field.query(standby, &query::replayed(), ASK).await.map_err(|e| e.to_string())?;
+    let replayed: Option<Lsn> = rows.single().and_then(|text| text.parse().ok());
+    let replayed = replayed.ok_or_else(|| format!("{standby} did not say how far it has replayed"))?;
+    Ok(Found::when(replayed > position, || {
+        format!("{standby} has replayed to {replayed}, the last record begins at {position}")
+    }))
+}
+
+async fn pool_agrees(router: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
+    let rows = field.query(router, &query::pool_check(), ASK).await.map_err(|e| e.to_string())?;
+    Ok(Found::when(rows.single() == Some("t"), || format!("pgxc_pool_check() on {router} says f")))
+}

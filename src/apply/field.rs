@@ -1,0 +1,109 @@
+//! The field apply works on: the declared instances, one warm session to each, and their shells.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+use crate::dialect::Sql;
+use crate::model::{Cluster, Control, Instance, InstanceId};
+use crate::transport::{Output, Outside, Rows, Session, ShellError, SqlError};
+
+/// Limit of one small question.
+pub(super) const ASK: Duration = Duration::from_secs(5);
+
+/// Everything a step needs to act.
+pub(super) struct Field<'a> {
+    pub cluster: &'a Cluster,
+    pub outside: &'a Outside,
+    sessions: BTreeMap<InstanceId, Mutex<Option<Session>>>,
+    /// Control files of masters this run has stopped: they do not change any more, and reading them again
+    /// would cost the write gap a round trip.
+    controls: Mutex<BTreeMap<InstanceId, Control>>,
+}
+
+impl<'a> Field<'a> {
+    pub(super) fn new(cluster: &'a Cluster, outside: &'a Outside) -> Self {
+        let sessions = cluster.instances().map(|instance| (instance.id.clone(), Mutex::new(None))).collect();
+        Self { cluster, outside, sessions, controls: Mutex::default() }
+    }
+
+    /// The declared instance. A plan names only instances of the cluster it carries; one that does not was
+    /// edited by hand.
+    pub(super) fn instance(&self, id: &InstanceId) -> Result<&'a Instance, String> {
+        self.cluster.instance(id).ok_or_else(|| format!("the plan names {id}, which its cluster does not declare"))
+    }
+
+    /// Asks; a session that has died meanwhile is opened again once, for a question may be repeated.
+    pub(super) async fn query(&self, id: &InstanceId, sql: &Sql, limit: Duration) -> Result<Rows, SqlError> {
+        let was_open = self.is_open(id).await;
+        match self.once(id, sql, limit, false).await {
+            Err(error) if error.ends_session() && was_open => self.once(id, sql, limit, false).await,
+            answer => answer,
+        }
+    }
+
+    /// Runs a statement that changes something, exactly once.
+    pub(super) async fn act(&self, id: &InstanceId, sql: &Sql, limit: Duration) -> Result<Rows, SqlError> {
+        self.once(id, sql, limit, true).await
+    }
+
+    /// Opens the session ahead of time.
+    pub(super) async fn warm(&self, id: &InstanceId) -> Result<(), SqlError> {
+        let Some(slot) = self.sessions.get(id) else { return Ok(()) };
+        let mut slot = slot.lock().await;
+        if slot.is_none()
+            && let Some(instance) = self.cluster.instance(id)
+        {
+            *slot = Some(self.outside.session(instance, ASK).await?);
+        }
+        Ok(())
+    }
+
+    /// Forgets the session, so that the next question opens a new one.
+    pub(super) async fn forget(&self, id: &InstanceId) {
+        if let Some(slot) = self.sessions.get(id) {
+            *slot.lock().await = None;
+        }
+    }
+
+    pub(super) async fn remember_control(&self, id: &InstanceId, control: Control) {
+        self.controls.lock().await.insert(id.clone(), control);
+    }
+
+    pub(super) async fn forget_control(&self, id: &InstanceId) {
+        self.controls.lock().await.remove(id);
+    }
+
+    pub(super) async fn remembered_control(&self, id: &InstanceId) -> Option<Control> {
+        self.controls.lock().await.get(id).cloned()
+    }
+
+    /// Runs a script on the instance's server.
+    pub(super) async fn shell(&self, id: &InstanceId, script: &str, limit: Duration) -> Result<Output, ShellError> {
+        self.outside.shells.run(&id.server, script, limit).await
+    }
+
+    async fn is_open(&self, id: &InstanceId) -> bool {
+        match self.sessions.get(id) {
+            Some(slot) => slot.lock().await.is_some(),
+            None => false,
+        }
+    }
+
+    async fn once(&self, id: &InstanceId, sql: &Sql, limit: Duration, acts: bool) -> Result<Rows, SqlError> {
+        let (Some(slot), Some(instance)) = (self.sessions.get(id), self.cluster.instance(id)) else {
+            return Err(SqlError::NoInstance(id.clone()));
+        };
+        let mut slot = slot.lock().await;
+        let session = match slot.take() {
+            Some(session) => session,
+            None => self.outside.session(instance, ASK).await?,
+        };
+        let answer = if acts { session.act(sql, limit).await } else { session.query(sql, limit).await };
+        if !answer.as_ref().is_err_and(SqlError::ends_session) {
+            *slot = Some(session);
+        }
+        answer
+    }
+}

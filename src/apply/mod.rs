@@ -1,0 +1,17 @@
+//! Obeys a plan: re-checks a step's precondition, acts, verifies the postcondition, records, and proceeds,
+//! waits or stops. It never chooses.
+
+mod act;
+mod condition;
+mod event;
+mod executor;
+mod field;
+mod lock;
+mod proof;
+mod report;
+mod takeback;
+
+pub use event::{Event, Outcome};
+pub use executor::{Interrupts, Run};
+pub use lock::{Lock, LockError};
+pub use report::{End, Report, StepReport};

@@ -1,0 +1,131 @@
+//! Seeing that it works: sessions warmed before anything stops, statements through coordinators afterwards,
+//! standbys that stream.
+
+use std::time::Duration;
+
+use super::condition::Found;
+use super::field::{ASK, Field};
+use crate::dialect::{self, query};
+use crate::model::{InstanceId, NodeKind};
+use crate::plan::{Action, Plan};
+
+/// Opens every session and shell the run will need, before anything is interrupted, and makes sure that the
+/// routers let otb alter them: a refusal must come now, not inside the write gap.
+pub(super) async fn warm_up(plan: &Plan, field: &Field<'_>) -> Result<(), String> {
+    let promoted: Vec<&InstanceId> = plan
+        .steps
+        .iter()
+        .filter(|step| matches!(step.action, Action::Promote { .. } | Action::Restart { .. }))
+        .map(|step| step.action.target())
+        .collect();
+    let routers = plan.steps.iter().filter_map(|step| match &step.action {
+        Action::Reroute { router, .. } | Action::Reload { router } if !promoted.contains(&router) => Some(router),
+        _ => None,
+    });
+    let superuser =
+        routers.collect::<std::collections::BTreeSet<_>>().into_iter().map(|router| may_alter(router, field));
+    let shells = plan.steps.iter().filter(|step| needs_shell(&step.action)).map(|step| &step.action.target().server);
+    let shells = shells.collect::<std::collections::BTreeSet<_>>().into_iter().map(|server| async move {
+        field.outside.shells.open(server, ASK).await.map_err(|error| format!("no shell on {server}: {error}"))
+    });
+    let standbys = promoted.iter().map(|id| async move {
+        let is_pg = field.instance(id)?.kind != NodeKind::Gtm;
+        // A stopped master that is to be started again has no session yet.
+        if is_pg {
+            let _ = field.warm(id).await;
+        }
+        Ok(())
+    });
+    let (routers, shells, standbys) = futures_util::future::join3(
+        futures_util::future::join_all(superuser),
+        futures_util::future::join_all(shells),
+        futures_util::future::join_all(standbys),
+    )
+    .await;
+    let failures: Vec<String> = routers.into_iter().chain(shells).chain(standbys).filter_map(Result::err).collect();
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("; ")) }
+}
+
+async fn may_alter(router: &InstanceId, field: &Field<'_>) -> Result<(), String> {
+    let rows = field.query(router, &query::is_superuser(), ASK).await.map_err(|error| format!("{router}: {error}"))?;
+    match rows.single() {
+        Some("on") => Ok(()),
+        _ => Err(format!(
+            "{router}: user {} is no superuser there, and ALTER NODE wants one",
+            field.cluster.connection.user
+        )),
+    }
+}
+
+fn needs_shell(action: &Action) -> bool {
+    match action {
+        Action::StageFence { .. }
+        | Action::Fence { .. }
+        | Action::Stop { .. }
+        | Action::Promote { .. }
+        | Action::Restart { .. }
+        | Action::Rejoin { .. } => true,
+        Action::Checkpoint { .. }
+        | Action::CatchUp { .. }
+        | Action::Reroute { .. }
+        | Action::Reload { .. }
+        | Action::Prove { .. } => false,
+    }
+}
+
+/// Whether a statement sent through `coordinator` ends in exactly the process that a direct connection to
+/// `instance` finds: the start time tells one process from another, and unlike inet_server_addr() it is not
+/// NULL when the pooler uses the unix socket (field notes, section 3).
+pub(super) async fn reached(
+    coordinator: &InstanceId,
+    instance: &InstanceId,
+    field: &Field<'_>,
+) -> Result<Found, String> {
+    let direct = field.query(instance, &query::role(), ASK).await.map_err(|e| e.to_string())?;
+    let through = dialect::execute_direct(&instance.node, &query::role());
+    let through = match field.query(coordinator, &through, ASK).await {
+        Ok(rows) => rows,
+        // The pooler's first statements after a move may fail (field notes, section 3): asked again, they tell.
+        Err(error) => return Ok(Found::Fails(format!("{coordinator} does not reach {}: {error}", instance.node))),
+    };
+    let (want, have) = (identity(&direct), identity(&through));
+    if want == have && want.is_some() {
+        return Ok(Found::Holds);
+    }
+    Ok(Found::Fails(format!(
+        "{coordinator} reaches another process of {}: it answers {have:?}, {instance} {want:?}",
+        instance.node
+    )))
+}
+
+fn identity(rows: &crate::transport::Rows) -> Option<(String, String)> {
+    let row = rows.first()?;
+    Some((row.get("in_recovery")?.to_owned(), row.get("started")?.to_owned()))
+}
+
+/// Whether `standby` has a WAL receiver that streams from `upstream`, and goes on doing so: a receiver that
+/// is turned down (forked WAL) shows as streaming only for a moment.
+pub(super) async fn streams(standby: &InstanceId, upstream: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
+    const STILL: Duration = Duration::from_millis(250);
+    let first = streams_now(standby, upstream, field).await?;
+    if first != Found::Holds {
+        return Ok(first);
+    }
+    tokio::time::sleep(STILL).await;
+    streams_now(standby, upstream, field).await
+}
+
+async fn streams_now(standby: &InstanceId, upstream: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
+    let wanted = &field.instance(upstream)?.endpoint;
+    let rows = field.query(standby, &query::receiver(), ASK).await.map_err(|e| e.to_string())?;
+    let Some(row) = rows.first() else {
+        return Ok(Found::Fails(format!("{standby} has no WAL receiver: its log says why")));
+    };
+    let status = row.get("status").unwrap_or_default();
+    let leads = row.get("conninfo").and_then(dialect::read_conninfo);
+    if status == "streaming" && leads.as_ref() == Some(wanted) {
+        return Ok(Found::Holds);
+    }
+    let leads = leads.map_or_else(|| "nobody".to_owned(), |endpoint| endpoint.to_string());
+    Ok(Found::Fails(format!("the WAL receiver of {standby} is {status} from {leads}, not streaming from {wanted}")))
+}

@@ -1,0 +1,78 @@
+//! Undoing: before the point of no return the cluster is put back as it was, and that is proved.
+
+use std::time::Duration;
+
+use super::act::run_all;
+use super::condition::{self, Found};
+use super::event::Outcome;
+use super::field::Field;
+use crate::dialect::command::{self, Patience};
+use crate::dialect::{self, Command};
+use crate::model::{Condition, InstanceId, Role};
+use crate::plan::{Action, Step};
+
+/// How long the old master may take to serve again.
+const SERVES_AGAIN: Duration = Duration::from_secs(120);
+
+/// Whether the step may have left something behind: also one that failed half-way or whose outcome is unknown.
+pub(super) fn may_have_happened(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Done | Outcome::Unknown { .. } => true,
+        Outcome::NotDone { why } => !why.starts_with(super::act::BEFORE),
+        Outcome::Skipped { .. } => false,
+    }
+}
+
+/// Takes `step` back; none if there is nothing to take back.
+pub(super) async fn take_back(step: &Step, field: &Field<'_>) -> Option<Result<(), String>> {
+    match &step.action {
+        Action::StageFence { instance, .. } => Some(remove_staged(instance, field).await),
+        Action::Fence { instance, .. } => Some(remove_fence(instance, field).await),
+        Action::Stop { instance, fenced } => Some(start_again(instance, *fenced, field).await),
+        Action::Checkpoint { .. }
+        | Action::CatchUp { .. }
+        | Action::Prove { .. }
+        | Action::Reload { .. }
+        | Action::Promote { .. }
+        | Action::Restart { .. }
+        | Action::Reroute { .. }
+        | Action::Rejoin { .. } => None,
+    }
+}
+
+async fn remove_staged(instance: &InstanceId, field: &Field<'_>) -> Result<(), String> {
+    let staged = dialect::staged_fence(field.instance(instance)?);
+    run(instance, dialect::remove_file(&staged), field).await
+}
+
+async fn remove_fence(instance: &InstanceId, field: &Field<'_>) -> Result<(), String> {
+    let recovery = dialect::recovery_path(field.instance(instance)?);
+    run(instance, dialect::remove_file(&recovery), field).await
+}
+
+/// Starts the old master as what it was, and sees that it serves.
+async fn start_again(instance: &InstanceId, fenced: bool, field: &Field<'_>) -> Result<(), String> {
+    let as_master = Condition::Runs { instance: instance.clone(), role: Role::Master };
+    field.forget(instance).await;
+    field.forget_control(instance).await;
+    // A stop that was never carried out needs no start.
+    if condition::check(&as_master, field).await == Found::Holds {
+        return Ok(());
+    }
+    if fenced {
+        remove_fence(instance, field).await?;
+    }
+    let start = command::start(field.instance(instance)?, Patience::from(SERVES_AGAIN));
+    let started = run(instance, start, field).await;
+    match condition::wait(&as_master, field, SERVES_AGAIN, Duration::from_millis(100)).await {
+        Found::Holds => Ok(()),
+        Found::Fails(why) | Found::Unknown(why) => Err(match started {
+            Ok(()) => why,
+            Err(start) => format!("{why}; the start said: {start}"),
+        }),
+    }
+}
+
+async fn run(instance: &InstanceId, command: Command, field: &Field<'_>) -> Result<(), String> {
+    run_all(instance, &[command], SERVES_AGAIN, field).await.map(drop).map_err(|failed| failed.to_string())
+}
