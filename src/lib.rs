@@ -1,12 +1,14 @@
 //! `otb`: declarative master placement for OpenTenBase clusters.
 //!
 //! Data walks one way: file → [`config`] → [`model`] ← [`observe`] ← cluster;
-//! [`model`] → [`plan`] → `view`; [`plan`] → [`apply`].
+//! [`model`] → [`plan`] → [`view`]; [`plan`] → [`apply`].
 //! [`model`], [`config`] (but its reader), [`dialect`], [`plan`] and [`sandbox`]'s world are pure:
 //! no clock, environment, file, process, socket or printing. The outside is touched in [`transport`].
 
 #[expect(clippy::disallowed_methods, reason = "measures how long steps take")]
 pub mod apply;
+#[expect(clippy::disallowed_methods, reason = "reads plans, the clock and the operator's name; counts interrupts")]
+pub mod cli;
 pub mod config;
 pub mod dialect;
 pub mod model;
@@ -15,3 +17,4 @@ pub mod plan;
 pub mod sandbox;
 #[expect(clippy::disallowed_methods, reason = "this room is the way to the outside")]
 pub mod transport;
+pub mod view;

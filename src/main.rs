@@ -1,3 +1,5 @@
 //! The `otb` binary: everything lives in the library.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    otb::cli::main()
+}

@@ -1,0 +1,116 @@
+//! Arguments as the user writes them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::failure::Failure;
+use super::{Exit, apply, demo, plan, sandbox, schema, show, status, validate};
+use crate::model::NodeName;
+
+/// Declarative master placement for OpenTenBase clusters.
+///
+/// One file, cluster.yaml, says on which server each node's master shall be. `otb plan` compares it with the
+/// live cluster and prints the fewest steps that lead there; `otb apply` does them and proves the result.
+#[derive(Debug, Parser)]
+#[command(name = "otb", version, max_term_width = 100, propagate_version = true)]
+#[command(after_help = "Try it without a cluster: otb demo")]
+pub struct Cli {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Global {
+    /// The file that declares the cluster
+    #[arg(short, long, global = true, value_name = "FILE", default_value = "cluster.yaml", env = "OTB_FILE")]
+    pub file: PathBuf,
+    /// Look at and change only this node (repeatable)
+    #[arg(long, global = true, value_name = "NODE")]
+    pub target: Vec<String>,
+    /// How many servers and sessions are talked to at once
+    #[arg(long, global = true, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub parallelism: u16,
+    /// How long one question to the cluster may take
+    #[arg(long, global = true, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
+    pub timeout: Duration,
+    /// When to colour the output
+    #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto)]
+    pub color: ColorChoice,
+    /// How the result is written
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Show each router's pgxc_node before and after, as a unified diff
+    #[arg(long, global = true)]
+    pub diff: bool,
+}
+
+impl Global {
+    /// The `--target`s, checked against the declared nodes.
+    pub(super) fn targets(&self, cluster: &crate::model::Cluster) -> Result<Vec<NodeName>, Failure> {
+        self.target.iter().map(|text| target(text, cluster)).collect()
+    }
+}
+
+fn target(text: &str, cluster: &crate::model::Cluster) -> Result<NodeName, Failure> {
+    let found = cluster.nodes.keys().find(|name| name.as_str() == text);
+    found.cloned().ok_or_else(|| {
+        let nearest = cluster
+            .nodes
+            .keys()
+            .map(NodeName::as_str)
+            .max_by(|a, b| strsim::jaro_winkler(a, text).total_cmp(&strsim::jaro_winkler(b, text)));
+        let failure = Failure::new(Exit::Usage, format!("--target {text}: the file declares no node of that name"));
+        match nearest {
+            Some(name) => failure.hint(format!("did you mean --target {name}?")),
+            None => failure,
+        }
+    })
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ColorChoice {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    Validate(validate::ValidateArgs),
+    Plan(plan::PlanArgs),
+    Apply(apply::ApplyArgs),
+    Status(status::StatusArgs),
+    Show(show::ShowArgs),
+    Demo(demo::DemoArgs),
+    Sandbox(sandbox::SandboxArgs),
+    Schema(schema::SchemaArgs),
+    Completions(schema::CompletionsArgs),
+    Man(schema::ManArgs),
+}
+
+pub(super) async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
+    let Cli { global, command } = cli;
+    match command {
+        Command::Validate(args) => validate::run(&global, &args),
+        Command::Plan(args) => plan::run(&global, &args).await,
+        Command::Apply(args) => apply::run(&global, &args).await,
+        Command::Status(args) => status::run(&global, &args).await,
+        Command::Show(args) => show::run(&global, &args),
+        Command::Demo(args) => demo::run(&global, &args).await,
+        Command::Sandbox(args) => sandbox::run(args).await,
+        Command::Schema(args) => schema::run(&args),
+        Command::Completions(args) => Ok(schema::completions(&args)),
+        Command::Man(args) => schema::man(&args),
+    }
+}

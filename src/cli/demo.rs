@@ -1,0 +1,84 @@
+//! `otb demo`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use similar::TextDiff;
+
+use super::args::Global;
+use super::failure::Failure;
+use super::{Exit, apply, plan, sandbox, terminal};
+use crate::config;
+use crate::model::{NodeName, ServerName};
+use crate::sandbox::args::UpArgs;
+use crate::view;
+
+/// Bring up the embedded cluster, move a master by a one-line change, prove it, take everything down
+#[derive(Debug, Args)]
+#[command(after_help = "Example: otb demo --keep")]
+pub(super) struct DemoArgs {
+    /// Leave the cluster running, to go on with it
+    #[arg(long)]
+    keep: bool,
+    /// Where the cluster keeps its files, in place of a temporary directory
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+pub(super) async fn run(global: &Global, args: &DemoArgs) -> Result<Exit, Failure> {
+    let dir = args.dir.clone().unwrap_or_else(|| std::env::temp_dir().join(format!("otb-demo-{}", std::process::id())));
+    let site = sandbox::up(&UpArgs::seed(dir.clone()))?;
+    heading("1. An embedded cluster runs: two servers, a GTM, two coordinators, two datanodes");
+    terminal::result(&crate::sandbox::status(&site.dir)?.to_string());
+    let global = Global { file: site.dir.join("cluster.yaml"), ..global.clone() };
+    let shown = story(&global).await;
+    if args.keep {
+        let file = global.file.display();
+        terminal::result(&format!(
+            "\nThe cluster keeps running. Try:\n  otb -f {file} status\n  otb sandbox fault --dir {dir} kill dn02@s47\n  \
+             otb -f {file} plan\n  otb sandbox down --dir {dir}\n",
+            dir = site.dir.display()
+        ));
+    } else {
+        take_down(&site.dir, args.dir.is_none())?;
+        terminal::result("\nThe cluster is gone again. To keep it and go on with it: otb demo --keep\n");
+    }
+    shown
+}
+
+/// The one-line change, its plan, its application, and the empty plan afterwards.
+async fn story(global: &Global) -> Result<Exit, Failure> {
+    heading("2. The change under review: dn01's master shall be on s47");
+    terminal::result(&change(&global.file)?);
+    heading("3. otb plan");
+    plan::run(global, &plan::PlanArgs::default()).await?;
+    heading("4. otb apply --auto-approve");
+    let exit = apply::run(global, &apply::ApplyArgs::approved()).await?;
+    heading("5. otb plan, again");
+    plan::run(global, &plan::PlanArgs::default()).await?;
+    Ok(exit)
+}
+
+fn heading(text: &str) {
+    terminal::result(&format!("\n{}\n\n", view::bold(text)));
+}
+
+fn change(file: &Path) -> Result<String, Failure> {
+    let failed = |why: String| Failure::error(format!("failed to edit {}: {why}", file.display()));
+    let before = std::fs::read_to_string(file).map_err(|error| failed(error.to_string()))?;
+    let node = NodeName::new("dn01").map_err(|error| failed(error.to_string()))?;
+    let server = ServerName::new("s47").map_err(|error| failed(error.to_string()))?;
+    let after = config::with_master(&before, &node, &server).map_err(|error| failed(error.to_string()))?;
+    std::fs::write(file, &after).map_err(|error| failed(error.to_string()))?;
+    let diff = TextDiff::from_lines(&before, &after);
+    Ok(diff.unified_diff().context_radius(1).header("cluster.yaml", "cluster.yaml").to_string())
+}
+
+fn take_down(dir: &Path, remove: bool) -> Result<(), Failure> {
+    crate::sandbox::down(dir)?;
+    if remove {
+        std::fs::remove_dir_all(dir)
+            .map_err(|error| Failure::error(format!("failed to remove {}: {error}", dir.display())))?;
+    }
+    Ok(())
+}

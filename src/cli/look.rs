@@ -1,0 +1,56 @@
+//! What every command that looks at the cluster does first: read the file, look, plan.
+
+use std::num::NonZeroUsize;
+use std::time::SystemTime;
+
+use super::args::Global;
+use super::failure::Failure;
+use super::{Exit, terminal};
+use crate::config::{self, Loaded};
+use crate::model::{Cluster, NodeName, Observation};
+use crate::observe::{self, Limits};
+use crate::plan::{Input, Plan, Waiver, plan};
+use crate::transport::Outside;
+
+/// Reads and checks the file.
+pub(super) fn load(global: &Global) -> Result<Loaded, Failure> {
+    config::read(&global.file).map_err(|diagnostics| Failure::new(Exit::Config, diagnostics.to_string()))
+}
+
+/// The way to the outside, with its warnings said.
+pub(super) fn outside(cluster: &Cluster) -> Result<Outside, Failure> {
+    let outside = Outside::new(cluster).map_err(|error| Failure::error(error.to_string()))?;
+    for warning in outside.warnings() {
+        terminal::say(&format!("warning: {warning}"));
+    }
+    Ok(outside)
+}
+
+/// Looks at the whole cluster.
+pub(super) async fn observe(cluster: &Cluster, outside: &Outside, global: &Global) -> Observation {
+    observe::observe(cluster, outside, &limits(global)).await
+}
+
+fn limits(global: &Global) -> Limits {
+    let sockets = NonZeroUsize::new(usize::from(global.parallelism)).unwrap_or(NonZeroUsize::MIN);
+    Limits { answer: global.timeout, shell: global.timeout.max(Limits::default().shell), sockets, ..Limits::default() }
+}
+
+/// Plans from what was seen just now. A waiver that lifts nothing is refused: it would hide a typing error.
+pub(super) fn plan_now(cluster: &Cluster, seen: &Observation, targets: &[NodeName], waivers: &[Waiver]) -> Plan {
+    plan(&Input { cluster, seen, targets, waivers, observed_at: now() })
+}
+
+/// Now, RFC 3339 in UTC.
+pub(super) fn now() -> String {
+    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
+}
+
+/// `--waive CODE:SUBJECT` with the one `--reason`.
+pub(super) fn waivers(waive: &[String], reason: Option<&str>) -> Result<Vec<Waiver>, Failure> {
+    let usage = |text: String| Failure::new(Exit::Usage, text);
+    match reason {
+        None if !waive.is_empty() => Err(usage("--waive wants a --reason, which the plan records".to_owned())),
+        reason => waive.iter().map(|text| Waiver::new(text, reason.unwrap_or_default()).map_err(usage)).collect(),
+    }
+}

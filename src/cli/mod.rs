@@ -1,0 +1,59 @@
+//! The command line: arguments in, one exit code out. One file per command; its doc comment is its help.
+
+mod apply;
+mod args;
+mod demo;
+
+mod exit;
+mod failure;
+mod look;
+mod plan;
+mod sandbox;
+
+mod schema;
+mod show;
+mod status;
+mod terminal;
+mod validate;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+pub use args::Cli;
+pub use exit::Exit;
+use failure::Failure;
+
+/// Runs otb on the process's arguments.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error).into(),
+    };
+    terminal::choose_color(cli.global.color);
+    match run(cli) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            terminal::failure(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+/// clap exits 2 on wrong usage, which would read as "differences".
+fn usage(error: &clap::Error) -> Exit {
+    let _ = error.print();
+    if error.use_stderr() { Exit::Usage } else { Exit::Done }
+}
+
+fn run(cli: Cli) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::error(format!("failed to start: {error}")))?;
+    let exit = runtime.block_on(args::dispatch(cli));
+    // A blocked reader of standard input must not keep a finished run alive.
+    runtime.shutdown_background();
+    exit
+}

@@ -1,0 +1,77 @@
+//! `otb plan`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::args::{Format, Global};
+use super::failure::Failure;
+use super::{Exit, look, terminal};
+use crate::plan::{self, Plan};
+use crate::view;
+
+/// Compare the file with the live cluster and print changes, steps and checks; writes nothing anywhere
+#[derive(Debug, Default, Args)]
+#[command(after_help = "Example: otb -f cluster.yaml plan --detailed-exitcode")]
+pub(super) struct PlanArgs {
+    /// Save the plan, to be applied as it is: otb apply PLAN
+    #[arg(short, long, value_name = "PLAN")]
+    out: Option<PathBuf>,
+    /// Exit 2 when there is something to do or something could not be seen
+    #[arg(long)]
+    detailed_exitcode: bool,
+    /// Show the checks that passed, too
+    #[arg(long)]
+    checks: bool,
+    /// Lift the block of one check, by its name (repeatable)
+    #[arg(long, value_name = "CHECK:SUBJECT")]
+    waive: Vec<String>,
+    /// Why; recorded in the plan
+    #[arg(long)]
+    reason: Option<String>,
+}
+
+pub(super) async fn run(global: &Global, args: &PlanArgs) -> Result<Exit, Failure> {
+    let cluster = look::load(global)?.cluster;
+    let targets = global.targets(&cluster)?;
+    let waivers = look::waivers(&args.waive, args.reason.as_deref())?;
+    let outside = look::outside(&cluster)?;
+    let seen = look::observe(&cluster, &outside, global).await;
+    outside.close().await;
+    let plan = look::plan_now(&cluster, &seen, &targets, &waivers);
+    for id in plan::unused_waivers(&plan, &waivers) {
+        terminal::say(&format!("warning: --waive {id} names no check of this plan"));
+    }
+    print(&plan, global, args.checks)?;
+    if global.format == Format::Text && !plan.changes.is_empty() && !plan.is_refused() {
+        terminal::say("Next: otb apply");
+    }
+    if global.diff {
+        terminal::result(&view::route_diff(&plan, &seen));
+    }
+    if let Some(path) = &args.out {
+        save(&plan, path)?;
+    }
+    Ok(if args.detailed_exitcode && !plan.is_empty() { Exit::Differences } else { Exit::Done })
+}
+
+/// Prints a plan in the wanted format.
+pub(super) fn print(plan: &Plan, global: &Global, checks: bool) -> Result<(), Failure> {
+    match global.format {
+        Format::Text => terminal::result(&view::plan_text(plan, checks)),
+        Format::Json => terminal::result(&json(plan)?),
+    }
+    Ok(())
+}
+
+fn json(plan: &Plan) -> Result<String, Failure> {
+    let text = serde_json::to_string_pretty(plan);
+    text.map(|text| text + "\n").map_err(|error| Failure::error(format!("failed to write the plan as JSON: {error}")))
+}
+
+fn save(plan: &Plan, path: &Path) -> Result<(), Failure> {
+    std::fs::write(path, json(plan)?)
+        .map_err(|error| Failure::error(format!("failed to write {}: {error}", path.display())))?;
+    terminal::say(&format!("saved to {}; apply exactly this with: otb apply {}", path.display(), path.display()));
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! `otb sandbox`.
+
+use std::io::Write as _;
+
+use clap::{Args, Subcommand};
+
+use super::failure::Failure;
+use super::{Exit, terminal};
+use crate::config;
+use crate::sandbox::args::{DirArgs, FaultArgs, ServeArgs, ToolArgs, UpArgs};
+use crate::sandbox::{self, SandboxError, Site};
+
+/// An embedded cluster on loopback, for trying, rehearsing and testing
+#[derive(Debug, Args)]
+#[command(after_help = "Example: otb sandbox up --dir demo && otb -f demo/cluster.yaml plan")]
+pub(super) struct SandboxArgs {
+    #[command(subcommand)]
+    command: SandboxCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum SandboxCommand {
+    /// Start it in the background and write DIR/cluster.yaml
+    Up(UpArgs),
+    /// End it
+    Down(DirArgs),
+    /// Show what runs in it
+    Status(DirArgs),
+    /// Do to it what happens to real clusters
+    Fault(FaultArgs),
+    #[command(hide = true)]
+    Serve(ServeArgs),
+    #[command(hide = true)]
+    Tool(ToolArgs),
+}
+
+pub(super) async fn run(args: SandboxArgs) -> Result<Exit, Failure> {
+    match args.command {
+        SandboxCommand::Up(args) => {
+            let site = up(&args)?;
+            let file = site.dir.join("cluster.yaml");
+            terminal::result(&format!("The sandbox runs. Next: otb -f {} status\n", file.display()));
+        }
+        SandboxCommand::Down(args) => sandbox::down(&args.dir)?,
+        SandboxCommand::Status(args) => terminal::result(&sandbox::status(&args.dir)?.to_string()),
+        SandboxCommand::Fault(args) => terminal::result(&(sandbox::fault(&args)? + "\n")),
+        SandboxCommand::Serve(args) => sandbox::serve(&args.sandbox.dir).await?,
+        SandboxCommand::Tool(args) => tool(&args),
+    }
+    Ok(Exit::Done)
+}
+
+/// Starts a sandbox.
+pub(super) fn up(args: &UpArgs) -> Result<Site, Failure> {
+    let read = |file: &std::path::PathBuf| {
+        config::read(file).map_err(|diagnostics| Failure::new(Exit::Config, diagnostics.to_string()))
+    };
+    let from = args.from.as_ref().map(read).transpose()?;
+    Ok(sandbox::up(args, from.map(|loaded| loaded.cluster))?)
+}
+
+impl From<SandboxError> for Failure {
+    fn from(error: SandboxError) -> Self {
+        Self::error(format!("failed to {error}"))
+    }
+}
+
+/// A tool's exit code is the tool's, not one of otb's.
+fn tool(args: &ToolArgs) {
+    let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
+    let code = match sandbox::tool(&args.sandbox.dir, &args.name, &args.args, &mut out, &mut err) {
+        Ok(code) => code,
+        Err(error) => {
+            let _ = writeln!(err, "{}: failed to {error}", args.name);
+            1
+        }
+    };
+    std::process::exit(i32::from(code));
+}

@@ -1,0 +1,62 @@
+//! `otb schema`, `otb completions`, `otb man`: for editors, shells and packagers.
+
+use clap::{Args, CommandFactory as _, ValueEnum};
+
+use super::failure::Failure;
+use super::{Cli, Exit, terminal};
+use crate::{apply, config, plan};
+
+/// Print a JSON schema
+#[derive(Debug, Args)]
+#[command(after_help = "Example: otb schema cluster > schemas/cluster.schema.json")]
+pub(super) struct SchemaArgs {
+    /// Of what
+    of: Document,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Document {
+    /// cluster.yaml
+    Cluster,
+    /// `otb plan --format json`
+    Plan,
+    /// What apply tells while it works
+    Events,
+}
+
+pub(super) fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
+    let schema = match args.of {
+        Document::Cluster => config::schema(),
+        Document::Plan => schemars::schema_for!(plan::Plan).to_value(),
+        Document::Events => schemars::schema_for!(apply::Event).to_value(),
+    };
+    let text = serde_json::to_string_pretty(&schema).map_err(|error| Failure::error(error.to_string()))?;
+    terminal::result(&(text + "\n"));
+    Ok(Exit::Done)
+}
+
+/// Print a completion script
+#[derive(Debug, Args)]
+#[command(after_help = "Example: otb completions bash > /etc/bash_completion.d/otb")]
+pub(super) struct CompletionsArgs {
+    shell: clap_complete::Shell,
+}
+
+pub(super) fn completions(args: &CompletionsArgs) -> Exit {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "otb", &mut script);
+    terminal::result(&String::from_utf8_lossy(&script));
+    Exit::Done
+}
+
+/// Print the manual page
+#[derive(Debug, Args)]
+#[command(after_help = "Example: otb man | man -l -")]
+pub(super) struct ManArgs {}
+
+pub(super) fn man(_: &ManArgs) -> Result<Exit, Failure> {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(|error| Failure::error(error.to_string()))?;
+    terminal::result(&String::from_utf8_lossy(&page));
+    Ok(Exit::Done)
+}

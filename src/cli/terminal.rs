@@ -1,0 +1,43 @@
+//! Standard output is the result, standard error everything else; colour only on a terminal.
+
+use std::io::Write as _;
+
+use super::args::ColorChoice;
+use super::failure::Failure;
+use crate::view;
+
+/// Applies `--color`; NO_COLOR and CLICOLOR are honoured by `auto`.
+pub(super) fn choose_color(choice: ColorChoice) {
+    match choice {
+        ColorChoice::Auto => anstream::ColorChoice::Auto,
+        ColorChoice::Always => anstream::ColorChoice::Always,
+        ColorChoice::Never => anstream::ColorChoice::Never,
+    }
+    .write_global();
+}
+
+/// Prints the result. A reader that has gone away (`otb plan | head`) is no error.
+pub(super) fn result(text: &str) {
+    let mut out = anstream::stdout().lock();
+    let _ = out.write_all(text.as_bytes());
+    let _ = out.flush();
+}
+
+/// Prints a line for people beside the result.
+pub(super) fn say(text: &str) {
+    let mut err = anstream::stderr().lock();
+    let _ = writeln!(err, "{text}");
+}
+
+/// Prints why a command failed, and what to do next.
+pub(super) fn failure(failure: &Failure) {
+    // Diagnostics of the file bring their own `error[...]` heads.
+    if failure.message.starts_with("error") {
+        say(failure.message.trim_end());
+    } else {
+        say(&view::error_line(&failure.message));
+    }
+    if let Some(hint) = &failure.hint {
+        say(&view::hint_line(hint));
+    }
+}

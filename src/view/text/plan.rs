@@ -1,0 +1,149 @@
+//! A plan as text: what changes first, then how, then what was checked, then what could not be seen.
+
+use std::fmt::Write as _;
+
+use crate::plan::{Action, Change, Check, Phase, Plan, Step, Undo, Verdict};
+use crate::view::style;
+use crate::view::words::count;
+
+/// Renders `plan`; `all_checks` shows those that passed, too.
+pub fn plan_text(plan: &Plan, all_checks: bool) -> String {
+    let mut out = String::new();
+    headline(&mut out, plan);
+    for change in &plan.changes {
+        change_lines(&mut out, change);
+    }
+    if !plan.steps.is_empty() {
+        steps(&mut out, plan);
+    }
+    checks(&mut out, &plan.checks, all_checks);
+    unseen(&mut out, plan);
+    closing(&mut out, plan);
+    out
+}
+
+fn headline(out: &mut String, plan: &Plan) {
+    let name = &plan.cluster.name;
+    let looked = &plan.looked_at;
+    let seen = format!(
+        "{}, {} of pgxc_node on {}",
+        count(looked.instances, "instance"),
+        count(looked.routes, "row"),
+        count(looked.routers, "router")
+    );
+    let _ = if plan.is_empty() {
+        writeln!(out, "{} {name} is as declared. Looked at {seen}.", style::good("Nothing to do:"))
+    } else if plan.changes.is_empty() {
+        writeln!(out, "{name}: no change can be planned. Looked at {seen}.")
+    } else {
+        let what = format!("{name}: {} in {}", count(plan.changes.len(), "change"), count(plan.steps.len(), "step"));
+        let refusing = plan.checks.iter().filter(|check| check.verdict.refuses()).count();
+        let refused = format!(", {}", style::bad(format!("refused by {}", count(refusing, "check"))));
+        let refused = if refusing > 0 { refused } else { String::new() };
+        writeln!(out, "{}{refused}. Looked at {seen}.\n", style::bold(what))
+    };
+}
+
+fn change_lines(out: &mut String, change: &Change) {
+    let place = match &change.from {
+        Some(from) => format!("{from} -> {}", change.to),
+        None => format!("on {}", change.to),
+    };
+    let _ = writeln!(out, "  {} {:<10} {:<12} {place}", style::change(change.kind), change.node, change.node_kind);
+    let _ = writeln!(out, "             {}", change.because);
+    if !change.routers.is_empty() {
+        let routers: Vec<String> = change.routers.iter().map(ToString::to_string).collect();
+        let _ = writeln!(out, "             {}", style::dim(format!("routed anew on {}", listed(&routers))));
+    }
+}
+
+/// All of a short list; the beginning and the number of a long one.
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    match names.len().checked_sub(SHOWN) {
+        None | Some(0) => names.join(", "),
+        Some(more) => format!("{} and {more} more", names[..SHOWN].join(", ")),
+    }
+}
+
+fn steps(out: &mut String, plan: &Plan) {
+    let mut number = 0;
+    for phase in [Phase::Prepare, Phase::Move, Phase::Reroute, Phase::Reload, Phase::Prove, Phase::Rejoin] {
+        let steps: Vec<&Step> = plan.steps_in(phase).collect();
+        if steps.is_empty() {
+            continue;
+        }
+        let _ = writeln!(out, "\n{}", style::bold(title(phase, &steps)));
+        let mut said = "";
+        for step in steps {
+            number += 1;
+            // Steps of a phase often share their reason; once is enough.
+            step_lines(out, number, step, step.why != said);
+            said = &step.why;
+        }
+    }
+}
+
+fn title(phase: Phase, steps: &[&Step]) -> &'static str {
+    match phase {
+        Phase::Move if !steps.iter().any(|step| matches!(step.action, Action::Stop { .. })) => "Move",
+        Phase::Prepare => "Prepare (nothing is interrupted yet)",
+        Phase::Move => "Move (the write gap begins with the stop)",
+        Phase::Reroute => "Reroute (all routers side by side)",
+        Phase::Reload => "Reload (one pool reload per router)",
+        Phase::Prove => "Prove (through every coordinator)",
+        Phase::Rejoin => "Rejoin",
+    }
+}
+
+fn step_lines(out: &mut String, number: usize, step: &Step, with_why: bool) {
+    let mark = if step.point_of_no_return { style::careful("   <- point of no return") } else { String::new() };
+    let undo = match &step.undo {
+        Undo::Possible(_) => style::dim("   can be undone"),
+        Undo::NotNeeded | Undo::Never => String::new(),
+    };
+    let _ = writeln!(out, "  {number:>2}. {}{mark}{undo}", step.id);
+    if with_why {
+        let _ = writeln!(out, "      {}", style::dim(&step.why));
+    }
+    for line in &step.run {
+        for (n, part) in line.lines().enumerate() {
+            let lead = if n == 0 { "      | " } else { "      .   " };
+            let _ = writeln!(out, "{lead}{part}");
+        }
+    }
+}
+
+fn checks(out: &mut String, checks: &[Check], all: bool) {
+    let passed = checks.iter().filter(|check| check.verdict == Verdict::Pass).count();
+    if checks.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n{} {passed} of {} passed", style::bold("Checks:"), checks.len());
+    for check in checks.iter().filter(|check| all || check.verdict != Verdict::Pass) {
+        let _ = writeln!(out, "  {} {:<22} {}", style::verdict(check.verdict), check.id, check.found);
+        if let Some(reason) = &check.waived_because {
+            let _ = writeln!(out, "                                 waived: {reason}");
+        } else if let Some(hint) = &check.hint {
+            let _ = writeln!(out, "                                 {}", style::dim(format!("hint: {hint}")));
+        }
+    }
+}
+
+fn unseen(out: &mut String, plan: &Plan) {
+    if plan.unseen.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n{}", style::careful(format!("Not seen: {}", count(plan.unseen.len(), "fact"))));
+    for entry in &plan.unseen {
+        let _ = writeln!(out, "  {:<12} {}: {}", entry.instance, entry.fact, entry.why);
+    }
+}
+
+fn closing(out: &mut String, plan: &Plan) {
+    if plan.is_refused() {
+        let _ = writeln!(out, "\n{}", style::bad("Refused: mend what the checks above name, then plan again."));
+    } else if !plan.changes.is_empty() {
+        let _ = writeln!(out, "\nFingerprint {}", plan.fingerprint.get(..12).unwrap_or(&plan.fingerprint));
+    }
+}

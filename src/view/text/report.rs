@@ -1,0 +1,89 @@
+//! The end of a run as text: what was done, what was not, and what to type next.
+
+use std::fmt::Write as _;
+
+use crate::apply::{End, Outcome, Report};
+use crate::plan::{Action, Plan};
+use crate::view::style;
+use crate::view::words::count;
+
+/// Renders the report; `left` is the plan made after the run.
+pub fn report_text(plan: &Plan, report: &Report, left: &Plan) -> String {
+    let mut out = String::new();
+    let done = report.steps.iter().filter(|step| step.outcome.is_done()).count();
+    let _ = writeln!(out, "\n{}", head(report, left));
+    let _ = writeln!(out, "  {done} of {} done and verified", count(plan.steps.len(), "step"));
+    for (node, milliseconds) in &report.gaps {
+        let stopped = plan
+            .steps
+            .iter()
+            .any(|step| matches!(&step.action, Action::Stop { instance, .. } if instance.node == *node));
+        let _ = if stopped {
+            writeln!(out, "  {node} could not be written to for {milliseconds} ms")
+        } else {
+            writeln!(out, "  {node} served again {milliseconds} ms after the first step")
+        };
+    }
+    troubles(&mut out, report);
+    for note in &report.notes {
+        let _ = writeln!(out, "  note: {note}");
+    }
+    remaining(&mut out, left);
+    if let Some(next) = next(report.end, left) {
+        let _ = writeln!(out, "{}", style::hint_line(next));
+    }
+    out
+}
+
+fn head(report: &Report, left: &Plan) -> String {
+    match report.end {
+        End::Done if left.changes.is_empty() => {
+            style::good("Done: the cluster is as declared, and a fresh plan is empty.")
+        }
+        End::Done => style::careful("All steps are done, but a fresh plan is not empty."),
+        End::NothingDone => style::bad("Failed, and nothing was changed."),
+        End::Interrupted => style::careful("Interrupted before any change."),
+        End::RolledBack => style::careful("Failed and rolled back: the cluster is as before, verified."),
+        End::PartWay => style::bad("Stopped part-way."),
+        End::NotRejoined => style::bad("The new master serves, but an old one is not a standby again."),
+        End::Unknown => style::bad("Outcome unknown: contact was lost after a step had been sent."),
+    }
+}
+
+fn troubles(out: &mut String, report: &Report) {
+    for step in &report.steps {
+        let (word, why) = match &step.outcome {
+            Outcome::Done => continue,
+            Outcome::NotDone { why } => (style::bad("not done"), why),
+            Outcome::Unknown { why } => (style::bad("unknown "), why),
+            Outcome::Skipped { why } => (style::dim("left out"), why),
+        };
+        let _ = writeln!(out, "  {word} {}: {why}", step.id);
+    }
+    for (step, result) in &report.undone {
+        let _ = match result {
+            Ok(()) => writeln!(out, "  {} {step}", style::good("undone  ")),
+            Err(why) => writeln!(out, "  {} {step}: {why}", style::bad("not undone")),
+        };
+    }
+}
+
+fn remaining(out: &mut String, left: &Plan) {
+    for change in &left.changes {
+        let _ = writeln!(out, "  still: {} {} on {}: {}", change.kind, change.node, change.to, change.because);
+    }
+    for entry in &left.unseen {
+        let _ = writeln!(out, "  not seen: {} {}: {}", entry.instance, entry.fact, entry.why);
+    }
+}
+
+fn next(end: End, left: &Plan) -> Option<&'static str> {
+    match end {
+        End::Done if left.changes.is_empty() => None,
+        End::Done | End::PartWay => Some("otb apply goes on from here; otb plan shows the rest first"),
+        End::NothingDone | End::RolledBack => Some("mend what failed, then otb plan"),
+        End::Interrupted => Some("otb plan"),
+        End::NotRejoined => Some("look into the log of the instance named above, then otb apply"),
+        End::Unknown => Some("run otb plan: it looks again and plans exactly what is left"),
+    }
+}

@@ -1,0 +1,24 @@
+//! Small matters of language.
+
+/// `1 step`, `2 steps`.
+pub(super) fn count(n: usize, noun: &str) -> String {
+    let plural = if n == 1 { "" } else { "s" };
+    format!("{n} {noun}{plural}")
+}
+
+/// `412 ms`, `3.1 s`.
+pub(super) fn duration(took: std::time::Duration) -> String {
+    if took.as_millis() < 1000 { format!("{} ms", took.as_millis()) } else { format!("{:.1} s", took.as_secs_f64()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn counts_and_durations_read_as_people_say_them() {
+        assert_eq!([count(0, "step"), count(1, "step"), count(2, "step")], ["0 steps", "1 step", "2 steps"]);
+        assert_eq!([duration(Duration::from_millis(412)), duration(Duration::from_millis(3149))], ["412 ms", "3.1 s"]);
+    }
+}
