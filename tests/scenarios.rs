@@ -1,0 +1,48 @@
+//! The golden scenarios, each through the real binary on a sandbox of its own.
+
+#![allow(clippy::disallowed_methods, reason = "tests touch the outside")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
+
+mod support;
+
+use std::path::Path;
+
+use support::sandbox::Sandbox;
+
+/// One test per file, so that the runner names the one that failed.
+macro_rules! scenarios {
+    ($($name:ident),* $(,)?) => {
+        $(#[test]
+        fn $name() {
+            let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios/", stringify!($name), ".md");
+            support::script::run(Path::new(file), &Sandbox::up(&[]));
+        })*
+
+        /// A file that no test runs would rot.
+        #[test]
+        fn every_file_is_run() {
+            let mut files: Vec<String> = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios"))
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
+            files.sort();
+            let mut run = vec![$(concat!(stringify!($name), ".md")),*];
+            run.sort_unstable();
+            assert_eq!(files, run);
+        }
+    };
+}
+
+scenarios![
+    nothing_to_do,
+    switchover_and_back,
+    failover_of_a_killed_master,
+    failover_that_would_lose_data,
+    cut_off_after_the_stop,
+    cut_off_after_the_promotion,
+    wrong_port_on_one_router,
+    stale_pooler,
+    rejoin_of_an_old_master,
+    recovery_conf_not_writable,
+    master_out_of_sight,
+];

@@ -1,0 +1,60 @@
+//! Takes out of an output what differs from run to run and from ground to ground.
+
+use super::ground::Ground;
+
+/// Replaces directories, the sandbox's loopback network, durations, sizes, LSNs and digests by words.
+pub(crate) fn normalise(text: &str, ground: &dyn Ground) -> String {
+    let text = text.replace(&ground.dir().display().to_string(), "DIR");
+    let mut out: String = text.lines().map(|line| normal_line(line) + "\n").collect();
+    if !text.ends_with('\n') {
+        out.pop();
+    }
+    out
+}
+
+fn normal_line(line: &str) -> String {
+    let words: String = line.split_inclusive(' ').map(normal_word).collect();
+    durations(&words)
+}
+
+fn normal_word(word: &str) -> String {
+    let bare = word.trim_end_matches([' ', ',', '.', ';', ')']);
+    let rest = &word[bare.len()..];
+    loopback(bare).or_else(|| digest(bare)).or_else(|| lsn(bare)).map_or_else(|| word.to_owned(), |new| new + rest)
+}
+
+/// Each sandbox takes a free network below 127.0.0.0/8; scenarios know them as 127.0.0.x.
+fn loopback(word: &str) -> Option<String> {
+    let at = word.find("127.")?;
+    let end = word[at..].find(|c: char| !c.is_ascii_digit() && c != '.').map_or(word.len(), |n| at + n);
+    let last = word[at..end].rsplit('.').next()?;
+    let new = format!("{}127.0.0.{last}", &word[..at]);
+    Some(match loopback(&word[end..]) {
+        Some(rest) => new + &rest,
+        None => new + &word[end..],
+    })
+}
+
+fn digest(word: &str) -> Option<String> {
+    (word.len() >= 12 && word.chars().all(|c| c.is_ascii_hexdigit()) && word.chars().any(|c| c.is_ascii_digit()))
+        .then(|| "DIGEST".to_owned())
+}
+
+fn lsn(word: &str) -> Option<String> {
+    let word = word.trim_start_matches('(');
+    let (high, low) = word.split_once('/')?;
+    let hex = |part: &str| !part.is_empty() && part.len() <= 8 && part.chars().all(|c| c.is_ascii_hexdigit());
+    (hex(high) && hex(low)).then(|| "LSN".to_owned())
+}
+
+/// `412 ms` and `3.1 s` become `T ms` and `T s`.
+fn durations(line: &str) -> String {
+    let words: Vec<&str> = line.split(' ').collect();
+    let mut out = Vec::new();
+    for (n, word) in words.iter().enumerate() {
+        let unit = words.get(n + 1).map(|unit| unit.trim_end_matches([',', '.', ';']));
+        let timed = matches!(unit, Some("ms" | "s")) && word.parse::<f64>().is_ok();
+        out.push(if timed { "T" } else { word });
+    }
+    out.join(" ")
+}

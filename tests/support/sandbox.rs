@@ -1,0 +1,82 @@
+//! The sandbox as a ground: one of its own for each scenario.
+
+use std::path::{Path, PathBuf};
+
+use super::ground::{Ground, Ran, otb};
+
+/// A running sandbox, taken down when dropped.
+pub(crate) struct Sandbox {
+    dir: tempfile::TempDir,
+}
+
+impl Sandbox {
+    /// Brings up the seed's topology; `more` are further arguments of `otb sandbox up`.
+    pub(crate) fn up(more: &[&str]) -> Self {
+        let dir = tempfile::Builder::new().prefix("otb-").tempdir().unwrap();
+        let sandbox = Self { dir };
+        let mut args = vec!["sandbox", "up", "--dir", sandbox.path(), "--ttl", "300"];
+        args.extend(more);
+        let ran = otb(&sandbox.file(), &words(&args));
+        assert_eq!(ran.code, 0, "sandbox up: {}{}", ran.stdout, ran.stderr);
+        sandbox
+    }
+
+    /// What an operator does by hand.
+    fn promote(&self, instance: &str) -> Ran {
+        let loaded = otb::config::read(&self.file()).unwrap();
+        let id = otb::model::InstanceId::try_from(instance.to_owned()).unwrap();
+        let instance = loaded.cluster.instance(&id).unwrap();
+        let pg_ctl = format!("{}/bin/pg_ctl", instance.install);
+        let mut command = std::process::Command::new(pg_ctl);
+        command.args(["-Z", instance.kind.word(), "-D", &instance.data, "promote"]);
+        command.output().expect("pg_ctl runs").into()
+    }
+
+    fn path(&self) -> &str {
+        self.dir.path().to_str().unwrap()
+    }
+}
+
+fn words(args: &[&str]) -> Vec<String> {
+    args.iter().map(ToString::to_string).collect()
+}
+
+impl Ground for Sandbox {
+    fn name(&self) -> &'static str {
+        "the sandbox"
+    }
+
+    fn file(&self) -> PathBuf {
+        self.dir.path().join("cluster.yaml")
+    }
+
+    fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn fault(&self, args: &[String]) -> Ran {
+        if args[0] == "promote" {
+            return self.promote(&args[1]);
+        }
+        let mut all = words(&["sandbox", "fault", "--dir", self.path()]);
+        all.extend_from_slice(args);
+        otb(&self.file(), &all)
+    }
+
+    fn endpoint(&self, instance: &str) -> (String, u16) {
+        let loaded = otb::config::read(&self.file()).unwrap();
+        let id = otb::model::InstanceId::try_from(instance.to_owned()).unwrap();
+        let endpoint = &loaded.cluster.instance(&id).unwrap().endpoint;
+        (endpoint.host.to_string(), endpoint.port)
+    }
+
+    fn may_bless(&self) -> bool {
+        true
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        otb(&self.file(), &words(&["sandbox", "down", "--dir", self.path()]));
+    }
+}

@@ -1,0 +1,128 @@
+//! Scenario scripts: Markdown whose `console` blocks are run.
+//!
+//! A line that begins with `$ ` is a command; what follows up to the next command is its expected output on
+//! standard output, and `[exit N]` its exit code (0 if it is not said). `OTB_BLESS=1` writes what came out
+//! into the file. `COMMAND | from WORD` shows the end of a long output only. Commands: `otb …` with the ground's cluster.yaml, `edit NODE SERVER` (the one-line change),
+//! `sql INSTANCE STATEMENT` (by psql), anything else is a fault of the ground.
+
+use std::path::Path;
+
+use super::ground::{Ground, Ran};
+use super::normal::normalise;
+
+/// Runs every command of the script at `path` on `ground` and compares.
+pub(crate) fn run(path: &Path, ground: &dyn Ground) {
+    let script = std::fs::read_to_string(path).unwrap();
+    let actual = replay(&script, ground);
+    if std::env::var_os("OTB_BLESS").is_some() && ground.may_bless() {
+        std::fs::write(path, &actual).unwrap();
+        return;
+    }
+    if actual != script {
+        let diff = similar::TextDiff::from_lines(&script, &actual);
+        let name = path.display();
+        panic!(
+            "{name} on {} went differently:\n{}",
+            ground.name(),
+            diff.unified_diff().context_radius(4).header("expected", "actual")
+        );
+    }
+}
+
+/// The script again, with what really came out.
+fn replay(script: &str, ground: &dyn Ground) -> String {
+    let mut out = String::new();
+    let mut in_console = false;
+    let mut commands = 0;
+    for line in script.lines() {
+        match (in_console, line) {
+            (false, "```console") => {
+                in_console = true;
+                push(&mut out, line);
+            }
+            (true, "```") => {
+                in_console = false;
+                push(&mut out, line);
+            }
+            (true, command) if command.starts_with("$ ") => {
+                commands += 1;
+                push(&mut out, command);
+                out.push_str(&shown(&command[2..], ground));
+            }
+            // Expected output: replaced by the actual one.
+            (true, _) => {}
+            (false, prose) => push(&mut out, prose),
+        }
+    }
+    assert!(!in_console, "a console block is not closed");
+    assert!(commands > 0, "the script runs no command");
+    out
+}
+
+fn push(out: &mut String, line: &str) {
+    out.push_str(line);
+    out.push('\n');
+}
+
+/// `COMMAND | from WORD` leaves out what comes before the line that begins with WORD.
+fn shown(command: &str, ground: &dyn Ground) -> String {
+    match command.split_once(" | from ") {
+        None => ran(command, ground),
+        Some((command, word)) => {
+            let text = ran(command, ground);
+            let begins = text.lines().position(|line| line.starts_with(word));
+            text.lines().skip(begins.unwrap_or(0)).flat_map(|line| [line, "\n"]).collect()
+        }
+    }
+}
+
+fn ran(command: &str, ground: &dyn Ground) -> String {
+    let words = split(command);
+    let Ran { code, stdout, .. } = match words.first().map(String::as_str) {
+        Some("otb") => ground.otb(&words[1..]),
+        Some("edit") => edit(&words[1], &words[2], ground),
+        Some("sql") => ground.sql(&words[1], &words[2]),
+        Some(_) => ground.fault(&words),
+        None => panic!("an empty command"),
+    };
+    let mut text = normalise(&stdout, ground);
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    if code != 0 {
+        push(&mut text, &format!("[exit {code}]"));
+    }
+    text
+}
+
+/// The change under review: one line of the file.
+fn edit(node: &str, server: &str, ground: &dyn Ground) -> Ran {
+    let path = ground.file();
+    let before = std::fs::read_to_string(&path).unwrap();
+    let node = otb::model::NodeName::new(node).unwrap();
+    let server = otb::model::ServerName::new(server).unwrap();
+    let after = otb::config::with_master(&before, &node, &server).unwrap();
+    std::fs::write(&path, &after).unwrap();
+    Ran { code: 0, stdout: changed_lines(&before, &after), stderr: String::new() }
+}
+
+fn changed_lines(before: &str, after: &str) -> String {
+    let diff = similar::TextDiff::from_lines(before, after);
+    let changed = diff.iter_all_changes().filter(|change| change.tag() != similar::ChangeTag::Equal);
+    changed.flat_map(|change| [change.tag().to_string(), change.value().to_owned()]).collect()
+}
+
+/// Splits at blanks; double quotes keep words together.
+fn split(command: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quoted = false;
+    for c in command.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            ' ' if !quoted => words.push(String::new()),
+            c => words.last_mut().unwrap().push(c),
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
