@@ -19,20 +19,25 @@ use crate::model::{
 /// The parts that are the same for each instance. `try` runs a command and tags what it says; `look` tells of
 /// the files below `$data`. /proc tells a process that is dead but unburied, or a stranger that got the
 /// number of a dead one, from the real one; where there is no /proc, the tools' word counts.
-const FUNCTIONS: &str = r#"try() { key=$1; shift; said=$("$@" 2>&1); status=$?
-printf '%s\n' "$said" | head -c 65536 | sed "s/^/$n $key /"; echo "$n $key.status $status"; }
-look() { data=$1; mark=$2; conf=$3; pidfile=$4
+///
+/// Lines are tagged by the shell's own word splitting, and small files are read by `read`: a plan looks at every
+/// instance, and each process that it does not start there is a millisecond less.
+const FUNCTIONS: &str = r#"set -f; IFS='
+'
+try() { key=$1; shift; said=$("$@" 2>&1); status=$?
+for line in $said; do printf '%s\n' "$n $key $line"; done; echo "$n $key.status $status"; }
+look() { data=$1; mark=$2; conf=$3; pidfile=$4; pid=; there=
 try mark stat -L -c %U "$data/$mark"
 try conf stat -L -c '%U:%a' "$data/$conf"
-try text cat "$data/$conf"
+try text head -c 65536 "$data/$conf"
 try owner stat -L -c %U "$data"
 try disk df -P -k "$data"
 for file in "$data"/pg_wal/????????.history; do
 if test -r "$file"; then name=${file##*/}; sed "s/^/$n history ${name%.history} /" "$file"; fi
 done
-pid=$(sed -n '1s/[^0-9].*//;1p' "$data/$pidfile" 2>/dev/null)
+read -r pid 2>/dev/null <"$data/$pidfile"; pid=${pid%%[!0-9]*}
 if test -n "$pid" && test -r /proc/self/stat; then
-if test -r "/proc/$pid/stat"; then echo "$n proc $(sed 's/.*) //;s/ .*//;q' "/proc/$pid/stat")"; else echo "$n proc gone"; fi
+proc=gone; read -r proc 2>/dev/null <"/proc/$pid/stat"; proc=${proc##*) }; echo "$n proc ${proc%% *}"
 here=$(cd "$data" 2>/dev/null && pwd -P); there=$(readlink "/proc/$pid/cwd" 2>/dev/null)
 if test -n "$here" && test -n "$there"; then if test "$here" = "$there"; then echo "$n cwd same"; else echo "$n cwd other"; fi; fi
 fi; }

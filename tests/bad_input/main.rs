@@ -1,0 +1,13 @@
+//! Bad input through the real binary: the exit code of the contract, a message that says what, where and what
+//! to do next, nothing changed, no panic, no hang.
+
+mod fakes;
+mod file;
+#[path = "../support/limited.rs"]
+mod limited;
+#[path = "../support/place.rs"]
+mod place;
+mod saved;
+mod servers;
+mod streams;
+mod usage;

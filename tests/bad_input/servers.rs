@@ -1,0 +1,143 @@
+//! Servers that cannot be reached, do not answer, or are something else.
+
+use std::path::PathBuf;
+
+use crate::fakes::{Fake, closed_port, listen};
+use crate::limited::{Ended, otb};
+use crate::place::Place;
+
+/// `place`'s cluster.yaml with `node` declared on another port of its master's server.
+fn elsewhere(place: &Place, node: &str, port: u16) -> PathBuf {
+    let old = match node {
+        "gtm_1" => "port: 21000",
+        "cn02" => "port: 15442",
+        "dn02" => "port: 23002",
+        other => panic!("{other}"),
+    };
+    let text = place.text();
+    assert!(text.contains(old));
+    place.write("elsewhere.yaml", text.replacen(old, &format!("port: {port}"), 1))
+}
+
+/// The fake stands for `node`; otb sees that something is wrong, says `parts`, and changes nothing.
+#[track_caller]
+fn stands_for(place: &Place, node: &str, port: u16, parts: &[&str]) {
+    let before = place.state();
+    let file = elsewhere(place, node, port);
+    let quick = ["--timeout", "400ms"];
+    let plan = otb(&file).line("plan --detailed-exitcode").args(quick).run();
+    plan.ends(2).says(parts);
+    assert_clean(&plan);
+    let apply = otb(&file).line("apply --auto-approve").args(quick).run();
+    apply.ends(3).says(&["Refused"]).says(parts);
+    let status = otb(&file).line("status").args(quick).run();
+    status.ends(0).says(&parts[parts.len() - 1..]);
+    assert_eq!(place.state(), before);
+}
+
+/// Nothing of what a server says moves the cursor.
+fn assert_clean(ended: &Ended) {
+    let odd = |c: char| c.is_control() && c != '\n';
+    assert!(!ended.stdout.contains(odd) && !ended.stderr.contains(odd), "{ended:?}");
+}
+
+fn fake(node: &str, fake: Fake, parts: &[&str]) {
+    let place = Place::up("");
+    let server = if node == "gtm_1" { "s29" } else { "s47" };
+    let port = listen(&place.address(server), fake);
+    let at = format!("{}:{port}", place.address(server));
+    stands_for(&place, node, port, &[parts, &[at.as_str()]].concat());
+}
+
+#[test]
+fn a_datanode_that_refuses_connections() {
+    let place = Place::up("");
+    let port = closed_port(&place.address("s47"));
+    stands_for(&place, "dn02", port, &["Not seen", "refused the connection"]);
+}
+
+#[test]
+fn a_gtm_that_refuses_connections() {
+    let place = Place::up("");
+    let port = closed_port(&place.address("s29"));
+    stands_for(&place, "gtm_1", port, &["no active GTM answers", "start the GTM first", "refused the connection"]);
+}
+
+#[test]
+fn a_datanode_that_accepts_and_never_answers() {
+    fake("dn02", Fake::Mute, &["no answer from", "within 0.4 s"]);
+}
+
+#[test]
+fn a_gtm_that_accepts_and_never_answers() {
+    fake("gtm_1", Fake::Mute, &["no active GTM answers", "within 0.4 s"]);
+}
+
+#[test]
+fn a_server_that_closes_at_once() {
+    fake("dn02", Fake::Closer, &["closed the connection before answering"]);
+    fake("gtm_1", Fake::Closer, &["closed the connection before answering"]);
+}
+
+#[test]
+fn a_server_that_speaks_http() {
+    fake("cn02", Fake::Http, &["not the PostgreSQL protocol"]);
+    fake("gtm_1", Fake::Http, &["not the GTM protocol"]);
+}
+
+#[test]
+fn a_server_that_sends_garbage() {
+    fake("dn02", Fake::Garbage, &["not the PostgreSQL protocol"]);
+    fake("gtm_1", Fake::Garbage, &["not the GTM protocol"]);
+}
+
+#[test]
+fn a_server_that_announces_two_gigabytes() {
+    fake("dn02", Fake::Huge, &["role"]);
+    fake("gtm_1", Fake::Huge, &["not the GTM protocol"]);
+}
+
+#[test]
+fn a_server_that_drips() {
+    fake("dn02", Fake::Dripping, &["role"]);
+    fake("gtm_1", Fake::Dripping, &["no active GTM answers"]);
+}
+
+#[test]
+fn a_postgresql_that_is_no_opentenbase() {
+    fake("dn02", Fake::Postgres, &["pgxc_node"]);
+    fake("cn02", Fake::Postgres, &["pgxc_node"]);
+}
+
+#[test]
+fn a_server_whose_error_would_take_over_the_terminal() {
+    fake("dn02", Fake::Terminal, &["turned the login down"]);
+}
+
+#[test]
+fn a_whole_server_in_a_hole() {
+    let place = Place::up("");
+    let before = place.state();
+    place.declare("dn01", "s47");
+    let file = place.write("hole.yaml", place.text().replace(&place.address("s29"), "127.254.253.252"));
+    otb(&file).line("plan --detailed-exitcode").run().ends(2).says(&["127.254.253.252:23001 refused", "Not seen"]);
+    otb(&file).line("apply --auto-approve").run().ends(3).says(&["Refused"]);
+    assert_eq!(place.state(), before);
+}
+
+#[test]
+fn wrong_passwords() {
+    let place = Place::up("--password secret-of-dn01");
+    for password in [None, Some("wrong-guess")] {
+        for (line, code) in [("plan --detailed-exitcode", 2), ("apply --auto-approve", 3), ("status", 0)] {
+            let run = place.otb(line);
+            let run = if let Some(password) = password { run.env("PGPASSWORD", password) } else { run };
+            let ended = run.run();
+            ended.ends(code).says(&["turned the login down"]);
+            let all = ended.stdout + &ended.stderr;
+            assert!(all.contains("password"), "{all}");
+            assert!(!all.contains("wrong-guess") && !all.contains("secret-of"), "{all}");
+        }
+    }
+    place.otb("plan --detailed-exitcode").env("PGPASSWORD", "secret-of-dn01").run().ends(0);
+}

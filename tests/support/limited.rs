@@ -1,0 +1,162 @@
+//! The binary under a hard time limit: whatever happens, a test ends, and says what otb had said until then.
+
+use std::io::{Read, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long otb may take in a test unless it says otherwise.
+const LIMIT: Duration = Duration::from_secs(40);
+
+/// One run of otb to be.
+pub(crate) struct Otb {
+    command: Command,
+    stdin: Option<Vec<u8>>,
+    limit: Duration,
+}
+
+/// How it ended.
+#[derive(Debug, Clone)]
+pub(crate) struct Ended {
+    /// The exit code; -N if signal N ended it.
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) took: Duration,
+}
+
+/// A run under way.
+pub(crate) struct Running {
+    child: Child,
+    stdout: std::thread::JoinHandle<String>,
+    stderr: std::thread::JoinHandle<String>,
+    began: Instant,
+    limit: Duration,
+}
+
+/// otb on the given cluster.yaml, in a hermetic environment, with nothing on standard input.
+pub(crate) fn otb(file: &Path) -> Otb {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_otb"));
+    for name in ["PGPASSWORD", "PGPASSFILE", "OTB_FILE", "OTB_SANDBOX", "CLICOLOR_FORCE"] {
+        command.env_remove(name);
+    }
+    command.env("NO_COLOR", "1").env("HOME", "/nonexistent").arg("-f").arg(file);
+    Otb { command, stdin: None, limit: LIMIT }
+}
+
+impl Otb {
+    pub(crate) fn args<S: AsRef<std::ffi::OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        self.command.args(args);
+        self
+    }
+
+    /// The words of `line`.
+    pub(crate) fn line(self, line: &str) -> Self {
+        self.args(line.split_whitespace())
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    pub(crate) fn without_env(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
+    pub(crate) fn stdin(mut self, text: &[u8]) -> Self {
+        self.stdin = Some(text.to_vec());
+        self
+    }
+
+    pub(crate) fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Runs it to its end.
+    pub(crate) fn run(self) -> Ended {
+        self.start().wait()
+    }
+
+    pub(crate) fn start(mut self) -> Running {
+        let began = Instant::now();
+        let stdin = if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() };
+        let mut child =
+            self.command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("otb starts");
+        if let Some(text) = self.stdin {
+            // A process that ends without reading is no failure of the test.
+            let _ = child.stdin.take().unwrap().write_all(&text);
+        }
+        let stdout = collect(child.stdout.take().unwrap());
+        let stderr = collect(child.stderr.take().unwrap());
+        Running { child, stdout, stderr, began, limit: self.limit }
+    }
+}
+
+impl Running {
+    /// Sends a signal, as kill(1) would.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    /// Waits for its end; the time limit is a failure of the test.
+    pub(crate) fn wait(mut self) -> Ended {
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if self.began.elapsed() > self.limit {
+                self.child.kill().unwrap();
+                let _ = self.child.wait();
+                let (stdout, stderr) = (self.stdout.join().unwrap(), self.stderr.join().unwrap());
+                panic!("otb hung for {:?}; it had said:\n{stdout}\n{stderr}", self.limit);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        let took = self.began.elapsed();
+        let code = status.code().unwrap_or_else(|| -status.signal().unwrap_or(0));
+        let ended =
+            Ended { code, stdout: self.stdout.join().unwrap(), stderr: self.stderr.join().unwrap(), took };
+        assert!(!ended.stderr.contains("panicked"), "{ended:?}");
+        ended
+    }
+}
+
+impl Ended {
+    /// The exit code was `code` and standard error has every one of `parts`.
+    #[track_caller]
+    pub(crate) fn fails(&self, code: i32, parts: &[&str]) -> &Self {
+        self.ends(code);
+        for part in parts {
+            assert!(self.stderr.contains(part), "{part:?} is not in standard error:\n{}", self.stderr);
+        }
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn ends(&self, code: i32) -> &Self {
+        assert_eq!(self.code, code, "\n{}\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Standard output has every one of `parts`.
+    #[track_caller]
+    pub(crate) fn says(&self, parts: &[&str]) -> &Self {
+        for part in parts {
+            assert!(self.stdout.contains(part), "{part:?} is not in standard output:\n{}", self.stdout);
+        }
+        self
+    }
+}
+
+fn collect(mut from: impl Read + Send + 'static) -> std::thread::JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = from.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}

@@ -1,0 +1,88 @@
+//! A sandbox of one's own, driven through [`super::limited`].
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::limited::{Ended, Otb, otb};
+
+/// A running sandbox, taken down when dropped.
+pub(crate) struct Place {
+    dir: tempfile::TempDir,
+}
+
+impl Place {
+    /// The seed's topology; `more` are further arguments of `otb sandbox up`.
+    pub(crate) fn up(more: &str) -> Self {
+        let dir = tempfile::Builder::new().prefix("otb-").tempdir().unwrap();
+        let place = Self { dir };
+        let up = place.otb("sandbox up --ttl 300 --dir").args([place.dir()]).line(more);
+        up.run().ends(0);
+        place
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn file(&self) -> PathBuf {
+        self.dir().join("cluster.yaml")
+    }
+
+    pub(crate) fn otb(&self, line: &str) -> Otb {
+        otb(&self.file()).line(line)
+    }
+
+    /// A fault that must succeed.
+    #[track_caller]
+    pub(crate) fn fault(&self, line: &str) {
+        self.try_fault(line).ends(0);
+    }
+
+    pub(crate) fn try_fault(&self, line: &str) -> Ended {
+        self.otb("sandbox fault --dir").args([self.dir()]).line(line).run()
+    }
+
+    pub(crate) fn text(&self) -> String {
+        std::fs::read_to_string(self.file()).unwrap()
+    }
+
+    /// Another file beside cluster.yaml.
+    pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.dir().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// The one-line change.
+    pub(crate) fn declare(&self, node: &str, server: &str) {
+        let node = otb::model::NodeName::new(node).unwrap();
+        let server = otb::model::ServerName::new(server).unwrap();
+        let text = otb::config::with_master(&self.text(), &node, &server).unwrap();
+        std::fs::write(self.file(), text).unwrap();
+    }
+
+    /// A server's address.
+    pub(crate) fn address(&self, server: &str) -> String {
+        let loaded = otb::config::read(&self.file()).unwrap();
+        loaded.cluster.servers.iter().find(|(name, _)| name.as_str() == server).unwrap().1.address.to_string()
+    }
+
+    /// What the sandbox says of itself, but for WAL positions: nothing may have changed if this has not.
+    pub(crate) fn state(&self) -> String {
+        let ended = self.otb("sandbox status --dir").args([self.dir()]).run();
+        let line = |line: &str| line.split(" wal ").next().unwrap_or_default().to_owned() + "\n";
+        ended.ends(0).stdout.lines().map(line).collect()
+    }
+
+    /// The cluster is as declared, and a plan says so.
+    #[track_caller]
+    pub(crate) fn is_settled(&self) {
+        self.otb("plan --detailed-exitcode").limit(Duration::from_secs(60)).run().ends(0).says(&["Nothing to do"]);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = self.otb("sandbox down --dir").args([self.dir()]).run();
+    }
+}
