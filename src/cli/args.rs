@@ -36,7 +36,7 @@ pub(super) struct Global {
     #[arg(long, global = true, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub parallelism: u16,
     /// How long one question to the cluster may take
-    #[arg(long, global = true, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
+    #[arg(long, global = true, value_name = "TIME", default_value = "5s", value_parser = some_time)]
     pub timeout: Duration,
     /// When to colour the output
     #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto)]
@@ -55,6 +55,15 @@ impl Global {
         self.target.iter().map(|text| target(text, cluster)).collect()
     }
 }
+
+/// A time in which something can happen: after none, every answer would be late.
+fn some_time(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 500ms, 5s or 2m"))?;
+    if time < LEAST_TIME { Err(format!("nothing answers in {text}; the least is 10ms")) } else { Ok(time) }
+}
+
+/// The shortest `--timeout`: below it a healthy cluster on loopback would seem to be silent.
+const LEAST_TIME: Duration = Duration::from_millis(10);
 
 fn target(text: &str, cluster: &crate::model::Cluster) -> Result<NodeName, Failure> {
     let found = cluster.nodes.keys().find(|name| name.as_str() == text);

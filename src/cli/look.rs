@@ -49,8 +49,12 @@ pub(super) fn now() -> String {
 /// `--waive CODE:SUBJECT` with the one `--reason`.
 pub(super) fn waivers(waive: &[String], reason: Option<&str>) -> Result<Vec<Waiver>, Failure> {
     let usage = |text: String| Failure::new(Exit::Usage, text);
-    match reason {
-        None if !waive.is_empty() => Err(usage("--waive wants a --reason, which the plan records".to_owned())),
-        reason => waive.iter().map(|text| Waiver::new(text, reason.unwrap_or_default()).map_err(usage)).collect(),
+    let reason = reason.map(str::trim).filter(|reason| !reason.is_empty());
+    match (reason, waive) {
+        (None, []) => Ok(Vec::new()),
+        (None, _) => Err(usage("--waive wants a --reason, which the plan records".to_owned())
+            .hint("say who decided it and where that is written: --reason \"CHG-1234\"")),
+        (Some(_), []) => Err(usage("--reason goes with --waive CHECK:SUBJECT, and there is none".to_owned())),
+        (Some(reason), waive) => waive.iter().map(|text| Waiver::new(text, reason).map_err(usage)).collect(),
     }
 }

@@ -119,8 +119,7 @@ impl Running {
         };
         let took = self.began.elapsed();
         let code = status.code().unwrap_or_else(|| -status.signal().unwrap_or(0));
-        let ended =
-            Ended { code, stdout: self.stdout.join().unwrap(), stderr: self.stderr.join().unwrap(), took };
+        let ended = Ended { code, stdout: self.stdout.join().unwrap(), stderr: self.stderr.join().unwrap(), took };
         assert!(!ended.stderr.contains("panicked"), "{ended:?}");
         ended
     }

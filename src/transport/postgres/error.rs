@@ -108,6 +108,10 @@ impl SqlError {
                 io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData if !is_tls(error) => {
                     Self::Unreadable { at, why: cause(error) }
                 }
+                // tokio-util's words for an end within a message: what HTTP looks like to a PostgreSQL client.
+                io::ErrorKind::Other if io.to_string() == "bytes remaining on stream" => {
+                    Self::Unreadable { at, why: "the connection ended within a message".to_owned() }
+                }
                 _ => Self::Unreachable { at, why: cause(error) },
             };
         }
