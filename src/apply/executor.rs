@@ -142,26 +142,26 @@ impl<'a> Run<'a> {
         if self.failed.contains(node) {
             return Err(format!("the move of {node} did not come about"));
         }
-        if *self.interrupts.borrow() > 0 && !self.has_passed(step) {
+        let reroute = self.reroute_before(step);
+        let rerouted = reroute.is_some_and(takeback::may_have_happened);
+        // A router that was told must also use what it was told: nobody could see later that it does not.
+        if *self.interrupts.borrow() > 0 && !self.has_passed(step) && !rerouted {
             return Err("interrupted".to_owned());
         }
-        if self.lost_its_reroute(step) {
+        if matches!(reroute, Some(Outcome::Skipped { .. })) {
             return Err("its reroute was left out".to_owned());
         }
         let action = without(&step.action, &self.failed);
         action.ok_or_else(|| "nothing of it is left: the moves it serves did not come about".to_owned())
     }
 
-    /// A reload that follows a reroute has no purpose without it.
-    fn lost_its_reroute(&self, step: &Step) -> bool {
-        let Action::Reload { router } = &step.action else { return false };
-        let reroute = self
-            .plan
-            .steps
-            .iter()
-            .find(|other| matches!(&other.action, Action::Reroute { router: at, .. } if at == router));
-        let outcome = reroute.and_then(|other| self.record.outcomes.get(&other.id));
-        matches!(outcome, Some((Outcome::Skipped { .. }, _)))
+    /// How the reroute ended that a reload follows: without it the reload has no purpose.
+    fn reroute_before(&self, step: &Step) -> Option<&Outcome> {
+        let Action::Reload { router } = &step.action else { return None };
+        let mut steps = self.plan.steps.iter();
+        let reroute =
+            steps.find(|other| matches!(&other.action, Action::Reroute { router: at, .. } if at == router))?;
+        self.record.outcomes.get(&reroute.id).map(|(outcome, _)| outcome)
     }
 
     /// Whether the point of no return lies behind this step: its node's, or for shared steps any node's.

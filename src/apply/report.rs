@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::event::Outcome;
+use super::takeback;
 use crate::model::NodeName;
 use crate::plan::{Action, Phase, Plan, Step, StepId};
 
@@ -64,9 +65,19 @@ fn changes_something(step: &Step) -> bool {
     )
 }
 
+/// Whether this step, seen not to be done, has changed nothing at all: one statement that failed, or no effect
+/// that lasts.
+fn is_all_or_nothing(step: &Step) -> bool {
+    match &step.action {
+        Action::Reroute { routes, .. } => routes.len() == 1,
+        Action::Reload { .. } => true,
+        _ => false,
+    }
+}
+
 impl Record {
     pub(super) fn report(self, plan: &Plan) -> Report {
-        let end = self.end(plan);
+        let end = self.end(&plan.steps);
         let steps = plan.steps.iter().map(|step| {
             let (outcome, took) =
                 self.outcomes.get(&step.id).cloned().unwrap_or((Outcome::skipped("never begun"), Duration::ZERO));
@@ -90,9 +101,8 @@ impl Record {
         self.outcomes.get(&step.id).map(|(outcome, _)| outcome)
     }
 
-    fn end(&self, plan: &Plan) -> End {
-        let bad: Vec<&Step> =
-            plan.steps.iter().filter(|step| !self.outcome(step).is_some_and(Outcome::is_done)).collect();
+    fn end(&self, steps: &[Step]) -> End {
+        let bad: Vec<&Step> = steps.iter().filter(|step| !self.outcome(step).is_some_and(Outcome::is_done)).collect();
         if bad.is_empty() {
             return End::Done;
         }
@@ -101,7 +111,7 @@ impl Record {
         }) {
             return End::Unknown;
         }
-        let effects = plan.steps.iter().filter(|step| changes_something(step));
+        let effects = steps.iter().filter(|step| changes_something(step));
         let standing = effects.filter(|step| self.left_a_mark(step)).count();
         let failed_undo = self.undone.values().any(Result::is_err);
         match (standing, failed_undo) {
@@ -114,8 +124,77 @@ impl Record {
         }
     }
 
-    /// Done and not taken back.
+    /// Done, or begun and failed on the way, and not taken back: a promotion that killed its standby is not done,
+    /// and yet nothing is as it was.
     fn left_a_mark(&self, step: &Step) -> bool {
-        self.outcome(step).is_some_and(Outcome::is_done) && !matches!(self.undone.get(&step.id), Some(Ok(())))
+        let marked = match self.outcome(step) {
+            Some(Outcome::NotDone { .. }) if is_all_or_nothing(step) => false,
+            Some(outcome) => takeback::may_have_happened(outcome),
+            None => false,
+        };
+        marked && !matches!(self.undone.get(&step.id), Some(Ok(())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Endpoint, InstanceId, NodeKind, NodeName, RouteChange};
+    use crate::plan::{RejoinMethod, StepId, Undo};
+
+    fn id(text: &str) -> InstanceId {
+        InstanceId::try_from(text.to_owned()).unwrap()
+    }
+
+    fn step(phase: Phase, action: Action) -> Step {
+        let point_of_no_return = matches!(action, Action::Promote { .. });
+        Step {
+            id: action.id(),
+            phase,
+            action,
+            run: Vec::new(),
+            before: Vec::new(),
+            after: Vec::new(),
+            limit_seconds: 1,
+            undo: Undo::Never,
+            point_of_no_return,
+            why: String::new(),
+            needs: Vec::new(),
+        }
+    }
+
+    fn reroute(nodes: &[&str]) -> Step {
+        let change = |node: &&str| RouteChange {
+            node: NodeName::new(*node).unwrap(),
+            kind: NodeKind::Datanode,
+            from: "a:1".to_owned(),
+            to: serde_json::from_str::<Endpoint>(r#"{"host":"127.0.0.1","port":2}"#).unwrap(),
+        };
+        step(Phase::Reroute, Action::Reroute { router: id("cn01@s29"), routes: nodes.iter().map(change).collect() })
+    }
+
+    /// How a run ends in which every step failed after it had begun.
+    fn end_of(steps: Vec<Step>) -> End {
+        let failed = |step: &Step| (step.id.clone(), (Outcome::not_done("it failed"), Duration::ZERO));
+        let outcomes: BTreeMap<StepId, _> = steps.iter().map(failed).collect();
+        Record { outcomes, ..Record::default() }.end(&steps)
+    }
+
+    #[test]
+    fn a_promotion_that_killed_its_standby_is_not_nothing() {
+        assert_eq!(end_of(vec![step(Phase::Move, Action::Promote { instance: id("dn01@s47") })]), End::PartWay);
+    }
+
+    #[test]
+    fn one_statement_that_failed_changed_nothing_but_the_second_of_two_may_follow_a_change() {
+        assert_eq!(end_of(vec![reroute(&["dn01"])]), End::NothingDone);
+        assert_eq!(end_of(vec![reroute(&["dn01", "dn02"])]), End::PartWay);
+    }
+
+    #[test]
+    fn a_rejoin_that_failed_half_way_is_not_nothing() {
+        let (instance, upstream) = (id("dn01@s29"), id("dn01@s47"));
+        let action = Action::Rejoin { instance, upstream, method: RejoinMethod::BaseBackup };
+        assert_eq!(end_of(vec![step(Phase::Rejoin, action)]), End::NotRejoined);
     }
 }

@@ -69,8 +69,9 @@ pub(super) async fn perform(step: &Step, action: Action, established: Vec<Condit
     let limit = Duration::from_secs(step.limit_seconds);
     let acted = act(&action, limit, field).await;
     // Whatever the act said, what counts is what is so now: a command that timed out may have worked, and one
-    // that exits 0 may have been ignored.
-    match (acted, verify(step, &action, limit, field).await) {
+    // that exits 0 may have been ignored. Only what was plainly refused is not waited for.
+    let patience = if matches!(acted, Err(Failed::NotDone(_))) { Duration::ZERO } else { limit };
+    match (acted, verify(step, &action, patience, field).await) {
         (Err(Failed::NotDone(why)), Some(_)) => Outcome::not_done(why),
         (Err(Failed::Unknown(why)), Some((condition, _))) => {
             Outcome::Unknown { why: format!("{why}; afterwards it is not so that {condition}") }
