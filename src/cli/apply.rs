@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use tokio::io::AsyncBufReadExt as _;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _};
 
 use super::args::{Format, Global};
 use super::failure::Failure;
-use super::{Exit, look, plan, show, terminal};
-use crate::apply::{End, Event, Interrupts, Lock, LockError, Report, Run};
+use super::interrupt::{self, unless_interrupted};
+use super::{Exit, look, outcome, plan, show, terminal};
+use crate::apply::{Event, Interrupts, Lock, LockError, Run};
 use crate::model::{Cluster, NodeName};
 use crate::plan::{Plan, Waiver, moved};
 use crate::transport::Outside;
@@ -28,7 +29,7 @@ pub(super) struct ApplyArgs {
     #[arg(long, value_name = "CHECK:SUBJECT", conflicts_with = "plan")]
     waive: Vec<String>,
     /// Why; recorded in the plan
-    #[arg(long)]
+    #[arg(long, conflicts_with = "plan")]
     reason: Option<String>,
     /// The plan was shown already
     #[arg(skip)]
@@ -53,7 +54,7 @@ impl ApplyArgs {
 }
 
 pub(super) async fn run(global: &Global, args: &ApplyArgs) -> Result<Exit, Failure> {
-    let interrupts = interrupts();
+    let interrupts = interrupt::listen();
     let order = Order::read(global, args)?;
     let outside = look::outside(&order.cluster)?;
     let exit = order.carry_out(global, args, &outside, interrupts).await;
@@ -72,7 +73,7 @@ struct Order {
 impl Order {
     fn read(global: &Global, args: &ApplyArgs) -> Result<Self, Failure> {
         if let Some(path) = &args.plan {
-            let saved = show::read(path)?;
+            let saved = show::read_for_apply(path, global)?;
             let (cluster, targets) = (saved.cluster.clone(), saved.targets.clone());
             return Ok(Self { cluster, targets, waivers: saved.waivers.clone(), saved: Some(saved) });
         }
@@ -90,18 +91,22 @@ impl Order {
     ) -> Result<Exit, Failure> {
         let approved = match &self.saved {
             Some(saved) => saved.clone(),
-            None => self.plan(global, outside).await,
+            None => unless_interrupted(&mut interrupts, self.plan(global, outside)).await?,
         };
-        if !args.plan_shown {
+        if !args.plan_shown && global.format == Format::Text {
             plan::print(&approved, global, false)?;
         }
-        if let Some(exit) = settled(&approved) {
-            return Ok(exit);
+        if let Some(exit) = outcome::settled(&approved) {
+            return outcome::not_begun(exit, &approved, global);
         }
         if self.saved.is_none() && !args.auto_approve {
+            if global.format != Format::Text {
+                terminal::say(&view::plan_text(&approved, false));
+            }
             approve(&approved, &mut interrupts).await?;
         }
-        let lock = lock(&self.cluster, outside, args.lock_timeout).await?;
+        let taking = lock(&self.cluster, outside, args.lock_timeout);
+        let lock = unless_interrupted(&mut interrupts, taking).await??;
         let result = self.under_lock(global, &approved, outside, interrupts, lock.servers()).await;
         lock.release().await;
         result
@@ -117,21 +122,22 @@ impl Order {
         global: &Global,
         approved: &Plan,
         outside: &Outside,
-        interrupts: Interrupts,
+        mut interrupts: Interrupts,
         servers: usize,
     ) -> Result<Exit, Failure> {
-        let now = self.plan(global, outside).await;
-        if now.changes.is_empty() && !now.is_refused() && self.saved.is_some() {
-            terminal::result("Nothing to do: what this plan wants is already so.\n");
-            return Ok(Exit::Done);
+        let now = unless_interrupted(&mut interrupts, self.plan(global, outside)).await?;
+        if now.is_empty() && self.saved.is_some() {
+            if global.format == Format::Text {
+                terminal::result("Nothing to do: what this plan wants is already so.\n");
+            }
+            return outcome::not_begun(Exit::Done, &now, global);
         }
         still_fits(approved, &now)?;
         if now.is_refused() {
-            plan::print(&now, global, false)?;
-            return Ok(Exit::Refused);
-        }
-        if *interrupts.borrow() > 0 {
-            return Err(Failure::new(Exit::Interrupted, "interrupted, nothing was changed"));
+            if global.format == Format::Text {
+                plan::print(&now, global, false)?;
+            }
+            return outcome::not_begun(Exit::Refused, &now, global);
         }
         let progress = view::ProgressView::new(&now);
         let tell = |event: &Event| progress.event(event);
@@ -139,14 +145,12 @@ impl Order {
         let report = Run::new(&now, outside, interrupts, &tell).run().await;
         progress.finish();
         let left = self.plan(global, outside).await;
-        finish(&now, &report, &left, global)
+        outcome::finish(&now, &report, &left, global)
     }
 }
 
-/// Refused, or nothing to do.
-fn settled(plan: &Plan) -> Option<Exit> {
-    if plan.is_refused() { Some(Exit::Refused) } else { plan.changes.is_empty().then_some(Exit::Done) }
-}
+/// The longest line that is read as an answer: nobody types more to say no.
+const LONGEST_ANSWER: u64 = 1024;
 
 /// Waits for `yes`. Anything else, or no more input, is a no.
 async fn approve(plan: &Plan, interrupts: &mut Interrupts) -> Result<(), Failure> {
@@ -155,15 +159,12 @@ async fn approve(plan: &Plan, interrupts: &mut Interrupts) -> Result<(), Failure
         plan.steps.len(),
         plan.cluster.name
     ));
-    let mut line = String::new();
-    let mut input = tokio::io::BufReader::new(tokio::io::stdin());
-    tokio::select! {
-        read = input.read_line(&mut line) => {
-            read.map_err(|error| Failure::error(format!("failed to read the approval: {error}")))?;
-        }
-        _ = interrupts.changed() => return Err(Failure::new(Exit::Interrupted, "interrupted, nothing was changed")),
-    }
-    if line.trim() == "yes" {
+    let mut line = Vec::new();
+    let mut input = tokio::io::BufReader::new(tokio::io::stdin().take(LONGEST_ANSWER));
+    unless_interrupted(interrupts, input.read_until(b'\n', &mut line))
+        .await?
+        .map_err(|error| Failure::error(format!("failed to read the approval: {error}; nothing was changed")))?;
+    if line.trim_ascii() == b"yes" {
         return Ok(());
     }
     Err(Failure::error("not approved, nothing was changed")
@@ -218,42 +219,4 @@ fn still_fits(approved: &Plan, now: &Plan) -> Result<(), Failure> {
     let text =
         format!("the plan does not fit the live cluster any more, nothing was changed\n  {}", lines.join("\n  "));
     Err(Failure::new(Exit::Stale, text).hint("look at what moved, then plan again"))
-}
-
-fn finish(plan: &Plan, report: &Report, left: &Plan, global: &Global) -> Result<Exit, Failure> {
-    match global.format {
-        Format::Text => terminal::result(&view::report_text(plan, report, left)),
-        Format::Json => {
-            let text = serde_json::to_string_pretty(report).map_err(|error| Failure::error(error.to_string()))?;
-            terminal::result(&(text + "\n"));
-        }
-    }
-    Ok(match report.end {
-        End::Done if left.changes.is_empty() => Exit::Done,
-        End::Done | End::PartWay => Exit::PartWay,
-        End::NothingDone => Exit::Error,
-        End::Interrupted => Exit::Interrupted,
-        End::RolledBack => Exit::RolledBack,
-        End::NotRejoined => Exit::NotRejoined,
-        End::Unknown => Exit::UnknownOutcome,
-    })
-}
-
-/// Counts Ctrl-C and SIGTERM.
-fn interrupts() -> Interrupts {
-    let (count, interrupts) = tokio::sync::watch::channel(0u8);
-    tokio::spawn(async move {
-        let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
-            return;
-        };
-        loop {
-            tokio::select! {
-                Ok(()) = tokio::signal::ctrl_c() => {}
-                Some(()) = terminate.recv() => {}
-                else => return,
-            }
-            count.send_modify(|count| *count = count.saturating_add(1));
-        }
-    });
-    interrupts
 }

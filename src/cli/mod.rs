@@ -6,7 +6,9 @@ mod demo;
 
 mod exit;
 mod failure;
+mod interrupt;
 mod look;
+mod outcome;
 mod plan;
 mod sandbox;
 

@@ -1,16 +1,17 @@
 //! `otb show`, and reading saved plans.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::args::Global;
 use super::failure::Failure;
-use super::{Exit, plan};
+use super::{Exit, look, plan};
 use crate::plan::{FORMAT_VERSION, Plan};
 
 /// The largest plan file otb reads, in bytes.
-const MOST_BYTES: u64 = 256 << 20;
+const MOST_BYTES: u64 = 64 << 20;
 
 /// Print a saved plan
 #[derive(Debug, Args)]
@@ -28,21 +29,60 @@ pub(super) fn run(global: &Global, args: &ShowArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Reads a saved plan and refuses what this otb cannot understand.
+/// Reads a saved plan and refuses what this otb cannot understand, and what nobody planned.
 pub(super) fn read(path: &Path) -> Result<Plan, Failure> {
     let failed = |why: String| Failure::error(format!("failed to read the plan {}: {why}", path.display()));
-    let length = std::fs::metadata(path).map_err(|error| failed(error.to_string()))?.len();
-    if length > MOST_BYTES {
-        return Err(failed(format!("it has {length} bytes; otb writes none over {MOST_BYTES}")));
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
-    let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
+    let text = read_text(path).map_err(|error| failed(error.to_string()))?;
+    let again = "the file is cut off or no plan; make it again with otb plan -o";
+    let value: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| failed(error.to_string()).hint(again))?;
     let version = value.get("format_version").and_then(serde_json::Value::as_str).unwrap_or_default();
+    if version.is_empty() {
+        return Err(failed("it has no format_version".to_owned()).hint(again));
+    }
     if major(version) != major(FORMAT_VERSION) {
         let hint = "plan again with this otb, or apply with the one that made the plan";
         return Err(failed(format!("its format_version is {version:?}, this otb reads {FORMAT_VERSION}")).hint(hint));
     }
-    serde_json::from_value(value).map_err(|error| failed(error.to_string()))
+    let plan: Plan = serde_json::from_value(value).map_err(|error| failed(error.to_string()).hint(again))?;
+    if !crate::plan::is_intact(&plan) {
+        let why = "its fingerprint does not fit its content: it was changed after otb wrote it";
+        return Err(failed(why.to_owned()).hint("change cluster.yaml and plan again; a plan is not edited"));
+    }
+    Ok(plan)
+}
+
+/// Never more than the limit: a device has no end.
+fn read_text(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    let file = std::fs::File::open(path)?;
+    if file.take(MOST_BYTES + 1).read_to_string(&mut text)? as u64 > MOST_BYTES {
+        return Err(std::io::Error::other(format!("it has more than {MOST_BYTES} bytes; otb writes no such plan")));
+    }
+    Ok(text)
+}
+
+/// The same for a plan that is to be carried out: where there is a cluster.yaml, it must be the one that was
+/// planned from. A plan that somebody merged over, or of another cluster, is not what the operator means.
+pub(super) fn read_for_apply(path: &Path, global: &Global) -> Result<Plan, Failure> {
+    let plan = read(path)?;
+    if !global.target.is_empty() {
+        let text = "--target does not go with a saved plan, which has its own targets";
+        return Err(Failure::new(Exit::Usage, text).hint("otb plan --target NODE -o PLAN, then otb apply PLAN"));
+    }
+    if !global.file.exists() {
+        return Ok(plan);
+    }
+    let declared = look::load(global)?.cluster;
+    let differences = crate::plan::declared_differently(&plan.cluster, &declared);
+    if differences.is_empty() {
+        return Ok(plan);
+    }
+    let (file, saved) = (global.file.display(), path.display());
+    let text =
+        format!("{saved} was not made from {file} as it is now, nothing was changed\n  {}", differences.join("\n  "));
+    Err(Failure::new(Exit::Stale, text)
+        .hint("plan again, or name with --file the cluster.yaml that the plan was made from"))
 }
 
 fn major(version: &str) -> Option<&str> {

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
+use super::document::Plan;
 use super::routes::RouterView;
-use crate::model::{Cluster, Fact, InstanceFacts, Observation, Process};
+use crate::model::{Cluster, Fact, InstanceFacts, NodeName, Observation, Process};
 
 /// The stable facts: roles, system identifiers, timelines, and each row that is not as declared. Not LSNs, not
 /// lag. Rows that are as declared follow from the file, so a router that is right is one entry.
@@ -54,6 +55,35 @@ pub(super) fn digest(cluster: &Cluster, facts: &BTreeMap<String, String>) -> Str
         let _ = write!(hex, "{byte:02x}");
         hex
     })
+}
+
+/// Whether a plan that was read from a file still has the fingerprint of what it carries.
+pub fn is_intact(plan: &Plan) -> bool {
+    plan.fingerprint == digest(&plan.cluster, &plan.facts)
+}
+
+/// What differs between the cluster a plan was made for and the one that is declared now, one line each.
+pub fn declared_differently(then: &Cluster, now: &Cluster) -> Vec<String> {
+    let mut lines = Vec::new();
+    if then.name != now.name {
+        lines.push(format!("cluster: the plan is for {}, the file declares {}", then.name, now.name));
+    }
+    let names: std::collections::BTreeSet<&NodeName> = then.nodes.keys().chain(now.nodes.keys()).collect();
+    for name in names {
+        match (then.nodes.get(name), now.nodes.get(name)) {
+            (Some(a), Some(b)) if a.master != b.master => {
+                lines.push(format!("{name}: the plan wants its master on {}, the file on {}", a.master, b.master));
+            }
+            (Some(a), Some(b)) if a != b => lines.push(format!("{name}: its instances are declared differently")),
+            (Some(_), Some(_)) | (None, None) => {}
+            (Some(_), None) => lines.push(format!("{name}: the file does not declare it")),
+            (None, Some(_)) => lines.push(format!("{name}: the plan does not know it")),
+        }
+    }
+    if lines.is_empty() && then != now {
+        lines.push("connection, servers, shells or policy are declared differently".to_owned());
+    }
+    lines
 }
 
 /// What differs between the facts a plan was made from and those of now, one line each.

@@ -37,8 +37,9 @@ pub fn report_text(plan: &Plan, report: &Report, left: &Plan) -> String {
 
 fn head(report: &Report, left: &Plan) -> String {
     match report.end {
-        End::Done if left.changes.is_empty() => {
-            style::good("Done: the cluster is as declared, and a fresh plan is empty.")
+        End::Done if left.is_empty() => style::good("Done: the cluster is as declared, and a fresh plan is empty."),
+        End::Done if left.changes.is_empty() && !left.is_refused() => {
+            style::careful("Done: every step is verified; what could not be seen afterwards is listed below.")
         }
         End::Done => style::careful("All steps are done, but a fresh plan is not empty."),
         End::NothingDone => style::bad("Failed, and nothing was changed."),
