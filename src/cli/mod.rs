@@ -33,13 +33,21 @@ pub fn main() -> ExitCode {
         Err(error) => return usage(&error).into(),
     };
     terminal::choose_color(cli.global.color);
+    let changes = matches!(cli.command, args::Command::Apply(_) | args::Command::Demo(_));
     match run(cli) {
-        Ok(exit) => exit.into(),
+        Ok(exit) => told(exit, changes).into(),
         Err(failure) => {
             terminal::failure(&failure);
             failure.exit.into()
         }
     }
+}
+
+/// A result that nobody could read is no success; but what apply did and proved stays done.
+fn told(exit: Exit, changes: bool) -> Exit {
+    let Some(why) = terminal::lost() else { return exit };
+    terminal::failure(&Failure::error(format!("failed to write to standard output: {why}")));
+    if changes { exit } else { Exit::Error }
 }
 
 /// clap exits 2 on wrong usage, which would read as "differences".

@@ -1,6 +1,7 @@
 //! Standard output is the result, standard error everything else; colour only on a terminal.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
+use std::sync::OnceLock;
 
 use super::args::ColorChoice;
 use super::failure::Failure;
@@ -16,11 +17,24 @@ pub(super) fn choose_color(choice: ColorChoice) {
     .write_global();
 }
 
-/// Prints the result. A reader that has gone away (`otb plan | head`) is no error.
+/// Why a part of the result could not be written.
+static LOST: OnceLock<String> = OnceLock::new();
+
+/// Prints the result. A reader that has gone away (`otb plan | head`) is no error; a full disk is one, and the
+/// end of the run says so.
 pub(super) fn result(text: &str) {
     let mut out = anstream::stdout().lock();
-    let _ = out.write_all(text.as_bytes());
-    let _ = out.flush();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    if let Err(error) = written
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        let _ = LOST.set(error.to_string());
+    }
+}
+
+/// Why the result did not reach standard output, if it did not.
+pub(super) fn lost() -> Option<&'static str> {
+    LOST.get().map(String::as_str)
 }
 
 /// Prints a line for people beside the result.

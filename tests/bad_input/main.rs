@@ -7,5 +7,7 @@ mod file;
 mod limited;
 #[path = "../support/place.rs"]
 mod place;
+mod saved;
 mod servers;
+mod streams;
 mod usage;
