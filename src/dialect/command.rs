@@ -74,13 +74,24 @@ pub fn controldata(instance: &Instance) -> Command {
 
 /// Reads a stopped server's WAL from its last redo point to where it ends, and prints pg_waldump's last words,
 /// which say where that is. The filter (a transaction number nobody has) keeps it from printing the records.
+///
+/// Until the first checkpoint after a promotion the redo point lies on the timeline before: in WAL files that
+/// the last timeline does not have. There reading begins where that timeline does, which is the last thing its
+/// history says.
 pub fn end_of_wal(instance: &Instance, control: &Control, patience: Patience) -> Command {
+    let wal = format!("{}/pg_wal", instance.data);
+    let (look, begin) = if control.timeline == control.checkpoint_timeline {
+        (String::new(), control.redo.to_string())
+    } else {
+        let history = quote(&format!("{wal}/{:08X}.history", control.timeline.0));
+        let look = format!("begin=$(tail -n 1 {history} 2>/dev/null | cut -f 2); ");
+        (look, format!("\"${{begin:-{}}}\"", control.redo))
+    };
     Command::new(format!(
-        "timeout -k 1 {} pg_waldump -p {} -t {} -s {} -x 4294967295 2>&1 | tail -n 1",
+        "{look}timeout -k 1 {} pg_waldump -p {} -t {} -s {begin} -x 4294967295 2>&1 | tail -n 1",
         patience.0,
-        quote(&format!("{}/pg_wal", instance.data)),
+        quote(&wal),
         control.timeline,
-        control.redo
     ))
 }
 
@@ -144,6 +155,7 @@ pub(crate) mod tests {
             state: ControlState::ShutDown,
             system_id: SystemId(1),
             timeline: Timeline(2),
+            checkpoint_timeline: Timeline(2),
             checkpoint: Lsn(0x30_088F8),
             redo: Lsn(0x30_088F8),
         };
@@ -175,6 +187,13 @@ pub(crate) mod tests {
         ] {
             assert_eq!(command.as_str(), text);
         }
+        let promoted = Control { timeline: Timeline(10), ..control };
+        assert_eq!(
+            end_of_wal(&dn, &promoted, Patience(20)).as_str(),
+            "begin=$(tail -n 1 '/data/dn 01/pg_wal/0000000A.history' 2>/dev/null | cut -f 2); \
+             timeout -k 1 20 pg_waldump -p '/data/dn 01/pg_wal' -t 10 -s \"${begin:-0/30088F8}\" \
+             -x 4294967295 2>&1 | tail -n 1"
+        );
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub fn read_control(text: &str) -> Result<Control, String> {
             .ok_or_else(|| format!("unknown database cluster state {state:?}"))?,
         system_id: value("Database system identifier")?.parse()?,
         timeline: Timeline(timeline.max(reached)),
+        checkpoint_timeline: Timeline(timeline),
         checkpoint: value("Latest checkpoint location")?.parse()?,
         redo: value("Latest checkpoint's REDO location")?.parse()?,
     })
@@ -87,6 +88,7 @@ Min recovery ending loc's timeline:   0
                 state: ControlState::ShutDown,
                 system_id: SystemId(7_711_080_223_426_993_833),
                 timeline: Timeline(1),
+                checkpoint_timeline: Timeline(1),
                 checkpoint: Lsn(0x0300_88F8),
                 redo: Lsn(0x0300_88F8),
             }
@@ -100,6 +102,7 @@ Min recovery ending loc's timeline:   0
             .replace("timeline:   0", "timeline:   2");
         let control = read_control(&text).unwrap();
         assert_eq!((control.state, control.timeline), (ControlState::InProduction, Timeline(2)));
+        assert_eq!(control.checkpoint_timeline, Timeline(1));
     }
 
     #[test]

@@ -197,7 +197,10 @@ pub enum RouteKind {
 pub struct Control {
     pub state: ControlState,
     pub system_id: SystemId,
+    /// The one it has reached.
     pub timeline: Timeline,
+    /// The one of its last checkpoint, and so of `redo`: an older one straight after a promotion.
+    pub checkpoint_timeline: Timeline,
     pub checkpoint: Lsn,
     pub redo: Lsn,
 }

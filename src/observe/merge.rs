@@ -75,6 +75,7 @@ mod tests {
                 state: ControlState::ShutDown,
                 system_id: SystemId(7),
                 timeline: Timeline(2),
+                checkpoint_timeline: Timeline(2),
                 checkpoint: Lsn(1),
                 redo: Lsn(1),
             }),

@@ -144,6 +144,7 @@ pub(super) fn stop(seen: &mut Observation, at: &str, state: ControlState) {
         state,
         system_id: *facts.system_id.known().unwrap(),
         timeline: *facts.timeline.known().unwrap(),
+        checkpoint_timeline: *facts.timeline.known().unwrap(),
         checkpoint: end,
         redo: end,
     });
