@@ -4,12 +4,12 @@ use super::Finding;
 use crate::model::{Cluster, Fact, InstanceId, Node, NodeKind, Observation, Role};
 use crate::plan::check::{Check, CheckCode};
 use crate::plan::routes::RouterView;
-use crate::plan::situation::Situation;
+use crate::plan::situation::{Situation, diagnose};
 
 /// Every router must be readable, complete, and able to commit an ALTER NODE.
 pub(crate) fn for_routers(cluster: &Cluster, seen: &Observation, routers: &[RouterView<'_>]) -> Vec<Check> {
     let mut checks: Vec<Check> =
-        routers.iter().map(|router| readable(router, cluster).of(CheckCode::Routes, &router.router)).collect();
+        routers.iter().map(|router| readable(router, cluster, seen).of(CheckCode::Routes, &router.router)).collect();
     checks.extend(routers.iter().filter(|router| router.table.known().is_some()).map(|router| {
         let found = format!("{} has {} GTM rows", router.router, router.gtm_rows());
         match router.gtm_rows() {
@@ -23,12 +23,15 @@ pub(crate) fn for_routers(cluster: &Cluster, seen: &Observation, routers: &[Rout
     checks
 }
 
-fn readable(router: &RouterView<'_>, cluster: &Cluster) -> Finding {
+fn readable(router: &RouterView<'_>, cluster: &Cluster, seen: &Observation) -> Finding {
     if let Fact::Unknown(why) = &router.table {
-        return Finding::unknown(
-            format!("pgxc_node of {} could not be read: {why}", router.router),
-            "bring this router back first; waived, it stays wrong until the next plan",
-        );
+        let found = format!("pgxc_node of {} could not be read: {why}", router.router);
+        let node = cluster.nodes.get(&router.router.node);
+        // To start it is the way to bring it back: a refusal here would refuse the cure.
+        if node.is_some_and(|node| diagnose(node, seen) == Situation::Down) {
+            return Finding::warn(found, "plan again once it runs: its routes can be compared then");
+        }
+        return Finding::unknown(found, "bring this router back first; waived, it stays wrong until the next plan");
     }
     let missing: Vec<String> = router.missing(cluster).iter().map(ToString::to_string).collect();
     if missing.is_empty() {

@@ -56,6 +56,18 @@ fn a_switchover_stops_catches_up_promotes_reroutes_reloads_proves_rejoins() {
 }
 
 #[test]
+fn a_node_with_both_copies_down_may_be_started_though_its_routes_cannot_be_read() {
+    let declared = cluster("s29");
+    let mut seen = healthy(&declared);
+    stop(&mut seen, "dn01@s29", ControlState::ShutDown);
+    stop(&mut seen, "dn01@s47", ControlState::InArchiveRecovery);
+    let plan = make_plan(&declared, &seen);
+    assert_eq!(verdict(&plan, "routes:dn01@s29"), Some(Verdict::Warn));
+    assert!(!plan.is_refused(), "{:?}", plan.checks);
+    assert_eq!(plan.steps.first().map(|step| step.id.to_string()).as_deref(), Some("restart:dn01@s29"));
+}
+
+#[test]
 fn a_crashed_master_whose_standby_has_everything_fails_over_and_is_rebuilt() {
     let declared = cluster("s47");
     let mut seen = healthy(&declared);
