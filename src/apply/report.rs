@@ -174,27 +174,27 @@ mod tests {
     }
 
     /// How a run ends in which every step failed after it had begun.
-    fn end_of(steps: Vec<Step>) -> End {
+    fn end_of(steps: &[Step]) -> End {
         let failed = |step: &Step| (step.id.clone(), (Outcome::not_done("it failed"), Duration::ZERO));
         let outcomes: BTreeMap<StepId, _> = steps.iter().map(failed).collect();
-        Record { outcomes, ..Record::default() }.end(&steps)
+        Record { outcomes, ..Record::default() }.end(steps)
     }
 
     #[test]
     fn a_promotion_that_killed_its_standby_is_not_nothing() {
-        assert_eq!(end_of(vec![step(Phase::Move, Action::Promote { instance: id("dn01@s47") })]), End::PartWay);
+        assert_eq!(end_of(&[step(Phase::Move, Action::Promote { instance: id("dn01@s47") })]), End::PartWay);
     }
 
     #[test]
     fn one_statement_that_failed_changed_nothing_but_the_second_of_two_may_follow_a_change() {
-        assert_eq!(end_of(vec![reroute(&["dn01"])]), End::NothingDone);
-        assert_eq!(end_of(vec![reroute(&["dn01", "dn02"])]), End::PartWay);
+        assert_eq!(end_of(&[reroute(&["dn01"])]), End::NothingDone);
+        assert_eq!(end_of(&[reroute(&["dn01", "dn02"])]), End::PartWay);
     }
 
     #[test]
     fn a_rejoin_that_failed_half_way_is_not_nothing() {
         let (instance, upstream) = (id("dn01@s29"), id("dn01@s47"));
         let action = Action::Rejoin { instance, upstream, method: RejoinMethod::BaseBackup };
-        assert_eq!(end_of(vec![step(Phase::Rejoin, action)]), End::NotRejoined);
+        assert_eq!(end_of(&[step(Phase::Rejoin, action)]), End::NotRejoined);
     }
 }

@@ -1,6 +1,9 @@
 //! Bad input through the real binary: the exit code of the contract, a message that says what, where and what
 //! to do next, nothing changed, no panic, no hang.
 
+#![allow(clippy::disallowed_methods, reason = "tests touch the outside")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
+
 mod fakes;
 mod file;
 #[path = "../support/limited.rs"]

@@ -8,15 +8,11 @@ use crate::place::Place;
 
 /// `place`'s cluster.yaml with `node` declared on another port of its master's server.
 fn elsewhere(place: &Place, node: &str, port: u16) -> PathBuf {
-    let old = match node {
-        "gtm_1" => "port: 21000",
-        "cn02" => "port: 15442",
-        "dn02" => "port: 23002",
-        other => panic!("{other}"),
-    };
     let text = place.text();
-    assert!(text.contains(old));
-    place.write("elsewhere.yaml", text.replacen(old, &format!("port: {port}"), 1))
+    let (before, block) = text.split_once(&format!("  {node}:\n")).unwrap();
+    let (head, rest) = block.split_once("port: ").unwrap();
+    let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    place.write("elsewhere.yaml", format!("{before}  {node}:\n{head}port: {port}{rest}"))
 }
 
 /// The fake stands for `node`; otb sees that something is wrong, says `parts`, and changes nothing.
