@@ -55,7 +55,10 @@ impl<'a> Run<'a> {
             self.note(format!("nothing was begun: {why}"));
             return self.record.report(self.plan);
         }
-        if !self.steps().await {
+        let finished = self.steps().await;
+        // Asked here too: an interrupt that came before the first step began was seen by each step's fate alone.
+        self.record.interrupted |= *self.interrupts.borrow() > 0;
+        if !finished {
             self.note("interrupted twice: steps under way were dropped, their outcome is unknown".to_owned());
             return self.record.report(self.plan);
         }

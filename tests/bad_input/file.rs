@@ -96,7 +96,7 @@ fn an_alias_bomb() {
     let mut text = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for n in 1..12 {
         let last = vec![format!("*a{}", n - 1); 10].join(", ");
-        text.push_str(&format!("a{n}: &a{n} [{last}]\n"));
+        text = format!("{text}a{n}: &a{n} [{last}]\n");
     }
     refused_text(text, &["cluster.yaml:", "alias"]);
 }

@@ -3,7 +3,8 @@
 use std::io::{Read, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// How long otb may take in a test unless it says otherwise.
@@ -29,8 +30,9 @@ pub(crate) struct Ended {
 /// A run under way.
 pub(crate) struct Running {
     child: Child,
-    stdout: std::thread::JoinHandle<String>,
-    stderr: std::thread::JoinHandle<String>,
+    stdin: Option<ChildStdin>,
+    stdout: Heard,
+    stderr: Heard,
     began: Instant,
     limit: Duration,
 }
@@ -76,23 +78,27 @@ impl Otb {
         self
     }
 
-    /// Runs it to its end.
+    /// Runs it to its end; what it may read ends with the given text.
     pub(crate) fn run(self) -> Ended {
-        self.start().wait()
+        let mut running = self.start();
+        running.stdin = None;
+        running.wait()
     }
 
+    /// Starts it; what it may read stays open.
     pub(crate) fn start(mut self) -> Running {
         let began = Instant::now();
         let stdin = if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() };
         let mut child =
             self.command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("otb starts");
-        if let Some(text) = self.stdin {
+        let mut open = child.stdin.take();
+        if let (Some(text), Some(stdin)) = (self.stdin, &mut open) {
             // A process that ends without reading is no failure of the test.
-            let _ = child.stdin.take().unwrap().write_all(&text);
+            let _ = stdin.write_all(&text);
         }
-        let stdout = collect(child.stdout.take().unwrap());
-        let stderr = collect(child.stderr.take().unwrap());
-        Running { child, stdout, stderr, began, limit: self.limit }
+        let stdout = Heard::of(child.stdout.take().unwrap());
+        let stderr = Heard::of(child.stderr.take().unwrap());
+        Running { child, stdin: open, stdout, stderr, began, limit: self.limit }
     }
 }
 
@@ -101,6 +107,14 @@ impl Running {
     pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    /// Waits until it has said `part` on standard error, or has ended.
+    pub(crate) fn until_said(&mut self, part: &str) {
+        while !self.stderr.text().contains(part) && self.child.try_wait().unwrap().is_none() {
+            assert!(self.began.elapsed() < self.limit, "{part:?} was never said:\n{}", self.stderr.text());
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Waits for its end; the time limit is a failure of the test.
@@ -112,14 +126,14 @@ impl Running {
             if self.began.elapsed() > self.limit {
                 self.child.kill().unwrap();
                 let _ = self.child.wait();
-                let (stdout, stderr) = (self.stdout.join().unwrap(), self.stderr.join().unwrap());
+                let (stdout, stderr) = (self.stdout.text(), self.stderr.text());
                 panic!("otb hung for {:?}; it had said:\n{stdout}\n{stderr}", self.limit);
             }
             std::thread::sleep(Duration::from_millis(5));
         };
         let took = self.began.elapsed();
         let code = status.code().unwrap_or_else(|| -status.signal().unwrap_or(0));
-        let ended = Ended { code, stdout: self.stdout.join().unwrap(), stderr: self.stderr.join().unwrap(), took };
+        let ended = Ended { code, stdout: self.stdout.whole(), stderr: self.stderr.whole(), took };
         assert!(!ended.stderr.contains("panicked"), "{ended:?}");
         ended
     }
@@ -152,10 +166,32 @@ impl Ended {
     }
 }
 
-fn collect(mut from: impl Read + Send + 'static) -> std::thread::JoinHandle<String> {
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let _ = from.read_to_end(&mut bytes);
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
+/// What a stream has said so far.
+struct Heard {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reader: std::thread::JoinHandle<()>,
+}
+
+impl Heard {
+    fn of(mut from: impl Read + Send + 'static) -> Self {
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let shared = Arc::clone(&bytes);
+        let reader = std::thread::spawn(move || {
+            let mut some = [0; 8192];
+            while let Ok(length @ 1..) = from.read(&mut some) {
+                shared.lock().unwrap().extend_from_slice(&some[..length]);
+            }
+        });
+        Self { bytes, reader }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.lock().unwrap()).into_owned()
+    }
+
+    /// All of it, to the end.
+    fn whole(self) -> String {
+        self.reader.join().unwrap();
+        String::from_utf8_lossy(&self.bytes.lock().unwrap()).into_owned()
+    }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::plan::{Action, Change, Check, Phase, Plan, Step, Undo, Verdict};
 use crate::view::style;
-use crate::view::words::count;
+use crate::view::words::{count, listed};
 
 /// Renders `plan`; `all_checks` shows those that passed, too.
 pub fn plan_text(plan: &Plan, all_checks: bool) -> String {
@@ -54,15 +54,6 @@ fn change_lines(out: &mut String, change: &Change) {
     if !change.routers.is_empty() {
         let routers: Vec<String> = change.routers.iter().map(ToString::to_string).collect();
         let _ = writeln!(out, "             {}", style::dim(format!("routed anew on {}", listed(&routers))));
-    }
-}
-
-/// All of a short list; the beginning and the number of a long one.
-fn listed(names: &[String]) -> String {
-    const SHOWN: usize = 8;
-    match names.len().checked_sub(SHOWN) {
-        None | Some(0) => names.join(", "),
-        Some(more) => format!("{} and {more} more", names[..SHOWN].join(", ")),
     }
 }
 

@@ -1,11 +1,12 @@
 //! The end of a run as text: what was done, what was not, and what to type next.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::apply::{End, Outcome, Report};
 use crate::plan::{Action, Plan};
 use crate::view::style;
-use crate::view::words::count;
+use crate::view::words::{count, listed};
 
 /// Renders the report; `left` is the plan made after the run.
 pub fn report_text(plan: &Plan, report: &Report, left: &Plan) -> String {
@@ -52,14 +53,22 @@ fn head(report: &Report, left: &Plan) -> String {
 }
 
 fn troubles(out: &mut String, report: &Report) {
+    let mut left_out: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for step in &report.steps {
         let (word, why) = match &step.outcome {
             Outcome::Done => continue,
             Outcome::NotDone { why } => (style::bad("not done"), why),
             Outcome::Unknown { why } => (style::bad("unknown "), why),
-            Outcome::Skipped { why } => (style::dim("left out"), why),
+            Outcome::Skipped { why } => {
+                left_out.entry(why).or_default().push(step.id.to_string());
+                continue;
+            }
         };
         let _ = writeln!(out, "  {word} {}: {why}", step.id);
+    }
+    // One line for each reason: what failed must not drown in what followed from it.
+    for (why, steps) in left_out {
+        let _ = writeln!(out, "  {} {}: {why}", style::dim("left out"), listed(&steps));
     }
     for (step, result) in &report.undone {
         let _ = match result {

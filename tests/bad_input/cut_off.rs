@@ -1,0 +1,162 @@
+//! Runs that are interrupted, killed, or in each other's way.
+
+use std::time::Duration;
+
+use crate::limited::Running;
+use crate::place::Place;
+
+/// A sandbox whose dn01 shall move to s47.
+fn moving(more: &str) -> Place {
+    let place = Place::up(more);
+    place.declare("dn01", "s47");
+    place
+}
+
+fn pause(milliseconds: u64) {
+    std::thread::sleep(Duration::from_millis(milliseconds));
+}
+
+/// The state of one instance in [`Place::state`], such as `master`.
+fn word(state: &str, instance: &str) -> String {
+    let line = state.lines().find(|line| line.starts_with(instance)).unwrap();
+    line.split_whitespace().nth(3).unwrap().to_owned()
+}
+
+/// An apply that is inside its write gap, and takes its time there.
+fn stuck(place: &Place) -> Running {
+    place.fault("slow pg_ctl 300");
+    let mut run = place.otb("apply --auto-approve").start();
+    run.until_said("done     checkpoint");
+    run
+}
+
+#[test]
+fn two_applies_at_once() {
+    let place = moving("");
+    let first = stuck(&place);
+    let second = place.otb("apply --auto-approve").env("USER", "second").run();
+    second.fails(5, &["another otb works on opentenbase_cluster", "pid", "since", "@", "--lock-timeout"]);
+    first.wait().ends(0);
+    place.is_settled();
+}
+
+#[test]
+fn who_waits_for_the_lock_gets_it_or_may_be_interrupted() {
+    let place = moving("");
+    let first = stuck(&place);
+    let second = place.otb("apply --auto-approve --lock-timeout 30s").start();
+    let third = place.otb("apply --auto-approve --lock-timeout 30s").start();
+    pause(700);
+    third.signal("INT");
+    let third = third.wait();
+    assert!([130, 3].contains(&third.code), "{third:?}");
+    first.wait().ends(0);
+    let second = second.wait();
+    assert!([0, 3, 4].contains(&second.code), "planned again or refused, but not acted on old facts: {second:?}");
+    place.otb("apply --auto-approve").run().ends(0);
+    place.is_settled();
+}
+
+#[test]
+fn an_interrupt_before_approval() {
+    let place = moving("");
+    let before = place.state();
+    for signal in ["INT", "TERM"] {
+        let mut run = place.otb("apply").stdin(b"").start();
+        run.until_said("Only `yes`");
+        run.signal(signal);
+        run.wait().fails(130, &["interrupted, nothing was changed"]);
+    }
+    assert_eq!(place.state(), before);
+}
+
+#[test]
+fn an_interrupt_while_looking() {
+    let place = moving("");
+    place.fault("hang cn01@s29");
+    let before = place.state();
+    let run = place.otb("apply --auto-approve --timeout 20s").start();
+    pause(1000);
+    run.signal("INT");
+    let ended = run.wait();
+    ended.fails(130, &["interrupted, nothing was changed"]);
+    assert!(ended.took < Duration::from_secs(5), "{ended:?}");
+    assert_eq!(place.state(), before);
+}
+
+#[test]
+fn an_interrupt_inside_the_write_gap() {
+    let place = moving("");
+    let run = stuck(&place);
+    run.signal("INT");
+    let ended = run.wait();
+    let state = place.state();
+    match ended.code {
+        // Rolled back: the old master serves again, and nothing of the run is left.
+        6 => {
+            assert_eq!((word(&state, "dn01@s29").as_str(), word(&state, "dn01@s47").as_str()), ("master", "standby"));
+            place.declare("dn01", "s29");
+        }
+        // It was beyond its point of no return, and was finished.
+        0 => assert_eq!(word(&state, "dn01@s47"), "master"),
+        other => panic!("{other}: {ended:?}\n{state}"),
+    }
+    place.is_settled();
+}
+
+/// What apply says when it has come so far.
+const MOMENTS: [&str; 10] = [
+    "lock held",
+    "done     stage-fence",
+    "done     checkpoint",
+    "done     stop",
+    "done     catch-up",
+    "done     promote",
+    "done     reroute:cn01",
+    "done     reload:dn02",
+    "done     prove:cn01",
+    "done     rejoin",
+];
+
+#[test]
+fn interrupted_at_ten_moments_it_leaves_what_its_exit_code_says() {
+    for (number, moment) in MOMENTS.into_iter().enumerate() {
+        let place = moving("");
+        let before = place.state();
+        let mut run = place.otb("apply --auto-approve").start();
+        run.until_said(moment);
+        run.signal("INT");
+        let ended = run.wait();
+        match ended.code {
+            130 => assert_eq!(place.state(), before, "{moment}: {ended:?}"),
+            6 => {
+                place.declare("dn01", "s29");
+                place.is_settled();
+            }
+            0 => place.is_settled(),
+            other => panic!("{other} after {moment}: {ended:?}"),
+        }
+        assert!(number < 5 || ended.code == 0, "after the promotion it is finished: {moment}: {ended:?}");
+    }
+}
+
+#[test]
+fn killed_at_ten_moments_it_converges() {
+    for (number, moment) in MOMENTS.into_iter().enumerate() {
+        let place = moving("");
+        let mut run = place.otb("apply --auto-approve").start();
+        run.until_said(moment);
+        // As soon as that was said, or in the middle of what follows.
+        pause(if number % 2 == 0 { 8 } else { 0 });
+        run.signal("KILL");
+        let killed = run.wait();
+        let plan = place.otb("plan --detailed-exitcode").run();
+        assert!([0, 2].contains(&plan.code), "{plan:?}");
+        // What it had started on the servers comes to its end, and the lock is given back with it.
+        let ended = place.otb("apply --auto-approve --lock-timeout 20s").run();
+        assert_eq!(ended.code, 0, "killed after {moment}:\n{}\n{plan:?}\n{ended:?}", killed.stderr);
+        place.is_settled();
+        let state = place.state();
+        assert_eq!((word(&state, "dn01@s29"), word(&state, "dn01@s47")), ("standby".into(), "master".into()));
+    }
+}
