@@ -45,7 +45,7 @@ fn who_waits_for_the_lock_gets_it_or_may_be_interrupted() {
     let place = moving("");
     let first = stuck(&place);
     let second = place.otb("apply --auto-approve --lock-timeout 30s").start();
-    let third = place.otb("apply --auto-approve --lock-timeout 30s").start();
+    let mut third = place.otb("apply --auto-approve --lock-timeout 30s").start();
     pause(700);
     third.signal("INT");
     let third = third.wait();
@@ -75,7 +75,7 @@ fn an_interrupt_while_looking() {
     let place = moving("");
     place.fault("hang cn01@s29");
     let before = place.state();
-    let run = place.otb("apply --auto-approve --timeout 20s").start();
+    let mut run = place.otb("apply --auto-approve --timeout 20s").start();
     pause(1000);
     run.signal("INT");
     let ended = run.wait();
@@ -87,7 +87,7 @@ fn an_interrupt_while_looking() {
 #[test]
 fn an_interrupt_inside_the_write_gap() {
     let place = moving("");
-    let run = stuck(&place);
+    let mut run = stuck(&place);
     run.signal("INT");
     let ended = run.wait();
     let state = place.state();

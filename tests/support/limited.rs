@@ -103,10 +103,13 @@ impl Otb {
 }
 
 impl Running {
-    /// Sends a signal, as kill(1) would.
-    pub(crate) fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    /// Sends a signal, as kill(1) would, unless it has ended.
+    pub(crate) fn signal(&mut self, name: &str) {
+        // Not waited for yet, its number is still its own.
+        if self.child.try_wait().unwrap().is_none() {
+            let pid = self.child.id().to_string();
+            assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+        }
     }
 
     /// Waits until it has said `part` on standard error, or has ended.
