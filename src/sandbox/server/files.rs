@@ -217,7 +217,7 @@ pub(crate) fn recovery_writable(path: &Path) -> bool {
     file.uid() == directory.uid() && file.mode() & 0o200 != 0
 }
 
-/// postmaster.pid as a running server has it [live], or gtm.pid.
+/// postmaster.pid as a running server has it (seen live), or gtm.pid.
 pub(crate) fn write_pid(path: &Path, kind: NodeKind, text: &str) -> io::Result<()> {
     write(&path.join(pid_file(kind)), text, 0o600)
 }

@@ -138,7 +138,7 @@ fn option(reader: &mut Reader, node: &mut AlterNode) -> Result<(), SqlError> {
     Ok(())
 }
 
-/// PGXC's check_node_options: 1 to 65535 [live].
+/// PGXC's check_node_options: 1 to 65535 (seen live).
 fn port(text: &str) -> Result<u16, SqlError> {
     match text.parse::<i64>().map(u16::try_from) {
         Ok(Ok(port)) if port > 0 => Ok(port),

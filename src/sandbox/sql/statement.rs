@@ -56,7 +56,7 @@ impl Statement {
             Self::Rollback => "ROLLBACK",
             Self::Checkpoint => "CHECKPOINT",
             Self::Discard => "DISCARD ALL",
-            // v2.6 says ALTER NODE for ALTER GTM NODE too [live].
+            // v2.6 says ALTER NODE for ALTER GTM NODE too (seen live).
             Self::AlterNode(_) => "ALTER NODE",
             Self::CreateNode(_) => "CREATE NODE",
             Self::DropNode(_) => "DROP NODE",

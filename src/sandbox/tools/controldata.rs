@@ -1,4 +1,4 @@
-//! pg_controldata of v2.6, line for line [live].
+//! pg_controldata of v2.6, line for line (seen live).
 
 use std::fmt::Write;
 use std::sync::Arc;

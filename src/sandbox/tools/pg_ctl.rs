@@ -1,4 +1,4 @@
-//! pg_ctl of v2.6. With `-Z` it is silent, because its option loop falls through into `-s` [live].
+//! pg_ctl of v2.6. With `-Z` it is silent, because its option loop falls through into `-s` (seen live).
 
 use std::fs;
 use std::path::{Path, PathBuf};

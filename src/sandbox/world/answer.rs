@@ -22,9 +22,9 @@ pub enum Wait {
     Peer,
     /// A GTM that accepts and never answers: no timeout of the server helps (field notes, section 4).
     Gtm,
-    /// No GTM that gives timestamps: the server tries three times within a second [live].
+    /// No GTM that gives timestamps: the server tries three times within a second (seen live).
     NoGtm,
-    /// The same at a datanode's commit: two seconds, and another error [live].
+    /// The same at a datanode's commit: two seconds, and another error (seen live).
     NoGtmAtCommit,
 }
 

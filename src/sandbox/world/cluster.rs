@@ -261,7 +261,7 @@ fn seed_routes(cluster: &Cluster) -> Vec<RouteRow> {
             kind,
             host: master.endpoint.host.to_string(),
             port: master.endpoint.port,
-            // The GTM's row is nodeis_primary [live].
+            // The GTM's row is nodeis_primary (seen live).
             primary: kind == 'G',
             preferred: false,
             id: node_id(node.name.as_str()),

@@ -81,7 +81,7 @@ fn wal_function(seat: &Seat<'_>, name: &str, args: &[Value]) -> Result<Value, Sq
             Some(standby) => Value::Lsn(standby.received_from),
             None => Value::Null,
         },
-        // Not NULL on a master that went through crash recovery [live].
+        // Not NULL on a master that went through crash recovery (seen live).
         "pg_last_wal_replay_lsn" => match standby {
             Some(_) => Value::Lsn(copy.replayed()),
             None => Value::or_null(copy.crash_recovered, Value::Lsn),

@@ -31,13 +31,13 @@ pub struct GtmProcess {
     pub data_directory: String,
     pub hung: bool,
     pub role: GtmRole,
-    /// A promoted GTM writes a checkpoint a moment after it already answers as a master [live].
+    /// A promoted GTM writes a checkpoint a moment after it already answers as a master (seen live).
     pub checkpoint_due: Option<Moment>,
-    /// Somebody connected anew during that checkpoint: the next standby that attaches hangs it [live].
+    /// Somebody connected anew during that checkpoint: the next standby that attaches hangs it (seen live).
     pub poisoned: bool,
 }
 
-/// Microseconds from a GTM's promotion to the end of its checkpoint: 0.2 to 0.8 s [live].
+/// Microseconds from a GTM's promotion to the end of its checkpoint: 0.2 to 0.8 s (seen live).
 const CHECKPOINT_AFTER: u64 = 300_000;
 
 /// What a GTM does.

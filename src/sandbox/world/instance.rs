@@ -32,7 +32,7 @@ pub struct Postgres {
     pub data: Data,
     pub control: Control,
     pub process: Option<Process>,
-    /// Where crash recovery ended: pg_last_wal_replay_lsn() on a master that crashed before [live].
+    /// Where crash recovery ended: pg_last_wal_replay_lsn() on a master that crashed before (seen live).
     pub crash_recovered: Option<Lsn>,
     /// The file system is full: commits fail.
     pub full: bool,
@@ -65,11 +65,11 @@ pub struct Process {
     pub hung: bool,
     pub mode: Mode,
     pub pooler: Pooler,
-    /// Sessions whose ALTER NODE waits for its lock on pgxc_node; new logins queue behind them [live].
+    /// Sessions whose ALTER NODE waits for its lock on pgxc_node; new logins queue behind them (seen live).
     pub alters_waiting: BTreeSet<SessionId>,
     /// `sandbox fault lock-routes`: an open transaction that has read pgxc_node, which ALTER NODE waits for.
     pub routes_read_by_fault: bool,
-    /// A promotion's checkpoint is still to come: pg_controldata shows the old timeline until then [live].
+    /// A promotion's checkpoint is still to come: pg_controldata shows the old timeline until then (seen live).
     pub checkpoint_due: Option<Moment>,
 }
 
@@ -88,7 +88,7 @@ pub struct Standby {
     /// Where the walreceiver asked to begin.
     pub received_from: Lsn,
     /// Whether it has streamed since the process began: until then pg_last_wal_receive_lsn() says where it
-    /// would begin, which lies before what is replayed [live].
+    /// would begin, which lies before what is replayed (seen live).
     pub has_streamed: bool,
     pub last_message: Moment,
     pub replay_paused: bool,
@@ -113,7 +113,7 @@ pub struct Upstream {
 pub enum Receiver {
     Streaming,
     /// Connected, but the upstream's timeline forked off before this copy's end: it waits for ever, and the
-    /// upstream shows it in state `startup` [live].
+    /// upstream shows it in state `startup` (seen live).
     Forked(String),
     /// Not connected, for this reason (its last log line).
     Down(String),

@@ -72,7 +72,7 @@ impl World {
         self.change_routes(id, disk, Change::DropRoute(name.to_owned()), "DROP NODE", now)
     }
 
-    /// The session's disk, if its process can take AccessExclusiveLock: a standby cannot [live].
+    /// The session's disk, if its process can take AccessExclusiveLock: a standby cannot (seen live).
     fn lockable(&self, id: SessionId) -> Result<DiskId, Stop> {
         let disk = self.sessions.get(&id).map(|session| session.disk);
         match disk {

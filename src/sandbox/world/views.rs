@@ -37,7 +37,7 @@ pub(super) fn function_rows(seat: &Seat<'_>, name: &str) -> Result<Vec<Vec<Value
             let timeline = Value::count(control.min_recovery_timeline.0);
             Ok(vec![vec![Value::Lsn(end), timeline, Value::Lsn(Lsn(0)), Value::Lsn(Lsn(0)), Value::Bool(false)]])
         }
-        // v2.6 is broken here [live].
+        // v2.6 is broken here (seen live).
         "pg_control_checkpoint" => {
             Err(SqlError::new("42804", "function return row and query-specified return row do not match")
                 .detail("Returned row contains 22 attributes, but query expects 19."))
@@ -106,7 +106,7 @@ impl World {
             let sync = !name.is_empty() && names.contains(&name) || names.contains('*');
             let forked = matches!(standby.receiver, Receiver::Forked(_));
             let own = self.postgres.get(&disk);
-            // To a copy that forked off nothing is sent beyond the fork [live].
+            // To a copy that forked off nothing is sent beyond the fork (seen live).
             let sent = if forked {
                 own.and_then(|own| own.wal.history.last()).map_or(end, |(_, left)| *left)
             } else {
