@@ -32,9 +32,9 @@ try conf stat -L -c '%U:%a' "$data/$conf"
 try text head -c 65536 "$data/$conf"
 try owner stat -L -c %U "$data"
 try disk df -P -k "$data"
-for file in "$data"/pg_wal/????????.history; do
-if test -r "$file"; then name=${file##*/}; sed "s/^/$n history ${name%.history} /" "$file"; fi
-done
+set +f; set -- "$data"/pg_wal/????????.history; set -f
+for file; do test -r "$file" || continue; name=${file##*/}
+while read -r line; do printf '%s\n' "$n history ${name%.history} $line"; done <"$file"; done
 read -r pid 2>/dev/null <"$data/$pidfile"; pid=${pid%%[!0-9]*}
 if test -n "$pid" && test -r /proc/self/stat; then
 proc=gone; read -r proc 2>/dev/null <"/proc/$pid/stat"; proc=${proc##*) }; echo "$n proc ${proc%% *}"

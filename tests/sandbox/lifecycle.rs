@@ -82,7 +82,7 @@ fn a_long_path_works_too() {
 async fn more_nodes_can_be_asked_for() {
     let sandbox = Sandbox::up(&["--coordinators", "3", "--datanodes", "40"]);
     assert_eq!(sandbox.ask("cn03@s29", "select count(*) from pgxc_node").await, "44");
-    assert_eq!(sandbox.instance("cn03@s29").endpoint.port, 15_452);
+    assert_eq!(sandbox.instance("cn03@s29").endpoint.port, 15_442);
     assert_eq!(sandbox.ask("dn40@s47", "select pg_is_in_recovery()").await, "f");
 }
 
