@@ -10,7 +10,7 @@ fn psql(sandbox: &Sandbox, name: &str, options: &str, sql: &str) -> Option<Ran> 
     match Command::new("psql").args(["-XAtq", &conninfo, "-v", "VERBOSITY=verbose", "-c", sql]).output() {
         Ok(output) => Some(output.into()),
         Err(error) => {
-            eprintln!("SKIPPED: there is no psql here ({error})");
+            crate::skip::skipped("1 psql test", &format!("there is no psql here ({error})"));
             None
         }
     }

@@ -3,7 +3,7 @@
 //! A line that begins with `$ ` is a command; what follows up to the next command is its expected output on
 //! standard output, and `[exit N]` its exit code (0 if it is not said). `OTB_BLESS=1` writes what came out
 //! into the file. `COMMAND | from WORD` shows the end of a long output only. Commands: `otb …` with the ground's cluster.yaml, `edit NODE SERVER` (the one-line change),
-//! `sql INSTANCE STATEMENT` (by psql), anything else is a fault of the ground.
+//! `sql INSTANCE STATEMENT`, anything else is a fault of the ground.
 
 use std::path::Path;
 

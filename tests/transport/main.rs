@@ -9,6 +9,9 @@ mod local_shell;
 #[cfg(test)]
 mod login;
 #[cfg(test)]
+#[path = "../support/skip.rs"]
+mod skip;
+#[cfg(test)]
 mod ssh;
 #[cfg(test)]
 mod tls;

@@ -27,10 +27,9 @@ impl Drop for Sshd {
 }
 
 impl Sshd {
-    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
     async fn start() -> Option<Self> {
         if !Path::new(SSHD).exists() || Command::new("ssh").arg("-V").output().is_err() {
-            eprintln!("skipped: no {SSHD} or no ssh here");
+            crate::skip::skipped("1 ssh test", &format!("no {SSHD} or no ssh here"));
             return None;
         }
         let directory = tempfile::tempdir().unwrap();
