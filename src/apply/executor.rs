@@ -154,13 +154,18 @@ impl<'a> Run<'a> {
         if matches!(reroute, Some(Outcome::Skipped { .. })) {
             return Err("its reroute was left out".to_owned());
         }
+        if matches!(step.action, Action::Prove { .. }) && reroute.is_some_and(|outcome| !outcome.is_done()) {
+            return Err("its coordinator was not told".to_owned());
+        }
         let action = without(&step.action, &self.failed);
         action.ok_or_else(|| "nothing of it is left: the moves it serves did not come about".to_owned())
     }
 
-    /// How the reroute ended that a reload follows: without it the reload has no purpose.
+    /// How the reroute ended that a reload or a proof follows: without it neither has a purpose.
     fn reroute_before(&self, step: &Step) -> Option<&Outcome> {
-        let Action::Reload { router } = &step.action else { return None };
+        let (Action::Reload { router } | Action::Prove { coordinator: router, .. }) = &step.action else {
+            return None;
+        };
         let mut steps = self.plan.steps.iter();
         let reroute =
             steps.find(|other| matches!(&other.action, Action::Reroute { router: at, .. } if at == router))?;

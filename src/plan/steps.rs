@@ -18,9 +18,10 @@ pub(crate) fn build(cluster: &Cluster, nodes: &[NodeSurvey<'_>], routers: &[Rout
     for router in routers.iter().filter(|router| !router.routes.is_empty()) {
         list.reroute(router, &taken_over);
     }
-    let rerouted = list.ids(|step| step.phase == Phase::Reroute);
     for router in routers {
-        list.reload(router, &[taken_over.as_slice(), rerouted.as_slice()].concat());
+        // Not of the others: a router that cannot be told just now must not keep the rest on the old address.
+        let told = list.ids(|step| step.phase == Phase::Reroute && *step.action.target() == router.router);
+        list.reload(router, &[taken_over.as_slice(), told.as_slice()].concat());
     }
     list.proofs(nodes, routers);
     for survey in nodes {
@@ -218,9 +219,13 @@ impl StepList<'_> {
 
     /// Moved nodes are proved through every coordinator, rerouted ones through those whose row changed.
     fn proofs(&mut self, nodes: &[NodeSurvey<'_>], routers: &[RouterSurvey]) {
-        let needs = self.ids(|step| matches!(step.phase, Phase::Move | Phase::Reload));
         for coordinator in self.cluster.nodes_of(NodeKind::Coordinator) {
             let through = coordinator.master_id();
+            let needs = self.ids(|step| match step.phase {
+                Phase::Move => true,
+                Phase::Reload => *step.action.target() == through,
+                Phase::Prepare | Phase::Reroute | Phase::Prove | Phase::Rejoin => false,
+            });
             let rerouted = |id: &InstanceId| {
                 let mine = routers.iter().filter(|router| router.router == through);
                 mine.flat_map(|router| &router.routes).any(|change| change.node == id.node)

@@ -40,6 +40,18 @@ fn two_applies_at_once() {
     place.is_settled();
 }
 
+/// Somebody's open transaction has read pgxc_node of cn02: ALTER NODE waits there, and only there.
+#[test]
+fn a_locked_router_does_not_hold_up_the_others() {
+    let place = moving("");
+    place.fault("lock-routes cn02");
+    let mut run = place.otb("apply --auto-approve").limit(Duration::from_secs(20)).start();
+    run.until_said("done     prove:cn01");
+    place.fault("lock-routes cn02 off");
+    run.wait().ends(0);
+    place.is_settled();
+}
+
 #[test]
 fn who_waits_for_the_lock_gets_it_or_may_be_interrupted() {
     let place = moving("");
