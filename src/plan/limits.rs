@@ -18,6 +18,7 @@ pub(super) fn of(action: &Action) -> Duration {
         Action::Stop { .. } | Action::Promote { .. } | Action::CatchUp { .. } => 60,
         Action::Reroute { .. } | Action::Reload { .. } | Action::Prove { .. } => 30,
         Action::Rejoin { method, .. } => match method {
+            RejoinMethod::Reconnect => 60,
             RejoinMethod::InPlace | RejoinMethod::Repoint => 300,
             RejoinMethod::BaseBackup => 24 * 3600,
         },

@@ -55,6 +55,10 @@ fn running_standby(facts: &InstanceFacts, master: &Endpoint, situation: &Situati
         return Rejoin::Unclear { why: format!("its replication could not be read: {why}") };
     };
     let follows = standby.upstream.as_ref() == Some(master);
+    if follows && *situation == Situation::Down {
+        let because = format!("it will look for {master} again");
+        return Rejoin::By { method: RejoinMethod::Reconnect, because };
+    }
     if follows && (standby.streaming || *situation != Situation::Right) {
         return Rejoin::NotNeeded;
     }

@@ -102,6 +102,9 @@ impl Action {
 pub enum RejoinMethod {
     /// recovery.conf and a start: its WAL is a prefix of the master's.
     InPlace,
+    /// It runs as a standby of the master that is started again: it is waited for. A standby looks for a lost
+    /// master every five seconds only (wal_retrieve_retry_interval).
+    Reconnect,
     /// It runs as a standby of somebody else: recovery.conf and a restart.
     Repoint,
     /// pg_basebackup into a fresh directory; the old one is kept aside. Never pg_rewind, which destroys an

@@ -266,7 +266,9 @@ impl StepList<'_> {
             let stopped = Condition::Stopped { instance: id.clone() };
             let before = match rejoin.method {
                 RejoinMethod::InPlace | RejoinMethod::BaseBackup => vec![stopped, runs(&upstream, Role::Master)],
-                RejoinMethod::Repoint => vec![runs(id, Role::Standby), runs(&upstream, Role::Master)],
+                RejoinMethod::Reconnect | RejoinMethod::Repoint => {
+                    vec![runs(id, Role::Standby), runs(&upstream, Role::Master)]
+                }
             };
             self.push(Draft {
                 phase: Phase::Rejoin,
@@ -276,6 +278,9 @@ impl StepList<'_> {
                 undo: Undo::Never,
                 why: match rejoin.method {
                     RejoinMethod::InPlace => "Its WAL is a prefix of the master's: it can follow without copying.",
+                    RejoinMethod::Reconnect => {
+                        "It looks for its master every few seconds: done is when it streams again."
+                    }
                     RejoinMethod::Repoint => "It runs as a standby, but not of the declared master.",
                     RejoinMethod::BaseBackup => {
                         "Its WAL may have left the master's history: only a fresh copy is safe."

@@ -60,6 +60,7 @@ fn rejoin(target: &Instance, upstream: Option<&Instance>, method: RejoinMethod, 
     let write = conf(target, &dialect::recovery_path(target), &upstream.endpoint.to_string());
     let start = shell(target, &command::start(target, limits::START.into()));
     match method {
+        RejoinMethod::Reconnect => vec![sql(target, &query::receiver())],
         RejoinMethod::InPlace => vec![write, start],
         RejoinMethod::Repoint => vec![write, shell(target, &command::stop(target, limits::START.into())), start],
         RejoinMethod::BaseBackup => {

@@ -14,13 +14,14 @@ pub(crate) fn normalise(text: &str, ground: &dyn Ground) -> String {
 
 fn normal_line(line: &str) -> String {
     let words: String = line.split_inclusive(' ').map(normal_word).collect();
-    durations(&words)
+    measures(&words)
 }
 
 fn normal_word(word: &str) -> String {
     let bare = word.trim_end_matches([' ', ',', '.', ';', ')']);
     let rest = &word[bare.len()..];
-    loopback(bare).or_else(|| digest(bare)).or_else(|| lsn(bare)).map_or_else(|| word.to_owned(), |new| new + rest)
+    let new = loopback(bare).or_else(|| digest(bare)).or_else(|| lsn(bare)).or_else(|| rights(bare));
+    new.map_or_else(|| word.to_owned(), |new| new + rest)
 }
 
 /// Each sandbox takes a free network below 127.0.0.0/8; scenarios know them as 127.0.0.x.
@@ -47,14 +48,25 @@ fn lsn(word: &str) -> Option<String> {
     (hex(high) && hex(low)).then(|| "LSN".to_owned())
 }
 
-/// `412 ms` and `3.1 s` become `T ms` and `T s`.
-fn durations(line: &str) -> String {
+/// Owner and mode of a file: whose the servers are differs from ground to ground.
+fn rights(word: &str) -> Option<String> {
+    let (owner, mode) = word.split_once(':')?;
+    let is_owner = !owner.is_empty() && owner.chars().all(|c| c.is_ascii_alphabetic());
+    let is_mode = mode.len() == 3 && mode.chars().all(|c| ('0'..='7').contains(&c));
+    (is_owner && is_mode).then(|| format!("OWNER:{mode}"))
+}
+
+/// `412 ms` becomes `T ms`, `8.0 KiB` becomes `N KiB`.
+fn measures(line: &str) -> String {
     let words: Vec<&str> = line.split(' ').collect();
     let mut out = Vec::new();
     for (n, word) in words.iter().enumerate() {
         let unit = words.get(n + 1).map(|unit| unit.trim_end_matches([',', '.', ';']));
-        let timed = matches!(unit, Some("ms" | "s")) && word.parse::<f64>().is_ok();
-        out.push(if timed { "T" } else { word });
+        out.push(match unit {
+            Some("ms" | "s") if word.parse::<f64>().is_ok() => "T",
+            Some("B" | "KiB" | "MiB" | "GiB") if word.parse::<f64>().is_ok() => "N",
+            _ => word,
+        });
     }
     out.join(" ")
 }

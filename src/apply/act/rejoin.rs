@@ -16,11 +16,15 @@ pub(super) async fn rejoin(
     limit: Duration,
     field: &Field<'_>,
 ) -> Result<(), Failed> {
+    if method == RejoinMethod::Reconnect {
+        return Ok(());
+    }
     let text = recovery_conf(id, upstream, false, field).await?;
     let instance = field.instance(id)?;
     let write = command::write_file(&dialect::recovery_path(instance), &text);
     let start = command::start(instance, Patience::from(START));
     let commands = match method {
+        RejoinMethod::Reconnect => Vec::new(),
         RejoinMethod::InPlace => vec![write, start],
         RejoinMethod::Repoint => vec![write, command::stop(instance, Patience::from(START)), start],
         RejoinMethod::BaseBackup => {
