@@ -1,0 +1,99 @@
+//! What happens to real processes, in the words of the sandbox's faults.
+
+use std::path::Path;
+use std::time::Duration;
+
+use otb::model::{Instance, NodeKind};
+use rustix::process::{Pid, Signal};
+
+use super::{Hands, Real};
+
+/// Does what `words` say (`KIND INSTANCE [VALUE]`) and answers as the sandbox does. Panics if it cannot.
+pub(super) fn inflict(real: &Real, words: &[String]) -> String {
+    let (kind, target, value) = (words[0].as_str(), words[1].as_str(), words.get(2).map(String::as_str));
+    let instance = real.instance(target);
+    let data = Path::new(&instance.data);
+    match kind {
+        "kill" => Hands::kill(data),
+        "stop" => real.stop(instance),
+        "start" => {
+            real.start(&instance.id);
+            return format!("{target} started\n");
+        }
+        "promote" => {
+            real.hands.must(&format!("{}/bin/pg_ctl -D {} promote -w", instance.install, instance.data), 90);
+            return String::new();
+        }
+        "hang" => Hands::signal(data, Signal::STOP),
+        "unhang" => Hands::signal(data, Signal::CONT),
+        "readonly-recovery" => drop(real.hands.must(&format!("chmod 400 {}/recovery.conf", instance.data), 10)),
+        "writable-recovery" => drop(real.hands.must(&format!("chmod 600 {}/recovery.conf", instance.data), 10)),
+        "wrong-route" => real.route_by_hand(instance, value.unwrap()),
+        "stale-pool" => real.stale_pool(instance, value.unwrap()),
+        "pause-replay" => real.tell(instance, "select pg_wal_replay_pause()"),
+        "lag" => real.stop_receiving(instance),
+        "resume" => real.resume(instance),
+        "wal" => real.write_wal(instance, value.unwrap()),
+        "crash-lossy" => real.crash_lossy(instance, value.unwrap_or("8192")),
+        _ => panic!("{kind} cannot be done to real processes"),
+    }
+    format!("{kind} {target}\n")
+}
+
+impl Real {
+    pub(super) fn stop(&self, instance: &Instance) {
+        let stop = match instance.kind {
+            NodeKind::Gtm => format!("gtm_ctl -Z gtm -D {} stop -m fast", instance.data),
+            _ => format!("pg_ctl -D {} stop -m fast -w -t 60", instance.data),
+        };
+        self.hands.must(&stop, 70);
+    }
+
+    /// NODE=HOST:PORT, with the host as scenarios know it: 127.0.0.x stands for the cluster's own network.
+    fn route_by_hand(&self, router: &Instance, route: &str) {
+        let (node, endpoint) = route.split_once('=').unwrap();
+        let (host, port) = endpoint.rsplit_once(':').unwrap();
+        let last = host.strip_prefix("127.0.0.").expect("a host of the cluster's network");
+        let network = router.endpoint.host.as_str().rsplit_once('.').unwrap().0;
+        self.tell(router, &format!("alter node {node} with (host='{network}.{last}',port={port})"));
+        self.tell(router, "select pgxc_pool_reload()");
+    }
+
+    /// The pooler is told of the wrong address, the catalog then of the right one. A pool without connections
+    /// would agree with anything, so one is opened.
+    fn stale_pool(&self, router: &Instance, route: &str) {
+        self.route_by_hand(router, route);
+        let node = route.split('=').next().unwrap();
+        self.tell(router, &format!("execute direct on ({node}) 'select 1'"));
+        let right = &self.masters().into_iter().find(|master| master.id.node.as_str() == node).unwrap().endpoint;
+        self.tell(router, &format!("alter node {node} with (host='{}',port={})", right.host, right.port));
+    }
+
+    /// A standby whose receiver sleeps falls behind with whatever its master writes.
+    fn stop_receiving(&self, standby: &Instance) {
+        let receiver = self.ask(standby, "select pid from pg_stat_wal_receiver").and_then(|pid| pid.parse().ok());
+        let receiver = receiver.and_then(Pid::from_raw).expect("a WAL receiver");
+        rustix::process::kill_process(receiver, Signal::STOP).unwrap();
+    }
+
+    fn resume(&self, standby: &Instance) {
+        Hands::signal(standby.data.as_ref(), Signal::CONT);
+        self.tell(standby, "select pg_wal_replay_resume()");
+    }
+
+    fn write_wal(&self, master: &Instance, bytes: &str) {
+        let size: usize = bytes.parse().unwrap();
+        self.tell(master, &format!("select pg_logical_emit_message(true, 'otb', repeat('x', {size}))"));
+    }
+
+    /// The senders sleep while the master commits what no standby gets, and then everything dies at once.
+    fn crash_lossy(&self, master: &Instance, bytes: &str) {
+        let senders = self.ask(master, "select pid from pg_stat_replication").unwrap();
+        for sender in senders.lines().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)) {
+            rustix::process::kill_process(sender, Signal::STOP).unwrap();
+        }
+        self.write_wal(master, bytes);
+        std::thread::sleep(Duration::from_millis(50));
+        Hands::kill(master.data.as_ref());
+    }
+}

@@ -1,0 +1,98 @@
+//! Real processes as a ground: the seed's cluster, laid out and started from an OpenTenBase install.
+//!
+//! Setting it up takes about a minute, so there is one for all scenarios, put back after each by [`Real::reset`]
+//! without any help from otb. Everything lies below one temporary directory and is removed when dropped.
+
+mod faults;
+mod hands;
+mod layout;
+mod reset;
+mod setup;
+
+use std::path::{Path, PathBuf};
+
+use otb::model::{Cluster, Instance, InstanceId};
+
+use crate::support::ground::{Ground, Ran};
+pub(crate) use hands::Hands;
+
+/// A running cluster of real processes.
+pub(crate) struct Real {
+    hands: Hands,
+    cluster: Cluster,
+    /// cluster.yaml as the cluster was set up.
+    declared: String,
+}
+
+impl Real {
+    /// Where OpenTenBase is installed, if it is: `OTB_TEST_INSTALL`, else /opt/opentenbase.
+    pub(crate) fn install() -> Result<PathBuf, PathBuf> {
+        let named = std::env::var_os("OTB_TEST_INSTALL").map(PathBuf::from);
+        let install = named.unwrap_or_else(|| PathBuf::from("/opt/opentenbase"));
+        if install.join("bin/pg_ctl").exists() { Ok(install) } else { Err(install) }
+    }
+
+    /// Lays out and starts the seed's topology.
+    pub(crate) fn up(install: &Path) -> Self {
+        let hands = Hands::new(install);
+        let declared = layout::cluster_yaml(&hands, &layout::free_network());
+        std::fs::write(hands.root().join("cluster.yaml"), &declared).unwrap();
+        let cluster = otb::config::read(&hands.root().join("cluster.yaml")).unwrap().cluster;
+        let real = Self { hands, cluster, declared };
+        real.set_up();
+        real
+    }
+
+    pub(crate) fn instance(&self, id: &str) -> &Instance {
+        let id = InstanceId::try_from(id.to_owned()).unwrap();
+        self.cluster.instance(&id).unwrap_or_else(|| panic!("no instance {id}"))
+    }
+
+    /// What an instance answers to one statement; none if it does not.
+    fn ask(&self, instance: &Instance, statement: &str) -> Option<String> {
+        let ran = self.psql(instance, statement);
+        (ran.code == 0).then(|| ran.stdout.trim().to_owned())
+    }
+
+    fn psql(&self, instance: &Instance, statement: &str) -> Ran {
+        let psql = format!(
+            "PGCONNECT_TIMEOUT=5 psql -AtX -v ON_ERROR_STOP=1 -h {} -p {} -U {} -d postgres -c \"$1\"",
+            instance.endpoint.host,
+            instance.endpoint.port,
+            self.hands.user()
+        );
+        self.hands.run(&psql, &[statement], 30)
+    }
+}
+
+impl Ground for Real {
+    fn name(&self) -> &'static str {
+        "real processes"
+    }
+
+    fn file(&self) -> PathBuf {
+        self.hands.root().join("cluster.yaml")
+    }
+
+    fn dir(&self) -> &Path {
+        self.hands.root()
+    }
+
+    fn fault(&self, words: &[String]) -> Ran {
+        let text = faults::inflict(self, words);
+        Ran { code: 0, stdout: text, stderr: String::new() }
+    }
+
+    fn endpoint(&self, instance: &str) -> (String, u16) {
+        let endpoint = &self.instance(instance).endpoint;
+        (endpoint.host.to_string(), endpoint.port)
+    }
+
+    fn may_bless(&self) -> bool {
+        false
+    }
+
+    fn sql(&self, instance: &str, statement: &str) -> Ran {
+        self.psql(self.instance(instance), statement)
+    }
+}

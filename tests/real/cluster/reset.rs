@@ -1,0 +1,114 @@
+//! Putting the cluster back between scenarios, by hand and not by otb.
+
+use std::time::{Duration, Instant};
+
+use otb::model::{Instance, Node, NodeKind};
+use rustix::process::Signal;
+
+use super::setup::side_by_side;
+use super::{Hands, Real};
+
+/// How long a standby may take to stream.
+const STREAMS: Duration = Duration::from_secs(20);
+
+impl Real {
+    /// Restores the declared placement: roles, standbys, routes, pools and files.
+    pub(crate) fn reset(&self) {
+        std::fs::write(self.hands.root().join("cluster.yaml"), &self.declared).unwrap();
+        Hands::signal(self.hands.root(), Signal::CONT);
+        self.hands.run(
+            &format!(
+                "cd {} && rm -rf */*.otb-aside-* */*.otb-new */*/recovery.conf.otb; chmod -f 600 */*/recovery.conf",
+                self.hands.root().display()
+            ),
+            &[],
+            60,
+        );
+        for node in self.cluster.nodes_of(NodeKind::Gtm) {
+            let down = node.instances.values().filter(|gtm| Hands::processes(gtm.data.as_ref()).is_empty());
+            down.for_each(|gtm| self.start(&gtm.id));
+        }
+        for node in self.cluster.routers() {
+            self.put_back(node);
+        }
+        let masters = self.masters();
+        side_by_side(&masters, |router| self.put_routes_back(router, &masters));
+    }
+
+    fn put_back(&self, node: &Node) {
+        let wanted = node.master_instance().unwrap();
+        let is_master = |instance: &&Instance| self.in_recovery(instance) == Some(false);
+        let running: Vec<&Instance> = node.instances.values().filter(is_master).collect();
+        match running.as_slice() {
+            // Of two masters the declared one counts.
+            _ if running.iter().any(|instance| instance.id == wanted.id) => {}
+            [] => self.start_as_master(self.last_master(node)),
+            _ => {}
+        }
+        if self.in_recovery(wanted) != Some(false) {
+            let master = node.instances.values().find(is_master).expect("a master to copy from");
+            self.make_standby(wanted, master);
+            assert!(self.streams(wanted, master), "{} does not stream", wanted.id);
+            self.stop(master);
+            std::thread::sleep(Duration::from_millis(300));
+            self.hands.must(&format!("pg_ctl -D {} promote -w", wanted.data), 90);
+        }
+        for standby in node.standbys().filter(|standby| !self.follows(standby, wanted)) {
+            self.make_standby(standby, wanted);
+            assert!(self.streams(standby, wanted), "{} does not stream", standby.id);
+        }
+    }
+
+    /// The copy whose control file says that it was a master; the declared one if none does.
+    fn last_master<'a>(&self, node: &'a Node) -> &'a Instance {
+        let was_master = |instance: &&Instance| {
+            let state = self.hands.must(&format!("pg_controldata {} | grep 'cluster state'", instance.data), 10);
+            state.trim_end().ends_with(" shut down") || state.contains("in production")
+        };
+        let declared = node.master_instance().unwrap();
+        let mut all = std::iter::once(declared).chain(node.standbys());
+        all.find(was_master).unwrap_or(declared)
+    }
+
+    fn start_as_master(&self, instance: &Instance) {
+        Hands::kill(instance.data.as_ref());
+        self.hands.must(&format!("rm -f {}/recovery.conf", instance.data), 10);
+        self.start(&instance.id);
+    }
+
+    fn in_recovery(&self, instance: &Instance) -> Option<bool> {
+        self.ask(instance, "select pg_is_in_recovery()").map(|answer| answer == "t")
+    }
+
+    /// Whether it streams from `master` right now, and its WAL can be replayed.
+    fn follows(&self, standby: &Instance, master: &Instance) -> bool {
+        if self.in_recovery(standby) != Some(true) {
+            return false;
+        }
+        self.ask(standby, "select pg_wal_replay_resume()");
+        self.streams(standby, master)
+    }
+
+    fn streams(&self, standby: &Instance, master: &Instance) -> bool {
+        let wanted = format!("host={} port={}", master.endpoint.host, master.endpoint.port);
+        let begun = Instant::now();
+        while begun.elapsed() < STREAMS {
+            let row =
+                self.ask(standby, "select status || ' ' || conninfo from pg_stat_wal_receiver").unwrap_or_default();
+            if row.starts_with("streaming") && row.contains(&format!("host={}", master.endpoint.host)) {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        eprintln!("{} does not stream from {wanted}", standby.id);
+        false
+    }
+
+    fn put_routes_back(&self, router: &Instance, masters: &[&Instance]) {
+        for node in masters {
+            let at = &node.endpoint;
+            self.tell(router, &format!("alter node {} with (host='{}',port={})", node.id.node, at.host, at.port));
+        }
+        self.tell(router, "select pgxc_pool_reload()");
+    }
+}

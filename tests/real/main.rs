@@ -1,0 +1,75 @@
+//! The real lane: every scenario of the sandbox, unchanged, on an OpenTenBase of real processes, and what only
+//! real processes can show.
+
+#![allow(clippy::disallowed_methods, reason = "tests touch the outside")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
+
+mod cluster;
+mod rows;
+mod support;
+
+use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use cluster::Real;
+
+/// Everything on one cluster, one after the other: setting one up takes about a minute.
+#[test]
+fn everything_on_real_processes() {
+    let scenarios = scenarios();
+    let install = match Real::install() {
+        Ok(install) => install,
+        Err(missing) => {
+            say(&format!("SKIPPED {} scenarios: no OpenTenBase install at {}", scenarios.len(), missing.display()));
+            return;
+        }
+    };
+    let begun = Instant::now();
+    let real = Real::up(&install);
+    say(&format!("real lane: a cluster is up after {:.0} s", begun.elapsed().as_secs_f64()));
+    let mut failed = Vec::new();
+    for path in scenarios {
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        check(&name, &mut failed, || support::script::run(&path, &real));
+        real.reset();
+    }
+    if wanted("rows") {
+        check("rows", &mut failed, || rows::none_is_lost(&real));
+    }
+    say(&format!("real lane: done after {:.0} s", begun.elapsed().as_secs_f64()));
+    assert!(failed.is_empty(), "failed on real processes: {}", failed.join(", "));
+}
+
+/// Runs one part; a panic in it fails it and not the rest.
+fn check(name: &str, failed: &mut Vec<String>, part: impl FnOnce()) {
+    let begun = Instant::now();
+    let ok = catch_unwind(AssertUnwindSafe(part)).is_ok();
+    say(&format!(
+        "real lane: {name} {} after {:.1} s",
+        if ok { "ok" } else { "FAILED" },
+        begun.elapsed().as_secs_f64()
+    ));
+    if !ok {
+        failed.push(name.to_owned());
+    }
+}
+
+/// `OTB_TEST_ONLY` names the parts to run, by a piece of their names; without it all are.
+fn wanted(name: &str) -> bool {
+    std::env::var("OTB_TEST_ONLY").map_or(true, |only| name.contains(&only))
+}
+
+fn scenarios() -> Vec<PathBuf> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    let all = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let mut wanted: Vec<PathBuf> = all.filter(|path| wanted(path.file_stem().unwrap().to_str().unwrap())).collect();
+    wanted.sort();
+    wanted
+}
+
+/// Past the test runner, which keeps back what a passing test prints.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}

@@ -1,0 +1,8 @@
+//! What it shares with the sandbox's lane.
+
+#[path = "../support/ground.rs"]
+pub(crate) mod ground;
+#[path = "../support/normal.rs"]
+pub(crate) mod normal;
+#[path = "../support/script.rs"]
+pub(crate) mod script;
