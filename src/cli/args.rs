@@ -44,6 +44,12 @@ pub(super) struct Global {
     /// How the result is written
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+    /// Say on standard error every statement and script that is sent
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Append the same, with times, to this file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub log_file: Option<PathBuf>,
     /// Show each router's pgxc_node before and after, as a unified diff
     #[arg(long, global = true)]
     pub diff: bool,

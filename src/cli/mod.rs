@@ -3,15 +3,14 @@
 mod apply;
 mod args;
 mod demo;
-
 mod exit;
 mod failure;
 mod interrupt;
+mod log;
 mod look;
 mod outcome;
 mod plan;
 mod sandbox;
-
 mod schema;
 mod show;
 mod status;
@@ -33,6 +32,10 @@ pub fn main() -> ExitCode {
         Err(error) => return usage(&error).into(),
     };
     terminal::choose_color(cli.global.color);
+    if let Err(failure) = log::start(cli.global.verbose, cli.global.log_file.as_deref()) {
+        terminal::failure(&failure);
+        return failure.exit.into();
+    }
     let changes = matches!(cli.command, args::Command::Apply(_) | args::Command::Demo(_));
     match run(cli) {
         Ok(exit) => told(exit, changes).into(),

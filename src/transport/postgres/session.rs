@@ -128,10 +128,16 @@ impl Session {
         if let Some(error) = self.ended.get() {
             return Err(error.clone());
         }
+        let begun = Instant::now();
         let answer = match timeout_at(deadline, self.collect(sql)).await {
             Ok(answer) => answer,
             Err(_) => Err(SqlError::TimedOut { at: self.at.clone(), limit }),
         };
+        let took = begun.elapsed();
+        match &answer {
+            Ok(rows) => tracing::debug!(at = %self.at, %sql, rows = rows.len(), ?took, "asked"),
+            Err(error) => tracing::debug!(at = %self.at, %sql, %error, ?took, "asked"),
+        }
         if let Some(error) = answer.as_ref().err().filter(|error| error.ends_session()) {
             let _ = self.ended.set(error.clone());
         }

@@ -97,6 +97,11 @@ impl Shells {
         let started = shell.start(server, script, Run::Within(limit), limit).await?;
         let left = limit.saturating_sub(begun.elapsed());
         let result = started.finish(server, script, left).await;
+        let took = begun.elapsed();
+        match &result {
+            Ok(output) => tracing::debug!(%server, script, status = output.status, ?took, "ran"),
+            Err(error) => tracing::debug!(%server, script, %error, ?took, "ran"),
+        }
         match result {
             Err(error) if error.is_outcome_unknown() => {
                 if let Via::Ssh(connection) = &shell.via {
