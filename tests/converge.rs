@@ -75,7 +75,7 @@ fn happen(place: &Place, happening: &Happening) {
             let mut run = place.otb(APPLY).line("--timeout 700ms").start();
             run.until_said(moment);
             std::thread::sleep(std::time::Duration::from_millis(*wait));
-            run.signal("KILL");
+            run.signal(limited::Signal::KILL);
             run.wait();
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::limited::Running;
+use crate::limited::{Running, Signal};
 use crate::place::Place;
 
 /// A sandbox whose dn01 shall move to s47.
@@ -59,7 +59,7 @@ fn who_waits_for_the_lock_gets_it_or_may_be_interrupted() {
     let second = place.otb("apply --auto-approve --lock-timeout 30s").start();
     let mut third = place.otb("apply --auto-approve --lock-timeout 30s").start();
     pause(700);
-    third.signal("INT");
+    third.signal(Signal::INT);
     let third = third.wait();
     assert!([130, 3].contains(&third.code), "{third:?}");
     first.wait().ends(0);
@@ -73,7 +73,7 @@ fn who_waits_for_the_lock_gets_it_or_may_be_interrupted() {
 fn an_interrupt_before_approval() {
     let place = moving("");
     let before = place.state();
-    for signal in ["INT", "TERM"] {
+    for signal in [Signal::INT, Signal::TERM] {
         let mut run = place.otb("apply").stdin(b"").start();
         run.until_said("Only `yes`");
         run.signal(signal);
@@ -89,7 +89,7 @@ fn an_interrupt_while_looking() {
     let before = place.state();
     let mut run = place.otb("apply --auto-approve --timeout 20s").start();
     pause(1000);
-    run.signal("INT");
+    run.signal(Signal::INT);
     let ended = run.wait();
     ended.fails(130, &["interrupted, nothing was changed"]);
     assert!(ended.took < Duration::from_secs(5), "{ended:?}");
@@ -100,7 +100,7 @@ fn an_interrupt_while_looking() {
 fn an_interrupt_inside_the_write_gap() {
     let place = moving("");
     let mut run = stuck(&place);
-    run.signal("INT");
+    run.signal(Signal::INT);
     let ended = run.wait();
     let state = place.state();
     match ended.code {
@@ -137,7 +137,7 @@ fn interrupted_at_ten_moments_it_leaves_what_its_exit_code_says() {
         let before = place.state();
         let mut run = place.otb("apply --auto-approve").start();
         run.until_said(moment);
-        run.signal("INT");
+        run.signal(Signal::INT);
         let ended = run.wait();
         match ended.code {
             130 => assert_eq!(place.state(), before, "{moment}: {ended:?}"),
@@ -160,7 +160,7 @@ fn killed_at_ten_moments_it_converges() {
         run.until_said(moment);
         // As soon as that was said, or in the middle of what follows.
         pause(if number % 2 == 0 { 8 } else { 0 });
-        run.signal("KILL");
+        run.signal(Signal::KILL);
         let killed = run.wait();
         let plan = place.otb("plan --detailed-exitcode").run();
         assert!([0, 2].contains(&plan.code), "{plan:?}");

@@ -7,6 +7,8 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+pub(crate) use rustix::process::Signal;
+
 /// How long otb may take in a test unless it says otherwise.
 const LIMIT: Duration = Duration::from_secs(40);
 
@@ -103,12 +105,11 @@ impl Otb {
 }
 
 impl Running {
-    /// Sends a signal, as kill(1) would, unless it has ended.
-    pub(crate) fn signal(&mut self, name: &str) {
+    /// Sends a signal unless it has ended.
+    pub(crate) fn signal(&mut self, signal: Signal) {
         // Not waited for yet, its number is still its own.
         if self.child.try_wait().unwrap().is_none() {
-            let pid = self.child.id().to_string();
-            assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+            rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).unwrap();
         }
     }
 

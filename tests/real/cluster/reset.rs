@@ -100,7 +100,7 @@ impl Real {
             }
             std::thread::sleep(Duration::from_millis(200));
         }
-        eprintln!("{} does not stream from {wanted}", standby.id);
+        crate::say(&format!("{} does not stream from {wanted}", standby.id));
         false
     }
 
