@@ -7,6 +7,7 @@
 mod cluster;
 mod rows;
 mod support;
+mod writer;
 
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};

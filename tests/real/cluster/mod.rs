@@ -43,6 +43,14 @@ impl Real {
         real
     }
 
+    pub(crate) fn hands(&self) -> &Hands {
+        &self.hands
+    }
+
+    pub(crate) fn user(&self) -> &str {
+        self.hands.user()
+    }
+
     pub(crate) fn instance(&self, id: &str) -> &Instance {
         let id = InstanceId::try_from(id.to_owned()).unwrap();
         self.cluster.instance(&id).unwrap_or_else(|| panic!("no instance {id}"))

@@ -90,18 +90,27 @@ impl Real {
     }
 
     fn streams(&self, standby: &Instance, master: &Instance) -> bool {
-        let wanted = format!("host={} port={}", master.endpoint.host, master.endpoint.port);
+        let upstream = format!("host={} ", master.endpoint.host);
         let begun = Instant::now();
         while begun.elapsed() < STREAMS {
-            let row =
-                self.ask(standby, "select status || ' ' || conninfo from pg_stat_wal_receiver").unwrap_or_default();
-            if row.starts_with("streaming") && row.contains(&format!("host={}", master.endpoint.host)) {
+            let row = self.ask(standby, "select status || ' ' || conninfo || ' ' from pg_stat_wal_receiver");
+            if row.is_some_and(|row| row.starts_with("streaming") && row.contains(&upstream)) {
                 return true;
             }
             std::thread::sleep(Duration::from_millis(200));
         }
-        crate::say(&format!("{} does not stream from {wanted}", standby.id));
         false
+    }
+
+    /// Tells every router, of a node that moved the new master, where its master is now.
+    pub(crate) fn lead_to(&self, master: &Instance) {
+        let others = self.masters().into_iter().filter(|router| router.id.node != master.id.node);
+        let routers: Vec<&Instance> = others.chain([master]).collect();
+        let at = &master.endpoint;
+        side_by_side(&routers, |router| {
+            self.tell(router, &format!("alter node {} with (host='{}',port={})", master.id.node, at.host, at.port));
+            self.tell(router, "select pgxc_pool_reload()");
+        });
     }
 
     fn put_routes_back(&self, router: &Instance, masters: &[&Instance]) {

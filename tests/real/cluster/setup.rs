@@ -106,7 +106,7 @@ impl Real {
     }
 
     /// Copies `master` into the standby's directory, whatever was there, and starts it.
-    pub(super) fn make_standby(&self, standby: &Instance, master: &Instance) {
+    pub(crate) fn make_standby(&self, standby: &Instance, master: &Instance) {
         super::Hands::kill(standby.data.as_ref());
         let (data, user, at) = (&standby.data, self.hands.user(), &master.endpoint);
         let (host, port) = (&at.host, at.port);
@@ -143,7 +143,7 @@ impl Real {
     }
 
     /// Runs a statement that must succeed.
-    pub(super) fn tell(&self, instance: &Instance, statement: &str) {
+    pub(crate) fn tell(&self, instance: &Instance, statement: &str) {
         let ran = self.psql(instance, statement);
         assert_eq!(ran.code, 0, "{}: {statement}\n{}", instance.id, ran.stderr);
     }
