@@ -216,12 +216,23 @@ impl<'a> Run<'a> {
             let promotion = steps.iter().find(|step| step.point_of_no_return);
             let outcome = promotion.and_then(|step| self.record.outcomes.get(&step.id)).map(|(outcome, _)| outcome);
             // A promotion that may have happened is never undone: two masters would be the price.
-            if !matches!(outcome, Some(Outcome::Skipped { .. })) && !promotion_never_sent(outcome) {
+            let never_sent = matches!(outcome, Some(Outcome::Skipped { .. })) || promotion_never_sent(outcome);
+            if !never_sent && !self.died_as_standby(promotion, outcome).await {
                 continue;
             }
             for step in steps.iter().rev() {
                 self.take_back_step(step).await;
             }
+        }
+    }
+
+    /// Whether the promotion killed its standby before it was a master, so that nobody can have written to it.
+    async fn died_as_standby(&self, promotion: Option<&&Step>, outcome: Option<&Outcome>) -> bool {
+        match (promotion, outcome) {
+            (Some(step), Some(Outcome::NotDone { .. })) => {
+                takeback::died_as_standby(step.action.target(), &self.field).await
+            }
+            _ => false,
         }
     }
 

@@ -8,7 +8,7 @@ use super::event::Outcome;
 use super::field::Field;
 use crate::dialect::command::{self, Patience};
 use crate::dialect::{self, Command};
-use crate::model::{Condition, InstanceId, Role};
+use crate::model::{Condition, ControlState, InstanceId, Role};
 use crate::plan::{Action, Step};
 
 /// How long the old master may take to serve again.
@@ -38,6 +38,16 @@ pub(super) async fn take_back(step: &Step, field: &Field<'_>) -> Option<Result<(
         | Action::Reroute { .. }
         | Action::Rejoin { .. } => None,
     }
+}
+
+/// Whether `instance` is stopped and its control file says that it never left recovery. A promotion that cannot
+/// write recovery.conf ends like that (field notes, section 6): the old master is then the only copy that can
+/// serve, and nothing was written anywhere else.
+pub(super) async fn died_as_standby(instance: &InstanceId, field: &Field<'_>) -> bool {
+    let stopped = Condition::Stopped { instance: instance.clone() };
+    let state = condition::control(instance, field).await.map(|control| control.state);
+    let in_recovery = matches!(state, Ok(ControlState::InArchiveRecovery | ControlState::ShutDownInRecovery));
+    in_recovery && condition::check(&stopped, field).await == Found::Holds
 }
 
 async fn remove_staged(instance: &InstanceId, field: &Field<'_>) -> Result<(), String> {

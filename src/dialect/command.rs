@@ -158,6 +158,7 @@ pub(crate) mod tests {
             checkpoint_timeline: Timeline(2),
             checkpoint: Lsn(0x30_088F8),
             redo: Lsn(0x30_088F8),
+            wal_segment_bytes: 16 << 20,
         };
         for (command, text) in [
             (stop(&dn, Patience(60)), "pg_ctl -Z datanode -D '/data/dn 01' stop -m fast -w -t 60"),

@@ -28,22 +28,38 @@ pub fn read_control(text: &str) -> Result<Control, String> {
         checkpoint_timeline: Timeline(timeline),
         checkpoint: value("Latest checkpoint location")?.parse()?,
         redo: value("Latest checkpoint's REDO location")?.parse()?,
+        wal_segment_bytes: number("Bytes per WAL segment")?,
     })
 }
 
-/// Reads the line by which pg_waldump says that the WAL ends, `… error in WAL record at X: … at Y…`: Y is where
-/// the next record would begin. Everything else (a missing file, a time-out) is an error.
-pub fn read_end_of_wal(text: &str) -> Result<Lsn, String> {
+/// Reads the line by which pg_waldump says that the WAL ends: where the next record would begin, as far as it
+/// tells. Everything else (a time-out, a redo point that is not there) is an error.
+///
+/// - `… error in WAL record at X: … at Y…`: Y.
+/// - The same without a Y, where a page or a recycled file holds no WAL: just beyond X, the last record that is
+///   whole. Whoever has replayed further than X has all of it.
+/// - `could not find file "…"`: the file before is full (a base backup switches WAL files, seen live), and the
+///   missing one was never begun.
+pub fn read_end_of_wal(text: &str, control: &Control) -> Result<Lsn, String> {
     let unclear = || format!("pg_waldump said {:?}", super::shown(text));
+    if let Some((_, rest)) = text.split_once("could not find file \"") {
+        return begin_of_file(rest, control).filter(|begin| *begin > control.redo).ok_or_else(unclear);
+    }
     let (_, after) = text.split_once("error in WAL record at ").ok_or_else(unclear)?;
     let (last, reason) = after.split_once(": ").ok_or_else(unclear)?;
     let last: Lsn = last.trim().parse().map_err(|_| unclear())?;
-    let end = reason
-        .match_indices(" at ")
-        .filter_map(|(at, word)| leading_lsn(&reason[at + word.len()..]))
-        .last()
-        .ok_or_else(unclear)?;
+    let ends = reason.match_indices(" at ").filter_map(|(at, word)| leading_lsn(&reason[at + word.len()..]));
+    let end = ends.last().unwrap_or(Lsn(last.0.saturating_add(1)));
     if end < last { Err(unclear()) } else { Ok(end) }
+}
+
+/// Where the WAL file begins whose name `text` begins with: timeline, and number in two parts. Only where reading
+/// began on that timeline's own redo point: else its first file may be the one that is missing.
+fn begin_of_file(text: &str, control: &Control) -> Option<Lsn> {
+    let part = |n: usize| u64::from_str_radix(text.get(n * 8..n * 8 + 8)?, 16).ok();
+    let (timeline, high, low) = (part(0)?, part(1)?, part(2)?);
+    let is_its_own = timeline == u64::from(control.timeline.0) && control.timeline == control.checkpoint_timeline;
+    is_its_own.then(|| Lsn((high << 32) | (low * u64::from(control.wal_segment_bytes))))
 }
 
 fn leading_lsn(text: &str) -> Option<Lsn> {
@@ -77,6 +93,7 @@ Latest checkpoint's latestGTS:1413972021
 Time of latest checkpoint:            Sun Nov 22 19:31:29 2026
 Minimum recovery ending location:     0/0
 Min recovery ending loc's timeline:   0
+Bytes per WAL segment:                16777216
 ";
 
     #[test]
@@ -91,6 +108,7 @@ Min recovery ending loc's timeline:   0
                 checkpoint_timeline: Timeline(1),
                 checkpoint: Lsn(0x0300_88F8),
                 redo: Lsn(0x0300_88F8),
+                wal_segment_bytes: 16 << 20,
             }
         );
     }
@@ -118,6 +136,7 @@ Min recovery ending loc's timeline:   0
 
     #[test]
     fn the_end_of_wal() {
+        let control = read_control(STOPPED).unwrap();
         for (text, end) in [
             (
                 "pg_waldump: FATAL:  error in WAL record at 0/2065FF0: invalid record length at 0/2066040: wanted 24, got 0",
@@ -127,23 +146,32 @@ Min recovery ending loc's timeline:   0
                 "pg_waldump: FATAL:  error in WAL record at 0/30088F8: record with incorrect prev-link 0/1 at 0/3008978\n",
                 Some("0/3008978"),
             ),
-            ("pg_waldump: FATAL:  could not find file \"000000010000000000000004\": No such file or directory", None),
+            (
+                "pg_waldump: FATAL:  could not find file \"000000010000000000000004\": No such file or directory",
+                Some("0/4000000"),
+            ),
+            // The file of the redo point itself, and one of another timeline.
+            ("pg_waldump: FATAL:  could not find file \"000000010000000000000003\": No such file or directory", None),
+            ("pg_waldump: FATAL:  could not find file \"000000020000000000000004\": No such file or directory", None),
+            ("pg_waldump: FATAL:  could not find file \"00000\"", None),
             (
                 "pg_waldump: FATAL:  error in WAL record at 0/5: unexpected pageaddr 0/1 in log segment 0, offset 0",
-                None,
+                Some("0/6"),
             ),
             ("pg_waldump: FATAL:  error in WAL record at 0/5: invalid record length at 0/4", None),
             ("", None),
         ] {
-            assert_eq!(read_end_of_wal(text).ok().map(|lsn| lsn.to_string()).as_deref(), end, "{text}");
+            assert_eq!(read_end_of_wal(text, &control).ok().map(|lsn| lsn.to_string()).as_deref(), end, "{text}");
         }
     }
 
     proptest! {
         #[test]
         fn any_text_is_read_or_refused(text in ".{0,80}") {
-            let _ = (read_control(&text), read_end_of_wal(&text));
-            let _ = read_end_of_wal(&format!("error in WAL record at 0/1: {text}"));
+            let control = read_control(STOPPED).unwrap();
+            let _ = (read_control(&text), read_end_of_wal(&text, &control));
+            let _ = read_end_of_wal(&format!("error in WAL record at 0/1: {text}"), &control);
+            let _ = read_end_of_wal(&format!("could not find file \"{text}"), &control);
         }
 
         #[test]

@@ -32,6 +32,9 @@ pub struct InstanceFacts {
     pub timeline: Fact<Timeline>,
     /// Where its timeline's ancestors ended (pg_wal/NNNNNNNN.history), asked of masters over the shell.
     pub history: Fact<Vec<TimelineSwitch>>,
+    /// The highest timeline that pg_wal has a history file of; the first has none. A promotion that died has left
+    /// one of a timeline that nobody lives on.
+    pub newest_history: Fact<Timeline>,
     /// The end of the WAL it holds: a master's insert position, a standby's replay position, of a stopped
     /// instance the end of its last valid record.
     pub wal_end: Fact<Lsn>,
@@ -65,6 +68,7 @@ impl InstanceFacts {
             system_id: no(kind, why),
             timeline: no(kind, why),
             history: no(kind, why),
+            newest_history: no(kind, why),
             wal_end: no(kind, why),
             started: no(kind, why),
             standby: no(kind, why),
@@ -203,6 +207,8 @@ pub struct Control {
     pub checkpoint_timeline: Timeline,
     pub checkpoint: Lsn,
     pub redo: Lsn,
+    /// Size of one WAL file.
+    pub wal_segment_bytes: u32,
 }
 
 /// "Database cluster state" of pg_controldata.

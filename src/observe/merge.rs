@@ -38,6 +38,8 @@ pub(super) fn merge(mut facts: InstanceFacts, probe: Probe) -> InstanceFacts {
         ),
         Fact::Unknown(ref unknown) => Fact::Unknown(unknown.clone()),
     };
+    // Whoever could look at the directory has seen all of its history files.
+    facts.newest_history = probe.data_dir.map(|_| probe.histories.keys().next_back().copied().unwrap_or(Timeline(1)));
     facts.control = probe.control;
     facts.data_dir = probe.data_dir;
     facts
@@ -78,6 +80,7 @@ mod tests {
                 checkpoint_timeline: Timeline(2),
                 checkpoint: Lsn(1),
                 redo: Lsn(1),
+                wal_segment_bytes: 16 << 20,
             }),
             data_dir: Fact::Known(DataDir { present: true, recovery_conf: None, free_bytes: None }),
             histories: std::collections::BTreeMap::new(),

@@ -38,7 +38,7 @@ pub(super) async fn wal_end(
     let seconds = u32::try_from(limits.shell.as_secs()).unwrap_or(u32::MAX).max(2) - 1;
     let script = Script::at(instance).then(&end_of_wal(instance, control, Patience(seconds)));
     let read = match outside.shells.run(&instance.id.server, script.as_str(), limits.shell).await {
-        Ok(output) => read_end_of_wal(&output.stdout)
+        Ok(output) => read_end_of_wal(&output.stdout, control)
             .map_or_else(|why| Fact::unknown(UnknownKind::Unreadable, shown(&why)), Fact::Known),
         Err(error) => Fact::Unknown(error.unknown()),
     };

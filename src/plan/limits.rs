@@ -20,7 +20,7 @@ pub(super) fn of(action: &Action) -> Duration {
         Action::Rejoin { method, .. } => match method {
             RejoinMethod::Reconnect => 60,
             RejoinMethod::InPlace | RejoinMethod::Repoint => 300,
-            RejoinMethod::BaseBackup => 24 * 3600,
+            RejoinMethod::BaseBackup | RejoinMethod::Replace => 24 * 3600,
         },
     })
 }

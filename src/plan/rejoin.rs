@@ -27,7 +27,7 @@ pub(crate) fn decide(
         return Rejoin::Unclear { why: format!("{instance} was not looked at") };
     };
     if facts.is_running(Role::Standby) {
-        return running_standby(facts, &master.endpoint, situation);
+        return running_standby(facts, &master.endpoint, seen.instances.get(&master.id), situation);
     }
     if facts.is_running(Role::Master) {
         return running_master(policy);
@@ -49,7 +49,12 @@ fn running_master(policy: OldMaster) -> Rejoin {
     }
 }
 
-fn running_standby(facts: &InstanceFacts, master: &Endpoint, situation: &Situation) -> Rejoin {
+fn running_standby(
+    facts: &InstanceFacts,
+    master: &Endpoint,
+    its_facts: Option<&InstanceFacts>,
+    situation: &Situation,
+) -> Rejoin {
     let Some(standby) = facts.standby.known() else {
         let why = facts.standby.reason().map_or_else(String::new, ToString::to_string);
         return Rejoin::Unclear { why: format!("its replication could not be read: {why}") };
@@ -61,6 +66,9 @@ fn running_standby(facts: &InstanceFacts, master: &Endpoint, situation: &Situati
     }
     if follows && (standby.streaming || *situation != Situation::Right) {
         return Rejoin::NotNeeded;
+    }
+    if let Some(dead) = dead_timeline(facts, its_facts) {
+        return Rejoin::By { method: RejoinMethod::Replace, because: dead };
     }
     let upstream = standby.upstream.as_ref().map_or_else(|| "nobody".to_owned(), ToString::to_string);
     let because = if follows {
@@ -78,6 +86,9 @@ fn stopped(instance: &InstanceId, facts: &InstanceFacts, master: Option<&Instanc
     };
     let state = control.state.words();
     let by = |method, because: String| Rejoin::By { method, because };
+    if let Some(dead) = dead_timeline(facts, master) {
+        return by(RejoinMethod::BaseBackup, dead);
+    }
     match control.state {
         ControlState::ShutDownInRecovery | ControlState::InArchiveRecovery | ControlState::ShutDown
             if is_prefix(facts, master) =>
@@ -95,6 +106,14 @@ fn stopped(instance: &InstanceId, facts: &InstanceFacts, master: Option<&Instanc
             by(RejoinMethod::BaseBackup, format!("it crashed ({state}): its WAL may have left the master's history"))
         }
     }
+}
+
+/// A copy that knows a timeline beyond the running master's looks for it there and never streams ("highest
+/// timeline of the primary is behind recovery timeline", seen live after a promotion that died).
+fn dead_timeline(facts: &InstanceFacts, master: Option<&InstanceFacts>) -> Option<String> {
+    let master = master.filter(|master| master.is_running(Role::Master))?;
+    let (newest, theirs) = (facts.newest_history.known()?, master.timeline.known()?);
+    (newest > theirs).then(|| format!("its pg_wal knows timeline {newest}, which the master never reached"))
 }
 
 /// Whether the WAL of a stopped copy is a prefix of the master's: same timeline and not beyond the master's

@@ -107,6 +107,8 @@ pub enum RejoinMethod {
     Reconnect,
     /// It runs as a standby of somebody else: recovery.conf and a restart.
     Repoint,
+    /// It runs as a standby and cannot follow: stopped, then as `BaseBackup`.
+    Replace,
     /// pg_basebackup into a fresh directory; the old one is kept aside. Never pg_rewind, which destroys an
     /// OpenTenBase datanode.
     BaseBackup,

@@ -266,7 +266,7 @@ impl StepList<'_> {
             let stopped = Condition::Stopped { instance: id.clone() };
             let before = match rejoin.method {
                 RejoinMethod::InPlace | RejoinMethod::BaseBackup => vec![stopped, runs(&upstream, Role::Master)],
-                RejoinMethod::Reconnect | RejoinMethod::Repoint => {
+                RejoinMethod::Reconnect | RejoinMethod::Repoint | RejoinMethod::Replace => {
                     vec![runs(id, Role::Standby), runs(&upstream, Role::Master)]
                 }
             };
@@ -282,6 +282,7 @@ impl StepList<'_> {
                         "It looks for its master every few seconds: done is when it streams again."
                     }
                     RejoinMethod::Repoint => "It runs as a standby, but not of the declared master.",
+                    RejoinMethod::Replace => "It runs but can never follow the master: only a fresh copy can.",
                     RejoinMethod::BaseBackup => {
                         "Its WAL may have left the master's history: only a fresh copy is safe."
                     }

@@ -63,9 +63,10 @@ fn rejoin(target: &Instance, upstream: Option<&Instance>, method: RejoinMethod, 
         RejoinMethod::Reconnect => vec![sql(target, &query::receiver())],
         RejoinMethod::InPlace => vec![write, start],
         RejoinMethod::Repoint => vec![write, shell(target, &command::stop(target, limits::START.into())), start],
-        RejoinMethod::BaseBackup => {
-            let commands = dialect::rebuild(target, &upstream.endpoint, user, "");
-            commands.iter().map(|command| shell(target, command)).chain([start]).collect()
+        RejoinMethod::BaseBackup | RejoinMethod::Replace => {
+            let stop = (method == RejoinMethod::Replace).then(|| command::stop(target, limits::START.into()));
+            let commands = stop.into_iter().chain(dialect::rebuild(target, &upstream.endpoint, user, ""));
+            commands.map(|command| shell(target, &command)).chain([start]).collect()
         }
     }
 }

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod cluster;
+mod mishaps;
 mod rows;
 mod support;
 mod writer;
@@ -15,6 +16,13 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use cluster::Real;
+
+/// What is told here and in no scenario.
+const PARTS: [(&str, fn(&Real)); 3] = [
+    ("otb_killed", mishaps::otb_killed),
+    ("promotion_kills_the_standby", mishaps::promotion_kills_the_standby),
+    ("rows", rows::none_is_lost),
+];
 
 /// Everything on one cluster, one after the other: setting one up takes about a minute.
 #[test]
@@ -36,8 +44,11 @@ fn everything_on_real_processes() {
         check(&name, &mut failed, || support::script::run(&path, &real));
         real.reset();
     }
-    if wanted("rows") {
-        check("rows", &mut failed, || rows::none_is_lost(&real));
+    for (name, part) in PARTS {
+        if wanted(name) {
+            check(name, &mut failed, || part(&real));
+            real.reset();
+        }
     }
     say(&format!("real lane: done after {:.0} s", begun.elapsed().as_secs_f64()));
     assert!(failed.is_empty(), "failed on real processes: {}", failed.join(", "));

@@ -27,10 +27,11 @@ pub(super) async fn rejoin(
         RejoinMethod::Reconnect => Vec::new(),
         RejoinMethod::InPlace => vec![write, start],
         RejoinMethod::Repoint => vec![write, command::stop(instance, Patience::from(START)), start],
-        RejoinMethod::BaseBackup => {
+        RejoinMethod::BaseBackup | RejoinMethod::Replace => {
             let master = field.instance(upstream)?;
             let copy = dialect::rebuild(instance, &master.endpoint, &field.cluster.connection.user, &text);
-            copy.into_iter().chain([start]).collect()
+            let stop = (method == RejoinMethod::Replace).then(|| command::stop(instance, Patience::from(START)));
+            stop.into_iter().chain(copy).chain([start]).collect()
         }
     };
     field.forget(id).await;

@@ -2,7 +2,7 @@
 
 use super::seed::{cluster, fence, healthy, id, make_plan, perform, stop};
 use crate::model::*;
-use crate::plan::{Action, ChangeKind, CheckCode, Plan, Verdict};
+use crate::plan::{Action, ChangeKind, CheckCode, Plan, RejoinMethod, Verdict};
 
 fn verbs(plan: &Plan) -> Vec<String> {
     plan.steps.iter().map(|step| step.id.to_string()).collect()
@@ -56,6 +56,24 @@ fn a_switchover_stops_catches_up_promotes_reroutes_reloads_proves_rejoins() {
 }
 
 #[test]
+fn a_copy_that_knows_a_timeline_of_nobody_is_copied_anew() {
+    let declared = cluster("s29");
+    let method = |plan: &Plan| match plan.steps.last().map(|step| step.action.clone()) {
+        Some(Action::Rejoin { method, .. }) => Some(method),
+        _ => None,
+    };
+    let mut seen = healthy(&declared);
+    let standby = seen.instances.get_mut(&id("dn01@s47")).unwrap();
+    standby.newest_history = Fact::Known(Timeline(2));
+    if let Fact::Known(facts) = &mut standby.standby {
+        facts.streaming = false;
+    }
+    assert_eq!(method(&make_plan(&declared, &seen)), Some(RejoinMethod::Replace));
+    stop(&mut seen, "dn01@s47", ControlState::InArchiveRecovery);
+    assert_eq!(method(&make_plan(&declared, &seen)), Some(RejoinMethod::BaseBackup));
+}
+
+#[test]
 fn a_node_with_both_copies_down_may_be_started_though_its_routes_cannot_be_read() {
     let declared = cluster("s29");
     let mut seen = healthy(&declared);
@@ -78,7 +96,7 @@ fn a_crashed_master_whose_standby_has_everything_fails_over_and_is_rebuilt() {
     assert_eq!(verdict(&plan, "fence:dn01"), Some(Verdict::Pass));
     assert_eq!(verbs(&plan)[..2], ["fence:dn01@s29", "promote:dn01@s47"]);
     let rejoin = plan.steps.last().unwrap();
-    assert!(matches!(&rejoin.action, Action::Rejoin { method: crate::plan::RejoinMethod::BaseBackup, .. }));
+    assert!(matches!(&rejoin.action, Action::Rejoin { method: RejoinMethod::BaseBackup, .. }));
 }
 
 #[test]

@@ -80,6 +80,7 @@ fn running(live: &Cluster, node: &Node, instance: &Instance, role: Role) -> Inst
     facts.timeline = Fact::Known(Timeline(1));
     facts.wal_end = Fact::Known(Lsn(1000));
     facts.history = Fact::Known(Vec::new());
+    facts.newest_history = Fact::Known(Timeline(1));
     facts.routes = Fact::Known(routes(live));
     facts.pool_agrees = Fact::Known(true);
     let upstream = node.master_instance().unwrap().endpoint.clone();
@@ -147,6 +148,7 @@ pub(super) fn stop(seen: &mut Observation, at: &str, state: ControlState) {
         checkpoint_timeline: *facts.timeline.known().unwrap(),
         checkpoint: end,
         redo: end,
+        wal_segment_bytes: 16 << 20,
     });
 }
 

@@ -90,6 +90,9 @@ fn remaining(out: &mut String, left: &Plan) {
 fn next(end: End, left: &Plan) -> Option<&'static str> {
     match end {
         End::Done if left.changes.is_empty() => None,
+        End::Done | End::PartWay if left.is_refused() => {
+            Some("otb plan says what stands in the way; once that is mended, otb apply goes on")
+        }
         End::Done | End::PartWay => Some("otb apply goes on from here; otb plan shows the rest first"),
         End::NothingDone | End::RolledBack => Some("mend what failed, then otb plan"),
         End::Interrupted => Some("otb plan"),
