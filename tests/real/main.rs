@@ -17,8 +17,11 @@ use std::time::Instant;
 
 use cluster::Real;
 
+/// A named part of the lane.
+type Part = (&'static str, fn(&Real));
+
 /// What is told here and in no scenario.
-const PARTS: [(&str, fn(&Real)); 3] = [
+const PARTS: [Part; 3] = [
     ("otb_killed", mishaps::otb_killed),
     ("promotion_kills_the_standby", mishaps::promotion_kills_the_standby),
     ("rows", rows::none_is_lost),
