@@ -24,6 +24,7 @@ Latest checkpoint location:           0/30088F8
 Latest checkpoint's REDO location:    0/30088F0
 Latest checkpoint's TimeLineID:       1
 Min recovery ending loc's timeline:   0
+Bytes per WAL segment:                16777216
 ";
 
 #[cfg(test)]
