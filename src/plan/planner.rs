@@ -49,7 +49,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
         checks,
         waivers: used(input.waivers, &unused),
         looked_at: looked_at(seen, &views),
-        unseen: unseen(cluster, seen, &|name| input.in_scope(name)),
+        unseen: unseen(cluster, seen, &views, &|name| input.in_scope(name)),
     }
 }
 
@@ -78,7 +78,12 @@ fn looked_at(seen: &Observation, views: &[RouterView<'_>]) -> LookedAt {
 }
 
 /// What matters and is not known: one entry per instance and fact.
-fn unseen(cluster: &Cluster, seen: &Observation, in_scope: &dyn Fn(&NodeName) -> bool) -> Vec<Unseen> {
+fn unseen(
+    cluster: &Cluster,
+    seen: &Observation,
+    views: &[RouterView<'_>],
+    in_scope: &dyn Fn(&NodeName) -> bool,
+) -> Vec<Unseen> {
     let mut list = Vec::new();
     for node in cluster.nodes.values() {
         for instance in node.instances.values().filter(|_| in_scope(&node.name)) {
@@ -87,7 +92,7 @@ fn unseen(cluster: &Cluster, seen: &Observation, in_scope: &dyn Fn(&NodeName) ->
             }
         }
     }
-    for view in routes::routers(cluster, seen) {
+    for view in views {
         if let Fact::Unknown(why) = &view.table
             && !list.iter().any(|entry: &Unseen| entry.instance == view.router)
         {

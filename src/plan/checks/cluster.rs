@@ -4,7 +4,7 @@ use super::Finding;
 use crate::model::{Cluster, Fact, InstanceId, Node, NodeKind, Observation, Role};
 use crate::plan::check::{Check, CheckCode};
 use crate::plan::routes::RouterView;
-use crate::plan::situation::{Situation, diagnose};
+use crate::plan::situation::{Situation, diagnose, running_masters};
 
 /// Every router must be readable, complete, and able to commit an ALTER NODE.
 pub(crate) fn for_routers(cluster: &Cluster, seen: &Observation, routers: &[RouterView<'_>]) -> Vec<Check> {
@@ -52,14 +52,8 @@ fn strangers(router: &RouterView<'_>, cluster: &Cluster) -> Option<Check> {
 
 fn gtm(node: &Node, seen: &Observation) -> Finding {
     let declared = node.master_id();
-    let masters: Vec<&InstanceId> = node
-        .instances
-        .values()
-        .filter(|instance| seen.instances.get(&instance.id).is_some_and(|facts| facts.is_running(Role::Master)))
-        .map(|instance| &instance.id)
-        .collect();
+    let masters = running_masters(node, seen);
     match masters.as_slice() {
-        [only] if **only == declared => Finding::pass(format!("{only} is the active GTM")),
         [only] => Finding::pass(format!("{only} is the active GTM")),
         [] => {
             let why = seen
