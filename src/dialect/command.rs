@@ -74,6 +74,8 @@ pub fn controldata(instance: &Instance) -> Command {
 
 /// Reads a stopped server's WAL from its last redo point to where it ends, and prints pg_waldump's last words,
 /// which say where that is. The filter (a transaction number nobody has) keeps it from printing the records.
+/// Where the last words tell of a page and not of a position, the last whole record is printed below them: its
+/// length says where it ends.
 ///
 /// Until the first checkpoint after a promotion the redo point lies on the timeline before: in WAL files that
 /// the last timeline does not have. There reading begins where that timeline does, which is the last thing its
@@ -87,11 +89,11 @@ pub fn end_of_wal(instance: &Instance, control: &Control, patience: Patience) ->
         let look = format!("begin=$(tail -n 1 {history} 2>/dev/null | cut -f 2); ");
         (look, format!("\"${{begin:-{}}}\"", control.redo))
     };
+    let read = format!("timeout -k 1 {} pg_waldump -p {} -t {}", patience.0, quote(&wal), control.timeline);
     Command::new(format!(
-        "{look}timeout -k 1 {} pg_waldump -p {} -t {} -s {begin} -x 4294967295 2>&1 | tail -n 1",
-        patience.0,
-        quote(&wal),
-        control.timeline,
+        "{look}words=$({read} -s {begin} -x 4294967295 2>&1 | tail -n 1); echo \"$words\"; \
+         case $words in *'error in WAL record at '*' in log segment '*) \
+         last=${{words#*record at }}; {read} -s \"${{last%%:*}}\" -n 1 2>&1;; esac"
     ))
 }
 
@@ -173,7 +175,10 @@ pub(crate) mod tests {
             (controldata(&dn), "pg_controldata '/data/dn 01'"),
             (
                 end_of_wal(&dn, &control, Patience(20)),
-                "timeout -k 1 20 pg_waldump -p '/data/dn 01/pg_wal' -t 2 -s 0/30088F8 -x 4294967295 2>&1 | tail -n 1",
+                "words=$(timeout -k 1 20 pg_waldump -p '/data/dn 01/pg_wal' -t 2 -s 0/30088F8 -x 4294967295 2>&1 \
+                 | tail -n 1); echo \"$words\"; \
+                 case $words in *'error in WAL record at '*' in log segment '*) last=${words#*record at }; \
+                 timeout -k 1 20 pg_waldump -p '/data/dn 01/pg_wal' -t 2 -s \"${last%%:*}\" -n 1 2>&1;; esac",
             ),
             (
                 base_backup("/data/new", &dn.endpoint, "otb"),
@@ -189,12 +194,11 @@ pub(crate) mod tests {
             assert_eq!(command.as_str(), text);
         }
         let promoted = Control { timeline: Timeline(10), ..control };
-        assert_eq!(
-            end_of_wal(&dn, &promoted, Patience(20)).as_str(),
+        assert!(end_of_wal(&dn, &promoted, Patience(20)).as_str().starts_with(
             "begin=$(tail -n 1 '/data/dn 01/pg_wal/0000000A.history' 2>/dev/null | cut -f 2); \
-             timeout -k 1 20 pg_waldump -p '/data/dn 01/pg_wal' -t 10 -s \"${begin:-0/30088F8}\" \
-             -x 4294967295 2>&1 | tail -n 1"
-        );
+             words=$(timeout -k 1 20 pg_waldump -p '/data/dn 01/pg_wal' -t 10 -s \"${begin:-0/30088F8}\" \
+             -x 4294967295 2>&1 | tail -n 1); "
+        ));
     }
 
     #[test]

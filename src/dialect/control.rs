@@ -36,8 +36,8 @@ pub fn read_control(text: &str) -> Result<Control, String> {
 /// tells. Everything else (a time-out, a redo point that is not there) is an error.
 ///
 /// - `… error in WAL record at X: … at Y…`: Y.
-/// - The same without a Y, where a page or a recycled file holds no WAL: just beyond X, the last record that is
-///   whole. Whoever has replayed further than X has all of it.
+/// - The same with a page instead of a Y (`unexpected pageaddr … in log segment …`), where a page or a recycled file
+///   holds no WAL: the end of the record at X, the last that is whole, by its length on the line below.
 /// - `could not find file "…"`: the file before is full (a base backup switches WAL files, seen live), and the
 ///   missing one was never begun.
 pub fn read_end_of_wal(text: &str, control: &Control) -> Result<Lsn, String> {
@@ -46,11 +46,43 @@ pub fn read_end_of_wal(text: &str, control: &Control) -> Result<Lsn, String> {
         return begin_of_file(rest, control).filter(|begin| *begin > control.redo).ok_or_else(unclear);
     }
     let (_, after) = text.split_once("error in WAL record at ").ok_or_else(unclear)?;
-    let (last, reason) = after.split_once(": ").ok_or_else(unclear)?;
+    let (last, rest) = after.split_once(": ").ok_or_else(unclear)?;
+    let (reason, below) = rest.split_once('\n').unwrap_or((rest, ""));
     let last: Lsn = last.trim().parse().map_err(|_| unclear())?;
     let ends = reason.match_indices(" at ").filter_map(|(at, word)| leading_lsn(&reason[at + word.len()..]));
-    let end = ends.last().unwrap_or(Lsn(last.0.saturating_add(1)));
+    let end = ends.last().or_else(|| end_of_record(last, total_length(below)?, control)).ok_or_else(unclear)?;
     if end < last { Err(unclear()) } else { Ok(end) }
+}
+
+/// The second number of pg_waldump's `len (rec/tot):     80/   106,`.
+fn total_length(record: &str) -> Option<u64> {
+    let (_, lengths) = record.split_once("len (rec/tot):")?;
+    let (_, total) = lengths.split_once(',')?.0.split_once('/')?;
+    total.trim().parse().ok()
+}
+
+/// XLOG_BLCKSZ of a build as it comes (src/include/pg_config.h).
+const WAL_BLOCK_BYTES: u64 = 8192;
+/// What each block begins with, the first of a file and the others (access/xlog_internal.h).
+const LONG_HEADER_BYTES: u64 = 40;
+const SHORT_HEADER_BYTES: u64 = 24;
+
+/// Where the record at `start` ends, with the headers of the blocks it runs over: the next one would begin there,
+/// at a multiple of 8.
+fn end_of_record(start: Lsn, total: u64, control: &Control) -> Option<Lsn> {
+    let mut at = start.0;
+    let mut left = total;
+    loop {
+        let room = WAL_BLOCK_BYTES - at % WAL_BLOCK_BYTES;
+        if left <= room {
+            return at.checked_add(left)?.checked_next_multiple_of(8).map(Lsn);
+        }
+        left -= room;
+        at = at.checked_add(room)?;
+        let first = at.is_multiple_of(u64::from(control.wal_segment_bytes));
+        let header = if first { LONG_HEADER_BYTES } else { SHORT_HEADER_BYTES };
+        at = at.checked_add(header)?;
+    }
 }
 
 /// Where the WAL file begins whose name `text` begins with: timeline, and number in two parts. Only where reading
@@ -154,9 +186,26 @@ Bytes per WAL segment:                16777216
             ("pg_waldump: FATAL:  could not find file \"000000010000000000000003\": No such file or directory", None),
             ("pg_waldump: FATAL:  could not find file \"000000020000000000000004\": No such file or directory", None),
             ("pg_waldump: FATAL:  could not find file \"00000\"", None),
+            // A page that holds no WAL: by the length of the last record, with the headers of the pages it runs over.
+            (
+                "pg_waldump: FATAL:  error in WAL record at 0/3001F90: unexpected pageaddr 0/1002000 in log segment \
+                 000000010000000000000003, offset 8192\nrmgr: Heap        len (rec/tot):     54/   106, tx:        600, \
+                 lsn: 0/03001F90, prev 0/03001F50, desc: INSERT off 1\n",
+                Some("0/3002000"),
+            ),
+            (
+                "pg_waldump: FATAL:  error in WAL record at 0/3001F90: unexpected pageaddr 0/1002000 in log segment \
+                 000000010000000000000003, offset 16384\nrmgr: Heap        len (rec/tot):     54/   120, tx:        600, ",
+                Some("0/3002020"),
+            ),
+            (
+                "pg_waldump: FATAL:  error in WAL record at 0/3FFFFF0: unexpected pageaddr 0/1002000 in log segment \
+                 000000010000000000000004, offset 8192\nrmgr: Heap        len (rec/tot):     54/  8168, tx:        600, ",
+                Some("0/4002000"),
+            ),
             (
                 "pg_waldump: FATAL:  error in WAL record at 0/5: unexpected pageaddr 0/1 in log segment 0, offset 0",
-                Some("0/6"),
+                None,
             ),
             ("pg_waldump: FATAL:  error in WAL record at 0/5: invalid record length at 0/4", None),
             ("", None),
