@@ -212,10 +212,7 @@ fn still_fits(approved: &Plan, now: &Plan) -> Result<(), Failure> {
     if approved.fingerprint == now.fingerprint && actions(approved) == actions(now) {
         return Ok(());
     }
-    let mut lines = moved(&approved.facts, &now.facts);
-    if lines.is_empty() {
-        lines.push("the same facts call for other steps now".to_owned());
-    }
+    let lines = moved(approved, now);
     let text =
         format!("the plan does not fit the live cluster any more, nothing was changed\n  {}", lines.join("\n  "));
     Err(Failure::new(Exit::Stale, text).hint("look at what moved, then plan again"))

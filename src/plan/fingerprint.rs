@@ -1,13 +1,21 @@
 //! What a saved plan was made from, as a digest: it is applied only while the cluster still is like that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
 use super::document::Plan;
 use super::routes::RouterView;
+use super::step::StepId;
 use crate::model::{Cluster, Fact, InstanceFacts, NodeName, Observation, Process};
+
+/// What a fact is that could not be learned.
+const UNKNOWN: &str = "unknown";
+
+fn table_key(router: impl std::fmt::Display) -> String {
+    format!("{router}: pgxc_node")
+}
 
 /// The stable facts: roles, system identifiers, timelines, and each row that is not as declared. Not LSNs, not
 /// lag. Rows that are as declared follow from the file, so a router that is right is one entry.
@@ -21,10 +29,10 @@ pub(crate) fn facts(cluster: &Cluster, seen: &Observation, routers: &[RouterView
     for router in routers {
         let at = &router.router;
         let Some(_) = router.table.known() else {
-            facts.insert(format!("{at}: pgxc_node"), "unknown".to_owned());
+            facts.insert(table_key(at), UNKNOWN.to_owned());
             continue;
         };
-        facts.insert(format!("{at}: pgxc_node"), format!("{} rows", router.len()));
+        facts.insert(table_key(at), format!("{} rows", router.len()));
         for change in router.changes(cluster) {
             facts.insert(format!("{at}: route to {}", change.node), change.from);
         }
@@ -35,16 +43,16 @@ pub(crate) fn facts(cluster: &Cluster, seen: &Observation, routers: &[RouterView
 fn role(instance: &InstanceFacts) -> String {
     match (&instance.process, &instance.role) {
         (Fact::Known(Process::Stopped), _) => {
-            let state = instance.control.known().map_or("unknown", |control| control.state.words());
+            let state = instance.control.known().map_or(UNKNOWN, |control| control.state.words());
             format!("stopped ({state})")
         }
         (Fact::Known(Process::Running), role) => word(role),
-        (Fact::Unknown(_), _) => "unknown".to_owned(),
+        (Fact::Unknown(_), _) => UNKNOWN.to_owned(),
     }
 }
 
 fn word<T: std::fmt::Display>(fact: &Fact<T>) -> String {
-    fact.known().map_or_else(|| "unknown".to_owned(), ToString::to_string)
+    fact.known().map_or_else(|| UNKNOWN.to_owned(), ToString::to_string)
 }
 
 /// sha256 over the declared cluster and the facts, in hexadecimal.
@@ -68,7 +76,7 @@ pub fn declared_differently(then: &Cluster, now: &Cluster) -> Vec<String> {
     if then.name != now.name {
         lines.push(format!("cluster: the plan is for {}, the file declares {}", then.name, now.name));
     }
-    let names: std::collections::BTreeSet<&NodeName> = then.nodes.keys().chain(now.nodes.keys()).collect();
+    let names: BTreeSet<&NodeName> = then.nodes.keys().chain(now.nodes.keys()).collect();
     for name in names {
         match (then.nodes.get(name), now.nodes.get(name)) {
             (Some(a), Some(b)) if a.master != b.master => {
@@ -86,16 +94,67 @@ pub fn declared_differently(then: &Cluster, now: &Cluster) -> Vec<String> {
     lines
 }
 
-/// What differs between the facts a plan was made from and those of now, one line each.
-pub fn moved(then: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Vec<String> {
-    let absent = || "as declared".to_owned();
-    let keys: std::collections::BTreeSet<&String> = then.keys().chain(now.keys()).collect();
-    keys.into_iter()
-        .filter(|key| then.get(*key) != now.get(*key))
-        .map(|key| {
-            let was = then.get(key).cloned().unwrap_or_else(absent);
-            let is = now.get(key).cloned().unwrap_or_else(absent);
-            format!("{key}: was {was}, is {is}")
-        })
-        .collect()
+/// What moved since a plan was made, one line each: facts of the live cluster; where none did, the steps that these
+/// facts call for no longer or only now, because of what the fingerprint leaves out (a pooler, a standby's state).
+pub fn moved(then: &Plan, now: &Plan) -> Vec<String> {
+    let keys: BTreeSet<&String> = then.facts.keys().chain(now.facts.keys()).collect();
+    let line = |key: &String| {
+        let (was, is) = (fact(&then.facts, key), fact(&now.facts, key));
+        (was != is).then(|| format!("{key}: was {was}, is now {is}"))
+    };
+    let facts: Vec<String> = keys.into_iter().filter_map(line).collect();
+    if facts.is_empty() { steps_moved(then, now) } else { facts }
+}
+
+/// A fact that has no entry is not simply absent: rows are left out when they are as declared, and when their table
+/// could not be read.
+fn fact<'a>(facts: &'a BTreeMap<String, String>, key: &str) -> &'a str {
+    if let Some(value) = facts.get(key) {
+        return value;
+    }
+    match key.split_once(": route to ") {
+        Some((router, _)) => match facts.get(&table_key(router)).map(String::as_str) {
+            Some(UNKNOWN) => UNKNOWN,
+            Some(_) => "as declared",
+            None => "not looked at",
+        },
+        None => "not looked at",
+    }
+}
+
+fn steps_moved(then: &Plan, now: &Plan) -> Vec<String> {
+    let actions =
+        |plan: &Plan| plan.steps.iter().map(|step| (step.id.clone(), step.action.clone())).collect::<BTreeMap<_, _>>();
+    let (was, is) = (actions(then), actions(now));
+    let ids: BTreeSet<&StepId> = was.keys().chain(is.keys()).collect();
+    let line = |id: &StepId| match (was.get(id), is.get(id)) {
+        (Some(a), Some(b)) if a == b => None,
+        (Some(_), Some(_)) => Some(format!("step {id}: was planned, would now be done differently")),
+        (Some(_), None) => Some(format!("step {id}: was planned, is not called for now")),
+        (None, _) => Some(format!("step {id}: was not planned, is called for now")),
+    };
+    let lines: Vec<String> = ids.into_iter().filter_map(line).collect();
+    if lines.is_empty() && !then.steps.iter().map(|step| &step.id).eq(now.steps.iter().map(|step| &step.id)) {
+        return vec!["steps: the same ones, in another order".to_owned()];
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(entries: &[(&str, &str)]) -> BTreeMap<String, String> {
+        entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_row_without_an_entry_is_as_declared_only_where_its_table_was_read() {
+        let key = "cn01@s29: route to dn01";
+        assert_eq!(fact(&facts(&[(key, "h:1"), ("cn01@s29: pgxc_node", "5 rows")]), key), "h:1");
+        assert_eq!(fact(&facts(&[("cn01@s29: pgxc_node", "5 rows")]), key), "as declared");
+        assert_eq!(fact(&facts(&[("cn01@s29: pgxc_node", "unknown")]), key), "unknown");
+        assert_eq!(fact(&facts(&[]), key), "not looked at");
+        assert_eq!(fact(&facts(&[]), "dn01@s29: role"), "not looked at");
+    }
 }

@@ -107,7 +107,18 @@ fn a_stale_plan_names_what_moved() {
     place.declare("dn01", "s29");
     place.otb("apply --auto-approve").run().ends(0);
     place.declare("dn01", "s47");
-    refused(&place, &saved, 4, &["dn01@s29: timeline: was 1, is 3"]);
+    refused(&place, &saved, 4, &["dn01@s29: timeline: was 1, is now 3"]);
+}
+
+#[test]
+fn a_step_that_the_same_facts_call_for_only_now_is_named() {
+    let place = Place::up("");
+    place.fault("wrong-route cn01@s29 dn02=127.0.0.9:1234");
+    let saved = place.dir().join("plan.json");
+    place.otb("plan -o").args([&saved]).run().ends(0);
+    // A pooler is no part of the fingerprint.
+    place.fault("stale-pool cn02@s47 dn01=127.0.0.9:1234");
+    refused(&place, &saved, 4, &["step reload:cn02@s47: was not planned, is called for now"]);
 }
 
 #[test]
