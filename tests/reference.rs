@@ -48,7 +48,7 @@ fn the_schemas_are_those_of_the_code() {
     let schemas = [
         ("cluster", otb::config::schema()),
         ("plan", schemars::schema_for!(otb::plan::Plan).to_value()),
-        ("events", schemars::schema_for!(otb::apply::Event).to_value()),
+        ("events", schemars::schema_for!(otb::apply::EventLine).to_value()),
     ];
     for (name, schema) in schemas {
         let file = format!("{}/schemas/{name}.schema.json", env!("CARGO_MANIFEST_DIR"));

@@ -5,44 +5,73 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::report::Report;
 use crate::model::NodeName;
-use crate::plan::StepId;
+use crate::plan::{Plan, StepId};
+
+/// The version of the stream of events, by Terraform's rules: a minor one adds, a major one breaks.
+pub const EVENTS_VERSION: &str = "1.0";
+
+/// One line of `otb apply --format json` and of `--events FILE`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EventLine {
+    /// Of the stream: a minor version adds, a major one breaks.
+    pub format_version: String,
+    /// When it happened, RFC 3339 in UTC, with milliseconds.
+    pub at: String,
+    #[serde(flatten)]
+    pub event: Event,
+}
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
+    /// What is to be applied. The first event, unless nothing could be planned.
+    Planned { plan: Box<Plan> },
     /// The lock is held from here on.
     Locked {
+        /// On how many servers.
         servers: usize,
     },
     /// The steps are about to begin.
     Started {
+        /// How many.
         steps: usize,
     },
-    StepStarted {
-        step: StepId,
-    },
+    /// A step's precondition is asked, then it is done.
+    StepStarted { step: StepId },
     /// A step's state became final.
     StepEnded {
         step: StepId,
         outcome: Outcome,
+        /// From its start until its outcome was known.
         milliseconds: u64,
     },
     /// A step that had been done was taken back.
     Undone {
         step: StepId,
+        /// Whether that was proved.
         ok: bool,
+        /// Why it was not, or empty.
         detail: String,
     },
     /// Something worth knowing that is no failure.
-    Note {
-        text: String,
-    },
+    Note { text: String },
     /// How long nobody could write to a moved node.
-    Gap {
-        node: NodeName,
-        milliseconds: u64,
+    Gap { node: NodeName, milliseconds: u64 },
+    /// The last event, always: how otb ended.
+    Finished {
+        /// otb's exit code (docs/reference/exit-codes.md).
+        exit: u8,
+        /// What that code means.
+        meaning: String,
+        /// The error message, where it ended with one.
+        why: Option<String>,
+        /// Every step's outcome; none: nothing was begun.
+        report: Option<Report>,
+        /// The plan made last, under the lock or after the run: what is left to do.
+        left: Option<Box<Plan>>,
     },
 }
 

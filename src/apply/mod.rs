@@ -11,7 +11,7 @@ mod proof;
 mod report;
 mod takeback;
 
-pub use event::{Event, Outcome};
+pub use event::{EVENTS_VERSION, Event, EventLine, Outcome};
 pub use executor::{Interrupts, Run};
 pub use lock::{Lock, LockError};
 pub use report::{End, Report, StepReport};

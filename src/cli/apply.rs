@@ -7,6 +7,7 @@ use clap::Args;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _};
 
 use super::args::{Format, Global};
+use super::events::Events;
 use super::failure::Failure;
 use super::interrupt::{self, unless_interrupted};
 use super::{Exit, look, outcome, plan, show, terminal};
@@ -37,6 +38,9 @@ pub(super) struct ApplyArgs {
     /// Wait this long for somebody else's lock
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
     lock_timeout: Duration,
+    /// Append to this file what happens, one JSON object per line, beside the human view
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
 }
 
 impl ApplyArgs {
@@ -49,17 +53,35 @@ impl ApplyArgs {
             reason: None,
             plan_shown: true,
             lock_timeout: Duration::ZERO,
+            events: None,
         }
     }
 }
 
 pub(super) async fn run(global: &Global, args: &ApplyArgs) -> Result<Exit, Failure> {
+    let events = Events::open(global, args.events.as_deref())?;
+    let exit = carry_out(global, args, &events).await;
+    if let Err(failure) = &exit {
+        events.failed(failure);
+    }
+    exit
+}
+
+async fn carry_out(global: &Global, args: &ApplyArgs, events: &Events) -> Result<Exit, Failure> {
     let interrupts = interrupt::listen();
     let order = Order::read(global, args)?;
     let outside = look::outside(&order.cluster)?;
-    let exit = order.carry_out(global, args, &outside, interrupts).await;
+    let exit = order.carry_out(&Desk { global, args, outside: &outside, events }, interrupts).await;
     outside.close().await;
     exit
+}
+
+/// What an apply works with.
+struct Desk<'a> {
+    global: &'a Global,
+    args: &'a ApplyArgs,
+    outside: &'a Outside,
+    events: &'a Events,
 }
 
 /// What the user wants done.
@@ -82,22 +104,18 @@ impl Order {
         Ok(Self { targets, waivers: look::waivers(&args.waive, args.reason.as_deref())?, cluster, saved: None })
     }
 
-    async fn carry_out(
-        &self,
-        global: &Global,
-        args: &ApplyArgs,
-        outside: &Outside,
-        mut interrupts: Interrupts,
-    ) -> Result<Exit, Failure> {
+    async fn carry_out(&self, desk: &Desk<'_>, mut interrupts: Interrupts) -> Result<Exit, Failure> {
+        let Desk { global, args, events, .. } = desk;
         let approved = match &self.saved {
             Some(saved) => saved.clone(),
-            None => unless_interrupted(&mut interrupts, self.plan(global, outside)).await?,
+            None => unless_interrupted(&mut interrupts, self.plan(desk)).await?,
         };
+        events.planned(&approved);
         if !args.plan_shown && global.format == Format::Text {
             plan::print(&approved, global, false)?;
         }
         if let Some(exit) = outcome::settled(&approved) {
-            return outcome::not_begun(exit, &approved, global);
+            return outcome::not_begun(exit, None, events);
         }
         if self.saved.is_none() && !args.auto_approve {
             if global.format != Format::Text {
@@ -105,47 +123,50 @@ impl Order {
             }
             approve(&approved, &mut interrupts).await?;
         }
-        let taking = lock(&self.cluster, outside, args.lock_timeout);
+        let taking = lock(&self.cluster, desk.outside, args.lock_timeout);
         let lock = unless_interrupted(&mut interrupts, taking).await??;
-        let result = self.under_lock(global, &approved, outside, interrupts, lock.servers()).await;
+        let result = self.under_lock(desk, &approved, interrupts, lock.servers()).await;
         lock.release().await;
         result
     }
 
-    async fn plan(&self, global: &Global, outside: &Outside) -> Plan {
-        let seen = look::observe(&self.cluster, outside, global).await;
+    async fn plan(&self, desk: &Desk<'_>) -> Plan {
+        let seen = look::observe(&self.cluster, desk.outside, desk.global).await;
         look::plan_now(&self.cluster, &seen, &self.targets, &self.waivers)
     }
 
     async fn under_lock(
         &self,
-        global: &Global,
+        desk: &Desk<'_>,
         approved: &Plan,
-        outside: &Outside,
         mut interrupts: Interrupts,
         servers: usize,
     ) -> Result<Exit, Failure> {
-        let now = unless_interrupted(&mut interrupts, self.plan(global, outside)).await?;
+        let Desk { global, events, .. } = desk;
+        let now = unless_interrupted(&mut interrupts, self.plan(desk)).await?;
         if now.is_empty() && self.saved.is_some() {
             if global.format == Format::Text {
                 terminal::result("Nothing to do: what this plan wants is already so.\n");
             }
-            return outcome::not_begun(Exit::Done, &now, global);
+            return outcome::not_begun(Exit::Done, Some(&now), events);
         }
         still_fits(approved, &now)?;
         if now.is_refused() {
             if global.format == Format::Text {
                 plan::print(&now, global, false)?;
             }
-            return outcome::not_begun(Exit::Refused, &now, global);
+            return outcome::not_begun(Exit::Refused, Some(&now), events);
         }
         let progress = view::ProgressView::new(&now);
-        let tell = |event: &Event| progress.event(event);
+        let tell = |event: &Event| {
+            progress.event(event);
+            events.tell(event);
+        };
         tell(&Event::Locked { servers });
-        let report = Run::new(&now, outside, interrupts, &tell).run().await;
+        let report = Run::new(&now, desk.outside, interrupts, &tell).run().await;
         progress.finish();
-        let left = self.plan(global, outside).await;
-        outcome::finish(&now, &report, &left, global)
+        let left = self.plan(desk).await;
+        Ok(outcome::finish(&now, &report, &left, global, events))
     }
 }
 

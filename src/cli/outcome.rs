@@ -1,27 +1,12 @@
-//! How an apply ended: the exit code, and the one document that `--format json` writes.
-
-use serde::Serialize;
+//! How an apply ended: the exit code, and who is told.
 
 use super::args::{Format, Global};
+use super::events::Events;
 use super::failure::Failure;
 use super::{Exit, terminal};
 use crate::apply::{End, Report};
-use crate::plan::{FORMAT_VERSION, Plan, Unseen};
+use crate::plan::{Plan, Unseen};
 use crate::view;
-
-/// `otb apply --format json`: one document, whatever happened after the plan was made.
-#[derive(Debug, Serialize)]
-struct Document<'a> {
-    format_version: &'static str,
-    exit: u8,
-    meaning: &'static str,
-    /// What was applied, or why nothing was.
-    plan: &'a Plan,
-    /// None: nothing was begun.
-    report: Option<&'a Report>,
-    /// The plan made after the run.
-    left: Option<&'a Plan>,
-}
 
 /// Refused, nothing to do, or nothing that could be said to be so; none: there is work.
 pub(super) fn settled(plan: &Plan) -> Option<Exit> {
@@ -34,27 +19,25 @@ pub(super) fn settled(plan: &Plan) -> Option<Exit> {
     }
 }
 
-/// Ends an apply that did not begin.
-pub(super) fn not_begun(exit: Exit, plan: &Plan, global: &Global) -> Result<Exit, Failure> {
-    if global.format == Format::Json {
-        write(&Document { plan, report: None, left: None, ..head(exit, plan) })?;
-    }
+/// Ends an apply that did not begin; `left` is the plan made under the lock, if it came so far.
+pub(super) fn not_begun(exit: Exit, left: Option<&Plan>, events: &Events) -> Result<Exit, Failure> {
     if exit == Exit::Error {
         let hint = "bring back what the plan lists as not seen, then apply again";
         let text = "nothing was done, and whether the cluster is as declared is not known";
         return Err(Failure::error(text).hint(hint));
     }
+    events.finished(exit, None, left);
     Ok(exit)
 }
 
 /// Ends an apply that ran.
-pub(super) fn finish(plan: &Plan, report: &Report, left: &Plan, global: &Global) -> Result<Exit, Failure> {
+pub(super) fn finish(plan: &Plan, report: &Report, left: &Plan, global: &Global, events: &Events) -> Exit {
     let exit = exit(plan, report, left);
-    match global.format {
-        Format::Text => terminal::result(&view::report_text(plan, report, left)),
-        Format::Json => write(&Document { report: Some(report), left: Some(left), ..head(exit, plan) })?,
+    if global.format == Format::Text {
+        terminal::result(&view::report_text(plan, report, left));
     }
-    Ok(exit)
+    events.finished(exit, Some(report), Some(left));
+    exit
 }
 
 fn exit(plan: &Plan, report: &Report, left: &Plan) -> Exit {
@@ -74,21 +57,4 @@ fn exit(plan: &Plan, report: &Report, left: &Plan) -> Exit {
 /// What the approved plan saw and the one made afterwards does not.
 fn lost_sight<'a>(plan: &'a Plan, left: &'a Plan) -> impl Iterator<Item = &'a Unseen> {
     left.unseen.iter().filter(|entry| !plan.unseen.iter().any(|before| before.instance == entry.instance))
-}
-
-fn head(exit: Exit, plan: &Plan) -> Document<'_> {
-    Document {
-        format_version: FORMAT_VERSION,
-        exit: exit.code(),
-        meaning: exit.meaning(),
-        plan,
-        report: None,
-        left: None,
-    }
-}
-
-fn write(document: &Document<'_>) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(document).map_err(|error| Failure::error(error.to_string()))?;
-    terminal::result(&(text + "\n"));
-    Ok(())
 }

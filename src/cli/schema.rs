@@ -20,7 +20,7 @@ enum Document {
     Cluster,
     /// `otb plan --format json`
     Plan,
-    /// What apply tells while it works
+    /// A line of `otb apply --format json`
     Events,
 }
 
@@ -28,7 +28,7 @@ pub(super) fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
     let schema = match args.of {
         Document::Cluster => config::schema(),
         Document::Plan => schemars::schema_for!(plan::Plan).to_value(),
-        Document::Events => schemars::schema_for!(apply::Event).to_value(),
+        Document::Events => schemars::schema_for!(apply::EventLine).to_value(),
     };
     let text = serde_json::to_string_pretty(&schema).map_err(|error| Failure::error(error.to_string()))?;
     terminal::result(&(text + "\n"));

@@ -98,7 +98,9 @@ fn template(text: &str) -> ProgressStyle {
 pub fn event_line(event: &Event) -> Option<String> {
     Some(match event {
         Event::Locked { servers } => style::dim(format!("lock held on {}", words::count(*servers, "server"))),
-        Event::Started { .. } | Event::StepStarted { .. } => return None,
+        Event::Planned { .. } | Event::Started { .. } | Event::StepStarted { .. } | Event::Finished { .. } => {
+            return None;
+        }
         Event::StepEnded { step, outcome, milliseconds } => ended(step, outcome, Duration::from_millis(*milliseconds)),
         Event::Undone { step, ok: true, .. } => format!("  {} {step}", style::good("undone  ")),
         Event::Undone { step, ok: false, detail } => format!("  {} {step}: {detail}", style::bad("not undone")),

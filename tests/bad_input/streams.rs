@@ -99,22 +99,103 @@ fn json_is_all_there_is_on_standard_output() {
     let saved = place.dir().join("plan.json");
     place.otb("plan -o").args([&saved]).run().ends(0);
     assert_eq!(json(&format!("show --format json {}", saved.display()), 0)["steps"], plan["steps"]);
+}
+
+/// Every line of a stream of events, each with its version and time.
+fn events(text: &str) -> Vec<Value> {
+    let events: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect();
+    for event in &events {
+        assert_eq!(event["format_version"], "1.0", "{event}");
+        assert!(event["at"].as_str().unwrap().ends_with('Z'), "{event}");
+    }
+    assert_eq!(events.last().unwrap()["event"], "finished", "{text}");
+    assert_eq!(events.iter().filter(|event| event["event"] == "finished").count(), 1);
+    events
+}
+
+fn names(events: &[Value]) -> Vec<&str> {
+    events.iter().map(|event| event["event"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn apply_tells_machines_how_it_did_not_begin() {
+    let place = moving();
+    let stream = |line: &str, code: i32| events(&place.otb(line).run().ends(code).stdout);
+    let saved = place.dir().join("plan.json");
+    place.otb("plan -o").args([&saved]).run().ends(0);
 
     place.fault("pause-replay dn01@s47");
-    let refused = json("apply --format json --auto-approve", 3);
-    assert_eq!((&refused["exit"], &refused["report"]), (&3.into(), &Value::Null));
+    let refused = stream("apply --format json --auto-approve", 3);
+    assert_eq!(names(&refused), ["planned", "finished"]);
+    assert_eq!((&refused[1]["exit"], &refused[1]["report"]), (&3.into(), &Value::Null));
     place.fault("resume dn01@s47");
-    let asked = place.otb("apply --format json").stdin(b"no\n").run();
-    assert_eq!((asked.code, asked.stdout.as_str()), (1, ""));
-    assert!(asked.stderr.contains("promote:dn01@s47"), "what is to be approved is shown: {}", asked.stderr);
 
-    let done = json("apply --format json --auto-approve", 0);
-    assert_eq!((&done["exit"], &done["report"]["end"]), (&0.into(), &"done".into()));
-    assert_eq!(done["left"]["changes"], Value::Array(Vec::new()));
-    let again = json("apply --format json --auto-approve", 0);
-    assert_eq!(again["report"], Value::Null);
-    let gone = json(&format!("apply --format json {}", saved.display()), 0);
-    assert_eq!(gone["report"], Value::Null);
+    let asked = place.otb("apply --format json").stdin(b"no\n").run();
+    assert!(asked.stderr.contains("promote:dn01@s47"), "what is to be approved is shown: {}", asked.stderr);
+    let asked = events(&asked.ends(1).stdout);
+    assert_eq!(asked[1]["why"], "not approved, nothing was changed");
+
+    place.fault("wrong-route cn02@s47 dn02=127.0.0.9:1234");
+    let stale = stream(&format!("apply --format json {}", saved.display()), 4);
+    assert!(stale[1]["why"].as_str().unwrap().contains("cn02@s47: route to dn02: was as declared, is now"));
+    let missing = stream("apply --format json none.json", 1);
+    assert_eq!(names(&missing), ["finished"], "nothing was planned");
+}
+
+#[test]
+fn apply_tells_machines_what_happens() {
+    let place = moving();
+    let saved = place.dir().join("plan.json");
+    place.otb("plan -o").args([&saved]).run().ends(0);
+    let done = events(&place.otb("apply --format json --auto-approve").run().ends(0).stdout);
+    let names = names(&done);
+    assert_eq!(&names[..4], ["planned", "locked", "started", "step_started"], "{names:?}");
+    let of = |name: &str| done.iter().filter(|event| event["event"] == name).collect::<Vec<_>>();
+    let steps = done[0]["plan"]["steps"].as_array().unwrap().len();
+    assert_eq!((of("step_started").len(), of("step_ended").len()), (steps, steps));
+    assert!(of("step_ended").iter().all(|event| event["outcome"]["is"] == "done"));
+    assert_eq!(of("gap")[0]["node"], "dn01");
+    let last = done.last().unwrap();
+    assert_eq!((&last["exit"], &last["report"]["end"]), (&0.into(), &"done".into()));
+    assert_eq!(last["left"]["changes"], Value::Array(Vec::new()));
+
+    let again = events(&place.otb("apply --format json --auto-approve").run().ends(0).stdout);
+    assert_eq!((again.len(), &again[1]["report"]), (2, &Value::Null));
+    // A finished plan is no stale one: what it wants is so.
+    let gone = events(&place.otb("apply --format json").args([&saved]).run().ends(0).stdout);
+    assert_eq!((gone.len(), &gone[1]["report"]), (2, &Value::Null));
+    place.otb("apply").args([&saved]).run().ends(0).says(&["Nothing to do: what this plan wants is already so."]);
+}
+
+#[test]
+fn events_in_a_file_leave_the_human_view_alone() {
+    let place = moving();
+    let file = place.dir().join("events.ndjson");
+    let cannot = place.otb("apply --auto-approve --events /nonexistent/events").run();
+    cannot.fails(1, &["failed to open /nonexistent/events", "nothing was changed"]);
+    place.otb("apply --auto-approve --events").args([&file]).run().ends(0).says(&["Done: the cluster is as declared"]);
+    let first = events(&std::fs::read_to_string(&file).unwrap());
+    assert!(names(&first).contains(&"gap"));
+    place.otb("apply --auto-approve --events").args([&file]).run().ends(0);
+    let both = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(both.lines().count(), first.len() + 2, "a second run is appended");
+    // What is done is done, whether or not it could be written down.
+    place.declare("dn01", "s29");
+    place.otb("apply --auto-approve --events /dev/full").run().fails(0, &["warning: failed to write /dev/full"]);
+    place.is_settled();
+}
+
+#[test]
+fn plans_of_an_unchanged_cluster_differ_in_their_time_only() {
+    let place = moving();
+    let plan = || {
+        let text = place.otb("plan --format json").run().ends(0).stdout.clone();
+        text.lines().filter(|line| !line.contains("\"observed_at\"")).collect::<Vec<_>>().join("\n")
+    };
+    let first = plan();
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    assert_eq!(first, plan());
 }
 
 #[test]

@@ -1,0 +1,82 @@
+//! What apply tells machines: one JSON object per line, on standard output (`--format json`) or in a file
+//! (`--events`). The last line always says how otb ended.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use super::args::{Format, Global};
+use super::failure::Failure;
+use super::{Exit, terminal};
+use crate::apply::{EVENTS_VERSION, Event, EventLine, Report};
+use crate::plan::Plan;
+
+/// The stream of events, to wherever it is wanted.
+pub(super) struct Events {
+    on_stdout: bool,
+    /// None: not wanted, or it could not be written any more.
+    file: Mutex<Option<(PathBuf, File)>>,
+}
+
+impl Events {
+    /// Opens the file, before anything else is done: an audit that cannot be written is known in time. Events are
+    /// appended, so that the run that goes on does not wipe out the one that stopped.
+    pub(super) fn open(global: &Global, path: Option<&Path>) -> Result<Self, Failure> {
+        let open = |path: &Path| {
+            let file = OpenOptions::new().create(true).append(true).open(path);
+            file.map(|file| (path.to_owned(), file)).map_err(|error| {
+                Failure::error(format!("failed to open {} for events: {error}; nothing was changed", path.display()))
+            })
+        };
+        let file = path.map(open).transpose()?;
+        Ok(Self { on_stdout: global.format == Format::Json, file: Mutex::new(file) })
+    }
+
+    /// Writes one event.
+    pub(super) fn tell(&self, event: &Event) {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.on_stdout && file.is_none() {
+            return;
+        }
+        let line = line(event);
+        if self.on_stdout {
+            terminal::result(&line);
+        }
+        if let Some((path, open)) = &mut *file
+            && let Err(error) = open.write_all(line.as_bytes())
+        {
+            // A full disk here is no reason to stop half-way over there.
+            terminal::say(&format!("warning: failed to write {}: {error}; no more events go there", path.display()));
+            *file = None;
+        }
+    }
+
+    pub(super) fn planned(&self, plan: &Plan) {
+        self.tell(&Event::Planned { plan: Box::new(plan.clone()) });
+    }
+
+    /// The end of an apply that came to one.
+    pub(super) fn finished(&self, exit: Exit, report: Option<&Report>, left: Option<&Plan>) {
+        self.end(exit, None, report, left);
+    }
+
+    /// The end of an apply that did not come about.
+    pub(super) fn failed(&self, failure: &Failure) {
+        self.end(failure.exit, Some(failure.message.clone()), None, None);
+    }
+
+    fn end(&self, exit: Exit, why: Option<String>, report: Option<&Report>, left: Option<&Plan>) {
+        let (exit, meaning) = (exit.code(), exit.meaning().to_owned());
+        let left = left.map(|plan| Box::new(plan.clone()));
+        self.tell(&Event::Finished { exit, meaning, why, report: report.cloned(), left });
+    }
+}
+
+fn line(event: &Event) -> String {
+    let at = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+    let line = EventLine { format_version: EVENTS_VERSION.to_owned(), at, event: event.clone() };
+    // Strings, numbers and maps with text keys: nothing in an event can fail to become JSON.
+    serde_json::to_string(&line).unwrap_or_default() + "\n"
+}
