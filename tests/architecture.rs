@@ -15,7 +15,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("transport", &["model", "dialect"]),
     ("observe", &["model", "dialect", "transport"]),
     ("apply", &["model", "dialect", "transport", "plan"]),
-    ("view", &["model", "plan", "apply"]),
+    ("view", &["model", "dialect", "plan", "apply"]),
     ("sandbox", &["model", "dialect"]),
     ("cli", &["model", "config", "dialect", "plan", "transport", "observe", "apply", "view", "sandbox"]),
 ];

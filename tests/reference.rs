@@ -48,6 +48,7 @@ fn the_schemas_are_those_of_the_code() {
     let schemas = [
         ("cluster", otb::config::schema()),
         ("plan", schemars::schema_for!(otb::plan::Plan).to_value()),
+        ("status", schemars::schema_for!(otb::view::StatusDocument).to_value()),
         ("events", schemars::schema_for!(otb::apply::EventLine).to_value()),
     ];
     for (name, schema) in schemas {

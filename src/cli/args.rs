@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::failure::Failure;
-use super::{Exit, apply, demo, plan, sandbox, schema, show, status, validate};
+use super::{Exit, apply, demo, graph, plan, sandbox, schema, show, status, validate};
 use crate::model::NodeName;
 
 /// Declarative master placement for OpenTenBase clusters.
@@ -63,7 +63,7 @@ impl Global {
 }
 
 /// A time in which something can happen: after none, every answer would be late.
-fn some_time(text: &str) -> Result<Duration, String> {
+pub(super) fn some_time(text: &str) -> Result<Duration, String> {
     let time = humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 500ms, 5s or 2m"))?;
     if time < LEAST_TIME { Err(format!("nothing answers in {text}; the least is 10ms")) } else { Ok(time) }
 }
@@ -96,8 +96,25 @@ pub(super) enum ColorChoice {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
+    /// For people, on a terminal
     Text,
+    /// For machines; of apply, one object per event and line
     Json,
+    /// A comment on a change request, at most 60,000 characters
+    Markdown,
+    /// One page that needs nothing else
+    Html,
+}
+
+impl Format {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+            Self::Markdown => "markdown",
+            Self::Html => "html",
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -107,6 +124,7 @@ pub(super) enum Command {
     Apply(apply::ApplyArgs),
     Status(status::StatusArgs),
     Show(show::ShowArgs),
+    Graph(graph::GraphArgs),
     Demo(demo::DemoArgs),
     Sandbox(sandbox::SandboxArgs),
     Schema(schema::SchemaArgs),
@@ -114,14 +132,45 @@ pub(super) enum Command {
     Man(schema::ManArgs),
 }
 
+impl Command {
+    /// The formats in which the command's result can be written.
+    fn formats(&self) -> &'static [Format] {
+        match self {
+            Self::Plan(_) | Self::Show(_) | Self::Status(_) => {
+                &[Format::Text, Format::Json, Format::Markdown, Format::Html]
+            }
+            Self::Apply(_) => &[Format::Text, Format::Json],
+            _ => &[Format::Text],
+        }
+    }
+
+    /// A result in another format than the one that was asked for would be taken for it by whatever reads it.
+    fn takes(&self, format: Format) -> Result<(), Failure> {
+        let known = self.formats();
+        if known.contains(&format) {
+            return Ok(());
+        }
+        let known: Vec<&str> = known.iter().map(|format| format.word()).collect();
+        let text = format!("--format {}: this command writes {} only", format.word(), known.join(" and "));
+        let failure = Failure::new(Exit::Usage, text);
+        Err(if matches!(self, Self::Graph(_)) {
+            failure.hint("the language of a graph is chosen by --as")
+        } else {
+            failure
+        })
+    }
+}
+
 pub(super) async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     let Cli { global, command } = cli;
+    command.takes(global.format)?;
     match command {
         Command::Validate(args) => validate::run(&global, &args),
         Command::Plan(args) => plan::run(&global, &args).await,
         Command::Apply(args) => apply::run(&global, &args).await,
         Command::Status(args) => status::run(&global, &args).await,
         Command::Show(args) => show::run(&global, &args),
+        Command::Graph(args) => graph::run(&global, &args).await,
         Command::Demo(args) => demo::run(&global, &args).await,
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Schema(args) => schema::run(&args),

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::args::{Format, Global};
 use super::failure::Failure;
-use super::{Exit, look, terminal};
+use super::{Exit, json, look, terminal};
 use crate::plan::{self, Plan};
 use crate::view;
 
@@ -32,6 +32,9 @@ pub(super) struct PlanArgs {
 }
 
 pub(super) async fn run(global: &Global, args: &PlanArgs) -> Result<Exit, Failure> {
+    if global.diff && global.format != Format::Text {
+        return Err(Failure::new(Exit::Usage, "--diff goes with --format text: it would follow the document"));
+    }
     let cluster = look::load(global)?.cluster;
     let targets = global.targets(&cluster)?;
     let waivers = look::waivers(&args.waive, args.reason.as_deref())?;
@@ -59,18 +62,15 @@ pub(super) async fn run(global: &Global, args: &PlanArgs) -> Result<Exit, Failur
 pub(super) fn print(plan: &Plan, global: &Global, checks: bool) -> Result<(), Failure> {
     match global.format {
         Format::Text => terminal::result(&view::plan_text(plan, checks)),
-        Format::Json => terminal::result(&json(plan)?),
+        Format::Json => terminal::result(&json::pretty(plan)?),
+        Format::Markdown => terminal::result(&view::plan_markdown(plan)),
+        Format::Html => terminal::result(&view::plan_html(plan)),
     }
     Ok(())
 }
 
-fn json(plan: &Plan) -> Result<String, Failure> {
-    let text = serde_json::to_string_pretty(plan);
-    text.map(|text| text + "\n").map_err(|error| Failure::error(format!("failed to write the plan as JSON: {error}")))
-}
-
 fn save(plan: &Plan, path: &Path) -> Result<(), Failure> {
-    std::fs::write(path, json(plan)?)
+    std::fs::write(path, json::pretty(plan)?)
         .map_err(|error| Failure::error(format!("failed to write {}: {error}", path.display())))?;
     terminal::say(&format!("saved to {}; apply exactly this with: otb apply {}", path.display(), path.display()));
     Ok(())

@@ -3,8 +3,8 @@
 use clap::{Args, CommandFactory as _, ValueEnum};
 
 use super::failure::Failure;
-use super::{Cli, Exit, terminal};
-use crate::{apply, config, plan};
+use super::{Cli, Exit, json, terminal};
+use crate::{apply, config, plan, view};
 
 /// Print a JSON schema
 #[derive(Debug, Args)]
@@ -20,6 +20,8 @@ enum Document {
     Cluster,
     /// `otb plan --format json`
     Plan,
+    /// `otb status --format json`
+    Status,
     /// A line of `otb apply --format json`
     Events,
 }
@@ -28,10 +30,10 @@ pub(super) fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
     let schema = match args.of {
         Document::Cluster => config::schema(),
         Document::Plan => schemars::schema_for!(plan::Plan).to_value(),
+        Document::Status => schemars::schema_for!(view::StatusDocument).to_value(),
         Document::Events => schemars::schema_for!(apply::EventLine).to_value(),
     };
-    let text = serde_json::to_string_pretty(&schema).map_err(|error| Failure::error(error.to_string()))?;
-    terminal::result(&(text + "\n"));
+    terminal::result(&json::pretty(&schema)?);
     Ok(Exit::Done)
 }
 

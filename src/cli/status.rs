@@ -1,28 +1,72 @@
 //! `otb status`.
 
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
 use clap::Args;
 
 use super::args::{Format, Global};
 use super::failure::Failure;
-use super::{Exit, look, terminal};
-use crate::view;
+use super::interrupt::{self, unless_interrupted};
+use super::{Exit, json, look, terminal};
+use crate::model::{Cluster, Observation};
+use crate::view::{self, StatusDocument};
 
 /// Show the live cluster as it is: roles, lag, timelines, and routes that disagree
 #[derive(Debug, Args)]
-#[command(after_help = "Example: otb -f cluster.yaml status")]
-pub(super) struct StatusArgs {}
+#[command(after_help = "Example: otb -f cluster.yaml status --watch --interval 5s")]
+pub(super) struct StatusArgs {
+    /// Look again and again until Ctrl-C: redrawn on a terminal, appended elsewhere (as JSON one line per look)
+    #[arg(long)]
+    watch: bool,
+    /// How long to wait between two looks
+    #[arg(long, value_name = "TIME", default_value = "2s", requires = "watch", value_parser = super::args::some_time)]
+    interval: Duration,
+}
 
-pub(super) async fn run(global: &Global, _: &StatusArgs) -> Result<Exit, Failure> {
+pub(super) async fn run(global: &Global, args: &StatusArgs) -> Result<Exit, Failure> {
+    if args.watch && matches!(global.format, Format::Markdown | Format::Html) {
+        return Err(Failure::new(Exit::Usage, "--watch goes with --format text and json: a document is one look"));
+    }
     let cluster = look::load(global)?.cluster;
     let outside = look::outside(&cluster)?;
-    let seen = look::observe(&cluster, &outside, global).await;
-    outside.close().await;
-    match global.format {
-        Format::Text => terminal::result(&view::status_text(&cluster, &seen)),
-        Format::Json => {
-            let text = serde_json::to_string_pretty(&seen).map_err(|error| Failure::error(error.to_string()))?;
-            terminal::result(&(text + "\n"));
+    if !args.watch {
+        let seen = look::observe(&cluster, &outside, global).await;
+        outside.close().await;
+        terminal::result(&rendered(&cluster, &seen, global)?);
+        return Ok(Exit::Done);
+    }
+    let mut interrupts = interrupt::listen();
+    let redraw = std::io::stdout().is_terminal() && global.format == Format::Text;
+    loop {
+        // Ctrl-C is how a watch ends: no failure.
+        let Ok(seen) = unless_interrupted(&mut interrupts, look::observe(&cluster, &outside, global)).await else {
+            break;
+        };
+        if redraw {
+            terminal::clear();
+            let every = humantime::format_duration(args.interval);
+            terminal::result(&format!("{}, every {every}, Ctrl-C ends\n", look::now()));
+        }
+        terminal::result(&match global.format {
+            Format::Json => json::line(&StatusDocument::new(&cluster, &seen, look::now()))?,
+            _ if redraw => view::status_text(&cluster, &seen),
+            _ => format!("{}\n{}\n", look::now(), view::status_text(&cluster, &seen)),
+        });
+        if !terminal::is_read() || unless_interrupted(&mut interrupts, tokio::time::sleep(args.interval)).await.is_err()
+        {
+            break;
         }
     }
+    outside.close().await;
     Ok(Exit::Done)
+}
+
+fn rendered(cluster: &Cluster, seen: &Observation, global: &Global) -> Result<String, Failure> {
+    Ok(match global.format {
+        Format::Text => view::status_text(cluster, seen),
+        Format::Json => json::pretty(&StatusDocument::new(cluster, seen, look::now()))?,
+        Format::Markdown => view::status_markdown(cluster, seen, &look::now()),
+        Format::Html => view::status_html(cluster, seen, &look::now()),
+    })
 }

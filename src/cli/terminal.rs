@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Write as _};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::args::ColorChoice;
 use super::failure::Failure;
@@ -17,6 +18,9 @@ pub(super) fn choose_color(choice: ColorChoice) {
     .write_global();
 }
 
+/// Whoever read the result has gone away.
+static GONE: AtomicBool = AtomicBool::new(false);
+
 /// Why a part of the result could not be written.
 static LOST: OnceLock<String> = OnceLock::new();
 
@@ -25,11 +29,22 @@ static LOST: OnceLock<String> = OnceLock::new();
 pub(super) fn result(text: &str) {
     let mut out = anstream::stdout().lock();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    if let Err(error) = written
-        && error.kind() != ErrorKind::BrokenPipe
-    {
-        let _ = LOST.set(error.to_string());
+    match written {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => GONE.store(true, Ordering::Relaxed),
+        Err(error) => drop(LOST.set(error.to_string())),
+        Ok(()) => {}
     }
+}
+
+/// Whether there is still any sense in printing more of the result.
+pub(super) fn is_read() -> bool {
+    !GONE.load(Ordering::Relaxed) && lost().is_none()
+}
+
+/// Wipes the terminal. Not through anstream: where colour is off it would take this out, too.
+pub(super) fn clear() {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(b"\x1b[H\x1b[2J").and_then(|()| out.flush());
 }
 
 /// Why the result did not reach standard output, if it did not.

@@ -25,7 +25,7 @@ pub use gtm::{
 pub use lock::{lock_script, read_lock};
 pub use probe::{Probe, no_probe, probe_script, read_probe};
 pub use shell::{Command, Script, quote};
-pub use shown::{shown, shown_bytes};
+pub use shown::{is_dangerous, shown, shown_bytes};
 pub use sql::{
     Sql, alter_gtm_node, alter_node, checkpoint, execute_direct, identifier, literal, lock_timeout, pool_reload,
 };

@@ -8,7 +8,7 @@ const MOST: usize = 400;
 pub fn shown(text: &str) -> String {
     let mut out = String::with_capacity(text.len().min(MOST));
     let mut room = MOST;
-    for word in text.split(|c: char| c.is_whitespace() || dangerous(c)).filter(|word| !word.is_empty()) {
+    for word in text.split(|c: char| c.is_whitespace() || is_dangerous(c)).filter(|word| !word.is_empty()) {
         if !out.is_empty() {
             out.push(' ');
         }
@@ -30,7 +30,7 @@ pub fn shown_bytes(bytes: &[u8]) -> String {
 }
 
 /// Controls, and the invisible characters that reorder or hide text on a terminal.
-fn dangerous(c: char) -> bool {
+pub fn is_dangerous(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
 }

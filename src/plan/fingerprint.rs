@@ -22,7 +22,7 @@ fn table_key(router: impl std::fmt::Display) -> String {
 pub(crate) fn facts(cluster: &Cluster, seen: &Observation, routers: &[RouterView<'_>]) -> BTreeMap<String, String> {
     let mut facts = BTreeMap::new();
     for (id, instance) in &seen.instances {
-        facts.insert(format!("{id}: role"), role(instance));
+        facts.insert(format!("{id}: role"), role_words(instance));
         facts.insert(format!("{id}: system identifier"), word(&instance.system_id));
         facts.insert(format!("{id}: timeline"), word(&instance.timeline));
     }
@@ -40,7 +40,8 @@ pub(crate) fn facts(cluster: &Cluster, seen: &Observation, routers: &[RouterView
     facts
 }
 
-fn role(instance: &InstanceFacts) -> String {
+/// What an instance is, as plans and drawings say it: `master`, `standby`, `stopped (in production)`, `unknown`.
+pub fn role_words(instance: &InstanceFacts) -> String {
     match (&instance.process, &instance.role) {
         (Fact::Known(Process::Stopped), _) => {
             let state = instance.control.known().map_or(UNKNOWN, |control| control.state.words());

@@ -19,7 +19,7 @@ mod tests;
 
 pub use check::{Check, CheckCode, CheckId, Verdict, Waiver};
 pub use document::{Change, ChangeKind, FORMAT_VERSION, LookedAt, Plan, Unseen};
-pub use fingerprint::{declared_differently, is_intact, moved};
+pub use fingerprint::{declared_differently, is_intact, moved, role_words};
 pub(crate) use limits::START;
 pub use planner::{Input, plan, unused_waivers};
 pub use step::{Action, Phase, RejoinMethod, Step, StepId, Undo};

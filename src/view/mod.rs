@@ -1,14 +1,24 @@
 //! Rendering: values in, text out. Styles are ANSI; whoever prints strips them where they do not belong.
 
 mod diff;
+mod escape;
+mod graph;
+mod html;
+mod markdown;
+mod outline;
 mod progress;
 mod status;
 mod style;
 mod text;
+mod topology;
 mod words;
 
 pub use diff::route_diff;
+pub use graph::{dot_graph, mermaid_graph, svg_graph};
+pub use html::{plan_html, status_html};
+pub use markdown::{plan_markdown, status_markdown};
 pub use progress::{ProgressView, event_line};
-pub use status::status_text;
+pub use status::{Disagreement, STATUS_VERSION, StatusDocument, status_text};
 pub use style::{bold, dim, error_line, hint_line};
 pub use text::{plan_text, report_text};
+pub use topology::Topology;

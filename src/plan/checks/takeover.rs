@@ -205,7 +205,7 @@ impl View<'_> {
         let free = self.standby.data_dir.known().and_then(|dir| dir.free_bytes).map(bytesize::ByteSize);
         let limit = bytesize::ByteSize(PROMOTION_ROOM_BYTES);
         match free {
-            Some(free) if free >= limit => Finding::pass(format!("{free} are free")),
+            Some(free) if free >= limit => Finding::pass(format!("at least {limit} are free")),
             Some(free) => Finding::block(
                 format!("{free} are free where {} writes; a promotion wants {limit}", self.declared),
                 "make room on that file system",

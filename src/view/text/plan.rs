@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::plan::{Action, Change, Check, Phase, Plan, Step, Undo, Verdict};
+use crate::plan::{Change, Check, Plan, Undo, Verdict};
+use crate::view::outline::{self, Item};
 use crate::view::style;
 use crate::view::words::{count, listed};
 
@@ -24,20 +25,14 @@ pub fn plan_text(plan: &Plan, all_checks: bool) -> String {
 
 fn headline(out: &mut String, plan: &Plan) {
     let name = &plan.cluster.name;
-    let looked = &plan.looked_at;
-    let seen = format!(
-        "{}, {} of pgxc_node on {}",
-        count(looked.instances, "instance"),
-        count(looked.routes, "row"),
-        count(looked.routers, "router")
-    );
+    let seen = outline::looked_at(plan);
     let _ = if plan.is_empty() {
         writeln!(out, "{} {name} is as declared. Looked at {seen}.", style::good("Nothing to do:"))
     } else if plan.changes.is_empty() {
         writeln!(out, "{name}: no change can be planned. Looked at {seen}.")
     } else {
         let what = format!("{name}: {} in {}", count(plan.changes.len(), "change"), count(plan.steps.len(), "step"));
-        let refusing = plan.checks.iter().filter(|check| check.verdict.refuses()).count();
+        let refusing = outline::refusing(plan).count();
         let refused = format!(", {}", style::bad(format!("refused by {}", count(refusing, "check"))));
         let refused = if refusing > 0 { refused } else { String::new() };
         writeln!(out, "{}{refused}. Looked at {seen}.\n", style::bold(what))
@@ -58,44 +53,24 @@ fn change_lines(out: &mut String, change: &Change) {
 }
 
 fn steps(out: &mut String, plan: &Plan) {
-    let mut number = 0;
-    for phase in [Phase::Prepare, Phase::Move, Phase::Reroute, Phase::Reload, Phase::Prove, Phase::Rejoin] {
-        let steps: Vec<&Step> = plan.steps_in(phase).collect();
-        if steps.is_empty() {
-            continue;
-        }
-        let _ = writeln!(out, "\n{}", style::bold(title(phase, &steps)));
-        let mut said = "";
-        for step in steps {
-            number += 1;
-            // Steps of a phase often share their reason; once is enough.
-            step_lines(out, number, step, step.why != said);
-            said = &step.why;
+    for (title, steps) in outline::phases(plan) {
+        let _ = writeln!(out, "\n{}", style::bold(title));
+        for item in &steps {
+            step_lines(out, item);
         }
     }
 }
 
-fn title(phase: Phase, steps: &[&Step]) -> &'static str {
-    match phase {
-        Phase::Move if !steps.iter().any(|step| matches!(step.action, Action::Stop { .. })) => "Move",
-        Phase::Prepare => "Prepare (nothing is interrupted yet)",
-        Phase::Move => "Move (the write gap begins with the stop)",
-        Phase::Reroute => "Reroute (all routers side by side)",
-        Phase::Reload => "Reload (one pool reload per router)",
-        Phase::Prove => "Prove (through every coordinator)",
-        Phase::Rejoin => "Rejoin",
-    }
-}
-
-fn step_lines(out: &mut String, number: usize, step: &Step, with_why: bool) {
+fn step_lines(out: &mut String, item: &Item<'_>) {
+    let Item { number, step, why } = item;
     let mark = if step.point_of_no_return { style::careful("   <- point of no return") } else { String::new() };
     let undo = match &step.undo {
         Undo::Possible(_) => style::dim("   can be undone"),
         Undo::NotNeeded | Undo::Never => String::new(),
     };
     let _ = writeln!(out, "  {number:>2}. {}{mark}{undo}", step.id);
-    if with_why {
-        let _ = writeln!(out, "      {}", style::dim(&step.why));
+    if let Some(why) = why {
+        let _ = writeln!(out, "      {}", style::dim(why));
     }
     for line in &step.run {
         for (n, part) in line.lines().enumerate() {

@@ -1,0 +1,224 @@
+//! The plan as Markdown.
+
+use std::fmt::Write as _;
+
+use super::MOST;
+use super::part::{Part, length, part, with_note};
+use crate::plan::{Change, Check, Plan, Undo, Unseen, Verdict};
+use crate::view::escape::{cut, fenced, html_code, markdown, markdown_code, visible};
+use crate::view::graph::mermaid_graph;
+use crate::view::outline::{self, Item};
+use crate::view::topology::Topology;
+use crate::view::words::{count, listed};
+
+/// Room of each part, in characters; what the others leave is the steps'.
+const CHANGES: usize = 12_000;
+const CHECKS: usize = 7_000;
+const UNSEEN: usize = 3_000;
+const WAIVERS: usize = 2_000;
+const DRAWING: usize = 9_000;
+const PASSED: usize = 4_000;
+/// For the sentences between the parts.
+const WORDS: usize = 3_000;
+/// The most nodes of a drawing that is still read.
+const DRAWN: usize = 24;
+/// One step's statements: a router may have hundreds of rows to change.
+const STATEMENTS: usize = 20;
+const STATEMENT: usize = 1_000;
+/// The most characters of somebody's sentence.
+const SENTENCE: usize = 400;
+
+/// Renders `plan` in at most 60,000 characters.
+pub fn plan_markdown(plan: &Plan) -> String {
+    let changes = changes(plan);
+    let (stand, passed): (Vec<&Check>, Vec<&Check>) =
+        plan.checks.iter().partition(|check| check.verdict != Verdict::Pass);
+    let checks = checks(CHECKS, &stand, "\n### Checks that did not pass\n\n");
+    let unseen = unseen(&plan.unseen);
+    let waivers = waivers(plan);
+    let drawing = drawing(plan);
+    let passed = passed_checks(&passed);
+    let before: usize = [&changes, &checks, &unseen, &waivers, &passed].iter().map(|part| length(&part.text)).sum();
+    let steps = steps(plan, MOST - WORDS - before - length(&drawing));
+
+    let mut out = format!("{}\n", headline(plan));
+    let all = [&changes, &checks, &unseen, &waivers, &steps, &passed];
+    let missing: Vec<&str> = all.iter().filter_map(|part| part.missing.as_deref()).collect();
+    if !missing.is_empty() {
+        let _ = writeln!(
+            out,
+            "\n> Cut to fit {MOST} characters. Left out: {}. `otb show PLAN` shows all of a saved plan.",
+            missing.join(", ")
+        );
+    }
+    for text in [with_note(&changes), with_note(&checks), with_note(&unseen), with_note(&waivers), drawing] {
+        out.push_str(&text);
+    }
+    out.push_str(&steps.text);
+    out.push_str(&with_note(&passed));
+    foot(&mut out, plan);
+    out
+}
+
+fn headline(plan: &Plan) -> String {
+    let mark = if plan.is_refused() {
+        "⛔"
+    } else if plan.is_empty() {
+        "✅"
+    } else if plan.changes.is_empty() {
+        "⚠️"
+    } else {
+        "🔀"
+    };
+    let name = markdown_code(plan.cluster.name.as_str());
+    format!("{mark} **otb plan** {name}: {}.", markdown(&cut(&outline::sentence(plan), SENTENCE)))
+}
+
+fn changes(plan: &Plan) -> Part {
+    let head = "\n### Changes\n\n| change | node | kind | master now | master after | why | routed anew on |\n|---|---|---|---|---|---|---|\n";
+    part(CHANGES, "change", &plan.changes, (head, ""), |change| change_row(plan, change))
+}
+
+fn change_row(plan: &Plan, change: &Change) -> String {
+    let after = match (change.kind.moves_master(), plan.cluster.nodes.get(&change.node)) {
+        (false, Some(node)) => &node.master,
+        _ => &change.to,
+    };
+    let now = match &change.from {
+        Some(from) => markdown_code(from.as_str()),
+        None if change.kind.moves_master() => "none".to_owned(),
+        None => markdown_code(after.as_str()),
+    };
+    let routers: Vec<String> = change.routers.iter().map(|router| markdown_code(&router.to_string())).collect();
+    format!(
+        "| {} | {} | {} | {now} | **{}** | {} | {} |\n",
+        change.kind,
+        markdown_code(change.node.as_str()),
+        change.node_kind,
+        markdown_code(after.as_str()),
+        markdown(&cut(&change.because, SENTENCE)),
+        listed(&routers)
+    )
+}
+
+fn checks(room: usize, checks: &[&Check], title: &str) -> Part {
+    let head = format!("{title}| verdict | check | found | next |\n|---|---|---|---|\n");
+    part(room, "check", checks, (&head, ""), |check| {
+        let next = match (&check.waived_because, &check.hint) {
+            (Some(reason), _) => format!("waived: {}", markdown(&cut(reason, SENTENCE))),
+            (None, Some(hint)) => markdown(&cut(hint, SENTENCE)),
+            (None, None) => String::new(),
+        };
+        let (id, found) = (markdown_code(check.id.as_str()), markdown(&cut(&check.found, SENTENCE)));
+        format!("| **{}** | {id} | {found} | {next} |\n", check.verdict.word())
+    })
+}
+
+fn passed_checks(passed: &[&Check]) -> Part {
+    let head = format!("\n<details><summary>{} passed</summary>\n\n", count(passed.len(), "check"));
+    let head = format!("{head}| check | found |\n|---|---|\n");
+    part(PASSED, "passed check", passed, (&head, "\n</details>\n"), |check| {
+        format!("| {} | {} |\n", markdown_code(check.id.as_str()), markdown(&cut(&check.found, SENTENCE)))
+    })
+}
+
+fn unseen(unseen: &[Unseen]) -> Part {
+    let head = "\n### Not seen\n\n| instance | fact | why |\n|---|---|---|\n";
+    part(UNSEEN, "fact not seen", unseen, (head, ""), |entry| {
+        let id = markdown_code(&entry.instance.to_string());
+        format!("| {id} | {} | {} |\n", markdown(&entry.fact), markdown(&cut(&entry.why, SENTENCE)))
+    })
+}
+
+fn waivers(plan: &Plan) -> Part {
+    let head = "\n### Waivers\n\n";
+    part(WAIVERS, "waiver", &plan.waivers, (head, ""), |waiver| {
+        format!("- {}: {}\n", markdown_code(waiver.check.as_str()), markdown(&cut(&waiver.reason, SENTENCE)))
+    })
+}
+
+fn drawing(plan: &Plan) -> String {
+    if plan.changes.is_empty() {
+        return String::new();
+    }
+    let changing = outline::changing(plan);
+    // Names may be long, and each of their letters an entity: fewer nodes until it fits.
+    let mut most = DRAWN;
+    loop {
+        let topology = Topology::of_plan(plan).limited(&changing, most);
+        let lines: Vec<String> = mermaid_graph(&topology).lines().map(str::to_owned).collect();
+        let others = match topology.left_out {
+            0 => String::new(),
+            n => format!("\n_{} more not drawn._\n", count(n, "node")),
+        };
+        let text = format!("\n### Placement\n\n{}{others}", fenced("mermaid", &lines));
+        if length(&text) <= DRAWING {
+            return text;
+        }
+        match most / 2 {
+            0 => return String::new(),
+            fewer => most = fewer,
+        }
+    }
+}
+
+/// Steps of one phase are folded together. Each phase has its share of the room, and leaves to the next what it does
+/// not need: of a plan of thousands of steps the promotions are seen, too.
+fn steps(plan: &Plan, room: usize) -> Part {
+    let mut all = Part { text: "\n### Steps\n".to_owned(), ..Part::default() };
+    let phases = outline::phases(plan);
+    let mut left = room.saturating_sub(length(&all.text));
+    for (n, (title, steps)) in phases.iter().enumerate() {
+        let head = format!("\n<details><summary>{title}: {}</summary>\n\n", count(steps.len(), "step"));
+        let share = left / (phases.len() - n);
+        let phase = part(share, "step", steps, (&head, "</details>\n"), step_text);
+        let text = with_note(&phase);
+        left = left.saturating_sub(length(&text));
+        all.shown += phase.shown;
+        all.text.push_str(&text);
+    }
+    if plan.steps.is_empty() {
+        return Part::default();
+    }
+    if all.shown < plan.steps.len() {
+        all.missing = Some(format!("{} of {}", plan.steps.len() - all.shown, count(plan.steps.len(), "step")));
+    }
+    all
+}
+
+fn step_text(item: &Item<'_>) -> String {
+    let Item { number, step, why } = item;
+    let mut out = format!("**{number}.** {}", markdown_code(step.id.as_str()));
+    if step.point_of_no_return {
+        out.push_str(" ⚠️ **point of no return**");
+    }
+    if let Undo::Possible(how) = &step.undo {
+        let _ = write!(out, " (can be undone: {})", markdown(&cut(how, SENTENCE)));
+    }
+    if let Some(why) = why {
+        let _ = write!(out, "<br>{}", markdown(&cut(why, SENTENCE)));
+    }
+    out.push_str("\n\n");
+    let lines: Vec<&str> = step.run.iter().flat_map(|text| text.lines()).collect();
+    let shown: Vec<String> = lines.iter().take(STATEMENTS).map(|line| cut(&visible(line), STATEMENT)).collect();
+    if !shown.is_empty() {
+        out.push_str(&fenced("", &shown));
+    }
+    if let Some(more @ 1..) = lines.len().checked_sub(STATEMENTS) {
+        let _ = writeln!(out, "\n_and {} more._", count(more, "line"));
+    }
+    out + "\n"
+}
+
+fn foot(out: &mut String, plan: &Plan) {
+    let targets: Vec<String> = plan.targets.iter().map(|node| html_code(node.as_str())).collect();
+    let only = if targets.is_empty() { String::new() } else { format!(", only {}", listed(&targets)) };
+    let _ = writeln!(
+        out,
+        "\n<sub>Fingerprint {}, observed {}, otb {}{only}; looked at {}</sub>",
+        html_code(&cut(&plan.fingerprint, 64)),
+        markdown(&cut(&plan.observed_at, 40)),
+        markdown(&cut(&plan.otb_version, 40)),
+        outline::looked_at(plan)
+    );
+}

@@ -1,0 +1,98 @@
+//! What every view of a plan says alike: its one sentence, what was looked at, the parts of its steps.
+
+use crate::model::NodeName;
+use crate::plan::{Action, Change, Check, Phase, Plan, Step};
+use crate::view::words::count;
+
+/// How many changes the one sentence names.
+const NAMED: usize = 3;
+
+/// The plan in one sentence, without the cluster's name and without a full stop.
+pub(super) fn sentence(plan: &Plan) -> String {
+    if plan.is_empty() {
+        return format!("nothing to do, looked at {}", looked_at(plan));
+    }
+    let refused = match refusing(plan).count() {
+        0 => String::new(),
+        n => format!(", refused by {}", count(n, "check")),
+    };
+    if plan.changes.is_empty() {
+        let unseen = if plan.unseen.is_empty() {
+            String::new()
+        } else {
+            format!(", {} could not be seen", count(plan.unseen.len(), "fact"))
+        };
+        return format!("no change can be planned{refused}{unseen}");
+    }
+    let named: Vec<String> = plan.changes.iter().take(NAMED).map(brief).collect();
+    let more = match plan.changes.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    };
+    let (changes, steps) = (count(plan.changes.len(), "change"), count(plan.steps.len(), "step"));
+    format!("{changes} in {steps}{refused}: {}{more}", named.join(", "))
+}
+
+fn brief(change: &Change) -> String {
+    match &change.from {
+        Some(from) => format!("{} {} {from} → {}", change.kind, change.node, change.to),
+        None => format!("{} {} on {}", change.kind, change.node, change.to),
+    }
+}
+
+/// Without it, "nothing to do" says nothing.
+pub(super) fn looked_at(plan: &Plan) -> String {
+    let looked = &plan.looked_at;
+    let (instances, routes) = (count(looked.instances, "instance"), count(looked.routes, "row"));
+    format!("{instances}, {routes} of pgxc_node on {}", count(looked.routers, "router"))
+}
+
+/// The checks that stand in the way.
+pub(super) fn refusing(plan: &Plan) -> impl Iterator<Item = &Check> {
+    plan.checks.iter().filter(|check| check.verdict.refuses())
+}
+
+/// The nodes that change, each once.
+pub(super) fn changing(plan: &Plan) -> Vec<&NodeName> {
+    let mut nodes: Vec<&NodeName> = plan.changes.iter().map(|change| &change.node).collect();
+    nodes.dedup();
+    nodes
+}
+
+/// A step as it is listed.
+pub(super) struct Item<'a> {
+    pub(super) number: usize,
+    pub(super) step: &'a Step,
+    /// Steps of a phase often share their reason; once is enough.
+    pub(super) why: Option<&'a str>,
+}
+
+/// The steps in order, part by part.
+pub(super) fn phases(plan: &Plan) -> Vec<(&'static str, Vec<Item<'_>>)> {
+    let mut number = 0;
+    let phases = [Phase::Prepare, Phase::Move, Phase::Reroute, Phase::Reload, Phase::Prove, Phase::Rejoin];
+    let parts = phases.into_iter().filter_map(|phase| {
+        let mut said = "";
+        let items = plan.steps_in(phase).map(|step| {
+            number += 1;
+            let why = (step.why != said).then_some(step.why.as_str());
+            said = &step.why;
+            Item { number, step, why }
+        });
+        let steps: Vec<Item<'_>> = items.collect();
+        (!steps.is_empty()).then(|| (title(phase, &steps), steps))
+    });
+    parts.collect()
+}
+
+fn title(phase: Phase, steps: &[Item<'_>]) -> &'static str {
+    match phase {
+        Phase::Move if !steps.iter().any(|item| matches!(item.step.action, Action::Stop { .. })) => "Move",
+        Phase::Prepare => "Prepare (nothing is interrupted yet)",
+        Phase::Move => "Move (the write gap begins with the stop)",
+        Phase::Reroute => "Reroute (all routers side by side)",
+        Phase::Reload => "Reload (one pool reload per router)",
+        Phase::Prove => "Prove (through every coordinator)",
+        Phase::Rejoin => "Rejoin",
+    }
+}

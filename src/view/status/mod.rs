@@ -1,0 +1,105 @@
+//! The live cluster as it is: what each instance says of itself in a line, and which routers disagree with it. Text,
+//! Markdown and HTML are made from these lines, JSON from the document.
+
+mod document;
+mod text;
+
+use bytesize::ByteSize;
+
+pub use document::{Disagreement, STATUS_VERSION, StatusDocument};
+pub use text::status_text;
+
+use crate::model::{Cluster, Fact, Instance, InstanceFacts, InstanceId, Node, Observation, Process, Role};
+
+/// How a piece of a line is to be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    Good,
+    Plain,
+    Bad,
+}
+
+/// What is known of one instance, in pieces of one line.
+pub(super) type Line = Vec<(Tone, String)>;
+
+/// One node with its instances and the routers that lead elsewhere.
+pub(super) struct NodeStatus<'a> {
+    pub(super) node: &'a Node,
+    pub(super) instances: Vec<(&'a Instance, Line)>,
+    pub(super) disagreements: Vec<Disagreement>,
+}
+
+/// Every declared node that was looked at.
+pub(super) fn nodes<'a>(cluster: &'a Cluster, seen: &Observation) -> Vec<NodeStatus<'a>> {
+    let status = |node: &'a Node| {
+        let instances = node.instances.values();
+        NodeStatus {
+            node,
+            instances: instances
+                .filter_map(|instance| Some((instance, line(node, seen.instances.get(&instance.id)?, seen))))
+                .collect(),
+            disagreements: disagreements(cluster, node, seen),
+        }
+    };
+    cluster.nodes.values().map(status).collect()
+}
+
+fn line(node: &Node, facts: &InstanceFacts, seen: &Observation) -> Line {
+    match (&facts.process, &facts.role) {
+        (Fact::Known(Process::Stopped), _) => {
+            let state = facts.control.known().map_or("state unknown", |control| control.state.words());
+            vec![(Tone::Bad, format!("stopped ({state})"))]
+        }
+        (Fact::Known(Process::Running), Fact::Known(Role::Master)) => {
+            vec![(Tone::Good, "master".to_owned()), (Tone::Plain, timeline(facts))]
+        }
+        (Fact::Known(Process::Running), Fact::Known(Role::Standby)) => {
+            let mut line = vec![(Tone::Plain, format!("standby{}", timeline(facts)))];
+            line.extend(replication(node, facts, seen));
+            line
+        }
+        (Fact::Known(Process::Running), Fact::Unknown(why)) => {
+            vec![(Tone::Bad, format!("running, role unknown: {why}"))]
+        }
+        (Fact::Unknown(why), _) => vec![(Tone::Bad, format!("unknown: {why}"))],
+    }
+}
+
+fn timeline(facts: &InstanceFacts) -> String {
+    facts.timeline.known().map_or_else(String::new, |timeline| format!(", timeline {timeline}"))
+}
+
+fn replication(node: &Node, facts: &InstanceFacts, seen: &Observation) -> Line {
+    let Some(standby) = facts.standby.known() else { return Vec::new() };
+    let upstream = standby.upstream.as_ref().map_or_else(|| "nobody".to_owned(), ToString::to_string);
+    let how = if standby.streaming {
+        (Tone::Plain, format!(", streams from {upstream}"))
+    } else {
+        (Tone::Bad, format!(", does not stream (from {upstream})"))
+    };
+    let lag = || {
+        let master =
+            node.instances.values().filter_map(|i| seen.instances.get(&i.id)).find(|f| f.is_running(Role::Master))?;
+        Some(ByteSize(master.wal_end.known()?.bytes_ahead_of(standby.replayed?)))
+    };
+    let lag = lag().map(|lag| (Tone::Plain, format!(", {lag} behind")));
+    [how].into_iter().chain(lag).collect()
+}
+
+/// Routers whose row of `node` leads somewhere else than to its running master.
+fn disagreements(cluster: &Cluster, node: &Node, seen: &Observation) -> Vec<Disagreement> {
+    let is_master = |id: &InstanceId| seen.instances.get(id).is_some_and(|facts| facts.is_running(Role::Master));
+    let Some(master) = node.instances.values().find(|instance| is_master(&instance.id)) else { return Vec::new() };
+    let routers = cluster.routers().flat_map(|router| router.instances.values()).filter(|router| is_master(&router.id));
+    let wrong = routers.filter_map(|router| {
+        let rows = seen.instances.get(&router.id)?.routes.known()?;
+        let row = rows.iter().find(|row| row.node == node.name.as_str())?;
+        (!row.leads_to(&master.endpoint)).then(|| Disagreement {
+            node: node.name.clone(),
+            router: router.id.clone(),
+            routed_to: format!("{}:{}", row.host, row.port),
+            master: master.endpoint.clone(),
+        })
+    });
+    wrong.collect()
+}
