@@ -50,6 +50,8 @@ fn edges(out: &mut String, topology: &Topology, ids: &BTreeMap<&InstanceId, usiz
     let moved = |a: &InstanceId, b: &InstanceId| topology.moves.iter().any(|m| m.from == *a && m.to == *b);
     let copies = topology.copies();
     for (a, b) in copies.into_iter().filter(|(a, b)| !moved(&a.id, &b.id)).take(left) {
-        let _ = writeln!(out, "  n{} --- n{}", ids[&a.id], ids[&b.id]);
+        // From the earlier server to the later: Mermaid lays ranks out along edges, and so servers become columns.
+        let (a, b) = (ids[&a.id], ids[&b.id]);
+        let _ = writeln!(out, "  n{} --- n{}", a.min(b), a.max(b));
     }
 }
