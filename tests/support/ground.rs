@@ -1,5 +1,6 @@
 //! A ground is a cluster that scenarios run on: the sandbox, or real processes.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -75,7 +76,12 @@ async fn ask(host: &str, port: u16, statement: &str) -> Result<String, tokio_pos
 
 /// Runs the binary under test in a hermetic environment.
 pub(crate) fn otb(file: &Path, args: &[String]) -> Ran {
+    otb_with(file, args, &[])
+}
+
+/// The same with more of an environment.
+pub(crate) fn otb_with(file: &Path, args: &[String], more: &[(&str, OsString)]) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_otb"));
-    command.env_remove("PGPASSWORD").env_remove("OTB_FILE").env("NO_COLOR", "1");
+    command.env_remove("PGPASSWORD").env_remove("OTB_FILE").env("NO_COLOR", "1").envs(more.iter().cloned());
     command.arg("-f").arg(file).args(args).stdin(Stdio::null()).output().expect("otb runs").into()
 }

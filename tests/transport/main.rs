@@ -1,6 +1,7 @@
 //! The transport against servers that misbehave: throw-away listeners, shells and an sshd, all on loopback.
 
 #![allow(clippy::disallowed_methods, reason = "tests touch the outside")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 #[cfg(test)]
 mod common;
@@ -13,5 +14,8 @@ mod login;
 mod skip;
 #[cfg(test)]
 mod ssh;
+#[cfg(test)]
+#[path = "../support/sshd.rs"]
+mod sshd;
 #[cfg(test)]
 mod tls;

@@ -1,103 +1,34 @@
 //! The system's ssh client against a throw-away sshd on loopback. Without an sshd these tests are skipped, and
 //! say so.
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use otb::model::ShellVia;
 use otb::transport::{ShellError, ShellSettings, Shells};
 
-use crate::common::{LONG, SHORT, cluster, nobody, server};
+use crate::common::{LONG, SHORT, cluster, server};
+use crate::sshd::Sshds;
 
-const SSHD: &str = "/usr/sbin/sshd";
+/// The way there is an alias that only ssh_config knows.
+const LAB: &str = "lab";
 
-/// A running sshd with its own keys, and an ssh_config that leads to it.
-struct Sshd {
-    process: Child,
-    directory: tempfile::TempDir,
-    port: u16,
+fn sshd() -> Option<Sshds> {
+    if let Some(why) = Sshds::missing() {
+        crate::skip::skipped("1 ssh test", &why);
+        return None;
+    }
+    Some(Sshds::start(&[(LAB, "127.0.0.1")]))
 }
 
-impl Drop for Sshd {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-impl Sshd {
-    async fn start() -> Option<Self> {
-        if !Path::new(SSHD).exists() || Command::new("ssh").arg("-V").output().is_err() {
-            crate::skip::skipped("1 ssh test", &format!("no {SSHD} or no ssh here"));
-            return None;
-        }
-        let directory = tempfile::tempdir().unwrap();
-        for key in ["host", "other", "user"] {
-            let made = Command::new("ssh-keygen")
-                .args(["-q", "-t", "ed25519", "-N", "", "-f"])
-                .arg(directory.path().join(key))
-                .status()
-                .unwrap();
-            assert!(made.success());
-        }
-        std::fs::copy(directory.path().join("user.pub"), directory.path().join("authorized")).unwrap();
-        let port = nobody().await.port;
-        let config = directory.path().join("sshd_config");
-        std::fs::write(
-            &config,
-            format!(
-                "Port {port}\nListenAddress 127.0.0.1\nHostKey {0}/host\nAuthorizedKeysFile {0}/authorized\n\
-                 PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\n",
-                directory.path().display()
-            ),
-        )
-        .unwrap();
-        let _ = std::fs::create_dir_all("/run/sshd");
-        let process = Command::new(SSHD).arg("-D").arg("-f").arg(&config).stderr(Stdio::null()).spawn().unwrap();
-        let sshd = Self { process, directory, port };
-        sshd.trust("host");
-        for _ in 0..100 {
-            if tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
-                return Some(sshd);
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("sshd does not listen");
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    /// Writes a known_hosts that expects this key.
-    fn trust(&self, key: &str) {
-        let public = std::fs::read_to_string(self.path(&format!("{key}.pub"))).unwrap();
-        std::fs::write(self.path("known_hosts"), format!("[127.0.0.1]:{} {public}", self.port)).unwrap();
-    }
-
-    /// The way there is an alias that only ssh_config knows.
-    fn shells(&self) -> Shells {
-        let config = self.path("ssh_config");
-        std::fs::write(
-            &config,
-            format!(
-                "Host lab\n HostName 127.0.0.1\n Port {}\n IdentityFile {1}/user\n IdentitiesOnly yes\n \
-                 UserKnownHostsFile {1}/known_hosts\n GlobalKnownHostsFile /dev/null\n",
-                self.port,
-                self.directory.path().display()
-            ),
-        )
-        .unwrap();
-        let settings = ShellSettings { ssh_config: Some(config), ..ShellSettings::default() };
-        Shells::with(&cluster(ShellVia::Ssh { user: None, host: "lab".to_owned(), port: None }), &settings)
-    }
+fn shells(sshd: &Sshds) -> Shells {
+    let settings = ShellSettings { ssh_config: Some(sshd.config()), ..ShellSettings::default() };
+    Shells::with(&cluster(ShellVia::Ssh { user: None, host: LAB.to_owned(), port: None }), &settings)
 }
 
 #[tokio::test]
 async fn a_script_runs_there_and_the_connection_is_kept() {
-    let Some(sshd) = Sshd::start().await else { return };
-    let shells = sshd.shells();
+    let Some(sshd) = sshd() else { return };
+    let shells = shells(&sshd);
     shells.open(&server(), LONG).await.unwrap();
     let output = shells.run(&server(), "echo \"$0 it's\"; cat; echo err >&2; exit 127", LONG).await.unwrap();
     assert_eq!((output.status, output.stdout.as_str(), output.stderr.as_str()), (127, "sh it's\n", "err\n"));
@@ -113,28 +44,28 @@ async fn a_script_runs_there_and_the_connection_is_kept() {
 
 #[tokio::test]
 async fn a_wrong_host_key_is_refused() {
-    let Some(sshd) = Sshd::start().await else { return };
-    sshd.trust("other");
-    let error = sshd.shells().run(&server(), "true", LONG).await.unwrap_err();
+    let Some(sshd) = sshd() else { return };
+    sshd.distrust(LAB);
+    let error = shells(&sshd).run(&server(), "true", LONG).await.unwrap_err();
     assert!(matches!(error, ShellError::Unreachable { .. }) && !error.is_outcome_unknown(), "{error}");
     assert!(error.to_string().contains("host key is not the one in known_hosts"), "{error}");
-    std::fs::write(sshd.path("known_hosts"), "").unwrap();
-    let error = sshd.shells().run(&server(), "true", LONG).await.unwrap_err();
+    sshd.know_nobody();
+    let error = shells(&sshd).run(&server(), "true", LONG).await.unwrap_err();
     assert!(matches!(error, ShellError::Unreachable { .. }), "an unknown key is refused too: {error}");
 }
 
 #[tokio::test]
 async fn a_key_nobody_knows_is_a_denial() {
-    let Some(sshd) = Sshd::start().await else { return };
-    std::fs::write(sshd.path("authorized"), "").unwrap();
-    let error = sshd.shells().run(&server(), "true", LONG).await.unwrap_err();
+    let Some(sshd) = sshd() else { return };
+    sshd.authorize_nobody();
+    let error = shells(&sshd).run(&server(), "true", LONG).await.unwrap_err();
     assert!(matches!(error, ShellError::Denied { .. }), "{error}");
 }
 
 #[tokio::test]
 async fn a_cut_connection_is_an_unknown_outcome_and_the_next_script_gets_a_new_one() {
-    let Some(sshd) = Sshd::start().await else { return };
-    let shells = sshd.shells();
+    let Some(sshd) = sshd() else { return };
+    let shells = shells(&sshd);
     shells.open(&server(), LONG).await.unwrap();
     // The session's sshd is the grandparent of the script: sh, timeout, sh of the login, sshd.
     let suicide = "p=$PPID; while read -r name < /proc/$p/comm && test \"$name\" != sshd && test \"$name\" != sshd-session; \
@@ -147,8 +78,8 @@ async fn a_cut_connection_is_an_unknown_outcome_and_the_next_script_gets_a_new_o
 
 #[tokio::test]
 async fn past_the_limit_the_script_is_ended_there() {
-    let Some(sshd) = Sshd::start().await else { return };
-    let shells = sshd.shells();
+    let Some(sshd) = sshd() else { return };
+    let shells = shells(&sshd);
     shells.open(&server(), LONG).await.unwrap();
     let mark = sshd.path("mark");
     let script = format!("sleep 3; touch {}", otb::dialect::quote(mark.to_str().unwrap()));
@@ -161,8 +92,8 @@ async fn past_the_limit_the_script_is_ended_there() {
 
 #[tokio::test]
 async fn a_held_lock_goes_with_its_holder() {
-    let Some(sshd) = Sshd::start().await else { return };
-    let shells = sshd.shells();
+    let Some(sshd) = sshd() else { return };
+    let shells = shells(&sshd);
     let lock = otb::dialect::quote(sshd.path("lock").to_str().unwrap());
     let script = format!("exec 9>{lock}; if flock -n 9; then echo mine; cat >/dev/null; else echo taken; fi");
     let first = shells.hold(&server(), &script, LONG).await.unwrap();
@@ -178,9 +109,8 @@ async fn a_held_lock_goes_with_its_holder() {
 
 #[tokio::test]
 async fn nobody_there_is_unreachable() {
-    let Some(mut sshd) = Sshd::start().await else { return };
-    sshd.process.kill().unwrap();
-    sshd.process.wait().unwrap();
-    let error = sshd.shells().run(&server(), "true", LONG).await.unwrap_err();
+    let Some(mut sshd) = sshd() else { return };
+    sshd.stop(LAB);
+    let error = shells(&sshd).run(&server(), "true", LONG).await.unwrap_err();
     assert!(matches!(error, ShellError::Unreachable { .. }), "{error}");
 }
