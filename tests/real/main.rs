@@ -6,6 +6,7 @@
 
 mod cluster;
 mod mishaps;
+mod over_ssh;
 mod rows;
 mod support;
 mod writer;
@@ -21,7 +22,9 @@ use cluster::Real;
 type Part = (&'static str, fn(&Real));
 
 /// What is told here and in no scenario.
-const PARTS: [Part; 3] = [
+const PARTS: [Part; 5] = [
+    ("ssh_proxy_jump", over_ssh::switchover_through_a_proxy_jump),
+    ("ssh_failover", over_ssh::failover),
     ("otb_killed", mishaps::otb_killed),
     ("promotion_kills_the_standby", mishaps::promotion_kills_the_standby),
     ("rows", rows::none_is_lost),

@@ -4,5 +4,9 @@
 pub(crate) mod ground;
 #[path = "../support/normal.rs"]
 pub(crate) mod normal;
+#[path = "../support/over_ssh.rs"]
+pub(crate) mod over_ssh;
 #[path = "../support/script.rs"]
 pub(crate) mod script;
+#[path = "../support/sshd.rs"]
+pub(crate) mod sshd;
