@@ -12,6 +12,7 @@ pub mod cli;
 pub mod config;
 pub mod dialect;
 pub mod model;
+#[expect(clippy::disallowed_methods, reason = "holds the servers' clocks against this machine's")]
 pub mod observe;
 pub mod plan;
 pub mod sandbox;

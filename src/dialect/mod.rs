@@ -1,6 +1,7 @@
 //! The words OpenTenBase understands: SQL, commands and scripts, each built in one place from typed parts,
 //! and readers of what comes back. Pure: nothing here touches the outside, and no reader can panic.
 
+mod around;
 pub mod command;
 mod conf;
 mod conninfo;
@@ -15,15 +16,16 @@ mod shown;
 mod sql;
 mod status;
 
+pub use around::read_clock;
 pub use conf::{FENCE, StandbyConf, gtm_standby_lines, read_gtm_conf, read_recovery_conf, recovery_conf};
 pub use conninfo::{read_conninfo, write_conninfo};
 pub use control::{read_control, read_end_of_wal};
-pub use files::{read_recovery_files, rebuild, recovery_path, remove_file, replication_user, staged_fence};
+pub use files::{admission, read_recovery_files, rebuild, recovery_path, remove_file, replication_user, staged_fence};
 pub use gtm::{
     GtmBytes, GtmStandby, GtmStatus, MOST_GTM_BYTES, gtm_body_length, gtm_get_status, gtm_startup, read_gtm_status,
 };
 pub use lock::{lock_script, read_lock};
-pub use probe::{Probe, no_probe, probe_script, read_probe};
+pub use probe::{Probe, no_probe, probe_script, read_probe, survey_script};
 pub use shell::{Command, Script, quote};
 pub use shown::{is_dangerous, shown, shown_bytes};
 pub use sql::{

@@ -12,8 +12,10 @@ use super::shell::surroundings;
 use super::{
     StandbyConf, quote, read_control, read_gtm_conf, read_gtm_status_text, read_pg_status, read_recovery_conf, shown,
 };
+use super::{around, replication_user};
 use crate::model::{
-    Control, DataDir, Fact, Instance, NodeKind, Process, RecoveryFile, Role, Timeline, TimelineSwitch, UnknownKind,
+    Control, DataDir, Fact, Instance, NodeKind, Process, RecoveryFile, Role, Surroundings, Timeline, TimelineSwitch,
+    UnknownKind,
 };
 
 /// The parts that are the same for each instance. `try` runs a command and tags what it says; `look` tells of
@@ -53,12 +55,28 @@ pub struct Probe {
     pub data_dir: Fact<DataDir>,
     /// Where the ancestors of each timeline that has a history file ended.
     pub histories: BTreeMap<Timeline, Vec<TimelineSwitch>>,
+    /// Told by [`survey_script`] only.
+    pub surroundings: Fact<Surroundings>,
+    /// What the server's clock said, as [`super::read_clock`] reads it.
+    pub clock: Option<(i64, i64)>,
 }
 
 /// The script for `instances`, all of one server.
 pub fn probe_script(instances: &[&Instance]) -> String {
+    script(instances, false)
+}
+
+/// As [`probe_script`], and what stands around the instances as well.
+pub fn survey_script(instances: &[&Instance]) -> String {
+    script(instances, true)
+}
+
+fn script(instances: &[&Instance], around: bool) -> String {
     let mut script = String::from("cd /\n");
     script.push_str(FUNCTIONS);
+    if around {
+        script.push_str(&around::server_script(instances));
+    }
     for (number, instance) in instances.iter().enumerate() {
         let files = files(instance.kind);
         let data = quote(&instance.data);
@@ -66,6 +84,9 @@ pub fn probe_script(instances: &[&Instance]) -> String {
         let _ = writeln!(script, "( n={number}\n{}try run {}", surroundings(&instance.install), status(instance));
         if instance.kind.is_router() {
             let _ = writeln!(script, "try control {}", controldata(instance));
+        }
+        if around {
+            script.push_str(&around::instance_script(instance));
         }
         let _ = writeln!(script, "look {data} {} {} {} )", files.mark, files.conf, files.pid);
     }
@@ -86,11 +107,7 @@ pub fn read_probe(instances: &[&Instance], text: &str) -> Vec<Probe> {
             lines.push('\n');
         }
     }
-    instances
-        .iter()
-        .enumerate()
-        .map(|(number, instance)| read_one(instance.kind, &Said { number, said: &said }))
-        .collect()
+    instances.iter().enumerate().map(|(number, instance)| read_one(instance, &Said { number, said: &said })).collect()
 }
 
 /// Everything unknown for the same reason.
@@ -101,6 +118,8 @@ pub fn no_probe(kind: UnknownKind, why: &str) -> Probe {
         control: Fact::unknown(kind, why),
         data_dir: Fact::unknown(kind, why),
         histories: BTreeMap::new(),
+        surroundings: Fact::unknown(kind, why),
+        clock: None,
     }
 }
 
@@ -136,7 +155,8 @@ impl Said<'_> {
     }
 }
 
-fn read_one(kind: NodeKind, said: &Said) -> Probe {
+fn read_one(instance: &Instance, said: &Said) -> Probe {
+    let kind = instance.kind;
     let data_dir = read_data_dir(kind, said);
     let (process, role) = read_process(kind, said, data_dir.known().is_none_or(|dir| dir.present));
     let control = match (kind, said.tool("control")) {
@@ -145,7 +165,19 @@ fn read_one(kind: NodeKind, said: &Said) -> Probe {
         (_, Some((_, text))) => Fact::unknown(UnknownKind::Failed, shown(text)),
         (_, None) => cut_off("pg_controldata"),
     };
-    Probe { process, role, control, data_dir, histories: read_histories(said.text("history")) }
+    let (surroundings, clock) = read_surroundings(instance, said);
+    Probe { process, role, control, data_dir, histories: read_histories(said.text("history")), surroundings, clock }
+}
+
+/// The instance's status is told after everything around it: once it is there, nothing is missing.
+fn read_surroundings(instance: &Instance, said: &Said) -> (Fact<Surroundings>, Option<(i64, i64)>) {
+    let server = Said { number: 0, said: said.said };
+    let clock = server.tool("clock");
+    if said.tool("mark").is_none() || clock.is_none() {
+        return (cut_off("what stands around it"), None);
+    }
+    let around = around::read(instance, &|key| server.text(key).to_owned(), &|key| said.text(key).to_owned());
+    (Fact::Known(around), clock.and_then(|(_, text)| super::read_clock(text)))
 }
 
 fn read_process(kind: NodeKind, said: &Said, present: bool) -> (Fact<Process>, Option<Role>) {
@@ -200,6 +232,7 @@ fn recovery_file(kind: NodeKind, rights: &str, owner: &str, readable: bool, text
         writable: user == owner && owner_writes,
         rights: shown(rights),
         upstream: conf.upstream,
+        user: replication_user(text).filter(|_| kind.is_router()),
         fence: conf.fence,
     })
 }

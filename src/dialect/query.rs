@@ -68,6 +68,36 @@ pub fn senders() -> Sql {
     )
 }
 
+/// The settings that a takeover depends on: columns name and setting. None of them has a unit.
+pub fn settings() -> Sql {
+    let names = [
+        "archive_mode",
+        "hot_standby",
+        "is_superuser",
+        "max_prepared_transactions",
+        "max_replication_slots",
+        "max_wal_senders",
+        "pgxc_cluster_name",
+        "synchronous_commit",
+        "synchronous_standby_names",
+        "wal_keep_segments",
+    ];
+    let list = names.map(literal).join(", ");
+    Sql::new(format!("select name, setting from pg_settings where name in ({list})"))
+}
+
+/// What a process does for others: one row with columns in_backup, prepared, idle, oldest, now, slots, senders.
+pub fn load() -> Sql {
+    let clients = "from pg_stat_activity where pid <> pg_backend_pid() and";
+    Sql::new(format!(
+        "select pg_is_in_backup() as in_backup, (select count(*) from pg_prepared_xacts) as prepared, \
+         (select count(*) {clients} state in ('idle in transaction', 'idle in transaction (aborted)')) as idle, \
+         (select extract(epoch from min(xact_start)) {clients} backend_type = 'client backend') as oldest, \
+         extract(epoch from clock_timestamp()) as now, (select count(*) from pg_replication_slots) as slots, \
+         (select count(*) from pg_stat_replication) as senders"
+    ))
+}
+
 /// How far a standby has replayed, and nothing else: asked again and again inside the write gap.
 pub fn replayed() -> Sql {
     Sql::new("select pg_last_wal_replay_lsn()")
@@ -127,6 +157,22 @@ mod tests {
                 senders(),
                 "select application_name, host(client_addr) as client_addr, state, sent_lsn, replay_lsn, \
                  sync_state from pg_stat_replication",
+            ),
+            (
+                settings(),
+                "select name, setting from pg_settings where name in ('archive_mode', 'hot_standby', 'is_superuser', \
+                 'max_prepared_transactions', 'max_replication_slots', 'max_wal_senders', 'pgxc_cluster_name', \
+                 'synchronous_commit', 'synchronous_standby_names', 'wal_keep_segments')",
+            ),
+            (
+                load(),
+                "select pg_is_in_backup() as in_backup, (select count(*) from pg_prepared_xacts) as prepared, \
+                 (select count(*) from pg_stat_activity where pid <> pg_backend_pid() and state in \
+                 ('idle in transaction', 'idle in transaction (aborted)')) as idle, \
+                 (select extract(epoch from min(xact_start)) from pg_stat_activity where pid <> pg_backend_pid() \
+                 and backend_type = 'client backend') as oldest, extract(epoch from clock_timestamp()) as now, \
+                 (select count(*) from pg_replication_slots) as slots, \
+                 (select count(*) from pg_stat_replication) as senders",
             ),
             (routes(), "select * from pgxc_node order by node_name"),
             (pool_check(), "select pgxc_pool_check()"),

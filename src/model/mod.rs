@@ -7,6 +7,7 @@ mod fact;
 mod name;
 mod observation;
 mod place;
+mod vitals;
 mod wal;
 
 pub use change::{Condition, RouteChange};
@@ -20,4 +21,5 @@ pub use observation::{
     StandbyFacts, TimelineSwitch,
 };
 pub use place::{Endpoint, Host, InstanceId};
+pub use vitals::{Admission, ClockOffset, Load, Settings, Surroundings};
 pub use wal::{Lsn, SystemId, Timeline};

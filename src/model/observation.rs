@@ -6,7 +6,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Endpoint, Fact, InstanceId, Lsn, NodeName, SystemId, Timeline};
+use super::{Admission, Endpoint, Fact, InstanceId, Load, Lsn, NodeName, Settings, Surroundings, SystemId, Timeline};
 
 /// Every declared instance, each with what is known of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -52,6 +52,14 @@ pub struct InstanceFacts {
     pub control: Fact<Control>,
     /// The data directory as the shell sees it.
     pub data_dir: Fact<DataDir>,
+    /// Of a running coordinator or datanode.
+    pub settings: Fact<Settings>,
+    /// Of a running coordinator or datanode.
+    pub load: Fact<Load>,
+    /// What the shell sees around it.
+    pub surroundings: Fact<Surroundings>,
+    /// Asked of a master that is to be moved: may its server replicate from the declared master?
+    pub admission: Fact<Admission>,
 }
 
 impl InstanceFacts {
@@ -77,6 +85,10 @@ impl InstanceFacts {
             pool_agrees: no(kind, why),
             control: no(kind, why),
             data_dir: no(kind, why),
+            settings: no(kind, why),
+            load: no(kind, why),
+            surroundings: no(kind, why),
+            admission: no(kind, why),
         }
     }
 
@@ -274,6 +286,8 @@ pub struct RecoveryFile {
     pub rights: String,
     /// Where its primary_conninfo leads.
     pub upstream: Option<Endpoint>,
+    /// As whom its primary_conninfo logs in.
+    pub user: Option<String>,
     /// otb wrote it into a master that it moved away from: the copy must not come up as a master.
     pub fence: bool,
 }

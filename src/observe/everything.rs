@@ -7,13 +7,44 @@ use tokio::sync::Semaphore;
 
 use super::{Limits, gtm, merge, postgres, shell};
 use crate::dialect::{Probe, no_probe};
-use crate::model::{Cluster, Instance, InstanceFacts, InstanceId, NodeKind, Observation, ServerName, UnknownKind};
+use crate::model::{
+    Cluster, Instance, InstanceFacts, InstanceId, NodeKind, Observation, Role, ServerName, UnknownKind,
+};
 use crate::transport::Outside;
 
 /// Looks at every declared instance. Never fails: what could not be learned is unknown, and says why.
 pub async fn observe(cluster: &Cluster, outside: &Outside, limits: &Limits) -> Observation {
     let instances: Vec<&Instance> = cluster.instances().collect();
-    Observation { instances: look_at(&instances, outside, limits).await }
+    let mut seen = Observation { instances: look_at(&instances, outside, limits).await };
+    ask_for_admission(cluster, outside, limits, &mut seen).await;
+    seen
+}
+
+/// Only where a master is to be moved: the one question that needs what the others brought.
+async fn ask_for_admission(cluster: &Cluster, outside: &Outside, limits: &Limits, seen: &mut Observation) {
+    let shells = Semaphore::new(limits.shells.get());
+    let moves = cluster.nodes.values().filter(|node| node.kind.is_router()).filter_map(|node| {
+        let to = node.master_instance()?;
+        let facts = seen.instances.get(&to.id).filter(|facts| facts.is_running(Role::Standby))?;
+        let file = facts.data_dir.known().and_then(|dir| dir.recovery_conf.as_ref());
+        let user = file.and_then(|file| file.user.clone()).unwrap_or_else(|| cluster.connection.user.clone());
+        let is_master = |id: &InstanceId| seen.instances.get(id).is_some_and(|facts| facts.is_running(Role::Master));
+        let from = node.standbys().find(|instance| is_master(&instance.id))?;
+        Some((from, to, user))
+    });
+    let asked = join_all(moves.map(|(from, to, user)| {
+        let shells = &shells;
+        async move {
+            let _permit = shells.acquire().await.ok();
+            (from.id.clone(), shell::admitted(outside, from, to, &user, limits).await)
+        }
+    }))
+    .await;
+    for (id, admission) in asked {
+        if let Some(facts) = seen.instances.get_mut(&id) {
+            facts.admission = admission;
+        }
+    }
 }
 
 /// Looks at one instance, in the same way.

@@ -17,6 +17,8 @@ pub(super) fn merge(mut facts: InstanceFacts, probe: Probe) -> InstanceFacts {
         facts.senders = Fact::not_asked(why);
         facts.routes = Fact::not_asked(why);
         facts.pool_agrees = Fact::not_asked(why);
+        facts.settings = Fact::not_asked(why);
+        facts.load = Fact::not_asked(why);
     }
     if let (None, Some(role), Some(Process::Running)) = (facts.role.known(), probe.role, facts.process.known()) {
         facts.role = Fact::Known(role);
@@ -41,6 +43,7 @@ pub(super) fn merge(mut facts: InstanceFacts, probe: Probe) -> InstanceFacts {
     // Whoever could look at the directory has seen all of its history files.
     facts.newest_history = probe.data_dir.map(|_| probe.histories.keys().next_back().copied().unwrap_or(Timeline(1)));
     facts.control = probe.control;
+    facts.surroundings = probe.surroundings;
     facts.data_dir = probe.data_dir;
     facts
 }
@@ -84,6 +87,8 @@ mod tests {
             }),
             data_dir: Fact::Known(DataDir { present: true, recovery_conf: None, free_bytes: None }),
             histories: std::collections::BTreeMap::new(),
+            surroundings: Fact::not_asked("not asked"),
+            clock: None,
         }
     }
 
@@ -127,8 +132,13 @@ mod tests {
             streaming: false,
             upstream: None,
         });
-        let file =
-            RecoveryFile { writable: true, rights: "a:600".to_owned(), upstream: Some(upstream.clone()), fence: false };
+        let file = RecoveryFile {
+            writable: true,
+            rights: "a:600".to_owned(),
+            upstream: Some(upstream.clone()),
+            user: None,
+            fence: false,
+        };
         let dir = DataDir { present: true, recovery_conf: Some(file), free_bytes: None };
         let facts = merge(facts, Probe { data_dir: Fact::Known(dir), ..stopped() });
         assert_eq!(facts.standby.known().unwrap().upstream, Some(upstream));

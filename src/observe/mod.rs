@@ -12,6 +12,7 @@ mod limits;
 mod merge;
 mod postgres;
 mod shell;
+mod vitals;
 
 pub use everything::{observe, observe_instance};
 pub use limits::Limits;

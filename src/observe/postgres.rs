@@ -6,6 +6,7 @@ use crate::transport::{Outside, Session, SqlError};
 
 use super::Limits;
 use super::answer::{self, Answer, fact};
+use super::vitals;
 
 /// Logs in and asks. Whatever cannot be learned keeps the reason.
 pub(super) async fn ask(outside: &Outside, instance: &Instance, limits: &Limits) -> InstanceFacts {
@@ -81,7 +82,7 @@ fn role_by_show(default: &Answer, read_only: &Answer, allow_dml: Option<&Answer>
 
 async fn second_round(session: &Session, kind: NodeKind, limits: &Limits, facts: &mut InstanceFacts) {
     let role = facts.role.known().copied();
-    let mut questions = vec![query::system_id(), query::routes()];
+    let mut questions = vec![query::system_id(), query::routes(), query::settings(), query::load()];
     questions.extend(match role {
         Some(Role::Master) => [query::master_wal(), query::senders()].to_vec(),
         Some(Role::Standby) => [query::standby_wal(), query::receiver()].to_vec(),
@@ -92,9 +93,11 @@ async fn second_round(session: &Session, kind: NodeKind, limits: &Limits, facts:
         questions.push(query::pool_check());
     }
     let answers = session.query_all(&questions, limits.answer).await;
-    let [system_id, routes, rest @ ..] = answers.as_slice() else { return };
+    let [system_id, routes, settings, load, rest @ ..] = answers.as_slice() else { return };
     facts.system_id = fact(system_id, answer::parsed::<SystemId>);
     facts.routes = fact(routes, answer::routes);
+    facts.settings = fact(settings, vitals::settings);
+    facts.load = fact(load, vitals::load);
     match (role, rest) {
         (Some(Role::Master), [wal, senders, ..]) => {
             facts.wal_end = fact(wal, answer::master_lsn);
@@ -136,4 +139,6 @@ fn nothing_more(error: &SqlError, facts: &mut InstanceFacts) {
     facts.standby = error.fact();
     facts.senders = error.fact();
     facts.pool_agrees = error.fact();
+    facts.settings = error.fact();
+    facts.load = error.fact();
 }

@@ -1,11 +1,13 @@
 //! What the servers' shells see.
 
+use std::time::SystemTime;
+
 use crate::dialect::command::{Patience, end_of_wal};
-use crate::dialect::{Probe, Script, no_probe, probe_script, read_end_of_wal, read_probe, shown};
-use crate::model::{Fact, Instance, InstanceFacts, Lsn, ServerName, UnknownKind};
+use crate::dialect::{Probe, Script, admission, no_probe, read_end_of_wal, read_probe, shown, survey_script};
+use crate::model::{Admission, Fact, Instance, InstanceFacts, Lsn, ServerName, UnknownKind};
 use crate::transport::Outside;
 
-use super::Limits;
+use super::{Limits, vitals};
 
 /// Looks at all of one server's `instances` by one script; gives one [`Probe`] for each, in their order.
 pub(super) async fn look(
@@ -14,12 +16,41 @@ pub(super) async fn look(
     instances: &[&Instance],
     limits: &Limits,
 ) -> Vec<Probe> {
-    match outside.shells.run(server, &probe_script(instances), limits.shell).await {
-        Ok(output) => read_probe(instances, &output.stdout),
+    let asked = SystemTime::now();
+    match outside.shells.run(server, &survey_script(instances), limits.shell).await {
+        Ok(output) => {
+            let answered = SystemTime::now();
+            let mut probes = read_probe(instances, &output.stdout);
+            for probe in &mut probes {
+                let clock = probe.clock.and_then(|clock| vitals::clock_offset(clock, asked, answered));
+                if let Fact::Known(around) = &mut probe.surroundings {
+                    around.clock = clock;
+                }
+            }
+            probes
+        }
         Err(error) => {
             let probe = no_probe(error.kind(), &error.to_string());
             instances.iter().map(|_| probe.clone()).collect()
         }
+    }
+}
+
+/// Whether `instance`'s server may replicate from `to`, which is to become its master, as the user that `to`
+/// itself replicates as: that user otb writes into the old master's recovery.conf.
+pub(super) async fn admitted(
+    outside: &Outside,
+    instance: &Instance,
+    to: &Instance,
+    user: &str,
+    limits: &Limits,
+) -> Fact<Admission> {
+    let script = Script::at(instance).then(&admission(instance, &to.endpoint, user));
+    match outside.shells.run(&instance.id.server, script.as_str(), limits.shell).await {
+        // timeout's own: nobody said no.
+        Ok(output) if output.status == 124 => Fact::unknown(UnknownKind::TimedOut, "psql came to no end within 5 s"),
+        Ok(output) => Fact::Known(vitals::admission(&output, user)),
+        Err(error) => Fact::Unknown(error.unknown()),
     }
 }
 

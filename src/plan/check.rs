@@ -74,6 +74,22 @@ codes! {
     Routes = "routes", true, "Every router's pgxc_node can be read and has one row for each node.";
     GtmRow = "gtm-row", false, "Every router has exactly one GTM row.";
     Rejoin = "rejoin", true, "It is known how each old master can become a standby.";
+    Superuser = "superuser", false, "otb's user may ALTER NODE on every router whose routes change.";
+    ClusterName = "cluster-name", true, "The standby belongs to the cluster that the file names (pgxc_cluster_name).";
+    HotStandby = "hot-standby", true, "hot_standby is on: a standby can be asked.";
+    SyncStandbys = "sync-standbys", true, "Commits on the new master will not wait for a standby that is not there.";
+    Room = "room", true, "max_wal_senders of the standby leaves room for the other copies and a base backup.";
+    WalKeep = "wal-keep", true, "The new master keeps WAL for the copies that rejoin (warns only).";
+    PreparedLimit = "prepared-limit", true, "max_prepared_transactions of the standby is no less than the master's.";
+    Admission = "admission", true, "The old master's server may open a replication connection to the standby: tried.";
+    Backup = "backup", true, "No backup is running on the master.";
+    Transactions = "transactions", true, "No transaction is old or idle on the master (warns only).";
+    Prepared = "prepared", true, "No two-phase transaction is in doubt on the master (warns only).";
+    Slots = "slots", true, "No replication slot stays behind on the old master (warns only).";
+    Archiver = "archiver", true, "No WAL waits for archiving, which a stop would wait for (warns only).";
+    Tools = "tools", true, "The tools that otb runs are there and can be run.";
+    Clocks = "clocks", true, "The servers' clocks agree within a second (warns only).";
+    Supervisor = "supervisor", true, "Nothing would start the old master again behind otb's back (warns only).";
     Strangers = "strangers", true, "Routers hold no rows for nodes that the file does not name.";
 }
 

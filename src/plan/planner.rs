@@ -4,7 +4,7 @@
 use super::check::{Check, CheckId, Waiver};
 use super::document::{FORMAT_VERSION, LookedAt, Plan, Unseen};
 use super::routes::{self, RouterView};
-use super::survey::{self, NodeSurvey};
+use super::survey::{self, NodeSurvey, RouterSurvey};
 use super::{checks, fingerprint, steps};
 use crate::model::{Cluster, Fact, InstanceFacts, InstanceId, NodeName, Observation, Role, Unknown};
 
@@ -33,7 +33,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
     let nodes: Vec<NodeSurvey<'_>> = in_scope.map(|node| survey::node(cluster, node, seen)).collect();
     let views = routes::routers(cluster, seen);
     let routers = survey::routers(cluster, &views, &nodes, seen);
-    let mut checks = all_checks(cluster, seen, &nodes, &views);
+    let mut checks = all_checks(cluster, seen, &nodes, &views, &routers);
     let unused = checks::apply_waivers(&mut checks, input.waivers);
     let facts = fingerprint::facts(cluster, seen, &views);
     Plan {
@@ -62,7 +62,13 @@ fn used(waivers: &[Waiver], unused: &[CheckId]) -> Vec<Waiver> {
     waivers.iter().filter(|waiver| !unused.contains(&waiver.check)).cloned().collect()
 }
 
-fn all_checks(cluster: &Cluster, seen: &Observation, nodes: &[NodeSurvey<'_>], views: &[RouterView<'_>]) -> Vec<Check> {
+fn all_checks(
+    cluster: &Cluster,
+    seen: &Observation,
+    nodes: &[NodeSurvey<'_>],
+    views: &[RouterView<'_>],
+    routers: &[RouterSurvey],
+) -> Vec<Check> {
     let mut all: Vec<Check> =
         nodes.iter().filter_map(|survey| checks::for_unclear(survey.node, &survey.situation, seen)).collect();
     for survey in nodes.iter().filter(|survey| survey.change.is_some_and(super::ChangeKind::moves_master)) {
@@ -70,6 +76,7 @@ fn all_checks(cluster: &Cluster, seen: &Observation, nodes: &[NodeSurvey<'_>], v
         all.extend(checks::for_node(cluster, survey.node, live, seen));
     }
     all.extend(checks::for_routers(cluster, seen, views));
+    all.extend(checks::for_altered(routers, seen));
     all
 }
 

@@ -55,7 +55,11 @@ const KINDS: &[Kind] = &[
     ),
     kind("prepared", "INSTANCE GID [off]", "leaves a two-phase transaction in doubt"),
     kind("slow", "INSTANCE|TOOL MS", "each answer takes so much longer"),
-    kind("fail", "TOOL [TIMES]", "the next runs of pg_ctl, gtm_ctl, pg_controldata, pg_basebackup, pg_waldump exit 1"),
+    kind(
+        "fail",
+        "TOOL [TIMES]",
+        "the next runs of pg_ctl, gtm_ctl, pg_controldata, pg_basebackup, pg_waldump, psql exit 1",
+    ),
 ];
 
 /// For clap: the kinds there are.

@@ -5,6 +5,7 @@ use crate::model::{Cluster, Fact, InstanceId, Node, NodeKind, Observation, Role}
 use crate::plan::check::{Check, CheckCode};
 use crate::plan::routes::RouterView;
 use crate::plan::situation::{Situation, diagnose, running_masters};
+use crate::plan::survey::RouterSurvey;
 
 /// Every router must be readable, complete, and able to commit an ALTER NODE.
 pub(crate) fn for_routers(cluster: &Cluster, seen: &Observation, routers: &[RouterView<'_>]) -> Vec<Check> {
@@ -68,6 +69,27 @@ fn gtm(node: &Node, seen: &Observation) -> Finding {
             "stop the one that the routers do not use, with startup = STANDBY in its gtm.conf",
         ),
     }
+}
+
+/// ALTER NODE wants a superuser (field notes, section 2): a refusal must come before anything is stopped. A router
+/// whose settings cannot be asked is told of by [`for_routers`].
+pub(crate) fn for_altered(routers: &[RouterSurvey], seen: &Observation) -> Vec<Check> {
+    let check = |router: &RouterSurvey| {
+        let id = &router.router;
+        let settings = seen.instances.get(id)?.settings.known()?;
+        let finding = match settings.is_on("is_superuser") {
+            Some(true) => Finding::pass(format!("otb's user is superuser on {id}")),
+            Some(false) => Finding::block(
+                format!("otb's user is no superuser on {id}, and ALTER NODE wants one"),
+                "name a superuser as connection.user in the file",
+            ),
+            None => {
+                Finding::unknown(format!("whether otb's user is superuser on {id} is not known"), super::LOOK_AGAIN)
+            }
+        };
+        Some(finding.of(CheckCode::Superuser, id))
+    };
+    routers.iter().filter(|router| !router.routes.is_empty()).filter_map(check).collect()
 }
 
 /// Refusals for nodes that cannot be acted on.

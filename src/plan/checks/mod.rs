@@ -1,12 +1,45 @@
 //! The preflight: every check that matters for a set of changes, all made, all reported.
 
 mod cluster;
+mod host;
+mod load;
+mod settings;
 mod takeover;
 
 use super::check::{Check, CheckCode, CheckId, Verdict, Waiver};
+use crate::model::{Cluster, InstanceFacts, InstanceId, Node, Observation};
 
-pub(crate) use cluster::{for_routers, for_unclear};
-pub(crate) use takeover::for_node;
+pub(crate) use cluster::{for_altered, for_routers, for_unclear};
+/// What is known of a node whose master moves.
+struct Takeover<'a> {
+    cluster: &'a Cluster,
+    node: &'a Node,
+    declared: InstanceId,
+    standby: &'a InstanceFacts,
+    /// The master that runs now; none in a failover.
+    from: Option<(&'a InstanceId, &'a InstanceFacts)>,
+    seen: &'a Observation,
+}
+
+/// Everything that is looked at before `node` gets its declared master; `from` is the running master, if any.
+pub(crate) fn for_node<'a>(
+    cluster: &'a Cluster,
+    node: &'a Node,
+    from: Option<&'a InstanceId>,
+    seen: &'a Observation,
+) -> Vec<Check> {
+    let declared = node.master_id();
+    let Some(standby) = seen.instances.get(&declared) else { return Vec::new() };
+    let master = from.and_then(|id| Some((id, seen.instances.get(id)?)));
+    let takeover = Takeover { cluster, node, declared, standby, from: master, seen };
+    let mut checks = takeover::for_node(cluster, node, from, seen);
+    checks.extend(settings::all(&takeover));
+    checks.extend(load::all(&takeover));
+    checks.extend(host::all(&takeover));
+    checks
+}
+
+const LOOK_AGAIN: &str = "run `otb status` to see what answers, mend it, and plan again";
 
 /// What a check found, before it has a subject.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Checks of one node whose master moves: may this standby take over from that master?
 
-use super::Finding;
+use super::{Finding, LOOK_AGAIN};
 use crate::model::{
     Cluster, Fact, InstanceFacts, InstanceId, Lsn, Node, Observation, Process, Role, StandbyFacts, Unknown,
 };
@@ -10,7 +10,7 @@ use crate::plan::check::{Check, CheckCode};
 const PROMOTION_ROOM_BYTES: u64 = 64 << 20;
 
 /// Everything that is looked at before `node` gets its declared master; `from` is the running master, if any.
-pub(crate) fn for_node(cluster: &Cluster, node: &Node, from: Option<&InstanceId>, seen: &Observation) -> Vec<Check> {
+pub(super) fn for_node(cluster: &Cluster, node: &Node, from: Option<&InstanceId>, seen: &Observation) -> Vec<Check> {
     let declared = node.master_id();
     let Some(standby) = seen.instances.get(&declared) else { return Vec::new() };
     let view = View { cluster, node, declared: &declared, standby, seen };
@@ -301,5 +301,3 @@ fn shell(id: &InstanceId, facts: &InstanceFacts) -> Finding {
 fn shown(facts: &StandbyFacts) -> String {
     facts.upstream.as_ref().map_or_else(|| "an unknown server".to_owned(), ToString::to_string)
 }
-
-const LOOK_AGAIN: &str = "run `otb status` to see what answers, mend it, and plan again";

@@ -84,13 +84,24 @@ fn running(live: &Cluster, node: &Node, instance: &Instance, role: Role) -> Inst
     facts.routes = Fact::Known(routes(live));
     facts.pool_agrees = Fact::Known(true);
     let upstream = node.master_instance().unwrap().endpoint.clone();
-    let recovery =
-        RecoveryFile { writable: true, rights: "otb:600".to_owned(), upstream: Some(upstream.clone()), fence: false };
+    let recovery = RecoveryFile {
+        writable: true,
+        rights: "otb:600".to_owned(),
+        upstream: Some(upstream.clone()),
+        user: None,
+        fence: false,
+    };
     let is_standby = role == Role::Standby;
     facts.data_dir = Fact::Known(DataDir {
         present: true,
         recovery_conf: is_standby.then_some(recovery),
         free_bytes: Some(1 << 40),
+    });
+    facts.settings = Fact::Known(settings(live));
+    facts.load = Fact::Known(Load::default());
+    facts.surroundings = Fact::Known(Surroundings {
+        clock: Some(ClockOffset { at_least_ms: 0, at_most_ms: 10 }),
+        ..Surroundings::default()
     });
     if is_standby {
         facts.standby = Fact::Known(StandbyFacts {
@@ -102,8 +113,25 @@ fn running(live: &Cluster, node: &Node, instance: &Instance, role: Role) -> Inst
         });
     } else {
         facts.senders = Fact::Known(vec![sender()]);
+        facts.admission = Fact::Known(Admission::Admitted { user: "opentenbase".to_owned() });
     }
     facts
+}
+
+fn settings(live: &Cluster) -> Settings {
+    let pairs = [
+        ("archive_mode", "off"),
+        ("hot_standby", "on"),
+        ("is_superuser", "on"),
+        ("max_prepared_transactions", "60"),
+        ("max_replication_slots", "10"),
+        ("max_wal_senders", "10"),
+        ("pgxc_cluster_name", live.name.as_str()),
+        ("synchronous_commit", "local"),
+        ("synchronous_standby_names", ""),
+        ("wal_keep_segments", "32"),
+    ];
+    Settings(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into())
 }
 
 fn sender() -> Sender {
@@ -159,6 +187,7 @@ pub(super) fn fence(seen: &mut Observation, at: &str, upstream: &Endpoint) {
             writable: true,
             rights: "otb:600".to_owned(),
             upstream: Some(upstream.clone()),
+            user: None,
             fence: true,
         };
         dir.recovery_conf = Some(file);

@@ -1,4 +1,4 @@
-//! pg_ctl, gtm_ctl, pg_controldata, pg_basebackup and pg_waldump: their arguments, words and exit codes
+//! pg_ctl, gtm_ctl, pg_controldata, pg_basebackup, pg_waldump and psql: their arguments, words and exit codes
 //! are those of a live v2.6. They run in the daemon; small scripts relay to it.
 
 mod args;
@@ -6,6 +6,7 @@ mod basebackup;
 mod controldata;
 mod gtm_ctl;
 mod pg_ctl;
+mod psql;
 mod waldump;
 
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::server::{Daemon, Reply, held};
 
 /// The commands there are.
-pub(super) const NAMES: [&str; 5] = ["pg_ctl", "gtm_ctl", "pg_controldata", "pg_basebackup", "pg_waldump"];
+pub(super) const NAMES: [&str; 6] = ["pg_ctl", "gtm_ctl", "pg_controldata", "pg_basebackup", "pg_waldump", "psql"];
 
 /// A tool's surroundings: where its output goes, its directory, its environment.
 pub(super) struct Console {
@@ -72,6 +73,7 @@ pub(super) async fn run(daemon: &Arc<Daemon>, name: &str, args: &[String], conso
         "pg_controldata" => controldata::run(daemon, args, console),
         "pg_basebackup" => basebackup::run(daemon, args, console).await,
         "pg_waldump" => waldump::run(daemon, args, console),
+        "psql" => psql::run(daemon, args, console).await,
         other => {
             console.err(format!("otb sandbox has no tool {other:?}\n"));
             127

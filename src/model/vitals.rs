@@ -1,0 +1,100 @@
+//! What decides whether a process may be stopped or promoted, beside its role and its WAL: its settings, its load,
+//! and what stands around it on its server.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Settings of a running process (pg_settings), by name; only those that a takeover depends on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Settings(pub BTreeMap<String, String>);
+
+impl Settings {
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// A setting that is a number.
+    pub fn number(&self, name: &str) -> Option<u64> {
+        self.text(name)?.parse().ok()
+    }
+
+    /// A setting that is `on` or `off`.
+    pub fn is_on(&self, name: &str) -> Option<bool> {
+        self.text(name).map(|text| text == "on")
+    }
+}
+
+/// What a running process is doing for others right now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Load {
+    /// An exclusive backup (pg_start_backup) is under way.
+    pub in_backup: bool,
+    /// Two-phase transactions in doubt.
+    pub prepared: u64,
+    /// Clients that are idle inside a transaction.
+    pub idle_in_transaction: u64,
+    /// Age of the oldest transaction of a client, in seconds.
+    pub oldest_transaction_seconds: u64,
+    /// Replication slots; they do not move with the master.
+    pub slots: u64,
+    /// Replication connections, whatever their state.
+    pub senders: u64,
+}
+
+/// What the shell sees around an instance, beside its data directory.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Surroundings {
+    /// The server's clock against this machine's; none if it could not be read.
+    pub clock: Option<ClockOffset>,
+    /// Tools that are not there or may not be run.
+    pub missing_tools: Vec<String>,
+    /// What could start the instance again behind otb's back: unit files, cron tables, daemons.
+    pub keepers: Vec<String>,
+    /// WAL files that wait for archiving (pg_wal/archive_status/*.ready).
+    pub unarchived: u64,
+}
+
+/// How far a clock is ahead of this machine's, in milliseconds: somewhere between the two, for the question and
+/// the answer took their time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClockOffset {
+    pub at_least_ms: i64,
+    pub at_most_ms: i64,
+}
+
+impl ClockOffset {
+    /// The least by which the two clocks differ.
+    pub fn apart_ms(self, other: Self) -> i64 {
+        (self.at_least_ms - other.at_most_ms).max(other.at_least_ms - self.at_most_ms).max(0)
+    }
+}
+
+/// Whether an instance's server may open a replication connection to the instance that is to become its master.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Admission {
+    Admitted {
+        user: String,
+    },
+    /// What psql said.
+    Refused {
+        user: String,
+        why: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_are_apart_only_where_their_ranges_do_not_meet() {
+        let offset = |at_least_ms, at_most_ms| ClockOffset { at_least_ms, at_most_ms };
+        assert_eq!(offset(-20, 40).apart_ms(offset(0, 100)), 0);
+        assert_eq!(offset(2000, 2100).apart_ms(offset(0, 100)), 1900);
+        assert_eq!(offset(0, 100).apart_ms(offset(2000, 2100)), 1900);
+    }
+}

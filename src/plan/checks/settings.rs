@@ -1,0 +1,137 @@
+//! Checks of settings: what would be wrong on the new master from its first second.
+
+use super::{Finding, LOOK_AGAIN, Takeover};
+use crate::model::{Admission, Fact, InstanceId, Settings};
+use crate::plan::check::{Check, CheckCode};
+
+/// A base backup takes one connection beside those of the standbys.
+const FOR_A_REBUILD: u64 = 1;
+
+pub(super) fn all(takeover: &Takeover<'_>) -> Vec<Check> {
+    let (node, declared) = (&takeover.node.name, &takeover.declared);
+    let with = |read: &dyn Fn(&Settings) -> Finding| match &takeover.standby.settings {
+        Fact::Known(settings) => read(settings),
+        Fact::Unknown(why) => Finding::unknown(format!("the settings of {declared} are not known: {why}"), LOOK_AGAIN),
+    };
+    let mut checks = vec![
+        with(&|settings| cluster_name(takeover, settings)).of(CheckCode::ClusterName, declared),
+        with(&|settings| hot_standby(declared, settings)).of(CheckCode::HotStandby, declared),
+        with(&|settings| sync_standbys(takeover, settings)).of(CheckCode::SyncStandbys, node),
+        with(&|settings| room(takeover, settings)).of(CheckCode::Room, node),
+        with(&|settings| wal_keep(takeover, settings)).of(CheckCode::WalKeep, node),
+    ];
+    if let Some((id, master)) = takeover.from {
+        let prepared = with(&|settings| prepared_limit(declared, settings, id, &master.settings));
+        checks.push(prepared.of(CheckCode::PreparedLimit, node));
+        checks.push(admission(takeover, id, &master.admission).of(CheckCode::Admission, node));
+    }
+    checks
+}
+
+/// A cluster may have a second plane with copies of the same nodes: pgxc_cluster_name tells them apart.
+fn cluster_name(takeover: &Takeover<'_>, settings: &Settings) -> Finding {
+    let (wanted, declared) = (takeover.cluster.name.as_str(), &takeover.declared);
+    match settings.text("pgxc_cluster_name") {
+        Some(name) if name == wanted => Finding::pass(format!("{declared} belongs to {name}")),
+        Some(name) => Finding::block(
+            format!("{declared} belongs to cluster {name}, the file is about {wanted}"),
+            "correct `cluster`, or this instance's address and port, in the file",
+        ),
+        None => Finding::unknown(format!("{declared} has no pgxc_cluster_name"), LOOK_AGAIN),
+    }
+}
+
+fn hot_standby(declared: &InstanceId, settings: &Settings) -> Finding {
+    match settings.is_on("hot_standby") {
+        Some(true) => Finding::pass("hot_standby is on"),
+        Some(false) => Finding::block(
+            format!("hot_standby is off on {declared}: how far it has replayed cannot be asked"),
+            "set hot_standby = on in its postgresql.conf and restart it",
+        ),
+        None => Finding::unknown(format!("hot_standby of {declared} is not known"), LOOK_AGAIN),
+    }
+}
+
+/// Copied by the base backup: a promoted master that waits for a standby which is not there hangs on each commit
+/// (field notes, section 6).
+fn sync_standbys(takeover: &Takeover<'_>, settings: &Settings) -> Finding {
+    let names = settings.text("synchronous_standby_names").unwrap_or_default();
+    let waits = !matches!(settings.text("synchronous_commit"), Some("off" | "local"));
+    if names.is_empty() || !waits {
+        return Finding::pass("no commit will wait for a standby");
+    }
+    Finding::block(
+        format!(
+            "synchronous_standby_names of {} is {names:?}: promoted, it hangs on each commit until such a standby streams",
+            takeover.declared
+        ),
+        format!("empty it on {} and reload, or waive it if another standby will match at once", takeover.declared),
+    )
+}
+
+fn room(takeover: &Takeover<'_>, settings: &Settings) -> Finding {
+    let wanted = takeover.node.standbys().count() as u64 + FOR_A_REBUILD;
+    let used = takeover.standby.load.known().map_or(0, |load| load.senders);
+    match settings.number("max_wal_senders") {
+        Some(senders) if senders >= wanted + used => {
+            Finding::pass(format!("max_wal_senders is {senders}, {used} in use; {wanted} are wanted"))
+        }
+        Some(senders) => Finding::block(
+            format!(
+                "max_wal_senders of {} is {senders}, {used} in use; {wanted} more are wanted for the other copies",
+                takeover.declared
+            ),
+            "raise max_wal_senders in its postgresql.conf and restart it; waived, the old master cannot rejoin",
+        ),
+        None => Finding::unknown(format!("max_wal_senders of {} is not known", takeover.declared), LOOK_AGAIN),
+    }
+}
+
+fn wal_keep(takeover: &Takeover<'_>, settings: &Settings) -> Finding {
+    match settings.number("wal_keep_segments") {
+        Some(0) => Finding::warn(
+            format!(
+                "wal_keep_segments of {} is 0: WAL may be gone before the other copies ask for it",
+                takeover.declared
+            ),
+            "set wal_keep_segments to a few; a copy that comes too late is rebuilt by pg_basebackup",
+        ),
+        Some(segments) => Finding::pass(format!("{segments} WAL segments are kept for the other copies")),
+        None => Finding::warn(format!("wal_keep_segments of {} is not known", takeover.declared), LOOK_AGAIN),
+    }
+}
+
+fn prepared_limit(declared: &InstanceId, own: &Settings, from: &InstanceId, theirs: &Fact<Settings>) -> Finding {
+    const NAME: &str = "max_prepared_transactions";
+    match (own.number(NAME), theirs.known().and_then(|settings| settings.number(NAME))) {
+        (Some(own), Some(theirs)) if own >= theirs => Finding::pass(format!("{NAME} is {own}, the master's {theirs}")),
+        (Some(own), Some(theirs)) => Finding::block(
+            format!(
+                "{NAME} of {declared} is {own}, of {from} {theirs}: distributed transactions will fail for want of it"
+            ),
+            format!("set {NAME} = {theirs} in postgresql.conf of {declared} and restart it"),
+        ),
+        _ => Finding::unknown(format!("{NAME} of {declared} or of {from} is not known"), LOOK_AGAIN),
+    }
+}
+
+/// Tried, not read: pg_hba.conf, passwords and the network between the two all have a say.
+fn admission(takeover: &Takeover<'_>, from: &InstanceId, admission: &Fact<Admission>) -> Finding {
+    let declared = &takeover.declared;
+    match admission {
+        Fact::Known(Admission::Admitted { user }) => {
+            Finding::pass(format!("the server of {from} may replicate from {declared} as {user}"))
+        }
+        Fact::Known(Admission::Refused { user, why }) => Finding::block(
+            format!("the server of {from} may not replicate from {declared} as {user}: {why}"),
+            format!(
+                "let it in by a `host replication {user}` line in pg_hba.conf of {declared}, then pg_reload_conf(); \
+                 waived, the old master cannot rejoin"
+            ),
+        ),
+        Fact::Unknown(why) => Finding::unknown(
+            format!("whether the server of {from} may replicate from {declared} is not known: {why}"),
+            "otb tries it by psql from that server: see `shell` and `install` in the file",
+        ),
+    }
+}

@@ -1,0 +1,151 @@
+//! Each check of the preflight: what it lets pass, and what makes it speak.
+
+use super::seed::{cluster, healthy, id, make_plan};
+use crate::model::*;
+use crate::plan::Verdict;
+
+/// The verdicts of a switchover of dn01 from s29 to s47 after `change`, by check.
+fn verdict(check: &str, change: impl FnOnce(&mut Observation)) -> Verdict {
+    let declared = cluster("s47");
+    let mut seen = healthy(&declared);
+    change(&mut seen);
+    let plan = make_plan(&declared, &seen);
+    plan.checks.iter().find(|found| found.id.as_str() == check).unwrap().verdict
+}
+
+fn facts<'a>(seen: &'a mut Observation, at: &str) -> &'a mut InstanceFacts {
+    seen.instances.get_mut(&id(at)).unwrap()
+}
+
+fn known<T>(fact: &mut Fact<T>) -> &mut T {
+    match fact {
+        Fact::Known(value) => value,
+        Fact::Unknown(why) => panic!("{why}"),
+    }
+}
+
+/// A setting of the standby.
+fn set(name: &'static str, value: &'static str) -> impl FnOnce(&mut Observation) {
+    move |seen| {
+        known(&mut facts(seen, "dn01@s47").settings).0.insert(name.to_owned(), value.to_owned());
+    }
+}
+
+/// The load of the master.
+fn load(load: Load) -> impl FnOnce(&mut Observation) {
+    move |seen| facts(seen, "dn01@s29").load = Fact::Known(load)
+}
+
+fn around(at: &'static str, change: impl FnOnce(&mut Surroundings)) -> impl FnOnce(&mut Observation) {
+    move |seen| change(known(&mut facts(seen, at).surroundings))
+}
+
+const CHECKS: [&str; 15] = [
+    "cluster-name:dn01@s47",
+    "hot-standby:dn01@s47",
+    "sync-standbys:dn01",
+    "room:dn01",
+    "wal-keep:dn01",
+    "prepared-limit:dn01",
+    "admission:dn01",
+    "backup:dn01",
+    "transactions:dn01",
+    "prepared:dn01",
+    "slots:dn01",
+    "archiver:dn01",
+    "tools:dn01@s47",
+    "clocks:dn01",
+    "supervisor:dn01@s29",
+];
+
+#[test]
+fn all_pass_on_a_healthy_cluster() {
+    for check in CHECKS.iter().chain(&["tools:dn01@s29", "superuser:cn01@s29", "superuser:dn02@s47"]) {
+        assert_eq!(verdict(check, |_| {}), Verdict::Pass, "{check}");
+    }
+}
+
+#[test]
+fn settings_of_the_standby() {
+    for (check, name, value, wanted) in [
+        ("cluster-name:dn01@s47", "pgxc_cluster_name", "other_plane", Verdict::Block),
+        ("hot-standby:dn01@s47", "hot_standby", "off", Verdict::Block),
+        ("room:dn01", "max_wal_senders", "1", Verdict::Block),
+        ("room:dn01", "max_wal_senders", "many", Verdict::Unknown),
+        ("wal-keep:dn01", "wal_keep_segments", "0", Verdict::Warn),
+        ("prepared-limit:dn01", "max_prepared_transactions", "59", Verdict::Block),
+        ("prepared-limit:dn01", "max_prepared_transactions", "61", Verdict::Pass),
+    ] {
+        assert_eq!(verdict(check, set(name, value)), wanted, "{name} = {value}");
+    }
+}
+
+/// A commit that is local waits for nobody, whatever synchronous_standby_names says.
+#[test]
+fn synchronous_standbys_matter_only_to_commits_that_wait() {
+    let both = |commit: &'static str| {
+        move |seen: &mut Observation| {
+            set("synchronous_standby_names", "*")(seen);
+            set("synchronous_commit", commit)(seen);
+        }
+    };
+    assert_eq!(verdict("sync-standbys:dn01", both("on")), Verdict::Block);
+    assert_eq!(verdict("sync-standbys:dn01", both("remote_apply")), Verdict::Block);
+    assert_eq!(verdict("sync-standbys:dn01", both("local")), Verdict::Pass);
+}
+
+#[test]
+fn unknown_settings_refuse() {
+    let hide = |seen: &mut Observation| {
+        facts(seen, "dn01@s47").settings = Fact::unknown(UnknownKind::TimedOut, "no answer");
+    };
+    for check in CHECKS[..6].iter().filter(|check| !check.starts_with("wal-keep")) {
+        assert_eq!(verdict(check, hide), Verdict::Unknown, "{check}");
+    }
+}
+
+#[test]
+fn the_old_master_must_be_let_in() {
+    let refused = Admission::Refused { user: "rep".to_owned(), why: "no pg_hba.conf entry".to_owned() };
+    let admission = |fact| move |seen: &mut Observation| facts(seen, "dn01@s29").admission = fact;
+    assert_eq!(verdict("admission:dn01", admission(Fact::Known(refused))), Verdict::Block);
+    let silent = Fact::unknown(UnknownKind::TimedOut, "psql came to no end");
+    assert_eq!(verdict("admission:dn01", admission(silent)), Verdict::Unknown);
+}
+
+#[test]
+fn the_load_of_the_master() {
+    let idle = Load::default();
+    for (check, now, wanted) in [
+        ("backup:dn01", Load { in_backup: true, ..idle }, Verdict::Block),
+        ("transactions:dn01", Load { oldest_transaction_seconds: 60, ..idle }, Verdict::Warn),
+        ("transactions:dn01", Load { oldest_transaction_seconds: 59, ..idle }, Verdict::Pass),
+        ("transactions:dn01", Load { idle_in_transaction: 1, ..idle }, Verdict::Warn),
+        ("prepared:dn01", Load { prepared: 1, ..idle }, Verdict::Warn),
+        ("slots:dn01", Load { slots: 2, ..idle }, Verdict::Warn),
+    ] {
+        assert_eq!(verdict(check, load(now)), wanted, "{check}");
+    }
+    let copying = |seen: &mut Observation| known(&mut facts(seen, "dn01@s29").senders)[0].state = "backup".to_owned();
+    assert_eq!(verdict("backup:dn01", copying), Verdict::Block);
+}
+
+#[test]
+fn the_servers() {
+    let missing = |around: &mut Surroundings| around.missing_tools.push("pg_basebackup".to_owned());
+    assert_eq!(verdict("tools:dn01@s47", around("dn01@s47", missing)), Verdict::Block);
+    let late = ClockOffset { at_least_ms: 1500, at_most_ms: 1510 };
+    assert_eq!(verdict("clocks:dn01", around("dn01@s47", |around| around.clock = Some(late))), Verdict::Warn);
+    assert_eq!(verdict("clocks:dn01", around("dn01@s47", |around| around.clock = None)), Verdict::Warn);
+    assert_eq!(verdict("archiver:dn01", around("dn01@s29", |around| around.unarchived = 16)), Verdict::Warn);
+    let cron = |around: &mut Surroundings| around.keepers.push("/etc/cron.d/otb".to_owned());
+    assert_eq!(verdict("supervisor:dn01@s29", around("dn01@s29", cron)), Verdict::Warn);
+}
+
+#[test]
+fn routers_that_are_told_want_a_superuser() {
+    let demoted = |seen: &mut Observation| {
+        known(&mut facts(seen, "cn01@s29").settings).0.insert("is_superuser".to_owned(), "off".to_owned());
+    };
+    assert_eq!(verdict("superuser:cn01@s29", demoted), Verdict::Block);
+}
