@@ -19,7 +19,7 @@ fn table_key(router: impl std::fmt::Display) -> String {
 
 /// The stable facts: roles, system identifiers, timelines, and each row that is not as declared. Not LSNs, not
 /// lag. Rows that are as declared follow from the file, so a router that is right is one entry.
-pub(crate) fn facts(cluster: &Cluster, seen: &Observation, routers: &[RouterView<'_>]) -> BTreeMap<String, String> {
+pub(crate) fn facts(seen: &Observation, routers: &[RouterView<'_>]) -> BTreeMap<String, String> {
     let mut facts = BTreeMap::new();
     for (id, instance) in &seen.instances {
         facts.insert(format!("{id}: role"), role_words(instance));
@@ -33,8 +33,8 @@ pub(crate) fn facts(cluster: &Cluster, seen: &Observation, routers: &[RouterView
             continue;
         };
         facts.insert(table_key(at), format!("{} rows", router.len()));
-        for change in router.changes(cluster) {
-            facts.insert(format!("{at}: route to {}", change.node), change.from);
+        for change in router.changes() {
+            facts.insert(format!("{at}: route to {}", change.node), change.from.clone());
         }
     }
     facts

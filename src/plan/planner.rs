@@ -32,10 +32,10 @@ pub fn plan(input: &Input<'_>) -> Plan {
     let in_scope = cluster.nodes.values().filter(|node| input.in_scope(&node.name));
     let nodes: Vec<NodeSurvey<'_>> = in_scope.map(|node| survey::node(cluster, node, seen)).collect();
     let views = routes::routers(cluster, seen);
-    let routers = survey::routers(cluster, &views, &nodes, seen);
+    let routers = survey::routers(&views, &nodes, seen);
     let mut checks = all_checks(cluster, seen, &nodes, &views, &routers);
     let unused = checks::apply_waivers(&mut checks, input.waivers);
-    let facts = fingerprint::facts(cluster, seen, &views);
+    let facts = fingerprint::facts(seen, &views);
     Plan {
         format_version: FORMAT_VERSION.to_owned(),
         otb_version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -1,6 +1,6 @@
 //! Which rows of which router differ from the declared placement.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use super::situation::{running_masters, serving};
 use crate::model::{
@@ -16,14 +16,19 @@ pub(crate) struct RouterView<'a> {
     pub kind: NodeKind,
     pub table: Fact<&'a [Route]>,
     pub pool_agrees: &'a Fact<bool>,
+    compared: Compared,
 }
+
+/// The declared nodes by the names that rows give them.
+type Declared<'a> = HashMap<&'a str, &'a Node>;
 
 /// Every router of the cluster, by node.
 pub(crate) fn routers<'a>(cluster: &'a Cluster, seen: &'a Observation) -> Vec<RouterView<'a>> {
-    cluster.routers().filter_map(|node| view(node, seen)).collect()
+    let declared: Declared<'_> = cluster.nodes.values().map(|node| (node.name.as_str(), node)).collect();
+    cluster.routers().filter_map(|node| view(node, seen, &declared)).collect()
 }
 
-fn view<'a>(node: &'a Node, seen: &'a Observation) -> Option<RouterView<'a>> {
+fn view<'a>(node: &'a Node, seen: &'a Observation, declared: &Declared<'_>) -> Option<RouterView<'a>> {
     let serving = serving(node, seen);
     let router = serving.clone().unwrap_or_else(|| node.master_id());
     let facts = seen.instances.get(&router)?;
@@ -34,7 +39,8 @@ fn view<'a>(node: &'a Node, seen: &'a Observation) -> Option<RouterView<'a>> {
         }
         (Fact::Unknown(unknown), _) => Fact::Unknown(unknown.clone()),
     };
-    Some(RouterView { router, kind: node.kind, table, pool_agrees: &facts.pool_agrees })
+    let compared = table.known().map_or_else(Compared::default, |rows| compared(rows, declared));
+    Some(RouterView { router, kind: node.kind, table, pool_agrees: &facts.pool_agrees, compared })
 }
 
 /// pgxc_node reaches standbys by WAL (field notes, section 2): the present master's table is the one the
@@ -53,52 +59,71 @@ fn table_source<'a>(node: &Node, seen: &'a Observation) -> Option<&'a InstanceFa
         })
 }
 
+/// What of a table is not as declared, found in one pass: hundreds of routers have hundreds of rows each.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+struct Compared {
+    changes: Vec<RouteChange>,
+    missing: Vec<NodeName>,
+    strangers: Vec<String>,
+}
+
+fn compared(rows: &[Route], declared: &Declared<'_>) -> Compared {
+    let mut found: HashMap<&str, &Route> = HashMap::with_capacity(rows.len());
+    let mut strangers = Vec::new();
+    for row in masters_of(rows) {
+        if declared.contains_key(row.node.as_str()) {
+            found.insert(&row.node, row);
+        } else {
+            strangers.push(format!("{} ({}:{})", row.node, row.host, row.port));
+        }
+    }
+    let mut changes: Vec<RouteChange> =
+        found.iter().filter_map(|(name, row)| change(row, declared.get(name)?)).collect();
+    changes.sort_unstable_by(|a, b| a.node.cmp(&b.node));
+    let missing = declared.values().filter(|node| !found.contains_key(node.name.as_str()));
+    let mut missing: Vec<NodeName> = missing.map(|node| node.name.clone()).collect();
+    missing.sort_unstable();
+    Compared { changes, missing, strangers }
+}
+
+fn change(row: &Route, node: &Node) -> Option<RouteChange> {
+    let to = &node.master_instance()?.endpoint;
+    (!row.leads_to(to)).then(|| RouteChange {
+        node: node.name.clone(),
+        kind: node.kind,
+        from: format!("{}:{}", row.host, row.port),
+        to: to.clone(),
+    })
+}
+
+fn masters_of(rows: &[Route]) -> impl Iterator<Item = &Route> {
+    rows.iter().filter(|row| row.kind != RouteKind::Standby)
+}
+
 impl RouterView<'_> {
-    /// The rows that do not lead to the declared masters.
-    pub(crate) fn changes(&self, cluster: &Cluster) -> Vec<RouteChange> {
-        let rows = self.rows_by_name();
-        let differs = |node: &Node| {
-            let row = rows.get(node.name.as_str())?;
-            let to = &node.master_instance()?.endpoint;
-            (!row.leads_to(to)).then(|| RouteChange {
-                node: node.name.clone(),
-                kind: node.kind,
-                from: format!("{}:{}", row.host, row.port),
-                to: to.clone(),
-            })
-        };
-        cluster.nodes.values().filter_map(differs).collect()
+    /// The rows that do not lead to the declared masters, by node.
+    pub(crate) fn changes(&self) -> &[RouteChange] {
+        &self.compared.changes
     }
 
-    /// Declared nodes for which the table has no row.
-    pub(crate) fn missing(&self, cluster: &Cluster) -> Vec<NodeName> {
-        let Fact::Known(_) = self.table else { return Vec::new() };
-        let rows = self.rows_by_name();
-        cluster.nodes.keys().filter(|name| !rows.contains_key(name.as_str())).cloned().collect()
+    /// Declared nodes for which the table has no row; none of a table that could not be read.
+    pub(crate) fn missing(&self) -> &[NodeName] {
+        &self.compared.missing
     }
 
     /// Rows of masters that the file does not name.
-    pub(crate) fn strangers(&self, cluster: &Cluster) -> Vec<String> {
-        let declared = |row: &&Route| cluster.nodes.keys().any(|name| name.as_str() == row.node);
-        let rows = self.master_rows().filter(|row| !declared(row));
-        rows.map(|row| format!("{} ({}:{})", row.node, row.host, row.port)).collect()
+    pub(crate) fn strangers(&self) -> &[String] {
+        &self.compared.strangers
     }
 
     /// The number of GTM rows; exactly one is right.
     pub(crate) fn gtm_rows(&self) -> usize {
-        self.master_rows().filter(|row| row.kind == RouteKind::Gtm).count()
+        let rows = self.table.known().into_iter().flat_map(|rows| masters_of(rows));
+        rows.filter(|row| row.kind == RouteKind::Gtm).count()
     }
 
     /// How many rows there are to compare.
     pub(crate) fn len(&self) -> usize {
         self.table.known().map_or(0, |rows| rows.len())
-    }
-
-    fn master_rows(&self) -> impl Iterator<Item = &Route> {
-        self.table.known().into_iter().flat_map(|rows| rows.iter()).filter(|row| row.kind != RouteKind::Standby)
-    }
-
-    fn rows_by_name(&self) -> BTreeMap<&str, &Route> {
-        self.master_rows().map(|row| (row.node.as_str(), row)).collect()
     }
 }

@@ -108,18 +108,13 @@ fn carries_fence(facts: &InstanceFacts) -> bool {
 }
 
 /// Decides what each router needs. Rows are changed only of nodes in scope whose master can be told.
-pub(crate) fn routers(
-    cluster: &Cluster,
-    views: &[RouterView<'_>],
-    nodes: &[NodeSurvey<'_>],
-    seen: &Observation,
-) -> Vec<RouterSurvey> {
+pub(crate) fn routers(views: &[RouterView<'_>], nodes: &[NodeSurvey<'_>], seen: &Observation) -> Vec<RouterSurvey> {
     let may_change =
         |name: &NodeName| nodes.iter().any(|survey| survey.node.name == *name && survey.situation.allows_acting());
     let in_scope = |name: &NodeName| nodes.iter().any(|survey| survey.node.name == *name);
     let leftover = nodes.iter().any(|survey| is_leftover(survey, seen));
     let survey = |view: &RouterView<'_>| {
-        let mut routes = view.changes(cluster);
+        let mut routes = view.changes().to_vec();
         routes.retain(|change| may_change(&change.node));
         let stale = view.pool_agrees.is_known_and(|agrees| !agrees) && in_scope(&view.router.node);
         // pgxc_pool_check() of a datanode is always true (field notes, section 3): after a run that was cut

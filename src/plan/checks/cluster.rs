@@ -19,7 +19,7 @@ pub(crate) fn for_routers(cluster: &Cluster, seen: &Observation, routers: &[Rout
         }
         .of(CheckCode::GtmRow, &router.router)
     }));
-    checks.extend(routers.iter().filter_map(|router| strangers(router, cluster)));
+    checks.extend(routers.iter().filter_map(strangers));
     checks.extend(cluster.nodes_of(NodeKind::Gtm).map(|node| gtm(node, seen).of(CheckCode::Gtm, &node.name)));
     checks
 }
@@ -34,7 +34,7 @@ fn readable(router: &RouterView<'_>, cluster: &Cluster, seen: &Observation) -> F
         }
         return Finding::unknown(found, "bring this router back first; waived, it stays wrong until the next plan");
     }
-    let missing: Vec<String> = router.missing(cluster).iter().map(ToString::to_string).collect();
+    let missing: Vec<String> = router.missing().iter().map(ToString::to_string).collect();
     if missing.is_empty() {
         return Finding::pass(format!("{} rows were read", router.len()));
     }
@@ -44,8 +44,8 @@ fn readable(router: &RouterView<'_>, cluster: &Cluster, seen: &Observation) -> F
     )
 }
 
-fn strangers(router: &RouterView<'_>, cluster: &Cluster) -> Option<Check> {
-    let rows = router.strangers(cluster);
+fn strangers(router: &RouterView<'_>) -> Option<Check> {
+    let rows = router.strangers();
     let hint = "declare these nodes in the file, or drop the rows";
     let found = || format!("{} also routes to {}, which the file does not name", router.router, rows.join(", "));
     (!rows.is_empty()).then(|| Finding::warn(found(), hint).of(CheckCode::Strangers, &router.router))
