@@ -121,6 +121,15 @@ impl Running {
         }
     }
 
+    /// Waits until `part` stands so often on standard output, or it has ended.
+    #[allow(dead_code, reason = "not every test watches")]
+    pub(crate) fn until_printed(&mut self, part: &str, times: usize) {
+        while self.stdout.text().matches(part).count() < times && self.child.try_wait().unwrap().is_none() {
+            assert!(self.began.elapsed() < self.limit, "{part:?} was not printed {times} times");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Waits for its end; the time limit is a failure of the test.
     pub(crate) fn wait(mut self) -> Ended {
         let status = loop {

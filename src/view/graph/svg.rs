@@ -6,19 +6,22 @@ use maud::{Markup, PreEscaped, html};
 
 use super::state_words;
 use crate::model::{NodeKind, NodeName};
-use crate::view::escape::{cut, visible};
+use crate::view::escape::visible;
 use crate::view::topology::{Machine, Seat, StateKind, Topology};
 
-const BOX_WIDTH: usize = 140;
+const BOX_WIDTH: usize = 148;
 const BOX_HEIGHT: usize = 40;
 const ROW: usize = 50;
 /// Room around boxes within a server's frame, and between frames.
 const PAD: usize = 10;
-const GAP: usize = 24;
+const GAP: usize = 18;
 const HEAD: usize = 40;
 const FRAME: usize = BOX_WIDTH + 2 * PAD;
-/// The most letters that fit into a box.
-const LETTERS: usize = 17;
+/// From a box's edge to its text.
+const INSET: usize = 8;
+/// How wide a letter of a name, and of the small print, is at the most, unless it is a wide one.
+const LETTER: usize = 9;
+const SMALL: usize = 8;
 
 /// Which of the two states is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,8 +96,8 @@ impl<'a> Shelf<'a> {
         html! {
             @for (column, machine) in self.machines.iter().enumerate() {
                 rect class="server" x=(left(column)) y=(top) width=(FRAME) height=(self.height()) rx="8" {}
-                text class="name" x=(left(column) + PAD) y=(top + 18) { (cut(&visible(&machine.name), LETTERS)) }
-                text class="small" x=(left(column) + PAD) y=(top + 32) { (cut(&visible(&machine.address), 24)) }
+                text class="name" x=(left(column) + PAD) y=(top + 18) { (fitting(&machine.name, LETTER)) }
+                text class="small" x=(left(column) + PAD) y=(top + 32) { (fitting(&machine.address, SMALL)) }
             }
             // Lines first: boxes lie over their ends.
             @for (column, pair) in self.machines.windows(2).enumerate() {
@@ -123,10 +126,27 @@ fn instance(seat: &Seat, when: When, x: usize, y: usize) -> Markup {
         g class=(format!("{}{changed}", state.kind.word())) {
             title { (visible(&format!("{} {}, {}, port {}", seat.kind, seat.id, state.words, seat.port))) }
             rect x=(x) y=(y) width=(BOX_WIDTH) height=(BOX_HEIGHT) rx="6" {}
-            text class="name" x=(x + 8) y=(y + 17) { (cut(&visible(seat.id.node.as_str()), LETTERS)) }
-            text class="small" x=(x + 8) y=(y + 32) { (words) }
+            text class="name" x=(x + INSET) y=(y + 17) { (fitting(seat.id.node.as_str(), LETTER)) }
+            text class="small" x=(x + INSET) y=(y + 32) { (words) }
         }
     }
+}
+
+/// As much of a name as its box has room for: nobody can measure text here, so letters are taken for wide ones.
+fn fitting(name: &str, letter: usize) -> String {
+    let room = BOX_WIDTH - 2 * INSET;
+    let mut used = 0;
+    let name = visible(name);
+    let fits = |c: &char| {
+        used += match c {
+            'm' | 'w' | 'M' | 'W' | '@' | '%' => letter + 5,
+            c if c.is_ascii() => letter,
+            _ => 2 * letter,
+        };
+        used <= room
+    };
+    let kept: String = name.chars().take_while(fits).collect();
+    if kept == name { name } else { kept.chars().take(kept.chars().count().saturating_sub(1)).chain(['…']).collect() }
 }
 
 /// A state must be told apart without its colour, too.

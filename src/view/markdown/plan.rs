@@ -149,7 +149,7 @@ fn drawing(plan: &Plan) -> String {
         let lines: Vec<String> = mermaid_graph(&topology).lines().map(str::to_owned).collect();
         let others = match topology.left_out {
             0 => String::new(),
-            n => format!("\n_{} more not drawn._\n", count(n, "node")),
+            n => format!("\n_Not drawn: {}._\n", count(n, "node")),
         };
         let text = format!("\n### Placement\n\n{}{others}", fenced("mermaid", &lines));
         if length(&text) <= DRAWING {

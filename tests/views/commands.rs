@@ -1,0 +1,80 @@
+//! Formats through the real binary.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::limited::Signal;
+use crate::place::Place;
+
+#[test]
+fn every_format_of_plan_show_and_status() {
+    let place = Place::up("");
+    place.declare("dn01", "s47");
+    let saved = place.dir().join("plan.json");
+    place.otb("plan --format markdown -o").args([&saved]).run().ends(0).says(&["🔀 **otb plan**", "```mermaid"]);
+    let shown = |format: &str| place.otb("show --format").args([format]).args([&saved]).run().ends(0).stdout.clone();
+    assert_eq!(shown("json"), std::fs::read_to_string(&saved).unwrap(), "what is shown is what was saved");
+    assert!(shown("markdown").contains("alter node dn01 with (host="));
+    assert!(shown("html").starts_with("<!DOCTYPE html>"));
+    assert!(shown("text").contains("switchover dn01"));
+    place.otb("plan --format html").run().ends(0).says(&["<figcaption>After</figcaption>"]);
+    place.fault("pause-replay dn01@s47");
+    let refused = place.otb("plan --format markdown").run();
+    refused.ends(0).says(&["⛔", "refused by 1 check", "### Checks that did not pass", "replay:dn01"]);
+    place.otb("plan --format html").run().ends(0).says(&["banner refused", "After, were it not refused"]);
+    place.otb("status --format markdown").run().ends(0).says(&["**otb status**", "`dn01@s47`"]);
+    place.otb("status --format html").run().ends(0).says(&["<svg ", "dn01@s47"]);
+}
+
+#[test]
+fn a_format_that_a_command_cannot_write_is_wrong_usage() {
+    let place = Place::up("");
+    for (line, parts) in [
+        ("apply --format html", "writes text and json only"),
+        ("validate --format json", "writes text only"),
+        ("graph --format html", "--as"),
+        ("plan --format json --diff", "--diff goes with --format text"),
+        ("status --watch --format html", "--watch goes with --format text and json"),
+    ] {
+        place.otb(line).run().fails(64, &[parts]);
+    }
+    place.otb("status --interval 1s").run().ends(64);
+}
+
+#[test]
+fn graphs_of_what_is_of_what_shall_be_and_of_a_plan() {
+    let place = Place::up("");
+    place.declare("dn01", "s47");
+    let saved = place.dir().join("plan.json");
+    place.otb("plan -o").args([&saved]).run().ends(0);
+    place.otb("graph").run().ends(0).says(&["flowchart LR", "dn01<br/>master\"", "dn01<br/>standby\""]);
+    place.otb("graph --as dot").run().ends(0).says(&["digraph \"opentenbase_cluster\"", "\"dn01@s29\""]);
+    place.otb("graph --as svg").args([&saved]).run().ends(0).says(&["<svg ", "master → standby"]);
+    place.fault("kill dn02@s47");
+    place.otb("graph").run().ends(0).says(&["dn02<br/>stopped (in production)"]);
+    let file = place.write("alone.yaml", place.text().replace("127.", "10.255."));
+    let declared = crate::limited::otb(&file).line("graph --declared --as mermaid").run();
+    declared.ends(0).says(&["dn01<br/>standby", "dn01<br/>master"]);
+    assert!(declared.took < Duration::from_secs(10), "the file alone asks nobody");
+    place.otb("graph --declared").args([&saved]).run().ends(64);
+    place.otb("graph none.json").run().fails(1, &["none.json", "No such file"]);
+}
+
+#[test]
+fn a_watch_goes_on_until_it_is_ended() {
+    let place = Place::up("");
+    let mut watch = place.otb("status --watch --interval 50ms --format json").start();
+    watch.until_printed("observed_at", 2);
+    watch.signal(Signal::INT);
+    let ended = watch.wait();
+    let looks: Vec<Value> = ended.ends(0).stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(looks.len() > 1, "{}", looks.len());
+    assert!(looks.iter().all(|look| look["format_version"] == "1.0" && look["instances"].is_object()));
+    let mut text = place.otb("status --watch --interval 50ms").start();
+    text.until_printed("opentenbase_cluster\n", 2);
+    text.signal(Signal::TERM);
+    let text = text.wait();
+    assert!(text.ends(0).stdout.matches("opentenbase_cluster\n").count() > 1);
+    assert!(!text.stdout.contains('\x1b'), "nothing is redrawn in a file");
+}
