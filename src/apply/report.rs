@@ -15,11 +15,13 @@ use crate::plan::{Action, Phase, Plan, Step, StepId};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     pub end: End,
+    /// Every step of the plan, in its order.
     pub steps: Vec<StepReport>,
     /// Steps that were done and taken back, with whether that was proved.
     pub undone: BTreeMap<StepId, Result<(), String>>,
     /// Milliseconds from the stop until the last coordinator reached the new master.
     pub gaps: BTreeMap<NodeName, u64>,
+    /// What is worth knowing and no failure.
     pub notes: Vec<String>,
 }
 
@@ -29,6 +31,7 @@ pub struct StepReport {
     pub id: StepId,
     pub phase: Phase,
     pub outcome: Outcome,
+    /// From its start until its outcome was known.
     pub milliseconds: u64,
 }
 
@@ -36,14 +39,19 @@ pub struct StepReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum End {
+    /// Every step is done and verified.
     Done,
     /// Failed before anything was changed.
     NothingDone,
     /// Interrupted before anything was changed.
     Interrupted,
+    /// Failed, and what was done is taken back and proved so.
     RolledBack,
+    /// Some of it is done and stays.
     PartWay,
+    /// The new masters serve; an old one is not a standby again.
     NotRejoined,
+    /// Contact was lost after a step had been sent.
     Unknown,
 }
 

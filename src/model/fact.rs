@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Something asked of the live cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "Fact_of_{T}")]
 pub enum Fact<T> {
     /// The cluster said so.
     Known(T),

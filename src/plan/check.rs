@@ -142,6 +142,7 @@ pub struct Check {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Waiver {
     pub check: CheckId,
+    /// As given with `--reason`.
     pub reason: String,
 }
 

@@ -16,7 +16,9 @@ pub const FORMAT_VERSION: &str = "1.0";
 /// What is to be done, why, in which order, and what was seen when it was decided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
+    /// Of this document: a minor version adds, a major one breaks.
     pub format_version: String,
+    /// The otb that planned.
     pub otb_version: String,
     /// When the cluster was observed, RFC 3339 in UTC.
     pub observed_at: String,
@@ -28,10 +30,15 @@ pub struct Plan {
     pub fingerprint: String,
     /// The stable live facts the fingerprint covers: what a saved plan is held against.
     pub facts: BTreeMap<String, String>,
+    /// What becomes different, per node, most important first; empty: nothing to do, or nothing that can be done.
     pub changes: Vec<Change>,
+    /// In order of phase; which may run side by side is told by their `needs`.
     pub steps: Vec<Step>,
+    /// All that were made, passed or not.
     pub checks: Vec<Check>,
+    /// The `--waive`s that name one of `checks`.
     pub waivers: Vec<Waiver>,
+    /// How much "nothing to do" rests on.
     pub looked_at: LookedAt,
     /// Facts that could not be learned. Never empty silently: each is shown.
     pub unseen: Vec<Unseen>,
@@ -111,7 +118,9 @@ impl fmt::Display for ChangeKind {
 /// How much was looked at: "nothing to do" means nothing without it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LookedAt {
+    /// Server processes.
     pub instances: usize,
+    /// Masters with a pgxc_node table.
     pub routers: usize,
     /// pgxc_node rows compared.
     pub routes: usize,
@@ -124,5 +133,6 @@ pub struct Unseen {
     /// `process`, `role`, `routes`, …
     pub fact: String,
     pub kind: UnknownKind,
+    /// What was tried and what came back.
     pub why: String,
 }

@@ -6,7 +6,7 @@ use super::{DRAWN, figure, legend, page, table};
 use crate::model::{Cluster, NodeName, Observation};
 use crate::view::escape::visible;
 use crate::view::graph::When;
-use crate::view::status::{NodeStatus, Tone, nodes};
+use crate::view::status::{Line, NodeStatus, Tone, is_bad, nodes, sentence};
 use crate::view::topology::Topology;
 
 /// Renders the live cluster as one page.
@@ -16,6 +16,8 @@ pub fn status_html(cluster: &Cluster, seen: &Observation, observed_at: &str) -> 
     let topology = Topology::of_live(cluster, seen).limited(&troubled(&nodes), DRAWN);
     let body = html! {
         h1 { "otb status: " (name) }
+        @let troubled = troubled(&nodes);
+        div class=(if troubled.is_empty() { "banner done" } else { "banner refused" }) { strong { (sentence(&nodes)) "." } }
         (disagreements(&nodes))
         h2 { "Topology" }
         (figure("Now", &topology, When::Now))
@@ -30,8 +32,7 @@ pub fn status_html(cluster: &Cluster, seen: &Observation, observed_at: &str) -> 
 /// Nodes of which something is not in order: of a large cluster these are drawn.
 fn troubled<'a>(nodes: &[NodeStatus<'a>]) -> Vec<&'a NodeName> {
     let bad = |status: &&NodeStatus<'a>| {
-        !status.disagreements.is_empty()
-            || status.instances.iter().any(|(_, line)| line.iter().any(|(tone, _)| *tone == Tone::Bad))
+        !status.disagreements.is_empty() || status.instances.iter().any(|(_, line)| is_bad(line))
     };
     nodes.iter().filter(bad).map(|status| &status.node.name).collect()
 }
@@ -45,7 +46,7 @@ fn disagreements(nodes: &[NodeStatus<'_>]) -> Markup {
     let wrong: Vec<Vec<Markup>> = wrong.collect();
     html! {
         @if !wrong.is_empty() {
-            div class="banner refused" { strong { "Routes disagree with the running masters." } }
+            h2 { "Routes that disagree with the running masters" }
             (table(&["node", "router", "routes it to", "its master"], wrong))
         }
     }
@@ -54,7 +55,7 @@ fn disagreements(nodes: &[NodeStatus<'_>]) -> Markup {
 fn rows(nodes: &[NodeStatus<'_>]) -> Vec<Vec<Markup>> {
     let instances = nodes.iter().flat_map(|status| status.instances.iter().map(move |entry| (status.node, entry)));
     let row = |(node, (instance, line)): (&crate::model::Node, &(&crate::model::Instance, _))| {
-        let line: &crate::view::status::Line = line;
+        let line: &Line = line;
         let state = html! {
             @for (tone, words) in line {
                 @match tone {

@@ -4,8 +4,7 @@ use super::MOST;
 use super::part::{part, with_note};
 use crate::model::{Cluster, Observation};
 use crate::view::escape::{cut, markdown, markdown_code};
-use crate::view::status::{NodeStatus, Tone, nodes};
-use crate::view::words::count;
+use crate::view::status::{NodeStatus, is_bad, nodes, sentence};
 
 /// Room of the disagreements, in characters; the instances have the rest.
 const DISAGREEMENTS: usize = 20_000;
@@ -29,17 +28,14 @@ pub fn status_markdown(cluster: &Cluster, seen: &Observation, observed_at: &str)
         )
     });
     let (bad, right): (Vec<String>, Vec<String>) = rows(&nodes);
-    let instances = bad.len() + right.len();
     let rows: Vec<String> = bad.iter().chain(&right).cloned().collect();
     let head = "\n| node | kind | instance | endpoint | state |\n|---|---|---|---|---|\n";
     let room = MOST - DISAGREEMENTS - WORDS;
     let table = part(room, "instance", &rows, (head, ""), Clone::clone);
     format!(
-        "**otb status** {}: {}, {} not in order, {} that disagree.\n{}{}\n<sub>observed {}</sub>\n",
+        "**otb status** {}: {}.\n{}{}\n<sub>observed {}</sub>\n",
         markdown_code(cluster.name.as_str()),
-        count(instances, "instance"),
-        bad.len(),
-        count(wrong.len(), "route"),
+        sentence(&nodes),
         with_note(&wrong_part),
         with_note(&table),
         markdown(observed_at)
@@ -51,7 +47,7 @@ fn rows(nodes: &[NodeStatus<'_>]) -> (Vec<String>, Vec<String>) {
     let (mut bad, mut right) = (Vec::new(), Vec::new());
     for status in nodes {
         for (instance, line) in &status.instances {
-            let is_bad = line.iter().any(|(tone, _)| *tone == Tone::Bad);
+            let is_bad = is_bad(line);
             let words: String = line.iter().map(|(_, text)| text.as_str()).collect();
             let words = markdown(&cut(&words, SENTENCE));
             let row = format!(

@@ -9,6 +9,7 @@ use bytesize::ByteSize;
 pub use document::{Disagreement, STATUS_VERSION, StatusDocument};
 pub use text::status_text;
 
+use super::words::count;
 use crate::model::{Cluster, Fact, Instance, InstanceFacts, InstanceId, Node, Observation, Process, Role};
 
 /// How a piece of a line is to be taken.
@@ -42,6 +43,19 @@ pub(super) fn nodes<'a>(cluster: &'a Cluster, seen: &Observation) -> Vec<NodeSta
         }
     };
     cluster.nodes.values().map(status).collect()
+}
+
+/// The cluster's state in one sentence, without a full stop.
+pub(super) fn sentence(nodes: &[NodeStatus<'_>]) -> String {
+    let instances = nodes.iter().map(|status| status.instances.len()).sum();
+    let bad = nodes.iter().flat_map(|status| &status.instances).filter(|(_, line)| is_bad(line)).count();
+    let wrong = nodes.iter().map(|status| status.disagreements.len()).sum();
+    format!("{}, {bad} not in order, {} that disagree", count(instances, "instance"), count(wrong, "route"))
+}
+
+/// Something in the line is not as it should be.
+pub(super) fn is_bad(line: &Line) -> bool {
+    line.iter().any(|(tone, _)| *tone == Tone::Bad)
 }
 
 fn line(node: &Node, facts: &InstanceFacts, seen: &Observation) -> Line {
