@@ -10,7 +10,7 @@ use clap::builder::PossibleValuesParser;
 
 use crate::model::{InstanceId, NodeKind, NodeName, ServerName};
 
-use super::server::{Daemon, held};
+use super::server::{Daemon, disk_at, held};
 use super::tools;
 use super::world::{DiskId, World};
 
@@ -43,6 +43,8 @@ const KINDS: &[Kind] = &[
     kind("crash-lossy", "INSTANCE [BYTES]", "the master writes WAL (default 8192) that no standby gets, and dies"),
     kind("readonly-recovery", "INSTANCE", "recovery.conf loses its write permission: promotion will kill the standby"),
     kind("writable-recovery", "INSTANCE", "recovery.conf can be written again"),
+    kind("hide-data", "INSTANCE", "its data directory is not there, as when a file system is not mounted"),
+    kind("show-data", "INSTANCE", "it is there again"),
     kind("full-disk", "INSTANCE [off]", "commits fail for want of space"),
     kind("wrong-route", "ROUTER NODE=HOST:PORT", "the router's pgxc_node and pooler lead elsewhere"),
     kind("stale-pool", "ROUTER NODE=HOST:PORT", "the router's pooler leads elsewhere than its pgxc_node"),
@@ -119,6 +121,7 @@ pub(super) async fn inflict(
         }
         "fail" => Err(format!("{target:?} is no tool; there are {}", tools::NAMES.join(", "))),
         "start" => fault.start().await,
+        "hide-data" | "show-data" => fault.move_data(kind),
         _ => fault.on_instance(kind).await,
     }
 }
@@ -185,6 +188,19 @@ impl Fault<'_> {
             Ok(_) => Ok(format!("{id} started")),
             Err(failure) => Err(format!("{id} did not start: {}", failure.0)),
         }
+    }
+
+    /// A process that works in its directory goes on there, whatever the directory is called.
+    fn move_data(&self, kind: &str) -> Result<String, String> {
+        let id = self.instance()?;
+        let here = self.daemon.site.data_dir(&id).ok_or("it has no data directory")?;
+        let away = here.with_extension("away");
+        let (from, to) = if kind == "hide-data" { (here, away) } else { (away, here) };
+        fs::rename(&from, &to).map_err(|error| format!("could not rename {}: {error}", from.display()))?;
+        if let Some(disk) = disk_at(&to) {
+            self.daemon.with(|world, _| world.set_hidden(disk, kind == "hide-data"));
+        }
+        Ok(format!("{kind} {id}"))
     }
 
     async fn on_instance(&self, kind: &str) -> Result<String, String> {

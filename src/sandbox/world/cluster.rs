@@ -147,7 +147,7 @@ impl World {
         copy.home.server = server.clone();
         copy.process = None;
         copy.crash_recovered = None;
-        copy.full = false;
+        (copy.full, copy.hidden) = (false, false);
         let disk = self.new_disk();
         self.postgres.insert(disk, copy);
         Some(disk)
@@ -212,8 +212,18 @@ impl Postgres {
             min_recovery_timeline: Timeline(u32::from(standby)),
         };
         let data = Data::default();
-        let mut copy =
-            Self { home, system_id, wal, applied: 0, data, control, process: None, crash_recovered: None, full: false };
+        let mut copy = Self {
+            home,
+            system_id,
+            wal,
+            applied: 0,
+            data,
+            control,
+            process: None,
+            crash_recovered: None,
+            full: false,
+            hidden: false,
+        };
         copy.replay_all();
         copy
     }

@@ -125,6 +125,13 @@ impl World {
         true
     }
 
+    /// Its directory was renamed, or got its name back.
+    pub fn set_hidden(&mut self, disk: DiskId, hidden: bool) {
+        if let Some(copy) = self.postgres.get_mut(&disk) {
+            copy.hidden = hidden;
+        }
+    }
+
     pub fn set_full(&mut self, disk: DiskId, full: bool) -> bool {
         self.postgres.get_mut(&disk).map(|copy| copy.full = full).is_some()
     }

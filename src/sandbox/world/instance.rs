@@ -36,6 +36,8 @@ pub struct Postgres {
     pub crash_recovered: Option<Lsn>,
     /// The file system is full: commits fail.
     pub full: bool,
+    /// Its directory is not where it was: what a process opens by its whole path is not found.
+    pub hidden: bool,
 }
 
 /// pg_control.

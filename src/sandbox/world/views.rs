@@ -26,6 +26,15 @@ pub(super) fn function_rows(seat: &Seat<'_>, name: &str) -> Result<Vec<Vec<Value
     let copy = seat.world.postgres.get(&seat.disk).ok_or_else(|| SqlError::new("XX000", "no such process"))?;
     let control = copy.control;
     match name {
+        // They open it by its whole path (seen live).
+        "pg_control_system" | "pg_control_recovery" if copy.hidden => {
+            let directory = copy.process.as_ref().map_or("", |process| &process.data_directory);
+            let file = format!("{directory}/global/pg_control");
+            Err(SqlError::new(
+                "58P01",
+                format!("could not open file \"{file}\" for reading: No such file or directory"),
+            ))
+        }
         "pg_control_system" => Ok(vec![vec![
             Value::Int(1002),
             Value::Int(201_707_211),

@@ -28,6 +28,8 @@ pub(super) fn inflict(real: &Real, words: &[String]) -> String {
         "unhang" => Hands::signal(data, Signal::CONT),
         "readonly-recovery" => drop(real.hands.must(&format!("chmod 400 {}/recovery.conf", instance.data), 10)),
         "writable-recovery" => drop(real.hands.must(&format!("chmod 600 {}/recovery.conf", instance.data), 10)),
+        "hide-data" => drop(real.hands.must(&format!("mv {0} {0}.away", instance.data), 10)),
+        "show-data" => drop(real.hands.must(&format!("mv {0}.away {0}", instance.data), 10)),
         "wrong-route" => real.route_by_hand(instance, value.unwrap()),
         "stale-pool" => real.stale_pool(instance, value.unwrap()),
         "pause-replay" => real.tell(instance, "select pg_wal_replay_pause()"),
@@ -76,9 +78,19 @@ impl Real {
         rustix::process::kill_process(receiver, Signal::STOP).unwrap();
     }
 
+    /// Lets it go on, and waits until it has what its master has written so far.
     fn resume(&self, standby: &Instance) {
         Hands::signal(standby.data.as_ref(), Signal::CONT);
         self.tell(standby, "select pg_wal_replay_resume()");
+        let written = self.ask(self.master_of(standby), "select pg_current_wal_lsn()").expect("a master that answers");
+        let caught_up = format!("select pg_last_wal_replay_lsn() >= '{written}'");
+        for _ in 0..300 {
+            if self.ask(standby, &caught_up).as_deref() == Some("t") {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        panic!("{} does not catch up to {written}", standby.id);
     }
 
     fn write_wal(&self, master: &Instance, bytes: &str) {

@@ -18,7 +18,8 @@ impl Real {
         Hands::signal(self.hands.root(), Signal::CONT);
         self.hands.run(
             &format!(
-                "cd {} && rm -rf */*.otb-aside-* */*.otb-new */*/recovery.conf.otb; chmod -f 600 */*/recovery.conf",
+                "cd {} && for away in */*.away; do test ! -d \"$away\" || mv -T \"$away\" \"${{away%.away}}\"; done; \
+                 rm -rf */*.otb-aside-* */*.otb-new */*/recovery.conf.otb; chmod -f 600 */*/recovery.conf",
                 self.hands.root().display()
             ),
             &[],
