@@ -78,7 +78,7 @@ async fn runs(id: &InstanceId, role: Role, field: &Field<'_>) -> Result<Found, S
 
 async fn stopped(id: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
     let instance = field.instance(id)?;
-    let output = field.shell(id, &dialect::probe_script(&[instance]), ASK).await.map_err(|e| e.to_string())?;
+    let output = field.look(id, &dialect::probe_script(&[instance]), ASK).await.map_err(|e| e.to_string())?;
     match dialect::read_probe(&[instance], &output.stdout).pop().map(|probe| probe.process) {
         Some(Fact::Known(process)) => Ok(Found::when(process == Process::Stopped, || format!("{id} is running"))),
         Some(Fact::Unknown(why)) => Err(why.to_string()),

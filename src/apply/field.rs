@@ -84,6 +84,14 @@ impl<'a> Field<'a> {
         self.outside.shells.run(&id.server, script, limit).await
     }
 
+    /// Runs a script that only looks; where contact is lost it looks once more.
+    pub(super) async fn look(&self, id: &InstanceId, script: &str, limit: Duration) -> Result<Output, ShellError> {
+        match self.shell(id, script, limit).await {
+            Err(ShellError::Lost { .. }) => self.shell(id, script, limit).await,
+            answer => answer,
+        }
+    }
+
     async fn is_open(&self, id: &InstanceId) -> bool {
         match self.sessions.get(id) {
             Some(slot) => slot.lock().await.is_some(),

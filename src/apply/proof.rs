@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::act;
 use super::condition::Found;
 use super::field::{ASK, Field};
 use crate::dialect::{self, query};
@@ -24,7 +25,8 @@ pub(super) async fn warm_up(plan: &Plan, field: &Field<'_>) -> Result<(), String
     });
     let superuser =
         routers.collect::<std::collections::BTreeSet<_>>().into_iter().map(|router| may_alter(router, field));
-    let shells = plan.steps.iter().filter(|step| needs_shell(&step.action)).map(|step| &step.action.target().server);
+    let shells =
+        plan.steps.iter().filter(|step| act::needs_shell(&step.action)).map(|step| &step.action.target().server);
     let shells = shells.collect::<std::collections::BTreeSet<_>>().into_iter().map(|server| async move {
         field.outside.shells.open(server, ASK).await.map_err(|error| format!("no shell on {server}: {error}"))
     });
@@ -54,22 +56,6 @@ async fn may_alter(router: &InstanceId, field: &Field<'_>) -> Result<(), String>
             "{router}: user {} is no superuser there, and ALTER NODE wants one",
             field.cluster.connection.user
         )),
-    }
-}
-
-fn needs_shell(action: &Action) -> bool {
-    match action {
-        Action::StageFence { .. }
-        | Action::Fence { .. }
-        | Action::Stop { .. }
-        | Action::Promote { .. }
-        | Action::Restart { .. }
-        | Action::Rejoin { .. } => true,
-        Action::Checkpoint { .. }
-        | Action::CatchUp { .. }
-        | Action::Reroute { .. }
-        | Action::Reload { .. }
-        | Action::Prove { .. } => false,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::act::run_all;
+use super::act::{run_all, settle};
 use super::condition::{self, Found};
 use super::event::Outcome;
 use super::field::Field;
@@ -65,6 +65,8 @@ async fn start_again(instance: &InstanceId, fenced: bool, field: &Field<'_>) -> 
     let as_master = Condition::Runs { instance: instance.clone(), role: Role::Master };
     field.forget(instance).await;
     field.forget_control(instance).await;
+    // A stop whose connection broke may still be under way.
+    settle(instance, SERVES_AGAIN, field).await.map_err(|failed| failed.to_string())?;
     // A stop that was never carried out needs no start.
     if condition::check(&as_master, field).await == Found::Holds {
         return Ok(());

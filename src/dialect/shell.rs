@@ -2,7 +2,12 @@
 
 use std::fmt;
 
+use super::command::Patience;
 use crate::model::Instance;
+
+/// The file descriptor by which a script holds its instance's data directory. What outlives the script must not
+/// have it.
+pub(super) const LOCK: u8 = 8;
 
 /// `text` as one word of a POSIX shell. It stays bare where it means itself in every shell.
 pub fn quote(text: &str) -> String {
@@ -55,6 +60,18 @@ impl Script {
     /// the outputs are read by machine. New files are the owner's alone.
     pub fn at(instance: &Instance) -> Self {
         Self(format!("{}cd / && umask 077\n", surroundings(&instance.install)))
+    }
+
+    /// The same, alone in the instance's data directory: it waits up to `patience` for a script before it that has
+    /// not ended. A script whose connection broke goes on where it runs, and nothing else tells when it is over.
+    pub fn alone_at(instance: &Instance, patience: Patience) -> Self {
+        let (Self(surroundings), data) = (Self::at(instance), quote(&instance.data));
+        // A directory can be locked by whoever may read it. The lock goes with the last process that has it open.
+        Self(format!(
+            "{surroundings}if test -d {data} && test -r {data}; then exec {LOCK}<{data}; flock -w {} {LOCK} || \
+             {{ echo \"an earlier command still runs in \"{data} >&2; exit 75; }}; fi\n",
+            patience.0.max(1)
+        ))
     }
 
     #[must_use]

@@ -16,13 +16,16 @@ use crate::plan::{Action, Step};
 use crate::transport::{ShellError, SqlError};
 
 pub(super) use route::routed;
-pub(super) use shell::run_all;
+pub(super) use shell::{run_all, settle};
 
 /// How the reason of a step begins whose act was never sent.
 pub(super) const BEFORE: &str = "not begun: ";
 
 /// How often a condition is asked for where nobody waits for the answer.
 const PATIENTLY: Duration = Duration::from_millis(100);
+
+/// How long a postcondition may take after an act that is over, and whose end nobody saw.
+const AFTERWARDS: Duration = Duration::from_secs(20);
 
 /// Why an act did not come about, or may not have.
 #[derive(Debug)]
@@ -70,7 +73,17 @@ pub(super) async fn perform(step: &Step, action: Action, established: Vec<Condit
     let acted = act(&action, limit, field).await;
     // Whatever the act said, what counts is what is so now: a command that timed out may have worked, and one
     // that exits 0 may have been ignored. Only what was plainly refused is not waited for.
-    let patience = if matches!(acted, Err(Failed::NotDone(_))) { Duration::ZERO } else { limit };
+    let patience = match &acted {
+        Ok(()) => limit,
+        Err(Failed::NotDone(_)) => Duration::ZERO,
+        Err(Failed::Unknown(_)) => {
+            if needs_shell(&action) {
+                // What of it still runs is waited for; if that cannot be learned, neither can what follows.
+                let _ = settle(action.target(), limit, field).await;
+            }
+            limit.min(AFTERWARDS)
+        }
+    };
     match (acted, verify(step, &action, patience, field).await) {
         (Err(Failed::NotDone(why)), Some(_)) => Outcome::not_done(why),
         (Err(Failed::Unknown(why)), Some((condition, _))) => {
@@ -84,6 +97,23 @@ pub(super) async fn perform(step: &Step, action: Action, established: Vec<Condit
         (Err(Failed::NotDone(why)), None) if step.after.is_empty() => Outcome::not_done(why),
         (Err(Failed::Unknown(why)), None) if step.after.is_empty() => Outcome::Unknown { why },
         (_, None) => Outcome::Done,
+    }
+}
+
+/// Whether it is done by commands on the server.
+pub(super) fn needs_shell(action: &Action) -> bool {
+    match action {
+        Action::StageFence { .. }
+        | Action::Fence { .. }
+        | Action::Stop { .. }
+        | Action::Promote { .. }
+        | Action::Restart { .. }
+        | Action::Rejoin { .. } => true,
+        Action::Checkpoint { .. }
+        | Action::CatchUp { .. }
+        | Action::Reroute { .. }
+        | Action::Reload { .. }
+        | Action::Prove { .. } => false,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Failed, run_all};
+use super::{Failed, run_all, settle};
 use crate::apply::condition::{self, Found};
 use crate::apply::field::Field;
 use crate::dialect;
@@ -12,13 +12,21 @@ use crate::model::{Condition, InstanceId, Role};
 /// How often the role is asked for inside the write gap.
 const FINELY: Duration = Duration::from_millis(2);
 
+/// How long the request may take to be sent.
+const REQUEST: Duration = Duration::from_secs(15);
+
 /// After how long without an answer the process itself is looked at.
 const SILENT: Duration = Duration::from_secs(1);
 
 /// Sends the request and polls the role: the exit code only says that the request was sent (field notes,
 /// section 6: a time-out is no failure, the request stays in force).
 pub(super) async fn promote(id: &InstanceId, limit: Duration, field: &Field<'_>) -> Result<(), Failed> {
-    run_all(id, &[command::promote(field.instance(id)?)], Duration::from_secs(15), field).await?;
+    match send(id, field).await {
+        // Whether the request arrived shows in the role; a standby may be asked again.
+        Err(Failed::Unknown(_)) if still_standby(id, field).await => drop(send(id, field).await),
+        Err(Failed::Unknown(_)) => {}
+        sent => sent?,
+    }
     let deadline = Instant::now() + limit;
     let mut heard = Instant::now();
     loop {
@@ -41,6 +49,19 @@ pub(super) async fn promote(id: &InstanceId, limit: Duration, field: &Field<'_>)
         }
         tokio::time::sleep(FINELY).await;
     }
+}
+
+async fn send(id: &InstanceId, field: &Field<'_>) -> Result<(), Failed> {
+    run_all(id, &[command::promote(field.instance(id)?)], REQUEST, field).await.map(drop)
+}
+
+/// Whether it is a standby some time after the request's script, if there was one, came to its end.
+async fn still_standby(id: &InstanceId, field: &Field<'_>) -> bool {
+    if settle(id, REQUEST, field).await.is_err() {
+        return false;
+    }
+    let master = Condition::Runs { instance: id.clone(), role: Role::Master };
+    condition::wait(&master, field, SILENT, FINELY).await != Found::Holds
 }
 
 /// A standby that may not write its recovery.conf dies of its promotion (field notes, section 6).

@@ -1,9 +1,10 @@
-//! Commands on an instance's server, one after the other in one shell.
+//! Commands on an instance's server, one after the other in one shell, one such shell at a time.
 
 use std::time::Duration;
 
 use super::Failed;
 use crate::apply::field::Field;
+use crate::dialect::command::Patience;
 use crate::dialect::{Command, Script, shown};
 use crate::model::InstanceId;
 use crate::transport::Output;
@@ -18,7 +19,8 @@ pub(in crate::apply) async fn run_all(
     limit: Duration,
     field: &Field<'_>,
 ) -> Result<Output, Failed> {
-    let script = commands.iter().fold(Script::at(field.instance(id)?), Script::then);
+    let begin = Script::alone_at(field.instance(id)?, Patience::from(limit));
+    let script = commands.iter().fold(begin, Script::then);
     let output = field.shell(id, script.as_str(), limit + SLACK).await?;
     if output.is_success() {
         return Ok(output);
@@ -26,4 +28,9 @@ pub(in crate::apply) async fn run_all(
     let said =
         [output.stderr.trim(), output.stdout.trim()].into_iter().find(|text| !text.is_empty()).unwrap_or("nothing");
     Err(Failed::NotDone(format!("on {} the command exited {} and said: {}", id.server, output.status, shown(said))))
+}
+
+/// Waits until no script of an earlier step runs any more for `id`: what is seen afterwards stays so.
+pub(in crate::apply) async fn settle(id: &InstanceId, limit: Duration, field: &Field<'_>) -> Result<(), Failed> {
+    run_all(id, &[], limit, field).await.map(drop)
 }

@@ -17,6 +17,10 @@ pub(super) type Reader = Box<dyn AsyncRead + Send + Unpin>;
 /// timeout(1) ends with 124, or is itself killed by its -k.
 const TIMED_OUT: [i32; 2] = [124, 137];
 
+/// An ssh client whose master connection is gone turns to the host it was given, which the openssh crate calls
+/// `none`. It says so before anything was sent. Where the master went later, ssh says something of mux first.
+const NO_CONTROL_SOCKET: &str = "ssh: Could not resolve hostname none";
+
 /// A running process. Dropping it ends the local part of it: the process group, or the ssh channel.
 pub(super) struct Started {
     pub(super) stdin: Option<Writer>,
@@ -57,6 +61,9 @@ impl Started {
         Err(match status {
             Some(status) if TIMED_OUT.contains(&status) => late(),
             // sudo -n gave up before it ran anything.
+            _ if why.starts_with(NO_CONTROL_SOCKET) => {
+                ShellError::Unreachable { server, why: "its ssh connection had ended".to_owned() }
+            }
             _ if why.starts_with("sudo: ") => ShellError::Denied { server, why },
             Some(status) if why.is_empty() => ShellError::Lost { server, why: format!("exit status {status}") },
             None if why.is_empty() => ShellError::Lost { server, why: "the connection ended".to_owned() },

@@ -94,9 +94,13 @@ impl Shells {
     pub async fn run(&self, server: &ServerName, script: &str, limit: Duration) -> Result<Output, ShellError> {
         let shell = self.shell(server)?;
         let begun = tokio::time::Instant::now();
-        let started = shell.start(server, script, Run::Within(limit), limit).await?;
-        let left = limit.saturating_sub(begun.elapsed());
-        let result = started.finish(server, script, left).await;
+        let result = match shell.finish(server, script, limit).await {
+            // The connection was found dead before the script began: a new one is as good as the first.
+            Err(ShellError::Unreachable { .. }) if shell.forget().await => {
+                shell.finish(server, script, limit.saturating_sub(begun.elapsed())).await
+            }
+            result => result,
+        };
         let took = begun.elapsed();
         match &result {
             Ok(output) => tracing::debug!(%server, script, status = output.status, ?took, "ran"),
@@ -104,9 +108,7 @@ impl Shells {
         }
         match result {
             Err(error) if error.is_outcome_unknown() => {
-                if let Via::Ssh(connection) = &shell.via {
-                    connection.forget().await;
-                }
+                shell.forget().await;
                 Err(match error {
                     ShellError::TimedOut { server, .. } => ShellError::TimedOut { server, limit },
                     other => other,
@@ -139,6 +141,21 @@ impl Shells {
 }
 
 impl Shell {
+    /// Starts `script` and sees it through to its end.
+    async fn finish(&self, server: &ServerName, script: &str, limit: Duration) -> Result<Output, ShellError> {
+        let begun = tokio::time::Instant::now();
+        let started = self.start(server, script, Run::Within(limit), limit).await?;
+        started.finish(server, script, limit.saturating_sub(begun.elapsed())).await
+    }
+
+    /// Lets go of a connection that does not prove to live. Whether it did: the next script gets a new one.
+    async fn forget(&self) -> bool {
+        match &self.via {
+            Via::Local => false,
+            Via::Ssh(connection) => connection.forget().await,
+        }
+    }
+
     async fn start(&self, server: &ServerName, script: &str, run: Run, limit: Duration) -> Result<Started, ShellError> {
         let words = wrap::words(self.run_as.as_deref(), script, run);
         match &self.via {

@@ -133,14 +133,16 @@ impl Connection {
         })
     }
 
-    /// After a lost script: the next one gets a new connection unless this one proves to live.
-    pub(super) async fn forget(&self) {
+    /// After a lost script: the next one gets a new connection unless this one proves to live. Whether there was
+    /// one that did not.
+    pub(super) async fn forget(&self) -> bool {
         let mut open = self.open.lock().await;
-        if let Some(old) = open.take()
-            && is_alive(&old.session).await
-        {
+        let Some(old) = open.take() else { return false };
+        if is_alive(&old.session).await {
             *open = Some(old);
+            return false;
         }
+        true
     }
 
     /// Ends the connection for everybody. Without this it would stay till it was idle long enough.
