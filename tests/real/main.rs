@@ -22,9 +22,10 @@ use cluster::Real;
 type Part = (&'static str, fn(&Real));
 
 /// What is told here and in no scenario.
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 6] = [
     ("ssh_proxy_jump", over_ssh::switchover_through_a_proxy_jump),
     ("ssh_failover", over_ssh::failover),
+    ("ssh_cut", over_ssh::cut),
     ("otb_killed", mishaps::otb_killed),
     ("promotion_kills_the_standby", mishaps::promotion_kills_the_standby),
     ("rows", rows::none_is_lost),

@@ -1,20 +1,21 @@
 //! What goes wrong in the middle of a run, where only real processes can tell what is left.
 
+use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::cluster::Real;
 use crate::support::ground::{Ground as _, Ran};
 
-/// How many steps are done when otb is killed, one run each.
-const KILLED_AFTER: [usize; 5] = [2, 4, 5, 9, 13];
+/// A switchover of dn01 has 16 steps: after the last there is nothing left to be killed in.
+const KILLED_AFTER: std::ops::RangeInclusive<usize> = 0..=15;
 
-/// SIGKILL in the middle: whatever was done, a fresh apply does the rest.
+/// SIGKILL at every boundary between two steps: whatever was done, a fresh apply does the rest.
 pub(crate) fn otb_killed(real: &Real) {
-    for (run, steps) in KILLED_AFTER.into_iter().enumerate() {
-        let to = if run % 2 == 0 { "s47" } else { "s29" };
+    for steps in KILLED_AFTER {
+        let to = if steps % 2 == 0 { "s47" } else { "s29" };
         declare(real, to);
         kill_after(real, steps);
         let ran = apply(real);
@@ -44,35 +45,53 @@ pub(crate) fn promotion_kills_the_standby(real: &Real) {
     assert_eq!(recovery(real, "s47"), "t");
 }
 
-fn declare(real: &Real, server: &str) {
+pub(crate) fn declare(real: &Real, server: &str) {
     let text = std::fs::read_to_string(real.file()).unwrap();
     let (node, server) = (otb::model::NodeName::new("dn01").unwrap(), otb::model::ServerName::new(server).unwrap());
     std::fs::write(real.file(), otb::config::with_master(&text, &node, &server).unwrap()).unwrap();
 }
 
 fn apply(real: &Real) -> Ran {
-    real.otb(&["apply".to_owned(), "--auto-approve".to_owned()])
+    real.otb(&["apply", "--auto-approve", "--lock-timeout", "20s"].map(str::to_owned))
 }
 
-fn recovery(real: &Real, server: &str) -> String {
+pub(crate) fn recovery(real: &Real, server: &str) -> String {
     real.sql(&format!("dn01@{server}"), "select pg_is_in_recovery()").stdout.trim().to_owned()
 }
 
-/// Applies until `steps` steps are told to be done, then SIGKILL.
+/// Applies until the lock is held and `steps` steps are told to be done, then SIGKILL.
 fn kill_after(real: &Real, steps: usize) {
-    let mut otb = Command::new(env!("CARGO_BIN_EXE_otb"))
+    let mut otb = start(real, &[]);
+    let told = BufReader::new(otb.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let lines = told.filter(|line| line.starts_with("  done ") || line.starts_with("lock held"));
+    let heard = lines.take(steps + 1).count();
+    otb.kill().unwrap();
+    otb.wait().unwrap();
+    assert_eq!(heard, steps + 1, "the run ended before");
+}
+
+/// Applies, and does `then` as soon as a line has `moment`; the exit code.
+pub(crate) fn apply_until(real: &Real, more: &[(&str, OsString)], moment: &str, then: impl FnOnce()) -> i32 {
+    let mut otb = start(real, more);
+    let mut lines = BufReader::new(otb.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let said = lines.any(|line| line.contains(moment));
+    assert!(said, "{moment:?} was never said");
+    then();
+    // Read to the end, or otb would write into a pipe that nobody reads.
+    lines.for_each(drop);
+    otb.wait().unwrap().code().unwrap_or(-1)
+}
+
+fn start(real: &Real, more: &[(&str, OsString)]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_otb"))
         .args(["-f", real.file().to_str().unwrap(), "apply", "--auto-approve"])
         .env("NO_COLOR", "1")
+        .envs(more.iter().cloned())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap();
-    let told = BufReader::new(otb.stderr.take().unwrap()).lines().map_while(Result::ok);
-    let done = told.filter(|line| line.starts_with("  done ")).take(steps).count();
-    otb.kill().unwrap();
-    otb.wait().unwrap();
-    assert_eq!(done, steps, "the run ended before");
+        .unwrap()
 }
 
 fn wait_for(file: &Path) {
