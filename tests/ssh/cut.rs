@@ -59,3 +59,31 @@ fn while_the_old_master_rejoins() {
     cut_at("done     promote", 0);
     cut_at("done     prove:cn02", 100);
 }
+
+/// An sshd that stays away: what cannot be sent is not begun, and what stands before it is undone.
+#[test]
+fn away_before_the_promotion_it_is_rolled_back() {
+    let Some(mut behind) = Behind::up() else { return };
+    behind.place.declare("dn01", "s47");
+    let before = behind.place.state();
+    behind.place.fault("slow pg_ctl 300");
+    let mut run = behind.otb("apply --auto-approve").limit(LIMIT).start();
+    run.until_said("done     checkpoint");
+    behind.sshds.stop("s47");
+    run.wait().ends(6).says(&["the shell of s47 cannot be reached", "undone   stop:dn01@s29"]);
+    assert_eq!(behind.place.state(), before);
+}
+
+#[test]
+fn away_after_the_promotion_it_rolls_forward() {
+    let Some(mut behind) = Behind::up() else { return };
+    behind.place.declare("dn01", "s47");
+    behind.place.fault("slow pg_ctl 100");
+    let mut run = behind.otb("apply --auto-approve").limit(LIMIT).start();
+    run.until_said("done     promote");
+    behind.sshds.stop("s29");
+    run.wait().ends(8).says(&["the shell of s29 cannot be reached", "rejoin:dn01@s29"]);
+    std::fs::write(behind.place.file(), behind.place.text().replace("via: ssh", "via: local")).unwrap();
+    behind.place.otb("apply --auto-approve --lock-timeout 20s").limit(LIMIT).run().ends(0);
+    behind.place.is_settled();
+}

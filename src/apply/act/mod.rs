@@ -58,7 +58,12 @@ impl From<SqlError> for Failed {
 
 impl From<ShellError> for Failed {
     fn from(error: ShellError) -> Self {
-        if error.is_outcome_unknown() { Self::Unknown(error.to_string()) } else { Self::NotDone(error.to_string()) }
+        // No script ever began: a promotion that was not sent may be followed by the old master's return.
+        if error.is_outcome_unknown() {
+            Self::Unknown(error.to_string())
+        } else {
+            Self::NotDone(format!("{BEFORE}{error}"))
+        }
     }
 }
 
