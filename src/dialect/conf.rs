@@ -78,7 +78,7 @@ pub fn read_gtm_conf(text: &str) -> StandbyConf {
 }
 
 /// One `key = value` line of a configuration file: `=` is optional, values may be quoted, `#` begins a comment.
-fn setting(line: &str) -> Option<(String, String)> {
+pub(super) fn setting(line: &str) -> Option<(String, String)> {
     let line = line.trim();
     let end = line.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.'))).unwrap_or(line.len());
     let (key, rest) = line.split_at(end);

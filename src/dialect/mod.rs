@@ -2,6 +2,7 @@
 //! and readers of what comes back. Pure: nothing here touches the outside, and no reader can panic.
 
 mod around;
+mod census;
 pub mod command;
 mod conf;
 mod conninfo;
@@ -17,6 +18,7 @@ mod sql;
 mod status;
 
 pub use around::read_clock;
+pub use census::{Census, Directory, census_script, read_census};
 pub use conf::{FENCE, StandbyConf, gtm_standby_lines, read_gtm_conf, read_recovery_conf, recovery_conf};
 pub use conninfo::{read_conninfo, write_conninfo};
 pub use control::{read_control, read_end_of_wal};

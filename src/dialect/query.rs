@@ -11,6 +11,16 @@ pub fn node_name() -> Sql {
     Sql::new("show pgxc_node_name")
 }
 
+/// What the cluster calls itself.
+pub fn cluster_name() -> Sql {
+    Sql::new("show pgxc_cluster_name")
+}
+
+/// Where the process that answers keeps its data. For a superuser.
+pub fn data_directory() -> Sql {
+    Sql::new("show data_directory")
+}
+
 /// Whether new transactions are read-only by configuration; then [`read_only`] tells nothing of the role.
 pub fn default_read_only() -> Sql {
     Sql::new("show default_transaction_read_only")
@@ -134,6 +144,8 @@ mod tests {
     fn the_exact_texts() {
         for (sql, text) in [
             (node_name(), "show pgxc_node_name"),
+            (cluster_name(), "show pgxc_cluster_name"),
+            (data_directory(), "show data_directory"),
             (default_read_only(), "show default_transaction_read_only"),
             (read_only(), "show transaction_read_only"),
             (allow_dml(), "show allow_dml_on_datanode"),

@@ -3,6 +3,7 @@
 
 mod change;
 mod cluster;
+mod discovery;
 mod fact;
 mod name;
 mod observation;
@@ -14,6 +15,7 @@ pub use change::{Condition, RouteChange};
 pub use cluster::{
     Cluster, Connection, Instance, Node, NodeKind, OldMaster, Policy, Server, ShellAccess, ShellVia, SslMode,
 };
+pub use discovery::{Discovery, FoundInstance, FoundNode, FoundServer};
 pub use fact::{Fact, Unknown, UnknownKind};
 pub use name::{ClusterName, NameError, NodeName, ServerName};
 pub use observation::{

@@ -6,6 +6,7 @@
 //! scripts write nothing.
 
 mod answer;
+mod discover;
 mod everything;
 mod gtm;
 mod limits;
@@ -14,5 +15,6 @@ mod postgres;
 mod shell;
 mod vitals;
 
+pub use discover::{DiscoverError, Way, discover};
 pub use everything::{observe, observe_instance};
 pub use limits::Limits;

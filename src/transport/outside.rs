@@ -1,9 +1,10 @@
 //! The handle that everybody passes to whatever touches the outside.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Passwords, Session, ShellError, ShellSettings, Shells, SqlError, Tls, TlsError};
-use crate::model::{Cluster, Connection, Instance};
+use crate::model::{Cluster, Connection, Endpoint, Instance, NodeKind, Server, ServerName};
 
 /// Everything outside of this process, as one value.
 pub struct Outside {
@@ -29,17 +30,32 @@ impl Outside {
     }
 
     pub fn with(cluster: &Cluster, passwords: Passwords, settings: &ShellSettings) -> Result<Self, OutsideError> {
-        Ok(Self {
-            shells: Shells::with(cluster, settings),
-            passwords,
-            tls: Tls::new(&cluster.connection)?,
-            connection: cluster.connection.clone(),
-        })
+        Self::of(&cluster.connection, &cluster.servers, passwords, settings)
+    }
+
+    /// For a cluster of which only the way in is known.
+    pub fn to(connection: &Connection, servers: &BTreeMap<ServerName, Server>) -> Result<Self, OutsideError> {
+        Self::of(connection, servers, Passwords::from_environment(), &ShellSettings::default())
+    }
+
+    fn of(
+        connection: &Connection,
+        servers: &BTreeMap<ServerName, Server>,
+        passwords: Passwords,
+        settings: &ShellSettings,
+    ) -> Result<Self, OutsideError> {
+        let shells = Shells::to(servers, settings);
+        Ok(Self { shells, passwords, tls: Tls::new(connection)?, connection: connection.clone() })
     }
 
     /// Logs in to a coordinator or datanode.
     pub async fn session(&self, instance: &Instance, limit: Duration) -> Result<Session, SqlError> {
-        Session::open(&self.connection, &self.passwords, &self.tls, &instance.endpoint, instance.kind, limit).await
+        self.session_at(&instance.endpoint, instance.kind, limit).await
+    }
+
+    /// Logs in to whatever answers there, as to a node of that kind.
+    pub async fn session_at(&self, at: &Endpoint, kind: NodeKind, limit: Duration) -> Result<Session, SqlError> {
+        Session::open(&self.connection, &self.passwords, &self.tls, at, kind, limit).await
     }
 
     /// What the operator should know before anything else.

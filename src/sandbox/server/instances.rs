@@ -100,7 +100,10 @@ impl Daemon {
         // A data directory that was taken away under a running server is the operator's doing: the
         // simulated server goes on, as a real one would for a while.
         let done = match effect {
-            Effect::Started(disk) => path(disk).map_or(Ok(()), |path| write_pid(world, disk, &path)),
+            Effect::Started(disk) => path(disk).map_or(Ok(()), |path| {
+                write_pid(world, disk, &path)?;
+                self.write_opts(world, disk, &path)
+            }),
             Effect::Ended { disk, how } => {
                 self.close_port(disk, how);
                 match (how, path(disk)) {
@@ -130,6 +133,14 @@ impl Daemon {
         if let Err(error) = done {
             self.complain(&format!("could not write to a data directory: {error}"));
         }
+    }
+
+    /// postmaster.opts: the program and its arguments, as a live v2.6 writes them.
+    fn write_opts(&self, world: &World, disk: DiskId, path: &Path) -> io::Result<()> {
+        let Some(kind) = world.home(disk).map(|home| home.kind).filter(|kind| kind.is_router()) else { return Ok(()) };
+        let program = self.site.dir.join("install/bin/postgres");
+        let line = format!("{} \"--{kind}\" \"-D\" \"{}\"\n", program.display(), path.display());
+        fs::write(path.join("postmaster.opts"), line)
     }
 
     /// postgresql.conf is read again.

@@ -69,6 +69,11 @@ impl Shells {
     }
 
     pub fn with(cluster: &Cluster, settings: &ShellSettings) -> Self {
+        Self::to(&cluster.servers, settings)
+    }
+
+    /// To these servers.
+    pub fn to(servers: &BTreeMap<ServerName, Server>, settings: &ShellSettings) -> Self {
         let shell = |server: &Server| Shell {
             run_as: server.shell.run_as.clone(),
             via: match &server.shell.via {
@@ -78,7 +83,7 @@ impl Shells {
                 }
             },
         };
-        Self { servers: cluster.servers.values().map(|server| (server.name.clone(), shell(server))).collect() }
+        Self { servers: servers.values().map(|server| (server.name.clone(), shell(server))).collect() }
     }
 
     /// Opens the connection ahead, so that the first script does not wait for it.

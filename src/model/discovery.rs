@@ -1,0 +1,45 @@
+//! A cluster as found from one of its coordinators, without a cluster.yaml.
+
+use std::collections::BTreeMap;
+
+use super::{ClusterName, Endpoint, Fact, Host, NodeKind, NodeName, Role};
+
+/// What one look around told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discovery {
+    /// `SHOW pgxc_cluster_name`.
+    pub cluster: Fact<ClusterName>,
+    /// The servers, by the addresses that stand in pgxc_node, or from which standbys replicate.
+    pub servers: BTreeMap<Host, FoundServer>,
+    pub nodes: Vec<FoundNode>,
+    /// What was met and is left out, one sentence each.
+    pub left_out: Vec<String>,
+}
+
+/// One server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundServer {
+    /// `uname -n`, or why its shell did not tell.
+    pub name: Fact<String>,
+}
+
+/// One row of pgxc_node with the processes that serve it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundNode {
+    pub name: NodeName,
+    pub kind: NodeKind,
+    /// Where the coordinator that was asked routes it to.
+    pub route: Endpoint,
+    pub instances: Vec<FoundInstance>,
+    /// Standbys that the master sees and that could not be found, as it names them.
+    pub lost: Vec<String>,
+}
+
+/// One copy of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundInstance {
+    pub at: Endpoint,
+    pub role: Fact<Role>,
+    pub data: Fact<String>,
+    pub install: Option<String>,
+}

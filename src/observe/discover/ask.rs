@@ -1,0 +1,107 @@
+//! One endpoint, asked what it is.
+
+use tokio::sync::Semaphore;
+
+use super::super::Limits;
+use super::super::answer::{self, fact};
+use super::gtm;
+use crate::dialect::query;
+use crate::model::{Endpoint, Fact, NodeKind, NodeName, Role, SystemId, Unknown, UnknownKind};
+use crate::transport::Outside;
+
+/// Somebody to ask.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Who {
+    pub kind: NodeKind,
+    pub at: Endpoint,
+}
+
+/// What it says.
+#[derive(Debug, Clone)]
+pub(super) struct Said {
+    pub role: Fact<Role>,
+    /// Not a GTM's, which does not say.
+    pub name: Fact<NodeName>,
+    pub data: Fact<String>,
+    pub system_id: Fact<SystemId>,
+    pub started: Fact<String>,
+    pub standbys: Vec<Standby>,
+}
+
+/// A standby as its master sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Standby {
+    /// For people.
+    pub name: String,
+    pub host: Option<String>,
+    pub port: Option<u16>,
+}
+
+impl Said {
+    pub(super) fn nothing(unknown: &Unknown) -> Self {
+        Self {
+            role: Fact::Unknown(unknown.clone()),
+            name: Fact::Unknown(unknown.clone()),
+            data: Fact::Unknown(unknown.clone()),
+            system_id: Fact::Unknown(unknown.clone()),
+            started: Fact::Unknown(unknown.clone()),
+            standbys: Vec::new(),
+        }
+    }
+}
+
+/// Asks.
+pub(super) async fn ask(who: &Who, outside: &Outside, sockets: &Semaphore, limits: &Limits) -> Said {
+    // The semaphore is never closed.
+    let _permit = sockets.acquire().await.ok();
+    match who.kind {
+        NodeKind::Gtm => gtm::ask(&who.at, limits).await,
+        NodeKind::Coordinator | NodeKind::Datanode => postgres(who, outside, limits).await,
+    }
+}
+
+/// SHOW works without a GTM, so what needs none goes first.
+async fn postgres(who: &Who, outside: &Outside, limits: &Limits) -> Said {
+    let session = match outside.session_at(&who.at, who.kind, limits.answer).await {
+        Ok(session) => session,
+        Err(error) => return Said::nothing(&error.unknown()),
+    };
+    let questions = [
+        query::stay_read_only(),
+        query::node_name(),
+        query::data_directory(),
+        query::role(),
+        query::system_id(),
+        query::senders(),
+    ];
+    let answers = session.query_all(&questions, limits.answer).await;
+    session.close().await;
+    let [_, name, data, role, system_id, senders] = answers.as_slice() else {
+        return Said::nothing(&Unknown { kind: UnknownKind::Unreadable, why: format!("{} gave no answer", who.at) });
+    };
+    let senders = fact(senders, answer::senders);
+    let streaming = senders.known().into_iter().flatten().filter(|sender| sender.sent.is_some());
+    Said {
+        role: fact(role, answer::role),
+        name: fact(name, answer::node_name),
+        data: fact(data, |rows| directory(answer::one_word(rows)?)),
+        system_id: fact(system_id, answer::parsed::<SystemId>),
+        started: fact(role, answer::started),
+        standbys: streaming
+            .map(|sender| Standby {
+                name: format!(
+                    "{} from {}",
+                    sender.application_name,
+                    sender.client_addr.as_deref().unwrap_or("a socket")
+                ),
+                host: sender.client_addr.clone(),
+                port: None,
+            })
+            .collect(),
+    }
+}
+
+fn directory(text: &str) -> Result<String, String> {
+    let usable = text.starts_with('/') && !text.contains(|c: char| c.is_control() || matches!(c, '{' | '}'));
+    if usable { Ok(text.to_owned()) } else { Err(format!("{text:?} is no absolute path that can be declared")) }
+}
