@@ -11,13 +11,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("config", &["model"]),
     ("dialect", &["model"]),
+    ("import", &["model"]),
     ("plan", &["model", "dialect"]),
     ("transport", &["model", "dialect"]),
     ("observe", &["model", "dialect", "transport"]),
     ("apply", &["model", "dialect", "transport", "plan"]),
     ("view", &["model", "dialect", "plan", "apply"]),
     ("sandbox", &["model", "dialect"]),
-    ("cli", &["model", "config", "dialect", "plan", "transport", "observe", "apply", "view", "sandbox"]),
+    ("cli", &["model", "config", "dialect", "import", "plan", "transport", "observe", "apply", "view", "sandbox"]),
 ];
 
 /// What no pure room may name. clippy.toml forbids the calls; this forbids the ways around it.
@@ -25,7 +26,7 @@ const OUTSIDE: &[&str] =
     &["std::fs", "TcpStream", "std::process", "std::env", "std::io::std", "tokio", "SystemTime", "Instant", "rand::"];
 
 /// Rooms, and parts of rooms, that touch nothing.
-const PURE: &[&str] = &["model", "dialect", "plan", "sandbox/world", "sandbox/sql"];
+const PURE: &[&str] = &["model", "dialect", "import", "plan", "sandbox/world", "sandbox/sql"];
 
 fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")

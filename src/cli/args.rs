@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::failure::Failure;
-use super::{Exit, apply, demo, graph, plan, sandbox, schema, show, status, validate};
+use super::{Exit, apply, demo, graph, import, plan, sandbox, schema, show, status, validate};
 use crate::model::NodeName;
 
 /// Declarative master placement for OpenTenBase clusters.
@@ -123,6 +123,7 @@ pub(super) enum Command {
     Plan(plan::PlanArgs),
     Apply(apply::ApplyArgs),
     Status(status::StatusArgs),
+    Import(import::ImportArgs),
     Show(show::ShowArgs),
     Graph(graph::GraphArgs),
     Demo(demo::DemoArgs),
@@ -169,6 +170,7 @@ pub(super) async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Plan(args) => plan::run(&global, &args).await,
         Command::Apply(args) => apply::run(&global, &args).await,
         Command::Status(args) => status::run(&global, &args).await,
+        Command::Import(args) => import::run(&global, &args).await,
         Command::Show(args) => show::run(&global, &args),
         Command::Graph(args) => graph::run(&global, &args).await,
         Command::Demo(args) => demo::run(&global, &args).await,

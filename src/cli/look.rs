@@ -1,6 +1,8 @@
 //! What every command that looks at the cluster does first: read the file, look, plan.
 
+use std::io::Read as _;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::time::SystemTime;
 
 use super::args::Global;
@@ -31,7 +33,7 @@ pub(super) async fn observe(cluster: &Cluster, outside: &Outside, global: &Globa
     observe::observe(cluster, outside, &limits(global)).await
 }
 
-fn limits(global: &Global) -> Limits {
+pub(super) fn limits(global: &Global) -> Limits {
     let sockets = NonZeroUsize::new(usize::from(global.parallelism)).unwrap_or(NonZeroUsize::MIN);
     Limits { answer: global.timeout, shell: global.timeout.max(Limits::default().shell), sockets, ..Limits::default() }
 }
@@ -57,4 +59,16 @@ pub(super) fn waivers(waive: &[String], reason: Option<&str>) -> Result<Vec<Waiv
         (Some(_), []) => Err(usage("--reason goes with --waive CHECK:SUBJECT, and there is none".to_owned())),
         (Some(reason), waive) => waive.iter().map(|text| Waiver::new(text, reason).map_err(usage)).collect(),
     }
+}
+
+/// A file's text, never more than `most` bytes: a device has no end.
+pub(super) fn read_text(path: &Path, most: u64) -> std::io::Result<String> {
+    let mut text = String::new();
+    let file = std::fs::File::open(path)?;
+    if file.take(most + 1).read_to_string(&mut text)? as u64 > most {
+        return Err(std::io::Error::other(format!(
+            "it has more than {most} bytes; nothing that otb reads is so large"
+        )));
+    }
+    Ok(text)
 }

@@ -7,6 +7,7 @@ mod events;
 mod exit;
 mod failure;
 mod graph;
+mod import;
 mod interrupt;
 mod json;
 mod log;

@@ -1,6 +1,5 @@
 //! `otb show`, and reading saved plans.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -32,7 +31,7 @@ pub(super) fn run(global: &Global, args: &ShowArgs) -> Result<Exit, Failure> {
 /// Reads a saved plan and refuses what this otb cannot understand, and what nobody planned.
 pub(super) fn read(path: &Path) -> Result<Plan, Failure> {
     let failed = |why: String| Failure::error(format!("failed to read the plan {}: {why}", path.display()));
-    let text = read_text(path).map_err(|error| failed(error.to_string()))?;
+    let text = look::read_text(path, MOST_BYTES).map_err(|error| failed(error.to_string()))?;
     let again = "the file is cut off or no plan; make it again with otb plan -o";
     let value: serde_json::Value =
         serde_json::from_str(&text).map_err(|error| failed(error.to_string()).hint(again))?;
@@ -50,16 +49,6 @@ pub(super) fn read(path: &Path) -> Result<Plan, Failure> {
         return Err(failed(why.to_owned()).hint("change cluster.yaml and plan again; a plan is not edited"));
     }
     Ok(plan)
-}
-
-/// Never more than the limit: a device has no end.
-fn read_text(path: &Path) -> std::io::Result<String> {
-    let mut text = String::new();
-    let file = std::fs::File::open(path)?;
-    if file.take(MOST_BYTES + 1).read_to_string(&mut text)? as u64 > MOST_BYTES {
-        return Err(std::io::Error::other(format!("it has more than {MOST_BYTES} bytes; otb writes no such plan")));
-    }
-    Ok(text)
 }
 
 /// The same for a plan that is to be carried out: where there is a cluster.yaml, it must be the one that was

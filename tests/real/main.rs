@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod cluster;
+mod import;
 mod mishaps;
 mod over_ssh;
 mod rows;
@@ -22,7 +23,8 @@ use cluster::Real;
 type Part = (&'static str, fn(&Real));
 
 /// What is told here and in no scenario.
-const PARTS: [Part; 6] = [
+const PARTS: &[Part] = &[
+    ("import", import::goes_round),
     ("ssh_proxy_jump", over_ssh::switchover_through_a_proxy_jump),
     ("ssh_failover", over_ssh::failover),
     ("ssh_cut", over_ssh::cut),
@@ -51,7 +53,7 @@ fn everything_on_real_processes() {
         check(&name, &mut failed, || support::script::run(&path, &real));
         real.reset();
     }
-    for (name, part) in PARTS {
+    for &(name, part) in PARTS {
         if wanted(name) {
             check(name, &mut failed, || part(&real));
             real.reset();

@@ -1,0 +1,87 @@
+//! From a cluster as it was found.
+
+use std::collections::BTreeMap;
+
+use super::draft::{CopyDraft, Draft, NodeDraft, name_servers};
+use crate::model::{Discovery, Fact, FoundInstance, FoundNode, Host, Role, ServerName};
+
+/// `given` are names for servers, by address.
+pub fn from_discovery(found: &Discovery, given: &BTreeMap<Host, ServerName>, install: Option<&str>) -> Draft {
+    let mut draft = Draft::default();
+    match &found.cluster {
+        Fact::Known(name) => draft.cluster = Some(name.clone()),
+        Fact::Unknown(why) => draft.open("cluster", format!("its name could not be learned: {why}")),
+    }
+    let used = found.servers.iter().filter(|(host, _)| {
+        found.nodes.iter().flat_map(|node| &node.instances).any(|instance| instance.at.host == **host)
+    });
+    let hosts = used.map(|(host, server)| (host.clone(), server.name.known().cloned()));
+    draft.servers = name_servers(hosts, given);
+    for node in &found.nodes {
+        let node = node_draft(node, install, &mut draft);
+        draft.nodes.push(node);
+    }
+    for sentence in &found.left_out {
+        draft.remark("left out", sentence.clone());
+    }
+    draft.settle();
+    draft
+}
+
+fn node_draft(found: &FoundNode, install: Option<&str>, draft: &mut Draft) -> NodeDraft {
+    let running = |role: Role| move |one: &&FoundInstance| one.role.known() == Some(&role);
+    let masters: Vec<&FoundInstance> = found.instances.iter().filter(running(Role::Master)).collect();
+    let master = match masters.as_slice() {
+        [only] => {
+            if only.at != found.route {
+                let what = format!("its master runs at {}, the coordinator routes it to {}", only.at, found.route);
+                draft.remark(found.name.to_string(), what);
+            }
+            &only.at.host
+        }
+        [] => {
+            let why = found.instances.iter().find(|one| one.at == found.route).and_then(|one| one.role.reason());
+            let why = why.map_or_else(String::new, |why| format!(": {why}"));
+            let what = format!("no master of it answers{why}; `master` is where the coordinator routes it to");
+            draft.remark(found.name.to_string(), what);
+            &found.route.host
+        }
+        several => {
+            let places: Vec<String> = several.iter().map(|one| one.at.to_string()).collect();
+            let what = format!(
+                "{} run as masters of it; `master` is where the coordinator routes it to",
+                places.join(" and ")
+            );
+            draft.remark(found.name.to_string(), what);
+            &found.route.host
+        }
+    };
+    for lost in &found.lost {
+        let what = format!("a standby is attached that may not be below: {lost}; add it to `instances`");
+        draft.open(found.name.to_string(), what);
+    }
+    let mut copies: Vec<CopyDraft> = Vec::new();
+    for one in &found.instances {
+        if copies.iter().any(|copy| copy.server.as_ref() == Some(&one.at.host)) {
+            let what = format!("a second copy on one server, at {}, is left out: otb knows one per server", one.at);
+            draft.remark(found.name.to_string(), what);
+            continue;
+        }
+        copies.push(copy_draft(one, install));
+    }
+    NodeDraft { name: found.name.clone(), kind: found.kind, master: Some(master.clone()), copies }
+}
+
+fn copy_draft(one: &FoundInstance, install: Option<&str>) -> CopyDraft {
+    let mut todo = Vec::new();
+    if let Fact::Unknown(why) = &one.data {
+        todo.push(format!("its data directory is not known: {why}"));
+    }
+    CopyDraft {
+        server: Some(one.at.host.clone()),
+        port: Some(one.at.port),
+        data: one.data.known().cloned(),
+        install: install.map(str::to_owned).or_else(|| one.install.clone()),
+        todo,
+    }
+}

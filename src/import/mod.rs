@@ -1,0 +1,34 @@
+//! A cluster.yaml from what there is already: a live cluster as it was found, pgxc_ctl.conf, opentenbase_config.ini.
+//!
+//! Each becomes a [`Draft`], in which whatever is not known stays open, and a draft becomes the file's text: nothing is
+//! made up, and what is open is marked `# TODO otb: …` at its place and listed once more as notes.
+
+mod bash;
+mod draft;
+mod expand;
+mod ini;
+mod live;
+mod opentenbase_ctl;
+mod pgxc_ctl;
+mod yaml;
+
+pub use draft::{Draft, Note, ShellDraft, name_servers};
+pub use live::from_discovery;
+pub use opentenbase_ctl::from_config_ini;
+pub use pgxc_ctl::from_pgxc_ctl;
+pub use yaml::yaml;
+
+/// Why a file of another tool cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {what}")]
+pub struct SourceError {
+    /// Counted from one.
+    pub line: usize,
+    pub what: String,
+}
+
+impl SourceError {
+    fn new(line: usize, what: impl Into<String>) -> Self {
+        Self { line, what: what.into() }
+    }
+}

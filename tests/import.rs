@@ -1,0 +1,194 @@
+//! `otb import` on the sandbox: what it writes plans empty against the cluster it came from.
+
+#![allow(clippy::disallowed_methods, reason = "tests touch the outside")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
+
+#[path = "bad_input/fakes.rs"]
+#[allow(dead_code, reason = "shared with the tests of bad input")]
+mod fakes;
+#[path = "support/limited.rs"]
+#[allow(dead_code, reason = "shared with the tests of bad input")]
+mod limited;
+#[path = "support/place.rs"]
+#[allow(dead_code, reason = "shared with the tests of bad input")]
+mod place;
+
+use std::path::PathBuf;
+
+use limited::{Ended, otb};
+use place::Place;
+
+/// Imports from the instance of `server` that listens on `port`.
+fn import(place: &Place, server: &str, port: u16, more: &str) -> (PathBuf, Ended) {
+    let out = place.dir().join("imported.yaml");
+    let at = format!("{}:{port}", place.address(server));
+    let ended = place
+        .otb("import --shell local --sslmode disable --timeout 2s --force --coordinator")
+        .args([at.as_str(), "-o", out.to_str().unwrap()])
+        .line(more)
+        .run();
+    (out, ended)
+}
+
+fn names(place: &Place) -> String {
+    format!("--server s29={} --server s47={}", place.address("s29"), place.address("s47"))
+}
+
+/// The declared cluster of a file.
+fn cluster(file: &std::path::Path) -> otb::model::Cluster {
+    otb::config::read(file).unwrap_or_else(|wrong| panic!("{wrong}")).cluster
+}
+
+#[test]
+fn a_live_cluster_goes_round() {
+    let place = Place::up("--coordinators 3 --coordinator-standbys");
+    let (file, ended) = import(&place, "s29", 15432, &names(&place));
+    ended.ends(0);
+    assert_eq!(cluster(&file).nodes, cluster(&place.file()).nodes, "{}", std::fs::read_to_string(&file).unwrap());
+    otb(&file).line("validate").run().ends(0);
+    otb(&file).line("plan --detailed-exitcode").run().ends(0).says(&["Nothing to do"]);
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains("\n  dn01:\n    master: s29\n    port: 23001\n"), "{text}");
+    assert!(text.contains("/{server}/{node}\n"), "{text}");
+}
+
+#[test]
+fn after_a_switchover_the_master_is_where_it_is() {
+    let place = Place::up("");
+    place.declare("dn01", "s47");
+    place.otb("apply --auto-approve").run().ends(0);
+    let (file, ended) = import(&place, "s47", 15432, &names(&place));
+    ended.ends(0);
+    otb(&file).line("plan --detailed-exitcode").run().ends(0);
+    assert!(std::fs::read_to_string(file).unwrap().contains("\n  dn01:\n    master: s47\n"));
+}
+
+#[test]
+fn a_standby_that_is_down_is_found_by_its_directory() {
+    let place = Place::up("");
+    place.fault("stop dn01@s47");
+    let (file, ended) = import(&place, "s29", 15432, &names(&place));
+    ended.ends(0);
+    assert_eq!(cluster(&file).nodes, cluster(&place.file()).nodes);
+    otb(&file).line("plan --detailed-exitcode").run().ends(2).says(&["rejoin"]);
+}
+
+#[test]
+fn a_master_that_is_out_of_sight_stays_open() {
+    let place = Place::up("");
+    place.fault("hang dn02@s47");
+    let (file, ended) = import(&place, "s29", 15432, &names(&place));
+    ended.fails(0, &["dn02", "no master of it answers", "no answer from"]);
+    let text = std::fs::read_to_string(file).unwrap();
+    assert!(text.contains("\n  dn02:\n    master: s47\n"), "{text}");
+}
+
+#[test]
+fn without_a_shell_what_only_it_tells_is_marked() {
+    let place = Place::up("");
+    let out = place.dir().join("imported.yaml");
+    let at = format!("{}:15432", place.address("s29"));
+    // Nobody is there to be logged in to by ssh.
+    let port = fakes::closed_port(&place.address("s29"));
+    let ended = place
+        .otb("import --timeout 2s --sslmode disable --shell ssh --shell-port")
+        .args([port.to_string().as_str(), "--coordinator", &at, "-o", out.to_str().unwrap()])
+        .run();
+    ended.fails(0, &["TODO: gtm_1", "its data directory is not known", "TODO: install", "otb -f"]);
+    let text = std::fs::read_to_string(&out).unwrap();
+    assert!(text.contains("# TODO otb: its data directory is not known"), "{text}");
+    assert!(text.contains("# TODO otb: install:"), "{text}");
+    otb(&out).line("validate").run().fails(78, &["install"]);
+}
+
+#[test]
+fn what_is_no_coordinator() {
+    let place = Place::up("");
+    import(&place, "s29", 23001, "").1.fails(1, &["is the datanode dn01, not a coordinator", "cn01 at", "cn02 at"]);
+    import(&place, "s29", 21000, "").1.fails(1, &["failed to log in", "hint", "--coordinator"]);
+    let port = fakes::closed_port(&place.address("s29"));
+    import(&place, "s29", port, "").1.fails(1, &["refused the connection", "hint"]);
+    assert!(!place.dir().join("imported.yaml").exists());
+}
+
+#[test]
+fn without_a_gtm_no_master_tells_its_routes() {
+    let place = Place::up("");
+    place.fault("kill gtm_1@s29");
+    import(&place, "s29", 15432, "").1.fails(1, &["no pgxc_node to read", "timestamp", "start the GTM"]);
+}
+
+#[test]
+fn a_file_that_is_there_is_not_replaced() {
+    let place = Place::up("");
+    let before = place.text();
+    let at = format!("{}:15432", place.address("s29"));
+    let out = place.file();
+    let words = ["import", "--coordinator", &at, "-o", out.to_str().unwrap()];
+    place.otb("").args(words).run().fails(1, &["is there already", "--force"]);
+    assert_eq!(place.text(), before);
+    let words = ["import", "--coordinator", &at, "-o", "/nonexistent/cluster.yaml", "--shell", "local"];
+    place.otb("").args(words).run().fails(1, &["failed to write /nonexistent/cluster.yaml"]);
+}
+
+/// The sandbox as pgxc_ctl would have been told of it.
+fn pgxc_ctl(place: &Place) -> String {
+    let cluster = cluster(&place.file());
+    let of = |id: &str| cluster.instance(&otb::model::InstanceId::try_from(id.to_owned()).unwrap()).unwrap().clone();
+    let field = |ids: &[&str], field: fn(&otb::model::Instance) -> String| {
+        ids.iter().map(|id| field(&of(id))).collect::<Vec<_>>().join(" ")
+    };
+    let host: fn(&otb::model::Instance) -> String = |one| one.endpoint.host.to_string();
+    let port: fn(&otb::model::Instance) -> String = |one| one.endpoint.port.to_string();
+    let data: fn(&otb::model::Instance) -> String = |one| one.data.clone();
+    let (cn, dn, slaves) = (["cn01@s29", "cn02@s47"], ["dn01@s29", "dn02@s47"], ["dn01@s47", "dn02@s29"]);
+    format!(
+        "#!/usr/bin/env bash\npgxcInstallDir={}\npgxcOwner=opentenbase\npgxcMainClusterName=opentenbase_cluster\n\
+         gtmName=gtm_1\ngtmMasterServer={}\ngtmMasterPort=21000\ngtmMasterDir={}\ngtmSlave=y\ngtmSlaveServer={}\n\
+         gtmSlavePort=21000\ngtmSlaveDir={}\ncoordNames=(cn01 cn02)\ncoordPorts=({})\ncoordMasterServers=({})\n\
+         coordMasterDirs=({})\ncoordSlave=n\ncat > /dev/null <<EOF\nport = 1\nEOF\ndatanodeNames=(dn01 dn02)\n\
+         datanodePorts=({})\ndatanodeMasterServers=({})\ndatanodeMasterDirs=({})\ndatanodeSlave=y\n\
+         datanodeSlavePorts=({})\ndatanodeSlaveServers=({})\ndatanodeSlaveDirs=({})\n",
+        of("dn01@s29").install,
+        host(&of("gtm_1@s29")),
+        data(&of("gtm_1@s29")),
+        host(&of("gtm_1@s47")),
+        data(&of("gtm_1@s47")),
+        field(&cn, port),
+        field(&cn, host),
+        field(&cn, data),
+        field(&dn, port),
+        field(&dn, host),
+        field(&dn, data),
+        field(&slaves, port),
+        field(&slaves, host),
+        field(&slaves, data),
+    )
+}
+
+#[test]
+fn pgxc_ctls_configuration_goes_round() {
+    let place = Place::up("");
+    let conf = place.write("pgxc_ctl.conf", pgxc_ctl(&place));
+    let ended = place.otb("import --pgxc-ctl").args([&conf]).run();
+    ended.fails(0, &["note: pgxc_ctl.conf: not assignments, and not run: lines 18"]);
+    // The shells of a sandbox are this machine's own.
+    let local = ended.stdout.replace("shell: {via: ssh, user: opentenbase}", "shell: {via: local}");
+    let file = place.write("imported.yaml", &local);
+    otb(&file).line("validate").run().ends(0);
+    otb(&file).line("plan --detailed-exitcode").run().ends(0).says(&["Nothing to do"]);
+}
+
+#[test]
+fn other_tools_files_that_cannot_be_read() {
+    let place = Place::up("");
+    let broken = place.write("broken.conf", "gtmName=gtm_1\ncoordNames=(cn01\n");
+    place.otb("import --pgxc-ctl").args([&broken]).run().fails(1, &["line 2", "has no )", "coordNames=(cn01", "hint"]);
+    let broken = place.write("broken.ini", "[gtm]\nmaster=10.0.0.1\nnonsense\n");
+    place.otb("import --config-ini").args([&broken]).run().fails(1, &["line 3", "key=value", "nonsense"]);
+    place.otb("import --config-ini /nonexistent").run().fails(1, &["failed to read /nonexistent"]);
+    place.otb("import --pgxc-ctl /dev/zero").run().fails(1, &["failed to read /dev/zero"]);
+    place.otb("import").run().fails(64, &["--coordinator"]);
+    place.otb("import --pgxc-ctl x --coordinator a:1").run().fails(64, &["cannot be used with"]);
+    place.otb("import --coordinator here").run().fails(64, &["HOST:PORT"]);
+}
