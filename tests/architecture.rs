@@ -13,12 +13,16 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("dialect", &["model"]),
     ("import", &["model"]),
     ("plan", &["model", "dialect"]),
+    ("drift", &["model", "plan"]),
     ("transport", &["model", "dialect"]),
     ("observe", &["model", "dialect", "transport"]),
     ("apply", &["model", "dialect", "transport", "plan"]),
-    ("view", &["model", "dialect", "plan", "apply"]),
+    ("view", &["model", "dialect", "plan", "drift", "apply"]),
     ("sandbox", &["model", "dialect"]),
-    ("cli", &["model", "config", "dialect", "import", "plan", "transport", "observe", "apply", "view", "sandbox"]),
+    (
+        "cli",
+        &["model", "config", "dialect", "import", "plan", "drift", "transport", "observe", "apply", "view", "sandbox"],
+    ),
 ];
 
 /// What no pure room may name. clippy.toml forbids the calls; this forbids the ways around it.
@@ -26,7 +30,7 @@ const OUTSIDE: &[&str] =
     &["std::fs", "TcpStream", "std::process", "std::env", "std::io::std", "tokio", "SystemTime", "Instant", "rand::"];
 
 /// Rooms, and parts of rooms, that touch nothing.
-const PURE: &[&str] = &["model", "dialect", "import", "plan", "sandbox/world", "sandbox/sql"];
+const PURE: &[&str] = &["model", "dialect", "import", "plan", "drift", "sandbox/world", "sandbox/sql"];
 
 fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
@@ -87,4 +91,85 @@ fn pure_rooms_touch_nothing() {
             assert!(!code.contains(word), "{} names {word}", file.display());
         }
     }
+}
+
+/// Everything that `otb drift` and `otb import` run: their commands, what they share with others, and the looking.
+const ONLY_LOOKS: &[&str] = &["cli/drift.rs", "cli/import.rs", "cli/look.rs", "drift", "import", "observe"];
+
+/// What these may take from the room of SQL and commands: readers, questions, and scripts that write nothing. A name
+/// that is not here is refused, so that a new one is looked at.
+const LOOKING: &[&str] = &[
+    "self",
+    "Census",
+    "Directory",
+    "GtmStatus",
+    "Probe",
+    "Script",
+    "Sql",
+    "admission",
+    "census_script",
+    "end_of_wal",
+    "no_probe",
+    "Patience",
+    "probe_script",
+    "query",
+    "read_census",
+    "read_conninfo",
+    "read_end_of_wal",
+    "read_probe",
+    "shown",
+    "survey_script",
+];
+
+/// Read only by construction: nothing that changes a cluster is reachable from a command that only looks.
+#[test]
+fn looking_changes_nothing() {
+    for place in ONLY_LOOKS {
+        let path = source().join(place);
+        let files = if path.is_dir() { files(&path) } else { vec![path] };
+        for file in files {
+            let code = code(&file);
+            let name = file.display();
+            for word in
+                [".act(", ".hold(", "crate::apply", "super::apply", "crate::sandbox", "Sql::new", "Command::new"]
+            {
+                assert!(!code.contains(word), "{name} names {word}");
+            }
+            for taken in taken_from_dialect(&code) {
+                assert!(LOOKING.contains(&taken.as_str()), "{name} takes {taken} from the dialect");
+            }
+        }
+    }
+}
+
+/// Questions are the only SQL that can be had there, and each is one statement that shows or selects; the one SET makes
+/// the session read-only.
+#[test]
+fn questions_only_ask() {
+    let query = code(&source().join("dialect/query.rs"));
+    let query = query.split("#[cfg(test)]").next().unwrap();
+    let texts: Vec<&str> = query.split("Sql::new(").skip(1).map(|rest| rest.split_once('"').unwrap().1).collect();
+    assert!(texts.len() > 15, "{} questions", texts.len());
+    for text in texts {
+        let reads = ["show ", "select "].iter().any(|verb| text.starts_with(verb));
+        assert!(reads || text.starts_with("set default_transaction_read_only = on"), "{text}");
+        assert!(!text.contains("pgxc_pool_reload") && !text.contains("lock("), "{text}");
+    }
+}
+
+/// The names after `crate::dialect::`, those in braces and of `command::` included.
+fn taken_from_dialect(code: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for rest in code.split("crate::dialect::").skip(1) {
+        let rest = rest.strip_prefix("command::").unwrap_or(rest);
+        let word =
+            |text: &str| text.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+        match rest.strip_prefix('{') {
+            Some(list) => {
+                names.extend(list.split('}').next().unwrap().split(',').map(word).filter(|name| !name.is_empty()));
+            }
+            None => names.push(word(rest)),
+        }
+    }
+    names
 }

@@ -49,6 +49,7 @@ fn the_schemas_are_those_of_the_code() {
         ("cluster", otb::config::schema()),
         ("plan", schemars::schema_for!(otb::plan::Plan).to_value()),
         ("status", schemars::schema_for!(otb::view::StatusDocument).to_value()),
+        ("drift", schemars::schema_for!(otb::drift::Drift).to_value()),
         ("events", schemars::schema_for!(otb::apply::EventLine).to_value()),
     ];
     for (name, schema) in schemas {

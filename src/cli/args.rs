@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::failure::Failure;
-use super::{Exit, apply, demo, graph, import, plan, sandbox, schema, show, status, validate};
+use super::{Exit, apply, demo, drift, graph, import, plan, sandbox, schema, show, status, validate};
 use crate::model::NodeName;
 
 /// Declarative master placement for OpenTenBase clusters.
@@ -122,6 +122,7 @@ pub(super) enum Command {
     Validate(validate::ValidateArgs),
     Plan(plan::PlanArgs),
     Apply(apply::ApplyArgs),
+    Drift(drift::DriftArgs),
     Status(status::StatusArgs),
     Import(import::ImportArgs),
     Show(show::ShowArgs),
@@ -140,7 +141,7 @@ impl Command {
             Self::Plan(_) | Self::Show(_) | Self::Status(_) => {
                 &[Format::Text, Format::Json, Format::Markdown, Format::Html]
             }
-            Self::Apply(_) => &[Format::Text, Format::Json],
+            Self::Apply(_) | Self::Drift(_) => &[Format::Text, Format::Json],
             _ => &[Format::Text],
         }
     }
@@ -169,6 +170,7 @@ pub(super) async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Validate(args) => validate::run(&global, &args),
         Command::Plan(args) => plan::run(&global, &args).await,
         Command::Apply(args) => apply::run(&global, &args).await,
+        Command::Drift(args) => drift::run(&global, &args).await,
         Command::Status(args) => status::run(&global, &args).await,
         Command::Import(args) => import::run(&global, &args).await,
         Command::Show(args) => show::run(&global, &args),

@@ -3,6 +3,7 @@
 mod apply;
 mod args;
 mod demo;
+mod drift;
 mod events;
 mod exit;
 mod failure;

@@ -4,7 +4,7 @@ use clap::{Args, CommandFactory as _, ValueEnum};
 
 use super::failure::Failure;
 use super::{Cli, Exit, json, terminal};
-use crate::{apply, config, plan, view};
+use crate::{apply, config, drift, plan, view};
 
 /// Print a JSON schema
 #[derive(Debug, Args)]
@@ -22,6 +22,8 @@ enum Document {
     Plan,
     /// `otb status --format json`
     Status,
+    /// `otb drift --format json`
+    Drift,
     /// A line of `otb apply --format json`
     Events,
 }
@@ -31,6 +33,7 @@ pub(super) fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
         Document::Cluster => config::schema(),
         Document::Plan => schemars::schema_for!(plan::Plan).to_value(),
         Document::Status => schemars::schema_for!(view::StatusDocument).to_value(),
+        Document::Drift => schemars::schema_for!(drift::Drift).to_value(),
         Document::Events => schemars::schema_for!(apply::EventLine).to_value(),
     };
     terminal::result(&json::pretty(&schema)?);

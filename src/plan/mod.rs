@@ -22,4 +22,5 @@ pub use document::{Change, ChangeKind, FORMAT_VERSION, LookedAt, Plan, Unseen};
 pub use fingerprint::{declared_differently, is_intact, moved, role_words};
 pub(crate) use limits::START;
 pub use planner::{Input, plan, unused_waivers};
+pub(crate) use situation::running_masters;
 pub use step::{Action, Phase, RejoinMethod, Step, StepId, Undo};

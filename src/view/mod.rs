@@ -1,12 +1,15 @@
 //! Rendering: values in, text out. Styles are ANSI; whoever prints strips them where they do not belong.
 
 mod diff;
+mod drift;
 mod escape;
 mod graph;
 mod html;
+mod junit;
 mod markdown;
 mod outline;
 mod progress;
+mod prometheus;
 mod status;
 mod style;
 mod text;
@@ -14,10 +17,13 @@ mod topology;
 mod words;
 
 pub use diff::route_diff;
+pub use drift::drift_text;
 pub use graph::{dot_graph, mermaid_graph, svg_graph};
 pub use html::{plan_html, status_html};
+pub use junit::drift_junit;
 pub use markdown::{plan_markdown, status_markdown};
 pub use progress::{ProgressView, event_line};
+pub use prometheus::drift_prometheus;
 pub use status::{Disagreement, STATUS_VERSION, StatusDocument, status_text};
 pub use style::{bold, dim, error_line, hint_line};
 pub use text::{plan_text, report_text};

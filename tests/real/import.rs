@@ -1,4 +1,4 @@
-//! What otb imports from the live cluster plans empty against it.
+//! What otb imports from the live cluster plans empty against it, and there is no drift.
 
 use std::process::Command;
 
@@ -33,4 +33,6 @@ pub(crate) fn goes_round(real: &Real) {
     }
     let plan = otb(&file, &["plan".to_owned(), "--detailed-exitcode".to_owned()]);
     assert_eq!(plan.code, 0, "{}{}", plan.stdout, plan.stderr);
+    let drift = real.otb(&["drift".to_owned()]);
+    assert_eq!(drift.code, 0, "{}{}", drift.stdout, drift.stderr);
 }

@@ -1,0 +1,112 @@
+//! `otb drift`: looks, compares, tells. tests/architecture.rs holds that nothing which changes a cluster can be
+//! reached from here.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+
+use super::args::{Format, Global};
+use super::failure::Failure;
+use super::{Exit, json, look, terminal};
+use crate::drift::{self, Baseline, Drift, Verdict};
+use crate::view;
+
+/// The largest baseline that is read, in bytes.
+const MOST_BYTES: u64 = 4 << 20;
+
+/// Tell whether the live cluster is as the file says, for machines that watch; read only
+///
+/// Exit 0: no drift, and everything was seen. 2: differences. 1: no difference was seen, but not everything was.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: otb -f cluster.yaml drift --baseline known-drift.yaml --junit drift.xml")]
+pub(super) struct DriftArgs {
+    /// Known drift, each entry with a reason and the day until which it is accepted
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Also write JUnit XML here
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Also write metrics here, for the node exporter's textfile collector
+    #[arg(long, value_name = "FILE")]
+    prometheus: Option<PathBuf>,
+}
+
+pub(super) async fn run(global: &Global, args: &DriftArgs) -> Result<Exit, Failure> {
+    let cluster = look::load(global)?.cluster;
+    let targets = global.targets(&cluster)?;
+    let baseline = args.baseline.as_deref().map(read_baseline).transpose()?.unwrap_or_default();
+    let outside = look::outside(&cluster)?;
+    let seen = look::observe(&cluster, &outside, global).await;
+    outside.close().await;
+    let plan = look::plan_now(&cluster, &seen, &targets, &[]);
+    let drift = drift::drift(&drift::Input { cluster: &cluster, seen: &seen, plan: &plan, baseline: &baseline });
+    print(&drift, global)?;
+    write_files(&drift, args)?;
+    Ok(match drift.verdict {
+        Verdict::None => Exit::Done,
+        Verdict::Drift => Exit::Differences,
+        Verdict::Unknown => {
+            let text = "whether there is drift is not known: not everything could be seen";
+            terminal::failure(&Failure::error(text).hint("bring back what is listed as not seen, then look again"));
+            Exit::Error
+        }
+    })
+}
+
+fn print(drift: &Drift, global: &Global) -> Result<(), Failure> {
+    match global.format {
+        Format::Json => {
+            terminal::result(&json::pretty(drift)?);
+            for note in &drift.baseline {
+                terminal::say(&format!("warning: baseline: {}: {}", note.id, note.what));
+            }
+        }
+        _ => terminal::result(&view::drift_text(drift)),
+    }
+    Ok(())
+}
+
+fn read_baseline(path: &Path) -> Result<Baseline, Failure> {
+    let failed = |why: String| Failure::error(format!("failed to read the baseline {}: {why}", path.display()));
+    let text = look::read_text(path, MOST_BYTES).map_err(|error| failed(error.to_string()))?;
+    let hint = "docs/reference/drift.md shows a baseline";
+    Baseline::read(&text).map_err(|error| failed(error.to_string()).hint(hint))
+}
+
+/// Each is tried, so that one full disk does not keep the other from being told.
+fn write_files(drift: &Drift, args: &DriftArgs) -> Result<(), Failure> {
+    let junit = args.junit.as_deref().map(|path| {
+        let text =
+            view::drift_junit(drift).map_err(|error| Failure::error(format!("failed to make JUnit XML: {error}")))?;
+        replace(path, &text)
+    });
+    let prometheus = args.prometheus.as_deref().map(|path| {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        replace(path, &view::drift_prometheus(drift, now))
+    });
+    junit.transpose()?;
+    prometheus.transpose()?;
+    Ok(())
+}
+
+/// By a rename: whoever reads the file at any moment reads a whole one. It may be read by all, as the node exporter
+/// runs as somebody else.
+fn replace(path: &Path, text: &str) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::error(format!("failed to write {}: {error}", path.display()));
+    let name = path.file_name().ok_or_else(|| failed(std::io::Error::other("it names no file")))?;
+    let mut beside = std::ffi::OsString::from(".");
+    beside.push(name);
+    beside.push(format!(".{}", std::process::id()));
+    let beside = path.with_file_name(beside);
+    let written =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).open(&beside).and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.sync_all()
+        });
+    written.and_then(|()| std::fs::rename(&beside, path)).map_err(|error| {
+        let _ = std::fs::remove_file(&beside);
+        failed(error)
+    })
+}

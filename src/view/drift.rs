@@ -1,0 +1,69 @@
+//! Drift as text, for people.
+
+use std::fmt::Write as _;
+
+use super::style;
+use super::words::count;
+use crate::drift::{Drift, NoteKind, Verdict};
+
+/// What differs first, then what is accepted, what could not be seen, and the baseline's own matters.
+pub fn drift_text(drift: &Drift) -> String {
+    let mut out = head(drift);
+    for difference in &drift.differences {
+        let _ = writeln!(out, "\n  {}", style::bad(&difference.id));
+        let _ = writeln!(out, "    expected  {}\n    found     {}", difference.expected, difference.found);
+    }
+    section(
+        &mut out,
+        "Not seen",
+        drift.unseen.iter().map(|entry| format!("{}: {}: {}", entry.instance, entry.fact, entry.why)),
+    );
+    section(
+        &mut out,
+        "Accepted",
+        drift.accepted.iter().map(|one| format!("{} until {}: {}", one.difference.id, one.expires, one.reason)),
+    );
+    section(
+        &mut out,
+        "Baseline",
+        drift.baseline.iter().map(|note| {
+            let word = match note.kind {
+                NoteKind::Expired => "expired",
+                NoteKind::MatchesNothing => "matches nothing",
+            };
+            format!("{} {word}: {}", note.id, note.what)
+        }),
+    );
+    out
+}
+
+fn head(drift: &Drift) -> String {
+    let looked = &drift.looked_at;
+    let looked = format!(
+        "Looked at {}, {} on {}.",
+        count(looked.instances, "instance"),
+        count(looked.routes, "row") + " of pgxc_node",
+        count(looked.routers, "router")
+    );
+    match drift.verdict {
+        Verdict::None => style::good(format!("No drift: {} is as declared. {looked}", drift.cluster)) + "\n",
+        Verdict::Drift => {
+            let n = count(drift.differences.len(), "difference");
+            style::bad(format!("Drift: {n} between {} and its file. {looked}", drift.cluster)) + "\n"
+        }
+        Verdict::Unknown => {
+            let n = count(drift.unseen.len(), "fact");
+            style::bad(format!("Unknown: no difference was seen in {}, but {n} could not be. {looked}", drift.cluster))
+                + "\n"
+        }
+    }
+}
+
+fn section(out: &mut String, title: &str, lines: impl Iterator<Item = String>) {
+    for (n, line) in lines.enumerate() {
+        if n == 0 {
+            let _ = writeln!(out, "\n{}", style::bold(title));
+        }
+        let _ = writeln!(out, "  {line}");
+    }
+}
