@@ -78,7 +78,7 @@ fn a_master_that_is_out_of_sight_stays_open() {
     let place = Place::up("");
     place.fault("hang dn02@s47");
     let (file, ended) = import(&place, "s29", 15432, &names(&place));
-    ended.fails(0, &["dn02", "no master of it answers", "no answer from"]);
+    ended.fails(0, &["dn02", "whether its master runs could not be learned", "no answer from"]);
     let text = std::fs::read_to_string(file).unwrap();
     assert!(text.contains("\n  dn02:\n    master: s47\n"), "{text}");
 }
@@ -177,6 +177,20 @@ fn pgxc_ctls_configuration_goes_round() {
     let file = place.write("imported.yaml", &local);
     otb(&file).line("validate").run().ends(0);
     otb(&file).line("plan --detailed-exitcode").run().ends(0).says(&["Nothing to do"]);
+}
+
+#[test]
+fn what_the_environment_said_can_be_told() {
+    let place = Place::up("");
+    let dir = place.dir().display().to_string();
+    let conf = place.write("pgxc_ctl.conf", pgxc_ctl(&place).replace(&dir, "$HOME"));
+    let ended = place.otb("import --pgxc-ctl").args([&conf]).run();
+    ended.fails(0, &["TODO: dn01", "$HOME is not set in the file; --set HOME=..."]);
+    let set = format!("HOME={dir}");
+    let ended = place.otb("import --pgxc-ctl").args([conf.to_str().unwrap(), "--set", &set]).run();
+    assert!(!ended.stderr.contains("TODO"), "{ended:?}");
+    assert!(ended.stdout.contains(&format!("install: {dir}/install")), "{ended:?}");
+    place.otb("import --pgxc-ctl x --set HOME").run().fails(64, &["NAME=VALUE"]);
 }
 
 #[test]

@@ -56,6 +56,9 @@ pub(super) struct ImportArgs {
     /// What to call the server at an address (repeatable); else it is called what it calls itself
     #[arg(long, value_name = "NAME=ADDRESS", value_parser = server, requires = "coordinator")]
     server: Vec<(ServerName, Host)>,
+    /// What pgxc_ctl.conf takes from its environment, such as HOME (repeatable)
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable, requires = "pgxc_ctl")]
+    set: Vec<(String, String)>,
 }
 
 #[derive(Debug, Args)]
@@ -119,13 +122,20 @@ fn server(text: &str) -> Result<(ServerName, Host), String> {
     Ok((name, Host::new(host).map_err(|error| format!("{host:?} is no address: {error}"))?))
 }
 
+fn variable(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
 pub(super) async fn run(global: &Global, args: &ImportArgs) -> Result<Exit, Failure> {
     if let Some(out) = &args.out {
         refuse_existing(out, args.force)?;
     }
     let draft = match (&args.from.coordinator, &args.from.pgxc_ctl, &args.from.config_ini) {
         (Some(coordinator), ..) => live(coordinator, global, args).await?,
-        (None, Some(file), _) => of_file(file, "pgxc_ctl", import::from_pgxc_ctl)?,
+        (None, Some(file), _) => {
+            of_file(file, "pgxc_ctl", |text| import::from_pgxc_ctl(text, &args.set.iter().cloned().collect()))?
+        }
         (None, None, Some(file)) => of_file(file, "opentenbase_ctl", import::from_config_ini)?,
         // clap wants one of them.
         (None, None, None) => return Err(Failure::new(Exit::Usage, "name what to import from")),
@@ -187,7 +197,11 @@ fn refusal(error: DiscoverError) -> Failure {
     }
 }
 
-fn of_file(file: &Path, tool: &str, read: fn(&str) -> Result<Draft, import::SourceError>) -> Result<Draft, Failure> {
+fn of_file(
+    file: &Path,
+    tool: &str,
+    read: impl FnOnce(&str) -> Result<Draft, import::SourceError>,
+) -> Result<Draft, Failure> {
     let shown = file.display();
     let text = look::read_text(file, MOST_BYTES)
         .map_err(|error| Failure::error(format!("failed to read {shown}: {error}")))?;

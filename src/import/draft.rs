@@ -103,20 +103,23 @@ impl Draft {
         }
         let nobody = !self.nodes.iter().flat_map(|node| &node.copies).any(|copy| copy.install.is_some());
         if nobody {
-            self.open("install", "where OpenTenBase is installed is not known: the directory above bin/, or --install");
+            self.open(
+                "install",
+                "where OpenTenBase is installed on the servers is not known: the directory above bin/",
+            );
         }
         let mut notes = Vec::new();
         for node in &mut self.nodes {
             let several = node.copies.len() > 1;
             for copy in &mut node.copies {
                 for (missing, what) in [
-                    (copy.port.is_none(), "its port is not known"),
-                    (copy.data.is_none(), "its data directory is not known"),
-                    (copy.install.is_none() && !nobody, "its installation is not known"),
+                    (copy.port.is_none(), "port"),
+                    (copy.data.is_none(), "data directory"),
+                    (copy.install.is_none() && !nobody, "installation"),
                 ] {
                     // A reader of the other tool's file or of the cluster knows better why.
-                    if missing && !copy.todo.iter().any(|todo| todo.starts_with(what)) {
-                        copy.todo.push(what.to_owned());
+                    if missing && !copy.todo.iter().any(|todo| todo.contains(what)) {
+                        copy.todo.push(format!("its {what} is not known"));
                     }
                 }
                 let server = copy.server.as_ref().filter(|_| several);

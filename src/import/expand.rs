@@ -12,8 +12,10 @@ pub(super) struct Variables(BTreeMap<String, (usize, Vec<Expanded>)>);
 
 impl Variables {
     /// In the order of the script: a later assignment counts, an earlier one is what later ones expand to.
-    pub(super) fn of(script: &Script) -> Self {
-        let mut variables = Self(BTreeMap::new());
+    /// `given` is what the environment said when the script was run.
+    pub(super) fn of(script: &Script, given: &BTreeMap<String, String>) -> Self {
+        let given = given.iter().map(|(name, value)| (name.clone(), (0, vec![Ok(value.clone())])));
+        let mut variables = Self(given.collect());
         for assignment in &script.assignments {
             let values = match &assignment.value {
                 Value::One(word) => vec![variables.word(word)],
@@ -68,5 +70,5 @@ impl Variables {
 }
 
 fn unset(name: &str) -> String {
-    format!("${name} is not set in the file")
+    format!("${name} is not set in the file; --set {name}=...")
 }

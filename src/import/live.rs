@@ -41,8 +41,11 @@ fn node_draft(found: &FoundNode, install: Option<&str>, draft: &mut Draft) -> No
         }
         [] => {
             let why = found.instances.iter().find(|one| one.at == found.route).and_then(|one| one.role.reason());
-            let why = why.map_or_else(String::new, |why| format!(": {why}"));
-            let what = format!("no master of it answers{why}; `master` is where the coordinator routes it to");
+            let what = match why {
+                Some(why) => format!("whether its master runs could not be learned: {why}"),
+                None => "no master of it runs".to_owned(),
+            };
+            let what = format!("{what}; `master` is where the coordinator routes it to");
             draft.remark(found.name.to_string(), what);
             &found.route.host
         }

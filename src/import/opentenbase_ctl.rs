@@ -111,13 +111,15 @@ fn nodes(
                 draft.remark(&*text, format!("a second copy on {host} is left out: otb knows one per server"));
                 continue;
             }
-            let place = format!("below the home directory: run/instance/{}/{text}/data", instance.unwrap_or("NAME"));
+            // The GTM's standbys have numbers of their own (get_node_name), a node's have its name.
+            let own = if kind == NodeKind::Gtm { format!("{prefix}{:04}", copies.len() + 1) } else { text.clone() };
+            let place = format!("run/instance/{}/{own}/data", instance.unwrap_or("NAME"));
             copies.push(CopyDraft {
                 server: Some(host.clone()),
-                todo: vec![
-                    "its port is not known: opentenbase_ctl draws it when it installs".to_owned(),
-                    format!("its data directory is not known: opentenbase_ctl puts it {place}"),
-                ],
+                todo: vec![format!(
+                    "its port and data directory are not known: opentenbase_ctl draws the port, and the directory is \
+                     {place} below the home directory"
+                )],
                 ..CopyDraft::default()
             });
         }
@@ -160,7 +162,10 @@ mod tests {
             ]
         );
         let text = yaml(&draft);
-        assert!(!text.contains("secret") && text.contains("# TODO otb: its port is not known"), "{text}");
+        assert!(
+            !text.contains("secret") && text.contains("# TODO otb: its port and data directory are not known"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -7,10 +7,10 @@ use super::expand::{Expanded, Variables};
 use super::{SourceError, bash};
 use crate::model::{ClusterName, Host, NodeKind, NodeName};
 
-/// Reads the file's text. An entry that cannot be known stays open; a list that does not fit is an error.
-pub fn from_pgxc_ctl(text: &str) -> Result<Draft, SourceError> {
+/// Reads the file's text; `given` are variables that the file takes from its environment, `HOME` and the like. An entry that cannot be known stays open; a list that does not fit is an error.
+pub fn from_pgxc_ctl(text: &str, given: &BTreeMap<String, String>) -> Result<Draft, SourceError> {
     let script = bash::read(text)?;
-    let variables = Variables::of(&script);
+    let variables = Variables::of(&script, given);
     let mut reader = Reader { variables, draft: Draft::default() };
     reader.head();
     reader.gtm()?;
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_small_cluster() {
-        let mut draft = from_pgxc_ctl(SMALL).unwrap();
+        let mut draft = from_pgxc_ctl(SMALL, &BTreeMap::new()).unwrap();
         draft.source = "pgxc_ctl.conf".to_owned();
         assert!(draft.is_complete(), "{:?}", draft.notes);
         let text = yaml(&draft);
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn what_only_bash_knows_stays_open() {
-        let draft = from_pgxc_ctl(&SMALL.replace("root=/data/nodes", "root=$HOME/nodes")).unwrap();
+        let draft = from_pgxc_ctl(&SMALL.replace("root=/data/nodes", "root=$HOME/nodes"), &BTreeMap::new()).unwrap();
         assert!(!draft.is_complete());
         let text = yaml(&draft);
         assert!(
@@ -254,7 +254,7 @@ mod tests {
             ("gtmName=gtm_1", "gtmName='gtm_1", 5, "not closed"),
             ("coordMasterServers=(10.0.0.29)", "coordMasterServers=($NODE)", 15, "$NODE is not set"),
         ] {
-            let error = from_pgxc_ctl(&SMALL.replace(from, to)).unwrap_err();
+            let error = from_pgxc_ctl(&SMALL.replace(from, to), &BTreeMap::new()).unwrap_err();
             assert_eq!(error.line, line, "{error}");
             assert!(error.what.contains(part), "{error}");
         }
