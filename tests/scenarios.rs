@@ -48,4 +48,5 @@ scenarios![
     lagging_standby,
     replay_paused,
     data_directory_missing,
+    drain_of_a_server,
 ];

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::failure::Failure;
-use super::{Exit, apply, demo, drift, graph, import, plan, sandbox, schema, show, status, validate};
+use super::{Exit, apply, demo, drain, drift, graph, import, plan, restore, sandbox, schema, show, status, validate};
 use crate::model::NodeName;
 
 /// Declarative master placement for OpenTenBase clusters.
@@ -74,16 +74,8 @@ const LEAST_TIME: Duration = Duration::from_millis(10);
 fn target(text: &str, cluster: &crate::model::Cluster) -> Result<NodeName, Failure> {
     let found = cluster.nodes.keys().find(|name| name.as_str() == text);
     found.cloned().ok_or_else(|| {
-        let nearest = cluster
-            .nodes
-            .keys()
-            .map(NodeName::as_str)
-            .max_by(|a, b| strsim::jaro_winkler(a, text).total_cmp(&strsim::jaro_winkler(b, text)));
         let failure = Failure::new(Exit::Usage, format!("--target {text}: the file declares no node of that name"));
-        match nearest {
-            Some(name) => failure.hint(format!("did you mean --target {name}?")),
-            None => failure,
-        }
+        failure.meant("--target ", text, cluster.nodes.keys().map(NodeName::as_str))
     })
 }
 
@@ -123,6 +115,8 @@ pub(super) enum Command {
     Plan(plan::PlanArgs),
     Apply(apply::ApplyArgs),
     Drift(drift::DriftArgs),
+    Drain(drain::DrainArgs),
+    Restore(restore::RestoreArgs),
     Status(status::StatusArgs),
     Import(import::ImportArgs),
     Show(show::ShowArgs),
@@ -138,7 +132,7 @@ impl Command {
     /// The formats in which the command's result can be written.
     fn formats(&self) -> &'static [Format] {
         match self {
-            Self::Plan(_) | Self::Show(_) | Self::Status(_) => {
+            Self::Plan(_) | Self::Drain(_) | Self::Restore(_) | Self::Show(_) | Self::Status(_) => {
                 &[Format::Text, Format::Json, Format::Markdown, Format::Html]
             }
             Self::Apply(_) | Self::Drift(_) => &[Format::Text, Format::Json],
@@ -171,6 +165,8 @@ pub(super) async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Plan(args) => plan::run(&global, &args).await,
         Command::Apply(args) => apply::run(&global, &args).await,
         Command::Drift(args) => drift::run(&global, &args).await,
+        Command::Drain(args) => drain::run(&global, &args).await,
+        Command::Restore(args) => restore::run(&global, &args).await,
         Command::Status(args) => status::run(&global, &args).await,
         Command::Import(args) => import::run(&global, &args).await,
         Command::Show(args) => show::run(&global, &args),

@@ -1,14 +1,14 @@
 //! `otb demo`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use similar::TextDiff;
 
 use super::args::Global;
+use super::edit::Edit;
 use super::failure::Failure;
-use super::{Exit, apply, plan, sandbox, terminal};
-use crate::config;
+use super::{Exit, apply, look, plan, sandbox, terminal};
 use crate::model::{NodeName, ServerName};
 use crate::sandbox::args::UpArgs;
 use crate::view;
@@ -49,7 +49,7 @@ pub(super) async fn run(global: &Global, args: &DemoArgs) -> Result<Exit, Failur
 /// The one-line change, its plan, its application, and the empty plan afterwards.
 async fn story(global: &Global) -> Result<Exit, Failure> {
     heading("2. The change under review: dn01's master shall be on s47");
-    terminal::result(&change(&global.file)?);
+    terminal::result(&change(global)?);
     heading("3. otb plan");
     plan::run(global, &plan::PlanArgs::default()).await?;
     heading("4. otb apply --auto-approve");
@@ -63,15 +63,13 @@ fn heading(text: &str) {
     terminal::result(&format!("\n{}\n\n", view::bold(text)));
 }
 
-fn change(file: &Path) -> Result<String, Failure> {
-    let failed = |why: String| Failure::error(format!("failed to edit {}: {why}", file.display()));
-    let before = std::fs::read_to_string(file).map_err(|error| failed(error.to_string()))?;
+fn change(global: &Global) -> Result<String, Failure> {
+    let failed = |why: String| Failure::error(format!("failed to edit {}: {why}", global.file.display()));
     let node = NodeName::new("dn01").map_err(|error| failed(error.to_string()))?;
     let server = ServerName::new("s47").map_err(|error| failed(error.to_string()))?;
-    let after = config::with_master(&before, &node, &server).map_err(|error| failed(error.to_string()))?;
-    std::fs::write(file, &after).map_err(|error| failed(error.to_string()))?;
-    let diff = TextDiff::from_lines(&before, &after);
-    Ok(diff.unified_diff().context_radius(1).header("cluster.yaml", "cluster.yaml").to_string())
+    let edit = Edit::new(&global.file, look::load(global)?.text, &BTreeMap::from([(node, server)]))?;
+    edit.write()?;
+    Ok(edit.diff())
 }
 
 fn take_down(dir: &Path, remove: bool) -> Result<(), Failure> {

@@ -23,4 +23,13 @@ impl Failure {
         self.hint = Some(hint.into());
         self
     }
+
+    /// Hints at the known name nearest to what was written; `before` is what stands before the name.
+    pub(super) fn meant<'a>(self, before: &str, text: &str, known: impl Iterator<Item = &'a str>) -> Self {
+        let near = |name: &str| strsim::jaro_winkler(name, text);
+        match known.max_by(|a, b| near(a).total_cmp(&near(b))) {
+            Some(name) => self.hint(format!("did you mean {before}{name}?")),
+            None => self,
+        }
+    }
 }

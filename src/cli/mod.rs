@@ -3,7 +3,9 @@
 mod apply;
 mod args;
 mod demo;
+mod drain;
 mod drift;
+mod edit;
 mod events;
 mod exit;
 mod failure;
@@ -15,6 +17,7 @@ mod log;
 mod look;
 mod outcome;
 mod plan;
+mod restore;
 mod sandbox;
 mod schema;
 mod show;

@@ -7,7 +7,8 @@ use clap::Args;
 use super::args::{Format, Global};
 use super::failure::Failure;
 use super::{Exit, json, look, terminal};
-use crate::plan::{self, Plan};
+use crate::model::Observation;
+use crate::plan::{self, Plan, Waiver};
 use crate::view;
 
 /// Compare the file with the live cluster and print changes, steps and checks; writes nothing anywhere
@@ -31,29 +32,50 @@ pub(super) struct PlanArgs {
     reason: Option<String>,
 }
 
+impl PlanArgs {
+    pub(super) fn waivers(&self) -> Result<Vec<Waiver>, Failure> {
+        look::waivers(&self.waive, self.reason.as_deref())
+    }
+
+    pub(super) fn saves(&self) -> bool {
+        self.out.is_some()
+    }
+}
+
 pub(super) async fn run(global: &Global, args: &PlanArgs) -> Result<Exit, Failure> {
     if global.diff && global.format != Format::Text {
         return Err(Failure::new(Exit::Usage, "--diff goes with --format text: it would follow the document"));
     }
     let cluster = look::load(global)?.cluster;
     let targets = global.targets(&cluster)?;
-    let waivers = look::waivers(&args.waive, args.reason.as_deref())?;
+    let waivers = args.waivers()?;
     let outside = look::outside(&cluster)?;
     let seen = look::observe(&cluster, &outside, global).await;
     outside.close().await;
     let plan = look::plan_now(&cluster, &seen, &targets, &waivers);
-    for id in plan::unused_waivers(&plan, &waivers) {
+    show(global, args, &plan, &seen, "otb apply")
+}
+
+/// Prints and saves a plan made from `seen`; `next` is the command that leads on from it.
+pub(super) fn show(
+    global: &Global,
+    args: &PlanArgs,
+    plan: &Plan,
+    seen: &Observation,
+    next: &str,
+) -> Result<Exit, Failure> {
+    for id in plan::unused_waivers(plan, &args.waivers()?) {
         terminal::say(&format!("warning: --waive {id} names no check of this plan"));
     }
-    print(&plan, global, args.checks)?;
+    print(plan, global, args.checks)?;
     if global.format == Format::Text && !plan.changes.is_empty() && !plan.is_refused() {
-        terminal::say("Next: otb apply");
+        terminal::say(&format!("Next: {next}"));
     }
     if global.diff {
-        terminal::result(&view::route_diff(&plan, &seen));
+        terminal::result(&view::route_diff(plan, seen));
     }
     if let Some(path) = &args.out {
-        save(&plan, path)?;
+        save(plan, path)?;
     }
     Ok(if args.detailed_exitcode && !plan.is_empty() { Exit::Differences } else { Exit::Done })
 }

@@ -33,8 +33,8 @@ use sha2::{Digest, Sha256};
 pub use code::Code;
 use diagnostic::Findings;
 pub use diagnostic::{Diagnostic, Diagnostics, Place};
-pub use edit::{EditError, with_master};
-pub use reader::read;
+pub use edit::{EditError, with_master, with_masters};
+pub use reader::{read, read_from};
 pub use schema::schema;
 
 use crate::model::Cluster;

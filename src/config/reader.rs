@@ -13,11 +13,32 @@ const MAX_BYTES: u64 = 1024 * 1024;
 /// Reads and checks a cluster.yaml.
 pub fn read(path: &Path) -> Result<Loaded, Diagnostics> {
     let name = path.display().to_string();
-    let bytes = read_bytes(path, &name)?;
+    checked(&name, read_bytes(path, &name)?)
+}
+
+/// The same from an open input, which diagnostics call `name`.
+pub fn read_from(name: &str, input: impl Read) -> Result<Loaded, Diagnostics> {
+    let mut bytes = Vec::new();
+    // One byte more than allowed tells what is too large.
+    input.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| unreadable(name, &error.to_string()))?;
+    limited(name, bytes.len() as u64)?;
+    checked(name, bytes)
+}
+
+fn checked(name: &str, bytes: Vec<u8>) -> Result<Loaded, Diagnostics> {
     match String::from_utf8(bytes) {
-        Ok(text) => load(&name, &text),
-        Err(error) => Err(not_utf8(&name, error.as_bytes(), error.utf8_error().valid_up_to())),
+        Ok(text) => load(name, &text),
+        Err(error) => Err(not_utf8(name, error.as_bytes(), error.utf8_error().valid_up_to())),
     }
+}
+
+fn limited(name: &str, bytes: u64) -> Result<(), Diagnostics> {
+    if bytes <= MAX_BYTES {
+        return Ok(());
+    }
+    let message = format!("failed to read the file: it has {bytes} bytes");
+    let hint = format!("name a cluster.yaml: none has more than {MAX_BYTES} bytes");
+    Err(Diagnostics::of_file(name, Code::TooLarge, message, hint))
 }
 
 fn read_bytes(path: &Path, name: &str) -> Result<Vec<u8>, Diagnostics> {
@@ -41,9 +62,7 @@ fn read_bytes(path: &Path, name: &str) -> Result<Vec<u8>, Diagnostics> {
     // One byte more than allowed: the file may grow between the question and the answer.
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
     if bytes.len() as u64 > MAX_BYTES {
-        let message = format!("failed to read the file: it has {} bytes", metadata.len().max(MAX_BYTES + 1));
-        let hint = format!("name a cluster.yaml: none has more than {MAX_BYTES} bytes");
-        return Err(Diagnostics::of_file(name, Code::TooLarge, message, hint));
+        limited(name, metadata.len().max(MAX_BYTES + 1))?;
     }
     Ok(bytes)
 }

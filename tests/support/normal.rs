@@ -13,6 +13,10 @@ pub(crate) fn normalise(text: &str, ground: &dyn Ground) -> String {
 }
 
 fn normal_line(line: &str) -> String {
+    // Where in the file a hunk of a diff begins depends on the ground's comments.
+    if line.starts_with("@@ -") {
+        return "@@".to_owned();
+    }
     let words: String = line.split_inclusive(' ').map(normal_word).collect();
     measures(&words)
 }

@@ -1,6 +1,7 @@
 //! Table tests of the planner's rules, and laws that hold for every plan.
 
 mod laws;
+mod placement;
 mod preflight;
 mod rules;
 mod seed;

@@ -3,5 +3,5 @@
 mod plan;
 mod report;
 
-pub use plan::plan_text;
+pub use plan::{moves_text, plan_text};
 pub use report::report_text;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::plan::{Change, Check, Plan, Undo, Verdict};
+use crate::plan::{Change, Check, Move, Plan, Undo, Verdict};
 use crate::view::outline::{self, Item};
 use crate::view::style;
 use crate::view::words::{count, listed};
@@ -50,6 +50,15 @@ fn change_lines(out: &mut String, change: &Change) {
         let routers: Vec<String> = change.routers.iter().map(ToString::to_string).collect();
         let _ = writeln!(out, "             {}", style::dim(format!("routed anew on {}", listed(&routers))));
     }
+}
+
+/// The `master:` lines that otb changes for the user, as a plan shows its changes.
+pub fn moves_text(moves: &[Move]) -> String {
+    moves.iter().fold(String::new(), |mut out, one| {
+        let place = format!("{} -> {}", one.from, one.to);
+        let _ = writeln!(out, "  {:<10} {:<12} {place:<12} {}", one.node, one.kind, style::dim(&one.because));
+        out
+    }) + if moves.is_empty() { "" } else { "\n" }
 }
 
 fn steps(out: &mut String, plan: &Plan) {

@@ -1,0 +1,93 @@
+//! `otb drain`: every master away from a server, as a change of the file.
+
+use std::fmt::Write as _;
+
+use clap::Args;
+
+use super::args::{Format, Global};
+use super::edit::{Edit, EditArgs};
+use super::failure::Failure;
+use super::plan::PlanArgs;
+use super::{Exit, look, terminal};
+use crate::model::{Cluster, NodeName, ServerName};
+use crate::plan::{Drain, drain};
+use crate::view;
+
+/// Declare other masters for every node whose master is on SERVER: shows the change of the file and its plan
+///
+/// Of a node's other instances the fittest seen is chosen: one that runs as master already, then one that streams
+/// within policy.max_lag; among equals on the server with the fewest masters, then the one least behind, then by the
+/// server's name. Nothing but `otb apply` changes the cluster.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: otb drain s29 --write && otb apply\nThe way back: otb restore OLD_FILE")]
+pub(super) struct DrainArgs {
+    /// The server, by its name in the file
+    server: String,
+    #[command(flatten)]
+    edit: EditArgs,
+    #[command(flatten)]
+    plan: PlanArgs,
+}
+
+pub(super) async fn run(global: &Global, args: &DrainArgs) -> Result<Exit, Failure> {
+    let loaded = look::load(global)?;
+    let cluster = &loaded.cluster;
+    let server = server(&args.server, cluster)?;
+    args.edit.check(&args.plan, cluster)?;
+    args.plan.waivers()?;
+    let targets = global.targets(cluster)?;
+    let wanted = |name: &NodeName| (targets.is_empty() || targets.contains(name)) && !args.edit.skips(name);
+    let outside = look::outside(cluster)?;
+    let seen = look::observe(cluster, &outside, global).await;
+    outside.close().await;
+    let drain = drain(cluster, &seen, server, &wanted);
+    refuse_stuck(&drain, server)?;
+    let masters = drain.moves.iter().map(|one| (one.node.clone(), one.to.clone())).collect();
+    let edit = Edit::new(&global.file, loaded.text.clone(), &masters)?;
+    let story = story(&drain, server, cluster);
+    match global.format {
+        Format::Text => terminal::result(&story),
+        _ => terminal::say(story.trim_end()),
+    }
+    let way_back = "otb restore OLD_FILE, or your version control";
+    edit.finish(global, (&args.edit, &args.plan), (&format!("otb drain {server}"), way_back)).await
+}
+
+fn server<'a>(text: &str, cluster: &'a Cluster) -> Result<&'a ServerName, Failure> {
+    cluster.servers.keys().find(|name| name.as_str() == text).ok_or_else(|| {
+        let failure = Failure::new(Exit::Usage, format!("drain {text}: the file declares no server of that name"));
+        failure.meant("otb drain ", text, cluster.servers.keys().map(ServerName::as_str))
+    })
+}
+
+/// A drain that leaves a master behind is none, unless that is what was asked for.
+fn refuse_stuck(drain: &Drain, server: &ServerName) -> Result<(), Failure> {
+    if drain.stuck.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = drain.stuck.iter().map(NodeName::as_str).collect();
+    let text = format!(
+        "{server} cannot be drained, nothing was changed: the file declares no other instance of {}",
+        names.join(", ")
+    );
+    let skips: String = names.iter().fold(String::new(), |text, name| text + " --skip " + name);
+    Err(Failure::new(Exit::Refused, text)
+        .hint(format!("declare a standby of each elsewhere, or leave them there: otb drain {server}{skips}")))
+}
+
+fn story(drain: &Drain, server: &ServerName, cluster: &Cluster) -> String {
+    let mut text = String::new();
+    let moved = |name: &NodeName| drain.moves.iter().any(|one| one.node == *name);
+    let left: Vec<_> = cluster.nodes.values().filter(|node| node.master == *server && !moved(&node.name)).collect();
+    let place = format!("on {server}");
+    for node in &left {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  {:<10} {:<12} {place:<12} stays: it is not to be moved", node.name, node.kind);
+    }
+    match (drain.moves.is_empty(), left.is_empty()) {
+        (true, true) => text = format!("Nothing to drain: no master is declared on {server}.\n\n"),
+        (true, false) => text.push('\n'),
+        (false, _) => {}
+    }
+    text + &view::moves_text(&drain.moves)
+}

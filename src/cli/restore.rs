@@ -1,0 +1,102 @@
+//! `otb restore`: masters back to where another file has them.
+
+use clap::Args;
+
+use super::args::{Format, Global};
+use super::edit::{Edit, EditArgs};
+use super::failure::Failure;
+use super::plan::PlanArgs;
+use super::{Exit, look, terminal};
+use crate::config::{self, Loaded};
+use crate::model::{Cluster, Node, NodeName};
+use crate::plan::Move;
+use crate::view;
+
+/// Declare masters where OLD_FILE has them: the way back from a drain; shows the change of the file and its plan
+///
+/// Only `master:` lines are taken over; whatever else differs between the two files stays as it is. Nothing but
+/// `otb apply` changes the cluster.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: git show HEAD~1:cluster.yaml | otb restore - --write && otb apply")]
+pub(super) struct RestoreArgs {
+    /// A cluster.yaml of the same cluster, such as an older version of this one; `-`: standard input
+    #[arg(value_name = "OLD_FILE")]
+    old: std::path::PathBuf,
+    #[command(flatten)]
+    edit: EditArgs,
+    #[command(flatten)]
+    plan: PlanArgs,
+}
+
+pub(super) async fn run(global: &Global, args: &RestoreArgs) -> Result<Exit, Failure> {
+    let loaded = look::load(global)?;
+    let cluster = &loaded.cluster;
+    args.edit.check(&args.plan, cluster)?;
+    args.plan.waivers()?;
+    let targets = global.targets(cluster)?;
+    let old = old(args)?.cluster;
+    if old.name != cluster.name {
+        let text = format!("{} is of the cluster {}, not of {}", args.old.display(), old.name, cluster.name);
+        return Err(Failure::new(Exit::Usage, text).hint("name an older version of this cluster's file"));
+    }
+    let wanted = |name: &NodeName| (targets.is_empty() || targets.contains(name)) && !args.edit.skips(name);
+    let moves = moves(cluster, &old, &wanted)?;
+    for node in cluster.nodes.keys().filter(|name| wanted(name) && !old.nodes.contains_key(*name)) {
+        terminal::say(&format!("warning: {node} is not in {}; it stays as it is", args.old.display()));
+    }
+    let masters = moves.iter().map(|one| (one.node.clone(), one.to.clone())).collect();
+    let edit = Edit::new(&global.file, loaded.text.clone(), &masters)?;
+    let story = if moves.is_empty() {
+        format!("Nothing to restore: every master is declared where {} has it.\n\n", args.old.display())
+    } else {
+        view::moves_text(&moves)
+    };
+    match global.format {
+        Format::Text => terminal::result(&story),
+        _ => terminal::say(story.trim_end()),
+    }
+    let again = format!("otb restore {}", args.old.display());
+    edit.finish(global, (&args.edit, &args.plan), (&again, "your version control")).await
+}
+
+fn old(args: &RestoreArgs) -> Result<Loaded, Failure> {
+    let read = if args.old.as_os_str() == "-" {
+        config::read_from("standard input", std::io::stdin().lock())
+    } else {
+        config::read(&args.old)
+    };
+    read.map_err(|diagnostics| Failure::new(Exit::Config, diagnostics.to_string()))
+}
+
+fn moves(cluster: &Cluster, old: &Cluster, wanted: &dyn Fn(&NodeName) -> bool) -> Result<Vec<Move>, Failure> {
+    let elsewhere =
+        |node: &&Node| wanted(&node.name) && was(node, old).is_some_and(|before| before.master != node.master);
+    let nodes: Vec<&Node> = cluster.nodes.values().filter(elsewhere).collect();
+    let gone: Vec<String> = nodes.iter().filter_map(|node| gone(node, was(node, old)?)).collect();
+    if !gone.is_empty() {
+        let text = format!("cannot be restored, nothing was changed: {}", gone.join("; "));
+        return Err(
+            Failure::new(Exit::Refused, text).hint("declare the instance again, or leave the node out by --skip")
+        );
+    }
+    let one = |node: &&Node| {
+        let before = was(node, old)?;
+        Some(Move {
+            node: node.name.clone(),
+            kind: node.kind,
+            from: node.master.clone(),
+            to: before.master.clone(),
+            because: "as before".to_owned(),
+        })
+    };
+    Ok(nodes.iter().filter_map(one).collect())
+}
+
+fn was<'a>(node: &Node, old: &'a Cluster) -> Option<&'a Node> {
+    old.nodes.get(&node.name)
+}
+
+fn gone(node: &Node, before: &Node) -> Option<String> {
+    let missing = !node.instances.contains_key(&before.master);
+    missing.then(|| format!("the file declares no instance of {} on {}", node.name, before.master))
+}
