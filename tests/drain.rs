@@ -1,0 +1,56 @@
+//! The figure of a drain: 32 masters leave a server of 64 datanodes at once, with one pool reload per router, in
+//! about the time that one master takes.
+
+#![allow(clippy::disallowed_methods, reason = "tests touch the outside")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
+#![allow(dead_code, reason = "what is shared with other tests is not all needed here")]
+
+#[path = "support/limited.rs"]
+mod limited;
+#[path = "support/place.rs"]
+mod place;
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::time::Duration;
+
+use place::Place;
+
+/// What a drain may take beside the move of one master is a figure for a quiet machine; here only gross mistakes are
+/// caught, such as moving the masters one after the other, which takes more than ten times as long.
+const LIMIT: f64 = 4.0;
+
+/// Applies what the file says; gives how long the run took and how often each router was told to reload.
+fn apply(place: &Place, log: &str) -> (Duration, BTreeMap<String, usize>) {
+    let log = place.dir().join(log);
+    let run = place.otb("apply --auto-approve --log-file").args([&log]).limit(Duration::from_secs(280)).run();
+    run.ends(0);
+    let text = std::fs::read_to_string(log).unwrap();
+    let mut reloads = BTreeMap::new();
+    for line in text.lines().filter(|line| line.contains("select pgxc_pool_reload()")) {
+        let at = line.split("at=").nth(1).expect("the log says where").split_whitespace().next().unwrap();
+        *reloads.entry(at.to_owned()).or_insert(0) += 1;
+    }
+    (run.took, reloads)
+}
+
+#[test]
+fn draining_a_server_of_64_datanodes_takes_one_reload_per_router() {
+    let place = Place::up("--datanodes 64");
+    place.declare("dn02", "s29");
+    let (one, reloads) = apply(&place, "one.log");
+    assert_eq!(reloads.len(), 66, "{reloads:?}");
+    place.otb("drain s29 --skip gtm_1 --skip cn01 --write").run().ends(0).says(&["dn63       datanode     s29 -> s47"]);
+    let (all, reloads) = apply(&place, "all.log");
+    assert_eq!(reloads.len(), 66, "{reloads:?}");
+    assert!(reloads.values().all(|times| *times == 1), "{reloads:?}");
+    place.is_settled();
+    let ratio = all.as_secs_f64() / one.as_secs_f64();
+    let _ = writeln!(
+        std::io::stderr(),
+        "drain: 1 master {:.2} s, 33 masters {:.2} s: {ratio:.2} times",
+        one.as_secs_f64(),
+        all.as_secs_f64()
+    );
+    assert!(ratio < LIMIT, "33 masters took {ratio:.2} times as long as one; the limit is {LIMIT}");
+}
