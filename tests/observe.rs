@@ -39,6 +39,7 @@ mod fixture {
             id: InstanceId::new(node.clone(), server.clone()),
             kind,
             endpoint: Endpoint { host: address.clone(), port },
+            forward_port: None,
             data: root.join("da ta").display().to_string(),
             install: root.join("in'stall").display().to_string(),
         };

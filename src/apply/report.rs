@@ -177,6 +177,7 @@ mod tests {
             kind: NodeKind::Datanode,
             from: "a:1".to_owned(),
             to: serde_json::from_str::<Endpoint>(r#"{"host":"127.0.0.1","port":2}"#).unwrap(),
+            forward: None,
         };
         step(Phase::Reroute, Action::Reroute { router: id("cn01@s29"), routes: nodes.iter().map(change).collect() })
     }

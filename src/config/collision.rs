@@ -30,6 +30,16 @@ pub(super) fn check(mut placed: Vec<Placed>, findings: &mut Findings<'_>) {
         } else {
             endpoints.insert((canonical(&endpoint.host), endpoint.port), this);
         }
+        if let Some(port) = this.instance.forward_port {
+            let place = (canonical(&endpoint.host), port);
+            if let Some(first) = endpoints.get(&place) {
+                let message = format!("{id} and {} would both listen on {}:{port}", first.instance.id, endpoint.host);
+                let hint = "give each instance on one server a `forward_port` that nothing else listens on";
+                findings.add(Code::DuplicateEndpoint, this.label, message, hint);
+            } else {
+                endpoints.insert(place, this);
+            }
+        }
         if let Some(first) = directories.get(&(&id.server, this.instance.data.as_str())) {
             let message = format!("{id} and {} would share the directory {}", first.instance.id, this.instance.data);
             let hint = format!(

@@ -95,6 +95,7 @@ pub(super) fn node(
     let own = Own {
         kind,
         port: raw.port,
+        forward_port: raw.forward_port,
         marks,
         data: Setting::read(raw.data.as_deref(), marks.key("data"), findings, text::data_path).or(&around.data),
         install: Setting::read(raw.install.as_deref(), marks.key("install"), findings, text::install_path)
@@ -123,6 +124,7 @@ struct Own<'t> {
     name: Option<NodeName>,
     kind: NodeKind,
     port: Option<u16>,
+    forward_port: Option<u16>,
     data: Setting<DataPath>,
     install: Setting<String>,
 }
@@ -146,7 +148,8 @@ fn instance(
     let port = if marks.key("port").is_written() { raw.port } else { own.port };
     let endpoint = Endpoint { host: server.address.clone(), port: port? };
     let data = data?.expand(&id.node, &id.server);
-    let instance = Instance { id, kind: own.kind, endpoint, data, install: install? };
+    let forward_port = raw.forward_port.or(own.forward_port);
+    let instance = Instance { id, kind: own.kind, endpoint, forward_port, data, install: install? };
     let (port, data) = (nearest_to(marks, own.marks, "port"), nearest_to(marks, own.marks, "data"));
     Some(Placed { instance, label: marks.label(), port, data })
 }

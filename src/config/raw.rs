@@ -196,6 +196,10 @@ pub(super) struct Node {
     #[schemars(range(min = 1, max = 65535), example = 15432)]
     pub(super) port: Option<u16>,
 
+    /// OpenTenBase v5's forward_port of every instance that does not say otherwise; older versions have none.
+    #[schemars(range(min = 1, max = 65535), example = 6669)]
+    pub(super) forward_port: Option<u16>,
+
     /// The data directory of every instance that does not say otherwise. Default: `defaults.data`.
     #[schemars(length(min = 2), regex(pattern = DATA_PATH), example = &"/data/opentenbase/data/pgxz/{node}")]
     pub(super) data: Option<String>,
@@ -221,6 +225,10 @@ pub(super) struct Instance {
     /// Its TCP port. Default: the node's.
     #[schemars(range(min = 1, max = 65535), example = 23101)]
     pub(super) port: Option<u16>,
+
+    /// Its forward_port (OpenTenBase v5). Default: the node's.
+    #[schemars(range(min = 1, max = 65535), example = 6669)]
+    pub(super) forward_port: Option<u16>,
 
     /// Its data directory. Default: the node's, else `defaults.data`.
     #[schemars(length(min = 2), regex(pattern = DATA_PATH), example = &"/mnt/fast/dn01")]

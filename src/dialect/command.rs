@@ -146,6 +146,7 @@ pub(crate) mod tests {
             id: InstanceId::new(NodeName::new("dn01").unwrap(), ServerName::new("s29").unwrap()),
             kind,
             endpoint: Endpoint { host: Host::new("172.16.0.29").unwrap(), port: 23001 },
+            forward_port: None,
             data: "/data/dn 01".to_owned(),
             install: "/opt/otb".to_owned(),
         }

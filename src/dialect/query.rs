@@ -118,10 +118,11 @@ pub fn is_superuser() -> Sql {
     Sql::new("show is_superuser")
 }
 
-/// One row of the routing table.
-pub fn route_of(node: &NodeName) -> Sql {
+/// One row of the routing table; `forward`: with v5's column node_forward_port, which v2.6 does not have.
+pub fn route_of(node: &NodeName, forward: bool) -> Sql {
+    let forward = if forward { ", node_forward_port" } else { "" };
     Sql::new(format!(
-        "select node_host, node_port from pgxc_node where node_type in ('C', 'D', 'G') and node_name = {}",
+        "select node_host, node_port{forward} from pgxc_node where node_type in ('C', 'D', 'G') and node_name = {}",
         literal(node.as_str())
     ))
 }
@@ -191,8 +192,13 @@ mod tests {
             (replayed(), "select pg_last_wal_replay_lsn()"),
             (is_superuser(), "show is_superuser"),
             (
-                route_of(&NodeName::new("dn01").unwrap()),
+                route_of(&NodeName::new("dn01").unwrap(), false),
                 "select node_host, node_port from pgxc_node where node_type in ('C', 'D', 'G') and node_name = 'dn01'",
+            ),
+            (
+                route_of(&NodeName::new("dn01").unwrap(), true),
+                "select node_host, node_port, node_forward_port from pgxc_node where node_type in ('C', 'D', 'G') \
+                 and node_name = 'dn01'",
             ),
         ] {
             assert_eq!(sql.as_str(), text);

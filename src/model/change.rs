@@ -12,9 +12,23 @@ use super::{Endpoint, InstanceId, NodeKind, NodeName, Role};
 pub struct RouteChange {
     pub node: NodeName,
     pub kind: NodeKind,
-    /// `host:port` as the router has it now.
+    /// `host:port` as the router has it now, with v5's forward port where the file declares one.
     pub from: String,
     pub to: Endpoint,
+    /// What `forward=` is set to; only where the router's pgxc_node has such a column (v5).
+    #[serde(default)]
+    pub forward: Option<u16>,
+}
+
+impl RouteChange {
+    /// Where the row shall lead, for people.
+    pub fn target(&self) -> String {
+        with_forward(&self.to, self.forward)
+    }
+}
+
+fn with_forward(to: &Endpoint, forward: Option<u16>) -> String {
+    forward.map_or_else(|| to.to_string(), |port| format!("{to}, forward {port}"))
 }
 
 /// A statement about the cluster. Steps carry them as pre- and postconditions; apply checks them live.
@@ -31,8 +45,14 @@ pub enum Condition {
     Fenced { instance: InstanceId, upstream: InstanceId },
     /// The standby has replayed all that `source`, which is stopped, ever wrote.
     ReplayedAll { standby: InstanceId, source: InstanceId },
-    /// The router's row of `node` is host:port.
-    Routed { router: InstanceId, node: NodeName, to: Endpoint },
+    /// The router's row of `node` is host:port, and on v5 has that forward port.
+    Routed {
+        router: InstanceId,
+        node: NodeName,
+        to: Endpoint,
+        #[serde(default)]
+        forward: Option<u16>,
+    },
     /// The router's pooler agrees with its pgxc_node.
     PoolAgrees { router: InstanceId },
     /// A statement sent through `coordinator` to `instance`'s node runs in exactly that process.
@@ -53,7 +73,9 @@ impl fmt::Display for Condition {
             Self::ReplayedAll { standby, source } => {
                 write!(f, "{standby} has replayed everything {source} wrote")
             }
-            Self::Routed { router, node, to } => write!(f, "{router} routes {node} to {to}"),
+            Self::Routed { router, node, to, forward } => {
+                write!(f, "{router} routes {node} to {}", with_forward(to, *forward))
+            }
             Self::PoolAgrees { router } => write!(f, "the pooler of {router} agrees with its pgxc_node"),
             Self::Reached { coordinator, instance } => write!(f, "{coordinator} reaches {instance}"),
             Self::Streams { standby, upstream } => write!(f, "{standby} streams from {upstream}"),

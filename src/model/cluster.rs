@@ -149,6 +149,9 @@ pub struct Instance {
     pub id: InstanceId,
     pub kind: NodeKind,
     pub endpoint: Endpoint,
+    /// v5's forward_port: the port of the process that moves rows between nodes.
+    #[serde(default)]
+    pub forward_port: Option<u16>,
     /// Absolute path of the data directory on its server.
     pub data: String,
     /// Absolute path of the installation (bin/ and lib/ below it) on its server.

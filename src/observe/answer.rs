@@ -108,7 +108,8 @@ fn route(row: &Row<'_>) -> Result<Route, String> {
         kind,
         host: shown(column(row, "node_host")?),
         port: port("node_port")?,
-        forward: row.get("node_forward_port").and_then(|text| text.parse().ok()),
+        // v2.6 has no such column.
+        forward: row.get("node_forward_port").map(|_| port("node_forward_port")).transpose()?,
         cluster: shown(row.get("node_cluster_name").or_else(|| row.get("node_plane_name")).unwrap_or_default()),
     })
 }

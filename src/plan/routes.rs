@@ -87,12 +87,18 @@ fn compared(rows: &[Route], declared: &Declared<'_>) -> Compared {
 }
 
 fn change(row: &Route, node: &Node) -> Option<RouteChange> {
-    let to = &node.master_instance()?.endpoint;
-    (!row.leads_to(to)).then(|| RouteChange {
+    let master = node.master_instance()?;
+    let to = &master.endpoint;
+    // A table without the column is v2.6's, whose ALTER NODE refuses `forward=`; a GTM forwards nothing.
+    let forward = row.forward.and(master.forward_port).filter(|_| node.kind.is_router());
+    let right = row.leads_to(to) && (forward.is_none() || row.forward == forward);
+    let was = forward.and(row.forward).map(|port| format!(", forward {port}")).unwrap_or_default();
+    (!right).then(|| RouteChange {
         node: node.name.clone(),
         kind: node.kind,
-        from: format!("{}:{}", row.host, row.port),
+        from: format!("{}:{}{was}", row.host, row.port),
         to: to.clone(),
+        forward,
     })
 }
 
@@ -120,6 +126,11 @@ impl RouterView<'_> {
     pub(crate) fn gtm_rows(&self) -> usize {
         let rows = self.table.known().into_iter().flat_map(|rows| masters_of(rows));
         rows.filter(|row| row.kind == RouteKind::Gtm).count()
+    }
+
+    /// Whether its pgxc_node has v5's forward ports; none: it could not be read, or is empty.
+    pub(crate) fn forwards(&self) -> Option<bool> {
+        self.table.known()?.first().map(|row| row.forward.is_some())
     }
 
     /// How many rows there are to compare.

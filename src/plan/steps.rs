@@ -190,6 +190,7 @@ impl StepList<'_> {
             router: id.clone(),
             node: change.node.clone(),
             to: change.to.clone(),
+            forward: change.forward,
         });
         self.push(Draft {
             phase: Phase::Reroute,

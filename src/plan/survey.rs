@@ -196,7 +196,7 @@ fn route_change(survey: &NodeSurvey<'_>, routers: &[RouterSurvey]) -> Option<Cha
         kind: ChangeKind::Reroute,
         from: None,
         to: survey.node.master.clone(),
-        because: format!("{who} {verb} {node} {from}, its master is at {}", first.to),
+        because: format!("{who} {verb} {node} {from}, its master is at {}", first.target()),
         routers,
     })
 }

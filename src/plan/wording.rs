@@ -32,7 +32,7 @@ pub(super) fn run(cluster: &Cluster, action: &Action) -> Vec<String> {
             .map(|change| match change.kind {
                 NodeKind::Gtm => sql(target, &dialect::alter_gtm_node(&change.node, &change.to)),
                 NodeKind::Coordinator | NodeKind::Datanode => {
-                    sql(target, &dialect::alter_node(&change.node, &change.to, None))
+                    sql(target, &dialect::alter_node(&change.node, &change.to, change.forward))
                 }
             })
             .collect(),

@@ -75,6 +75,7 @@ fn add(
             id: InstanceId::new(name.clone(), server.clone()),
             kind,
             endpoint: Endpoint { host: Host::new("127.0.0.1")?, port },
+            forward_port: None,
             data: String::new(),
             install: String::new(),
         };

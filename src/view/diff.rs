@@ -34,13 +34,23 @@ fn table(router: &InstanceId, plan: &Plan, seen: &Observation) -> BTreeMap<Strin
     let mut copies = plan.cluster.nodes.get(&router.node).into_iter().flat_map(|node| node.instances.values());
     let other = || copies.find_map(|copy| seen.instances.get(&copy.id)?.routes.known());
     let rows = own.or_else(other).map(Vec::as_slice).unwrap_or_default();
-    rows.iter().map(|row: &Route| (row.node.clone(), format!("{}:{}", row.host, row.port))).collect()
+    rows.iter().map(|row: &Route| (row.node.clone(), live(row))).collect()
+}
+
+fn live(row: &Route) -> String {
+    let forward = row.forward.map(|port| format!(", forward {port}")).unwrap_or_default();
+    format!("{}:{}{forward}", row.host, row.port)
 }
 
 fn changed(before: &BTreeMap<String, String>, routes: &[RouteChange]) -> BTreeMap<String, String> {
     let mut after = before.clone();
     for change in routes {
-        after.insert(change.node.to_string(), change.to.to_string());
+        let kept = |node: &str| before.get(node).and_then(|row| row.split_once(", ")).map(|(_, forward)| forward);
+        let target = match (change.forward, kept(change.node.as_str())) {
+            (None, Some(forward)) => format!("{}, {forward}", change.to),
+            _ => change.target(),
+        };
+        after.insert(change.node.to_string(), target);
     }
     after
 }

@@ -37,7 +37,7 @@ pub(super) async fn reroute(
 fn statement(change: &RouteChange) -> Sql {
     match change.kind {
         NodeKind::Gtm => dialect::alter_gtm_node(&change.node, &change.to),
-        NodeKind::Coordinator | NodeKind::Datanode => dialect::alter_node(&change.node, &change.to, None),
+        NodeKind::Coordinator | NodeKind::Datanode => dialect::alter_node(&change.node, &change.to, change.forward),
     }
 }
 
@@ -69,14 +69,20 @@ pub(in crate::apply) async fn routed(
     router: &InstanceId,
     node: &NodeName,
     to: &Endpoint,
+    forward: Option<u16>,
     field: &Field<'_>,
 ) -> Result<Found, String> {
-    let rows = field.query(router, &dialect::query::route_of(node), ASK).await.map_err(|error| error.to_string())?;
+    let rows = field
+        .query(router, &dialect::query::route_of(node, forward.is_some()), ASK)
+        .await
+        .map_err(|error| error.to_string())?;
     let Some(row) = rows.first() else { return Ok(Found::Fails(format!("{router} has no row for {node}"))) };
     let (host, port) = (row.get("node_host").unwrap_or_default(), row.get("node_port").unwrap_or_default());
-    Ok(if host == to.host.as_str() && port == to.port.to_string() {
-        Found::Holds
-    } else {
-        Found::Fails(format!("{router} routes {node} to {host}:{port}"))
+    let forwards = row.get("node_forward_port").unwrap_or_default();
+    let forward_is_right = forward.is_none_or(|wanted| forwards == wanted.to_string());
+    Ok(match host == to.host.as_str() && port == to.port.to_string() {
+        true if forward_is_right => Found::Holds,
+        true => Found::Fails(format!("{router} routes {node} with the forward port {forwards}")),
+        false => Found::Fails(format!("{router} routes {node} to {host}:{port}")),
     })
 }

@@ -19,6 +19,7 @@ pub(crate) fn for_routers(cluster: &Cluster, seen: &Observation, routers: &[Rout
         }
         .of(CheckCode::GtmRow, &router.router)
     }));
+    checks.extend(forward(cluster, routers).map(|finding| finding.of(CheckCode::Forward, &cluster.name)));
     checks.extend(routers.iter().filter_map(strangers));
     checks.extend(cluster.nodes_of(NodeKind::Gtm).map(|node| gtm(node, seen).of(CheckCode::Gtm, &node.name)));
     checks
@@ -49,6 +50,30 @@ fn strangers(router: &RouterView<'_>) -> Option<Check> {
     let hint = "declare these nodes in the file, or drop the rows";
     let found = || format!("{} also routes to {}, which the file does not name", router.router, rows.join(", "));
     (!rows.is_empty()).then(|| Finding::warn(found(), hint).of(CheckCode::Strangers, &router.router))
+}
+
+/// A wrong forward port shows only when a query moves rows between nodes: its session is ended then
+/// (forward sender of v5). On v2.6 there is nothing to say, unless the file has a port that nobody will hear of.
+fn forward(cluster: &Cluster, routers: &[RouterView<'_>]) -> Option<Finding> {
+    let v5 = routers.iter().filter_map(RouterView::forwards).any(|forwards| forwards);
+    let has = |node: &&Node| node.master_instance().is_some_and(|master| master.forward_port.is_some());
+    let (with, without): (Vec<&Node>, Vec<&Node>) = cluster.routers().partition(has);
+    let names = |nodes: &[&Node]| nodes.iter().map(|node| node.name.to_string()).collect::<Vec<_>>().join(", ");
+    match (v5, with.is_empty(), without.is_empty()) {
+        (true, _, true) => Some(Finding::pass("every node has a forward_port")),
+        (true, _, false) => Some(Finding::warn(
+            format!("no forward_port is declared of {}: a moved node keeps its old master's", names(&without)),
+            "write forward_port as in postgresql.conf of each instance",
+        )),
+        (false, false, _) => Some(Finding::warn(
+            format!(
+                "the file has a forward_port of {}, and this version's pgxc_node has none: it is not sent",
+                names(&with)
+            ),
+            "remove it, unless the cluster is about to become v5",
+        )),
+        (false, true, _) => None,
+    }
 }
 
 fn gtm(node: &Node, seen: &Observation) -> Finding {

@@ -22,6 +22,7 @@ fn node(name: &str, kind: NodeKind, port: u16, master: &str, on: &[&str]) -> Nod
             id: InstanceId::new(name.clone(), server(at)),
             kind,
             endpoint: Endpoint { host: Host::new(format!("172.16.0.{}", &at[1..])).unwrap(), port },
+            forward_port: None,
             data: format!("/data/{name}"),
             install: "/install".to_owned(),
         };
