@@ -22,6 +22,9 @@ pub struct UpArgs {
     /// Give coordinators standbys too
     #[arg(long)]
     pub coordinator_standbys: bool,
+    /// Which OpenTenBase it is; v5 is known from its source only
+    #[arg(long, value_enum, default_value_t = super::Flavor::V2)]
+    pub flavor: super::Flavor,
     /// Milliseconds before each answer, as a network would take
     #[arg(long, value_name = "MS", default_value_t = 0)]
     pub latency: u64,
@@ -42,6 +45,7 @@ impl UpArgs {
             coordinators: 2,
             datanodes: 2,
             coordinator_standbys: false,
+            flavor: super::Flavor::V2,
             latency: 0,
             password: None,
             ttl: None,

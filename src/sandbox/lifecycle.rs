@@ -80,6 +80,7 @@ fn prepare(args: &UpArgs, from: Option<Cluster>) -> Result<Site, SandboxError> {
         format_version: 1,
         dir,
         cluster,
+        flavor: args.flavor,
         latency_ms: args.latency,
         password: args.password.clone(),
         ttl_seconds: args.ttl,

@@ -1,4 +1,4 @@
-//! An embedded OpenTenBase v2.6 cluster on loopback, for trying, rehearsing and testing.
+//! An embedded OpenTenBase cluster on loopback, for trying, rehearsing and testing.
 //!
 //! [`world`] is the simulated cluster, pure; [`sql`] is the SQL it understands, pure; `server` is the
 //! background process that serves a world over real sockets, files and commands. otb reaches it exactly
@@ -6,6 +6,7 @@
 
 pub mod args;
 mod fault;
+mod flavor;
 #[expect(clippy::disallowed_methods, reason = "serves the world over real files, sockets and processes")]
 mod lifecycle;
 mod moment;
@@ -20,6 +21,7 @@ mod tools;
 mod topology;
 pub mod world;
 
+pub use flavor::Flavor;
 pub use lifecycle::{SandboxError, down, fault, serve, status, tool, up};
 pub use moment::Moment;
 pub use site::Site;

@@ -15,6 +15,8 @@ pub struct Site {
     /// Absolute.
     pub dir: PathBuf,
     pub cluster: Cluster,
+    #[serde(default)]
+    pub flavor: super::Flavor,
     /// Milliseconds before each answer.
     pub latency_ms: u64,
     /// If given, sessions must bring it.

@@ -10,6 +10,7 @@ use crate::model::{
     OldMaster, Policy, Server, ServerName, ShellAccess, ShellVia, SslMode,
 };
 
+use super::Flavor;
 use super::args::UpArgs;
 
 /// The seed's two servers.
@@ -29,7 +30,20 @@ pub(super) fn seed(args: &UpArgs) -> Result<Cluster, NameError> {
     for n in 1..=usize::from(args.datanodes) {
         add(&mut cluster, &format!("dn{n:02}"), NodeKind::Datanode, n - 1, port_after(23_000, n), true)?;
     }
+    if args.flavor == Flavor::V5 {
+        give_forward_ports(&mut cluster);
+    }
     Ok(cluster)
+}
+
+/// Another one on each server, so that a move changes it.
+fn give_forward_ports(cluster: &mut Cluster) {
+    let servers: Vec<ServerName> = cluster.servers.keys().cloned().collect();
+    let instances = cluster.nodes.values_mut().flat_map(|node| node.instances.values_mut());
+    for instance in instances.filter(|instance| instance.kind.is_router()) {
+        let at = servers.iter().position(|server| *server == instance.id.server).unwrap_or_default();
+        instance.forward_port = Some(port_after(instance.endpoint.port, 2_000 + 5_000 * at));
+    }
 }
 
 fn port_after(base: u16, offset: usize) -> u16 {
@@ -182,7 +196,9 @@ fn node_yaml(text: &mut String, node: &Node) {
     for instance in node.instances.values() {
         let own_port =
             if instance.endpoint.port == port { String::new() } else { format!(", port: {}", instance.endpoint.port) };
-        let _ = writeln!(text, "      - {{server: {}{own_port}, data: {}}}", instance.id.server, instance.data);
+        let forward = instance.forward_port.map(|port| format!(", forward_port: {port}")).unwrap_or_default();
+        let _ =
+            writeln!(text, "      - {{server: {}{own_port}{forward}, data: {}}}", instance.id.server, instance.data);
     }
 }
 
@@ -197,6 +213,7 @@ mod tests {
             coordinators,
             datanodes,
             coordinator_standbys: false,
+            flavor: crate::sandbox::Flavor::V2,
             latency: 0,
             password: None,
             ttl: None,

@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use crate::model::InstanceId;
 use crate::sandbox::moment::Moment;
 use crate::sandbox::site::Site;
-use crate::sandbox::world::{DiskId, Ending, World};
+use crate::sandbox::world::{DiskId, Ending, SessionId, World};
 
 use super::control;
 use super::writer::Writer;
@@ -29,6 +29,8 @@ pub(crate) struct Daemon {
     pub(super) stop: watch::Sender<bool>,
     pub weather: Mutex<Weather>,
     pub(super) writer: Writer,
+    /// How a session's connection hears that its session was ended.
+    pub(super) backends: Mutex<BTreeMap<SessionId, Arc<Notify>>>,
     /// Running queries by their backend's pid and secret.
     pub(super) cancels: Arc<pgwire::api::ConnectionManager>,
 }
@@ -64,7 +66,7 @@ pub(crate) fn now() -> Moment {
 
 impl Daemon {
     fn new(site: Site) -> Arc<Self> {
-        let world = World::new(&site.cluster);
+        let world = World::new(&site.cluster, site.flavor);
         let (stop, _) = watch::channel(false);
         Arc::new(Self {
             site,
@@ -75,6 +77,7 @@ impl Daemon {
             stop,
             weather: Mutex::default(),
             writer: Writer::default(),
+            backends: Mutex::default(),
             cancels: Arc::default(),
         })
     }

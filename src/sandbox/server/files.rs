@@ -67,11 +67,13 @@ pub(crate) fn place_disk(path: &Path, disk: DiskId, instance: &Instance, wal_fil
 fn postgresql_conf(instance: &Instance) -> String {
     let (host, port) = (&instance.endpoint.host, instance.endpoint.port);
     let pooler = port.checked_add(1000).unwrap_or(port);
+    let forward = instance.forward_port.map(|port| format!("forward_port = {port}\n")).unwrap_or_default();
     format!(
         "# One node of an otb sandbox. Read at start and reload, as by a real server.\n\
          listen_addresses = '{host}'\n\
          port = {port}\n\
          pooler_port = {pooler}\n\
+         {forward}\
          max_connections = 200\n\
          max_prepared_transactions = 60\n\
          wal_level = logical\n\

@@ -128,6 +128,12 @@ impl Daemon {
                 files::append(&path.join("log/pg.log"), &format!("{stamp} [{},coord(0.0)] {line}\n", disk.0))
             }),
             Effect::TouchGtmControl(disk) => path(disk).map_or(Ok(()), |path| files::mark_gtm(&path, disk)),
+            Effect::SessionEnded(id) => {
+                if let Some(backend) = held(&self.backends).remove(&id) {
+                    backend.notify_one();
+                }
+                Ok(())
+            }
             Effect::Reload(disk) => path(disk).map_or(Ok(()), |path| Self::reload(world, disk, &path)),
         };
         if let Err(error) = done {

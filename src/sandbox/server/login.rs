@@ -16,20 +16,21 @@ use pgwire::error::{PgWireError, PgWireResult};
 use pgwire::messages::startup::{Authentication, SecretKey};
 use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
 
+use crate::sandbox::Flavor;
 use crate::sandbox::sql::SqlError;
 use crate::sandbox::world::{Login, Replication};
 
 use super::postgres::Backend;
 use super::session::error_info;
 
-/// What a v2.6 server tells about itself.
-struct Parameters;
+/// What a server tells about itself.
+struct Parameters(Flavor);
 
 impl ServerParameterProvider for Parameters {
     fn server_parameters<C: ClientInfo>(&self, client: &C) -> Option<HashMap<String, String>> {
         let given = |key: &str| client.metadata().get(key).cloned().unwrap_or_default();
         let fixed = [
-            ("server_version", "10.0 OpenTenBase V2"),
+            ("server_version", self.0.server_version()),
             ("server_encoding", "UTF8"),
             ("client_encoding", "UTF8"),
             ("is_superuser", "on"),
@@ -113,7 +114,7 @@ impl Backend {
         client.session_extensions().insert::<Arc<ConnectionHandle>>(handle);
         client.session_extensions().insert(guard);
         self.opened(id);
-        finish_authentication(client, &Parameters).await
+        finish_authentication(client, &Parameters(self.daemon.site.flavor)).await
     }
 }
 

@@ -17,7 +17,7 @@ use pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::response::NoticeResponse;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::sandbox::sql::{Column, Kind, SqlError, Statement, Value, parse, split};
 use crate::sandbox::world::{Answer, DiskId, Ending, Outcome, SessionId};
@@ -32,6 +32,8 @@ pub(super) struct Backend {
     pub disk: DiskId,
     pub cancels: Arc<ConnectionManager>,
     session: Mutex<Option<SessionId>>,
+    /// Somebody ended the session, and not its process.
+    ended: Arc<Notify>,
 }
 
 /// A statement and its text.
@@ -74,14 +76,22 @@ pub(super) async fn serve(
 ) {
     let Ok((stream, mut last_words)) = twin(stream) else { return };
     let cancels = Arc::clone(&daemon.cancels);
-    let backend = Arc::new(Backend { daemon: Arc::clone(&daemon), disk, cancels, session: Mutex::default() });
+    let backend = Arc::new(Backend {
+        daemon: Arc::clone(&daemon),
+        disk,
+        cancels,
+        session: Mutex::default(),
+        ended: Arc::default(),
+    });
     let how = tokio::select! {
         // Errors of the connection concern its client only.
         _ = pgwire::tokio::process_socket(stream, None, Handlers(Arc::clone(&backend))) => None,
         ended = ended.wait_for(Option::is_some) => ended.map_or(Some(Ending::Killed), |how| *how),
+        () = backend.ended.notified() => Some(Ending::Shutdown),
     };
     let session = held(&backend.session).take();
     if let Some(id) = session {
+        held(&daemon.backends).remove(&id);
         daemon.with(|world, _| world.close(id));
         if how == Some(Ending::Shutdown) {
             // A client that does not read loses it.
@@ -110,6 +120,7 @@ fn terminating() -> Vec<u8> {
 impl Backend {
     pub(super) fn opened(&self, id: SessionId) {
         *held(&self.session) = Some(id);
+        held(&self.daemon.backends).insert(id, Arc::clone(&self.ended));
     }
 
     fn id(&self) -> Result<SessionId, PgWireError> {

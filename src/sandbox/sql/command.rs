@@ -132,10 +132,16 @@ fn option(reader: &mut Reader, node: &mut AlterNode) -> Result<(), SqlError> {
         "type" => node.kind = Some(value),
         "primary" => node.primary = Some(boolean()),
         "preferred" => node.preferred = Some(boolean()),
-        // Only v5 knows `forward` (field notes, section 2).
+        // Only v5 knows it; the world refuses it elsewhere.
+        "forward" => node.forward = Some(port(&value).map_err(forward)?),
         _ => return Err(SqlError::syntax(format!("incorrect option: {key}"))),
     }
     Ok(())
+}
+
+/// v5's words (nodemgr.c, check_node_options).
+fn forward(error: SqlError) -> SqlError {
+    if error.code == "22003" { SqlError::new("22003", "forward port value is out of range") } else { error }
 }
 
 /// PGXC's check_node_options: 1 to 65535 (seen live).

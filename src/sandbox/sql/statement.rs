@@ -86,6 +86,8 @@ pub struct AlterNode {
     pub gtm: bool,
     pub host: Option<String>,
     pub port: Option<u16>,
+    /// v5 only.
+    pub forward: Option<u16>,
     pub primary: Option<bool>,
     pub preferred: Option<bool>,
     /// CREATE NODE's `type`: coordinator, datanode.

@@ -11,7 +11,7 @@ use super::Console;
 
 pub(super) fn run(daemon: &Arc<Daemon>, args: &[String], console: &Console) -> u8 {
     if args.iter().any(|arg| arg == "--version" || arg == "-V") {
-        console.out("pg_controldata (PostgreSQL) 10.0 OpenTenBase V2\n");
+        console.out(format!("pg_controldata (PostgreSQL) {}\n", daemon.site.flavor.server_version()));
         return 0;
     }
     let given = match args {

@@ -33,7 +33,7 @@ struct Run<'a> {
 
 pub(super) async fn run(daemon: &Arc<Daemon>, args: &[String], console: &Console) -> u8 {
     if args.iter().any(|arg| arg == "--version" || arg == "-V") {
-        console.out("pg_ctl (PostgreSQL) 10.0 OpenTenBase V2\n");
+        console.out(format!("pg_ctl (PostgreSQL) {}\n", daemon.site.flavor.server_version()));
         return 0;
     }
     let parsed = match Parsed::parse(args, "ZDmtlop", "wWsc", LONG) {

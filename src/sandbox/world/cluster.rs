@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::model::{
     Cluster, ClusterName, ControlState, Host, InstanceId, NodeKind, NodeName, ServerName, SystemId, Timeline,
 };
+use crate::sandbox::Flavor;
 use crate::sandbox::moment::Moment;
 
 use super::data::{Change, Data, RouteRow, hash};
@@ -26,6 +27,7 @@ pub(super) struct Server {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct World {
     pub cluster: ClusterName,
+    pub flavor: Flavor,
     pub(super) user: String,
     pub(super) servers: BTreeMap<ServerName, Server>,
     pub(super) postgres: BTreeMap<DiskId, Postgres>,
@@ -47,10 +49,11 @@ pub struct World {
 
 impl World {
     /// Servers of `cluster`, nothing on them yet.
-    pub fn new(cluster: &Cluster) -> Self {
+    pub fn new(cluster: &Cluster, flavor: Flavor) -> Self {
         let servers = cluster.servers.iter();
         Self {
             cluster: cluster.name.clone(),
+            flavor,
             user: cluster.connection.user.clone(),
             servers: servers
                 .map(|(name, server)| (name.clone(), Server { address: server.address.clone(), cut: false }))
@@ -271,6 +274,7 @@ fn seed_routes(cluster: &Cluster) -> Vec<RouteRow> {
             kind,
             host: master.endpoint.host.to_string(),
             port: master.endpoint.port,
+            forward: master.forward_port.unwrap_or(0),
             // The GTM's row is nodeis_primary (seen live).
             primary: kind == 'G',
             preferred: false,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::sandbox::moment::Moment;
 use crate::sandbox::sql::{Kind, Value};
 
-/// One row of pgxc_node (v2.6).
+/// One row of pgxc_node.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RouteRow {
     pub node: String,
@@ -13,6 +13,8 @@ pub struct RouteRow {
     pub kind: char,
     pub host: String,
     pub port: u16,
+    /// v5's node_forward_port; 0: none was ever given.
+    pub forward: u16,
     pub primary: bool,
     pub preferred: bool,
     pub id: i32,

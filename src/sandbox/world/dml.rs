@@ -30,7 +30,7 @@ impl World {
                 row[*target] = fit(value, table.columns[*target].1)?;
             }
             let node = table.node_of(&row[table.shard_by]).map(str::to_owned);
-            let places = seat.world.places(disk, &table, node.as_deref())?;
+            let places = seat.world.places(seat.session, disk, &table, node.as_deref())?;
             let Some(place) = places.first().copied() else {
                 return Err(SqlError::new("XX000", "no datanode for this row").into());
             };

@@ -1,6 +1,7 @@
 //! What the world wants done outside: the server does it, an exhaustive search ignores it.
 
 use super::instance::DiskId;
+use super::session::SessionId;
 
 /// One thing to do in a copy's data directory or to its connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub enum Effect {
     Log(DiskId, String),
     /// gtm.control is written anew.
     TouchGtmControl(DiskId),
+    /// A session was ended by somebody else: its client is told.
+    SessionEnded(SessionId),
     /// postgresql.conf shall be read again.
     Reload(DiskId),
 }

@@ -38,9 +38,10 @@ pub(super) fn call(seat: &mut Seat<'_>, name: &str, args: &[Value]) -> Result<Va
         "now" | "statement_timestamp" | "transaction_timestamp" | "clock_timestamp" | "current_timestamp" => {
             Ok(Value::Time(seat.now))
         }
-        "version" => Ok(Value::text(
-            "PostgreSQL 10.0 OpenTenBase V2 on x86_64-pc-linux-gnu, compiled by gcc (Debian 12.2.0-14+deb12u1) 12.2.0, 64-bit",
-        )),
+        "version" => Ok(Value::Text(format!(
+            "PostgreSQL {} on x86_64-pc-linux-gnu, compiled by gcc (Debian 12.2.0-14+deb12u1) 12.2.0, 64-bit",
+            seat.world.flavor.server_version()
+        ))),
         "current_setting" => setting(seat, args),
         _ => session_function(seat, name),
     }
@@ -120,6 +121,7 @@ fn reload(seat: &mut Seat<'_>) -> Result<Value, SqlError> {
     if open {
         return Err(SqlError::new("25001", "pgxc_pool_reload cannot run inside a transaction block"));
     }
+    seat.world.end_holders(seat.session, seat.disk);
     seat.world.pool_reload(seat.disk);
     Ok(Value::Bool(true))
 }

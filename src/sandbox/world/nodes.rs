@@ -1,5 +1,6 @@
 //! ALTER NODE, ALTER GTM NODE, CREATE NODE, DROP NODE (field notes, section 2).
 
+use crate::sandbox::Flavor;
 use crate::sandbox::moment::Moment;
 use crate::sandbox::sql::{AlterNode, SqlError};
 
@@ -18,6 +19,7 @@ impl World {
         if alter.gtm && row.kind != 'G' {
             return Err(undefined(&alter.name));
         }
+        self.knows_forward(alter)?;
         if alter.gtm && (alter.host.is_none() || alter.port.is_none()) {
             let text = format!("PGXC node {}: host, port should be specified", alter.name);
             return Err(SqlError::syntax(text).into());
@@ -27,6 +29,8 @@ impl World {
             row.host = cut(host);
         }
         row.port = alter.port.unwrap_or(row.port);
+        // v5 keeps the old one (nodemgr.c, PgxcNodeAlter).
+        row.forward = alter.forward.unwrap_or(row.forward);
         row.primary = alter.primary.unwrap_or(row.primary);
         row.preferred = alter.preferred.unwrap_or(row.preferred);
         self.lock_row(id, disk, &alter.name)?;
@@ -40,6 +44,7 @@ impl World {
             let text = format!("PGXC Node {} Cluster {cluster}: object already defined", node.name);
             return Err(SqlError::new("42710", text).into());
         }
+        self.knows_forward(node)?;
         let kind = match node.kind.as_deref() {
             Some("coordinator") => 'C',
             Some("datanode") => 'D',
@@ -51,6 +56,7 @@ impl World {
             kind,
             host: cut(node.host.as_deref().unwrap_or("localhost")),
             port: node.port.unwrap_or(5432),
+            forward: node.forward.unwrap_or(0),
             primary: node.primary.unwrap_or(false),
             preferred: node.preferred.unwrap_or(false),
             id: node_id(&node.name),
@@ -70,6 +76,13 @@ impl World {
         }
         self.lock_row(id, disk, name)?;
         self.change_routes(id, disk, Change::DropRoute(name.to_owned()), "DROP NODE", now)
+    }
+
+    fn knows_forward(&self, node: &AlterNode) -> Result<(), Stop> {
+        match (self.flavor, node.forward) {
+            (Flavor::V2, Some(_)) => Err(SqlError::syntax("incorrect option: forward").into()),
+            _ => Ok(()),
+        }
     }
 
     /// The session's disk, if its process can take AccessExclusiveLock: a standby cannot (seen live).

@@ -1,13 +1,16 @@
 //! The pooler is not the catalog (field notes, section 3).
 
 use crate::model::NodeKind;
+use crate::sandbox::Flavor;
 use crate::sandbox::sql::SqlError;
 
 use super::World;
 use super::answer::{Stop, Wait};
 use super::data::RouteRow;
+use super::effect::Effect;
 use super::instance::{DiskId, Pooler, Temper};
 use super::net::Reach;
+use super::session::{Session, SessionId};
 
 impl Pooler {
     pub(super) fn from_routes<'a>(routes: impl Iterator<Item = &'a RouteRow>, temper: Temper) -> Self {
@@ -26,6 +29,22 @@ impl World {
         }
     }
 
+    /// v5's pool reload ends every other session that holds a connection to an address that has changed
+    /// (poolmgr.c, cancel_old_connection; docs/explanation/opentenbase-v5-source.md). v2.6's ends none.
+    pub(super) fn end_holders(&mut self, own: SessionId, disk: DiskId) {
+        let Some(copy) = self.postgres.get(&disk).filter(|_| self.flavor == Flavor::V5) else { return };
+        let moved = |node: &String, at: &(String, u16)| {
+            copy.data.routes.get(node).is_none_or(|row| (row.host.as_str(), row.port) != (at.0.as_str(), at.1))
+        };
+        let holds = |session: &Session| session.pooled.iter().any(|(node, at)| moved(node, at));
+        let others = self.sessions.iter().filter(|(id, session)| **id != own && session.disk == disk);
+        let ended: Vec<SessionId> = others.filter(|(_, session)| holds(session)).map(|(id, _)| *id).collect();
+        for id in ended {
+            self.close(id);
+            self.effects.push(Effect::SessionEnded(id));
+        }
+    }
+
     /// pgxc_pool_check(): the truth on a coordinator, always true on a datanode.
     pub fn pool_agrees(&self, disk: DiskId) -> bool {
         let Some(copy) = self.postgres.get(&disk) else { return false };
@@ -39,7 +58,8 @@ impl World {
     }
 
     /// The process that the pooler of `router` reaches under the name of `node`.
-    pub(super) fn pooled(&mut self, router: DiskId, node: &str) -> Result<DiskId, Stop> {
+    /// `id` is the session that wants it.
+    pub(super) fn pooled(&mut self, id: SessionId, router: DiskId, node: &str) -> Result<DiskId, Stop> {
         let Some(copy) = self.postgres.get(&router) else { return Err(unreachable().into()) };
         let from = copy.home.server.clone();
         let own = copy.home.node.as_str() == node;
@@ -53,6 +73,9 @@ impl World {
         match self.reach(&from, &host, port) {
             Reach::Live(disk) if self.postgres.contains_key(&disk) => {
                 self.pool_worked(router, node);
+                if let Some(session) = self.sessions.get_mut(&id) {
+                    session.pooled.insert(node.to_owned(), (host, port));
+                }
                 Ok(disk)
             }
             Reach::Silent => Err(Wait::Peer.into()),

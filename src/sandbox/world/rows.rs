@@ -81,13 +81,19 @@ impl World {
     }
 
     /// The processes that hold a table's rows, seen from `disk`: through the pooler from a coordinator.
-    pub(super) fn places(&mut self, disk: DiskId, table: &Table, only: Option<&str>) -> Result<Vec<DiskId>, Stop> {
+    pub(super) fn places(
+        &mut self,
+        id: SessionId,
+        disk: DiskId,
+        table: &Table,
+        only: Option<&str>,
+    ) -> Result<Vec<DiskId>, Stop> {
         let coordinator = self.home(disk).is_some_and(|home| home.kind == NodeKind::Coordinator);
         if !coordinator {
             return Ok(vec![disk]);
         }
         let wanted = table.nodes.iter().filter(|node| only.is_none_or(|only| only == node.as_str()));
-        wanted.map(|node| self.pooled(disk, node)).collect()
+        wanted.map(|node| self.pooled(id, disk, node)).collect()
     }
 
     /// Every row of a table that `only` may hold, with the session's own uncommitted changes.
@@ -99,7 +105,7 @@ impl World {
         only: Option<&str>,
     ) -> Result<Vec<Held>, Stop> {
         let mut held = Vec::new();
-        for place in self.places(disk, table, only)? {
+        for place in self.places(id, disk, table, only)? {
             let copy = self.postgres.get(&place);
             let there = copy.and_then(|copy| copy.data.tables.get(&table.name));
             let mut rows = there.ok_or_else(|| SqlError::no_relation(&table.name))?.rows.clone();
@@ -196,7 +202,7 @@ impl World {
         let routes = self.postgres.get(&disk).map(|copy| copy.data.routes.clone()).unwrap_or_default();
         let mut writes = Vec::new();
         for row in routes.values().filter(|row| matches!(row.kind, 'C' | 'D')) {
-            let place = self.pooled(disk, &row.node)?;
+            let place = self.pooled(id, disk, &row.node)?;
             writes.push(self.write_at(place, change.clone(), tag)?);
         }
         self.finish(id, writes, tag, None, now)

@@ -203,7 +203,7 @@ impl World {
             Statement::Values(rows) => seat.values_columns(rows),
             Statement::ExecuteDirect { node, sql } => match parse(sql)? {
                 Statement::Select(query) => {
-                    if let Ok(target) = seat.world.pooled(disk, node) {
+                    if let Ok(target) = seat.world.pooled(id, disk, node) {
                         seat.disk = target;
                     }
                     describe(&query, &mut seat)
@@ -302,7 +302,7 @@ impl Seat<'_> {
         if !known {
             return Err(SqlError::new("42704", format!("PGXC Node {node}: object not defined")).into());
         }
-        let target = self.world.pooled(self.disk, node)?;
+        let target = self.world.pooled(self.session, self.disk, node)?;
         let there = self.world.home(target).cloned();
         let same_server = here.map(|home| home.server) == there.map(|home| home.server);
         let (disk, origin) = (self.disk, self.origin);

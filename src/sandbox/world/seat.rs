@@ -69,7 +69,7 @@ impl Seat<'_> {
 
 impl Context for Seat<'_> {
     fn columns(&mut self, relation: &str) -> Result<Vec<Column>, SqlError> {
-        match shapes::columns(relation) {
+        match shapes::columns(relation, self.world.flavor) {
             Some(columns) => Ok(columns),
             None => Ok(self.world.table(self.disk, relation)?.relation_columns()),
         }
@@ -80,7 +80,7 @@ impl Context for Seat<'_> {
         if name == "pgxc_node" {
             self.read_routes()?;
         }
-        if let Some(columns) = shapes::columns(name) {
+        if let Some(columns) = shapes::columns(name, self.world.flavor) {
             return Ok(Relation { columns, rows: views::rows(self, name) });
         }
         let read = self.world.read_rows(self.session, self.disk, name, pin.as_ref());

@@ -32,6 +32,8 @@ pub struct Session {
     pub transaction: Option<Transaction>,
     /// Sessions connected to a live old GTM keep using it (field notes, section 6).
     pub(super) gtm: Option<(DiskId, Moment)>,
+    /// Addresses of the pooled connections it has used, by node; the next reload may end it for one (v5).
+    pub(super) pooled: BTreeMap<String, (String, u16)>,
     pub activity: Activity,
 }
 
@@ -121,6 +123,7 @@ impl World {
             settings: login.settings,
             transaction: None,
             gtm: None,
+            pooled: BTreeMap::new(),
             activity,
         };
         self.sessions.insert(id, session);

@@ -36,7 +36,6 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("pooler_port", "6667"),
     ("search_path", "\"$user\", public"),
     ("server_encoding", "UTF8"),
-    ("server_version", "10.0 OpenTenBase V2"),
     ("server_version_num", "100000"),
     ("ssl", "off"),
     ("standard_conforming_strings", "on"),
@@ -72,6 +71,7 @@ impl World {
         let process = copy.process.as_ref()?;
         let name = name.to_ascii_lowercase();
         let own = match name.as_str() {
+            "server_version" => Some(self.flavor.server_version().to_owned()),
             "pgxc_node_name" => Some(copy.home.node.to_string()),
             "pgxc_cluster_name" => Some(self.cluster.to_string()),
             "data_directory" => Some(process.data_directory.clone()),
@@ -92,7 +92,15 @@ impl World {
         let process = self.postgres.get(&disk).and_then(|copy| copy.process.as_ref());
         let mut names: Vec<String> = DEFAULTS.iter().map(|(name, _)| (*name).to_owned()).collect();
         names.extend(process.iter().flat_map(|process| process.settings.keys().cloned()));
-        let computed = ["pgxc_node_name", "pgxc_cluster_name", "data_directory", "config_file", "hba_file", "port"];
+        let computed = [
+            "server_version",
+            "pgxc_node_name",
+            "pgxc_cluster_name",
+            "data_directory",
+            "config_file",
+            "hba_file",
+            "port",
+        ];
         names.extend(computed.map(str::to_owned));
         names.push("transaction_read_only".to_owned());
         names.sort();

@@ -1,5 +1,6 @@
-//! The columns of catalogs and views, as a live v2.6 has them.
+//! The columns of catalogs and views, as a live v2.6 has them; what v5 has is from its source.
 
+use crate::sandbox::Flavor;
 use crate::sandbox::sql::{Column, Kind};
 
 type Shape = &'static [(&'static str, Kind)];
@@ -13,6 +14,20 @@ const PGXC_NODE: Shape = &[
     ("nodeis_preferred", Kind::Bool),
     ("node_id", Kind::Int4),
     ("node_cluster_name", Kind::Name),
+];
+
+/// v5's, in the order of its src/include/catalog/pgxc_node.h.
+const PGXC_NODE_V5: Shape = &[
+    ("node_name", Kind::Name),
+    ("node_type", Kind::Char),
+    ("node_port", Kind::Int4),
+    ("node_forward_port", Kind::Int4),
+    ("node_host", Kind::Name),
+    ("nodeis_primary", Kind::Bool),
+    ("nodeis_preferred", Kind::Bool),
+    ("node_id", Kind::Int4),
+    ("node_plane_name", Kind::Name),
+    ("node_plane_id", Kind::Int4),
 ];
 
 const PG_STAT_REPLICATION: Shape = &[
@@ -115,8 +130,9 @@ const PG_CONTROL_CHECKPOINT: Shape = &[
     ("checkpoint_time", Kind::TimestampTz),
 ];
 
-fn shape(view: &str) -> Option<Shape> {
+fn shape(view: &str, flavor: Flavor) -> Option<Shape> {
     Some(match view {
+        "pgxc_node" if flavor == Flavor::V5 => PGXC_NODE_V5,
         "pgxc_node" => PGXC_NODE,
         "pg_stat_replication" => PG_STAT_REPLICATION,
         "pg_stat_wal_receiver" => PG_STAT_WAL_RECEIVER,
@@ -141,8 +157,8 @@ fn named(shape: Shape) -> Vec<Column> {
     shape.iter().map(|(name, kind)| Column::new(*name, *kind)).collect()
 }
 
-pub(super) fn columns(view: &str) -> Option<Vec<Column>> {
-    shape(view).map(named)
+pub(super) fn columns(view: &str, flavor: Flavor) -> Option<Vec<Column>> {
+    shape(view, flavor).map(named)
 }
 
 pub(super) fn function_columns(name: &str) -> Option<Vec<Column>> {

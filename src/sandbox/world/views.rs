@@ -1,6 +1,7 @@
 //! The rows of catalogs and statistics views, from the world.
 
 use crate::model::{Lsn, NodeKind};
+use crate::sandbox::Flavor;
 use crate::sandbox::sql::{SqlError, Value};
 
 use super::World;
@@ -57,8 +58,9 @@ pub(super) fn function_rows(seat: &Seat<'_>, name: &str) -> Result<Vec<Vec<Value
 
 fn routes(seat: &Seat<'_>) -> Vec<Vec<Value>> {
     let data = seat.world.own_data(seat.session, seat.disk);
+    let v5 = seat.world.flavor == Flavor::V5;
     let rows = data.routes.values().map(|row| {
-        vec![
+        let mut values = vec![
             Value::text(&row.node),
             Value::text(row.kind.to_string()),
             Value::count(row.port),
@@ -67,7 +69,13 @@ fn routes(seat: &Seat<'_>) -> Vec<Vec<Value>> {
             Value::Bool(row.preferred),
             Value::count(row.id),
             Value::text(&row.cluster),
-        ]
+        ];
+        if v5 {
+            values.insert(3, Value::count(row.forward));
+            // The main plane's.
+            values.push(Value::count(0));
+        }
+        values
     });
     rows.collect()
 }

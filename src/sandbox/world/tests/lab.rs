@@ -25,19 +25,24 @@ pub(super) const S47: &str = "127.0.0.47";
 
 impl Lab {
     pub(super) fn new() -> Self {
+        Self::of(crate::sandbox::Flavor::V2)
+    }
+
+    pub(super) fn of(flavor: crate::sandbox::Flavor) -> Self {
         let args = UpArgs {
             dir: "/sandbox".into(),
             from: None,
             coordinators: 2,
             datanodes: 2,
             coordinator_standbys: false,
+            flavor,
             latency: 0,
             password: None,
             ttl: None,
         };
         let mut cluster = topology::seed(&args).unwrap();
         topology::settle(&mut cluster, &args.dir, 0, 0).unwrap();
-        let mut world = World::new(&cluster);
+        let mut world = World::new(&cluster, args.flavor);
         let disks = world.lay_down(&cluster, Moment(1_000_000));
         let mut lab = Self { world, cluster, disks, clock: 2_000_000 };
         for name in ["gtm_1@s29", "gtm_1@s47", "cn01@s29", "cn02@s47", "dn01@s29", "dn02@s47"] {

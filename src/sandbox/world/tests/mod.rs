@@ -1,5 +1,6 @@
 //! The world's behaviour, one test per fact, named after the field notes it follows.
 
+mod flavor;
 mod gtm;
 mod lab;
 mod promotion;

@@ -1,0 +1,27 @@
+//! Which OpenTenBase a sandbox is.
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+/// Where the versions differ in what otb meets. v2.6 was seen live; v5 was read in its source only
+/// (docs/explanation/opentenbase-v5-source.md).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Flavor {
+    /// OpenTenBase v2.6
+    #[default]
+    #[value(name = "v2.6", alias = "v2")]
+    V2,
+    /// OpenTenBase v5: forward ports, and a pool reload that ends sessions
+    V5,
+}
+
+impl Flavor {
+    /// What the server calls itself; v5's is put together by its configure (PACKAGE_VERSION).
+    pub fn server_version(self) -> &'static str {
+        match self {
+            Self::V2 => "10.0 OpenTenBase V2",
+            Self::V5 => "10.0 @ OpenTenBase_v5.21.8.11  2025-08-08 17:41:04",
+        }
+    }
+}
