@@ -59,6 +59,8 @@ pub struct Probe {
     pub surroundings: Fact<Surroundings>,
     /// What the server's clock said, as [`super::read_clock`] reads it.
     pub clock: Option<(i64, i64)>,
+    /// Told by [`survey_script`] only.
+    pub tools_version: Fact<String>,
 }
 
 /// The script for `instances`, all of one server.
@@ -68,7 +70,7 @@ pub fn probe_script(instances: &[&Instance]) -> String {
 
 /// As [`probe_script`], and what stands around the instances as well.
 pub fn survey_script(instances: &[&Instance]) -> String {
-    script(instances, true)
+    script(instances, true) + &tools_script(instances)
 }
 
 fn script(instances: &[&Instance], around: bool) -> String {
@@ -93,6 +95,23 @@ fn script(instances: &[&Instance], around: bool) -> String {
     script
 }
 
+/// Asks the tools of each installation for their version, once. (gtm_ctl has no `--version`.)
+fn tools_script(instances: &[&Instance]) -> String {
+    let mut script = String::new();
+    for (number, instance) in
+        instances.iter().enumerate().filter(|(number, _)| asked_by(instances, *number) == Some(*number))
+    {
+        let _ = writeln!(script, "( n={number}\n{}try version pg_ctl --version )", surroundings(&instance.install));
+    }
+    script
+}
+
+/// The number under which the version of an instance's tools is told.
+fn asked_by(instances: &[&Instance], number: usize) -> Option<usize> {
+    let install = &instances.get(number).filter(|instance| instance.kind.is_router())?.install;
+    instances.iter().position(|instance| instance.kind.is_router() && instance.install == *install)
+}
+
 /// Reads what the script printed: one [`Probe`] for each of the same instances.
 pub fn read_probe(instances: &[&Instance], text: &str) -> Vec<Probe> {
     let mut said: BTreeMap<(usize, String), String> = BTreeMap::new();
@@ -107,7 +126,15 @@ pub fn read_probe(instances: &[&Instance], text: &str) -> Vec<Probe> {
             lines.push('\n');
         }
     }
-    instances.iter().enumerate().map(|(number, instance)| read_one(instance, &Said { number, said: &said })).collect()
+    instances
+        .iter()
+        .enumerate()
+        .map(|(number, instance)| {
+            let version = asked_by(instances, number).map(|number| read_version(&Said { number, said: &said }));
+            let tools_version = version.unwrap_or_else(|| Fact::not_asked("gtm_ctl does not tell its version"));
+            Probe { tools_version, ..read_one(instance, &Said { number, said: &said }) }
+        })
+        .collect()
 }
 
 /// Everything unknown for the same reason.
@@ -120,6 +147,7 @@ pub fn no_probe(kind: UnknownKind, why: &str) -> Probe {
         histories: BTreeMap::new(),
         surroundings: Fact::unknown(kind, why),
         clock: None,
+        tools_version: Fact::unknown(kind, why),
     }
 }
 
@@ -166,7 +194,8 @@ fn read_one(instance: &Instance, said: &Said) -> Probe {
         (_, None) => cut_off("pg_controldata"),
     };
     let (surroundings, clock) = read_surroundings(instance, said);
-    Probe { process, role, control, data_dir, histories: read_histories(said.text("history")), surroundings, clock }
+    let (histories, tools_version) = (read_histories(said.text("history")), Fact::not_asked("it was not asked"));
+    Probe { process, role, control, data_dir, histories, surroundings, clock, tools_version }
 }
 
 /// The instance's status is told after everything around it: once it is there, nothing is missing.
@@ -178,6 +207,18 @@ fn read_surroundings(instance: &Instance, said: &Said) -> (Fact<Surroundings>, O
     }
     let around = around::read(instance, &|key| server.text(key).to_owned(), &|key| said.text(key).to_owned());
     (Fact::Known(around), clock.and_then(|(_, text)| super::read_clock(text)))
+}
+
+/// `pg_ctl (PostgreSQL) 10.0 OpenTenBase V2`
+fn read_version(said: &Said) -> Fact<String> {
+    match said.tool("version") {
+        Some((0, text)) => match text.split_once(") ") {
+            Some((_, version)) => Fact::Known(shown(version)),
+            None => Fact::unknown(UnknownKind::Unreadable, shown(text)),
+        },
+        Some((_, text)) => Fact::unknown(UnknownKind::Failed, shown(text)),
+        None => cut_off("pg_ctl --version"),
+    }
 }
 
 fn read_process(kind: NodeKind, said: &Said, present: bool) -> (Fact<Process>, Option<Role>) {

@@ -60,6 +60,8 @@ pub struct InstanceFacts {
     pub surroundings: Fact<Surroundings>,
     /// Asked of a master that is to be moved: may its server replicate from the declared master?
     pub admission: Fact<Admission>,
+    /// What `pg_ctl --version` below its `install` says, for example `10.0 OpenTenBase V2`.
+    pub tools_version: Fact<String>,
 }
 
 impl InstanceFacts {
@@ -89,6 +91,7 @@ impl InstanceFacts {
             load: no(kind, why),
             surroundings: no(kind, why),
             admission: no(kind, why),
+            tools_version: no(kind, why),
         }
     }
 

@@ -45,6 +45,7 @@ pub(super) fn merge(mut facts: InstanceFacts, probe: Probe) -> InstanceFacts {
     facts.control = probe.control;
     facts.surroundings = probe.surroundings;
     facts.data_dir = probe.data_dir;
+    facts.tools_version = probe.tools_version;
     facts
 }
 
@@ -89,6 +90,7 @@ mod tests {
             histories: std::collections::BTreeMap::new(),
             surroundings: Fact::not_asked("not asked"),
             clock: None,
+            tools_version: Fact::not_asked("not asked"),
         }
     }
 

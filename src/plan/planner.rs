@@ -75,6 +75,9 @@ fn all_checks(
         let live = survey.from.as_ref().filter(|id| seen.instances.get(id).is_some_and(|f| f.is_running(Role::Master)));
         all.extend(checks::for_node(cluster, survey.node, live, seen));
     }
+    for survey in nodes.iter().filter(|survey| survey.change.is_some()) {
+        all.extend(checks::for_changed(survey.node, seen));
+    }
     all.extend(checks::for_routers(cluster, seen, views));
     all.extend(checks::for_altered(routers, seen));
     all

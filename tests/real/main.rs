@@ -8,6 +8,7 @@ mod cluster;
 mod import;
 mod mishaps;
 mod over_ssh;
+mod refused;
 mod rows;
 mod support;
 mod writer;
@@ -28,6 +29,10 @@ const PARTS: &[Part] = &[
     ("ssh_proxy_jump", over_ssh::switchover_through_a_proxy_jump),
     ("ssh_failover", over_ssh::failover),
     ("ssh_cut", over_ssh::cut),
+    ("refused_statements", refused::wrong_statements),
+    ("refused_stranger", refused::standby_of_another_cluster),
+    ("refused_host_key", refused::wrong_host_key),
+    ("refused_full_disk", refused::full_disk),
     ("otb_killed", mishaps::otb_killed),
     ("promotion_kills_the_standby", mishaps::promotion_kills_the_standby),
     ("rows", rows::none_is_lost),

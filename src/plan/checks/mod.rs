@@ -2,6 +2,7 @@
 
 mod cluster;
 mod host;
+mod install;
 mod load;
 mod settings;
 mod takeover;
@@ -10,6 +11,8 @@ use super::check::{Check, CheckCode, CheckId, Verdict, Waiver};
 use crate::model::{Cluster, InstanceFacts, InstanceId, Node, Observation};
 
 pub(crate) use cluster::{for_altered, for_routers, for_unclear};
+pub(crate) use install::for_changed;
+
 /// What is known of a node whose master moves.
 struct Takeover<'a> {
     cluster: &'a Cluster,

@@ -108,26 +108,46 @@ impl Real {
     /// Copies `master` into the standby's directory, whatever was there, and starts it.
     pub(crate) fn make_standby(&self, standby: &Instance, master: &Instance) {
         super::Hands::kill(standby.data.as_ref());
+        self.hands.must(&format!("rm -rf {}", standby.data), 60);
+        self.copy_into(standby, master);
+    }
+
+    /// The same into its directory, which is empty.
+    pub(crate) fn copy_into(&self, standby: &Instance, master: &Instance) {
         let (data, user, at) = (&standby.data, self.hands.user(), &master.endpoint);
         let (host, port) = (&at.host, at.port);
         self.hands.must(
             &format!(
-                "rm -rf {data} && pg_basebackup -h {host} -p {port} -U {user} -D {data} -X f -c fast -w && \
+                "pg_basebackup -h {host} -p {port} -U {user} -D {data} -X f -c fast -w && \
                  rm -f {data}/recovery.done {data}/recovery.conf.otb {data}/otb.holder"
             ),
             INIT,
         );
         self.append(&format!("{data}/postgresql.conf"), &layout::settings(standby));
+        self.follow(standby, master);
+    }
+
+    /// Writes recovery.conf and starts it.
+    fn follow(&self, standby: &Instance, master: &Instance) {
+        let (data, user, at) = (&standby.data, self.hands.user(), &master.endpoint);
         self.append(
             &format!("{data}/recovery.conf"),
             &format!(
-                "standby_mode = on\nprimary_conninfo = ''host={host} port={port} user={user} \
-                 application_name={}_{}''\nrecovery_target_timeline = ''latest''\n",
-                standby.id.node, standby.id.server
-            )
-            .replace("''", "'"),
+                "standby_mode = on\nprimary_conninfo = 'host={} port={} user={user} application_name={}_{}'\n\
+                 recovery_target_timeline = 'latest'\n",
+                at.host, at.port, standby.id.node, standby.id.server
+            ),
         );
         self.start(&standby.id);
+    }
+
+    /// In the standby's place a new cluster's node of the same name, told to follow `master`.
+    pub(crate) fn make_stranger(&self, standby: &Instance, master: &Instance) {
+        super::Hands::kill(standby.data.as_ref());
+        self.hands.must(&format!("rm -rf {}", standby.data), 60);
+        self.make_master(standby);
+        self.stop(standby);
+        self.follow(standby, master);
     }
 
     /// Starts an instance as its files say, and waits.
