@@ -5,7 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::report::Report;
+use super::report::{Report, Undone};
 use crate::model::NodeName;
 use crate::plan::{Plan, StepId};
 
@@ -49,13 +49,7 @@ pub enum Event {
         milliseconds: u64,
     },
     /// A step that had been done was taken back.
-    Undone {
-        step: StepId,
-        /// Whether that was proved.
-        ok: bool,
-        /// Why it was not, or empty.
-        detail: String,
-    },
+    Undone(Undone),
     /// Something worth knowing that is no failure.
     Note { text: String },
     /// How long nobody could write to a moved node.

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::event::{Event, Outcome, milliseconds};
 use super::field::Field;
-use super::report::{Record, Report};
+use super::report::{Record, Report, Undone};
 use super::{act, proof, takeback};
 use crate::model::{Condition, NodeName};
 use crate::plan::{Action, Phase, Plan, Step, StepId};
@@ -242,8 +242,7 @@ impl<'a> Run<'a> {
             return;
         }
         if let Some(result) = takeback::take_back(step, &self.field).await {
-            let detail = result.clone().err().unwrap_or_default();
-            (self.tell)(&Event::Undone { step: step.id.clone(), ok: result.is_ok(), detail });
+            (self.tell)(&Event::Undone(Undone::new(step.id.clone(), result.clone())));
             self.record.undone.insert(step.id.clone(), result);
         }
     }

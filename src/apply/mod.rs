@@ -14,4 +14,4 @@ mod takeback;
 pub use event::{EVENTS_VERSION, Event, EventLine, Outcome};
 pub use executor::{Interrupts, Run};
 pub use lock::{Lock, LockError};
-pub use report::{End, Report, StepReport};
+pub use report::{End, Report, StepReport, Undone};

@@ -17,12 +17,28 @@ pub struct Report {
     pub end: End,
     /// Every step of the plan, in its order.
     pub steps: Vec<StepReport>,
-    /// Steps that were done and taken back, with whether that was proved.
-    pub undone: BTreeMap<StepId, Result<(), String>>,
+    /// Steps that were done and taken back.
+    pub undone: Vec<Undone>,
     /// Milliseconds from the stop until the last coordinator reached the new master.
     pub gaps: BTreeMap<NodeName, u64>,
     /// What is worth knowing and no failure.
     pub notes: Vec<String>,
+}
+
+/// One step that was taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Undone {
+    pub step: StepId,
+    /// Whether that was proved.
+    pub ok: bool,
+    /// Why it was not, or empty.
+    pub detail: String,
+}
+
+impl Undone {
+    pub(super) fn new(step: StepId, result: Result<(), String>) -> Self {
+        Self { step, ok: result.is_ok(), detail: result.err().unwrap_or_default() }
+    }
 }
 
 /// One step with its outcome.
@@ -99,7 +115,7 @@ impl Record {
         Report {
             end,
             steps: steps.collect(),
-            undone: self.undone,
+            undone: self.undone.into_iter().map(|(step, result)| Undone::new(step, result)).collect(),
             gaps: self.gaps.into_iter().map(|(node, gap)| (node, super::event::milliseconds(gap))).collect(),
             notes: self.notes,
         }

@@ -102,8 +102,7 @@ pub fn event_line(event: &Event) -> Option<String> {
             return None;
         }
         Event::StepEnded { step, outcome, milliseconds } => ended(step, outcome, Duration::from_millis(*milliseconds)),
-        Event::Undone { step, ok: true, .. } => format!("  {} {step}", style::good("undone  ")),
-        Event::Undone { step, ok: false, detail } => format!("  {} {step}: {detail}", style::bad("not undone")),
+        Event::Undone(undone) => words::undone(undone),
         Event::Note { text } => format!("  {text}"),
         Event::Gap { node, milliseconds } => format!("  {node} is written to again after {milliseconds} ms"),
     })

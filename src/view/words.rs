@@ -1,5 +1,8 @@
 //! Small matters of language.
 
+use super::style;
+use crate::apply::Undone;
+
 /// `1 step`, `2 steps`.
 pub(super) fn count(n: usize, noun: &str) -> String {
     let plural = if n == 1 { "" } else { "s" };
@@ -9,6 +12,16 @@ pub(super) fn count(n: usize, noun: &str) -> String {
 /// `412 ms`, `3.1 s`.
 pub(super) fn duration(took: std::time::Duration) -> String {
     if took.as_millis() < 1000 { format!("{} ms", took.as_millis()) } else { format!("{:.1} s", took.as_secs_f64()) }
+}
+
+/// How a step was taken back, on a line.
+pub(super) fn undone(undone: &Undone) -> String {
+    let Undone { step, ok, detail } = undone;
+    if *ok {
+        format!("  {} {step}", style::good("undone  "))
+    } else {
+        format!("  {} {step}: {detail}", style::bad("not undone"))
+    }
 }
 
 /// All of a short list; the beginning and the number of a long one.

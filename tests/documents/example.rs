@@ -44,6 +44,10 @@ impl Maker<'_> {
                 return vec![text.into()];
             }
             let mut all = self.instances(&self.schema["$defs"][name], key);
+            // A tag beside the reference belongs to what is referred to.
+            if let Some(Value::Object(tag)) = self.objects(part).first() {
+                all.iter_mut().filter_map(Value::as_object_mut).for_each(|object| object.extend(tag.clone()));
+            }
             if self.once.contains(&name) {
                 all.truncate(1);
             }

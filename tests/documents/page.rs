@@ -110,15 +110,12 @@ fn variant_row(variant: &Value, elsewhere: &[String]) -> String {
     let empty = serde_json::Map::new();
     let keys = variant["properties"].as_object().unwrap_or(&empty);
     let tag = keys.iter().find_map(|(key, value)| Some(format!("`\"{key}\": {}`", value.get("const")?)));
-    let others: Vec<String> = keys
-        .iter()
-        .filter(|(_, value)| value.get("const").is_none())
-        .map(|(key, value)| {
-            let about =
-                description(value).map_or_else(String::new, |text| format!(" ({})", text.trim_end_matches('.')));
-            format!("`{key}`: {}{about}", kind(value, elsewhere))
-        })
-        .collect();
+    let referred = variant.get("$ref").map(|_| format!("the keys of {}", kind(variant, elsewhere)));
+    let others = keys.iter().filter(|(_, value)| value.get("const").is_none()).map(|(key, value)| {
+        let about = description(value).map_or_else(String::new, |text| format!(" ({})", text.trim_end_matches('.')));
+        format!("`{key}`: {}{about}", kind(value, elsewhere))
+    });
+    let others: Vec<String> = referred.into_iter().chain(others).collect();
     format!("| {} | {} | {} |", tag.unwrap_or_else(|| "an object".to_owned()), others.join("<br>"), cell(variant))
 }
 

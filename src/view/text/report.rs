@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use crate::apply::{End, Outcome, Report};
 use crate::plan::{Action, Plan};
 use crate::view::style;
-use crate::view::words::{count, listed};
+use crate::view::words::{self, count, listed};
 
 /// Renders the report; `left` is the plan made after the run.
 pub fn report_text(plan: &Plan, report: &Report, left: &Plan) -> String {
@@ -70,11 +70,8 @@ fn troubles(out: &mut String, report: &Report) {
     for (why, steps) in left_out {
         let _ = writeln!(out, "  {} {}: {why}", style::dim("left out"), listed(&steps));
     }
-    for (step, result) in &report.undone {
-        let _ = match result {
-            Ok(()) => writeln!(out, "  {} {step}", style::good("undone  ")),
-            Err(why) => writeln!(out, "  {} {step}: {why}", style::bad("not undone")),
-        };
+    for undone in &report.undone {
+        let _ = writeln!(out, "{}", words::undone(undone));
     }
 }
 
