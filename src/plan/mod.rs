@@ -1,5 +1,6 @@
 //! Pure: the declared cluster and an observation become a plan.
 
+mod audit;
 mod check;
 mod checks;
 mod document;
@@ -18,6 +19,7 @@ mod wording;
 #[cfg(test)]
 mod tests;
 
+pub use audit::audit;
 pub use check::{Check, CheckCode, CheckId, Verdict, Waiver};
 pub use document::{Change, ChangeKind, FORMAT_VERSION, LookedAt, Plan, Unseen};
 pub use fingerprint::{declared_differently, is_intact, moved, role_words};

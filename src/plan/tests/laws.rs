@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::seed::{cluster, fence, healthy, id, make_plan, perform, reroute, stop};
 use crate::model::*;
-use crate::plan::Plan;
+use crate::plan::{Plan, audit};
 
 /// States that runs, operators and crashes leave behind.
 #[derive(Debug, Clone)]
@@ -125,6 +125,13 @@ proptest! {
             let rest = make_plan(&declared, &seen);
             prop_assert!(rest.changes.is_empty(), "{:#?}", rest.changes);
         }
+    }
+
+    #[test]
+    fn the_audit_accepts_every_plan_that_is_not_refused((declared, seen) in state()) {
+        let plan = make_plan(&declared, &seen);
+        prop_assume!(!plan.is_refused());
+        prop_assert_eq!(audit(&plan), Vec::<String>::new());
     }
 
     #[test]

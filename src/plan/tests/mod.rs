@@ -1,5 +1,6 @@
 //! Table tests of the planner's rules, and laws that hold for every plan.
 
+mod audit;
 mod laws;
 mod placement;
 mod preflight;

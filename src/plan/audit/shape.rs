@@ -1,0 +1,98 @@
+//! Invariants of the document itself.
+
+use std::collections::BTreeSet;
+
+use super::Book;
+use crate::model::InstanceId;
+use crate::plan::{Action, Phase, Step, Verdict};
+
+pub(super) fn ids_are_unique_and_their_actions(book: &Book<'_>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for step in book.steps() {
+        if !seen.insert(&step.id) {
+            wrong.push(format!("{} stands twice", step.id));
+        }
+        if step.id.as_str() != format!("{}:{}", step.action.verb(), step.action.target()) {
+            wrong.push(format!("{} does not do what its name says", step.id));
+        }
+    }
+    wrong
+}
+
+/// So there is an order to do them in.
+pub(super) fn needs_are_earlier_steps_of_no_later_phase(book: &Book<'_>) -> Vec<String> {
+    let steps: Vec<&Step> = book.steps().collect();
+    let mut wrong = Vec::new();
+    for (n, step) in steps.iter().enumerate() {
+        for need in &step.needs {
+            match steps[..n].iter().find(|earlier| earlier.id == *need) {
+                None => wrong.push(format!("{} needs {need}, which is no earlier step", step.id)),
+                Some(earlier) if earlier.phase > step.phase => {
+                    wrong.push(format!("{} needs {need}, which belongs to a later phase", step.id));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    wrong
+}
+
+fn named(step: &Step) -> Vec<&InstanceId> {
+    let mut all = vec![step.action.target()];
+    match &step.action {
+        Action::StageFence { upstream, .. } | Action::Fence { upstream, .. } | Action::Rejoin { upstream, .. } => {
+            all.push(upstream);
+        }
+        Action::CatchUp { source, .. } => all.push(source),
+        Action::Prove { instances, .. } => all.extend(instances),
+        _ => {}
+    }
+    all
+}
+
+pub(super) fn instances_are_declared(book: &Book<'_>) -> Vec<String> {
+    let unknown = |id: &&InstanceId| book.plan.cluster.instance(id).is_none();
+    let strangers = book.steps().flat_map(|step| named(step).into_iter().filter(unknown).map(move |id| (step, id)));
+    strangers.map(|(step, id)| format!("{} names {id}, which its cluster does not declare", step.id)).collect()
+}
+
+/// With `--target`, roles and rows of other nodes stay as they are.
+pub(super) fn targets_are_kept(book: &Book<'_>) -> Vec<String> {
+    let targets = &book.plan.targets;
+    if targets.is_empty() {
+        return Vec::new();
+    }
+    let mut wrong = Vec::new();
+    for step in book.steps() {
+        let moves = matches!(step.phase, Phase::Prepare | Phase::Move | Phase::Rejoin);
+        let mut nodes = if moves { vec![&step.action.target().node] } else { Vec::new() };
+        if let Action::Reroute { routes, .. } = &step.action {
+            nodes.extend(routes.iter().map(|change| &change.node));
+        }
+        let outside = nodes.into_iter().filter(|node| !targets.contains(node));
+        wrong.extend(outside.map(|node| format!("{} touches {node}, which is no target", step.id)));
+    }
+    wrong
+}
+
+pub(super) fn limits_are_set(book: &Book<'_>) -> Vec<String> {
+    let endless = book.steps().filter(|step| step.limit_seconds == 0);
+    endless.map(|step| format!("{} has no time limit", step.id)).collect()
+}
+
+pub(super) fn checks_let_it_pass(book: &Book<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for check in &book.plan.checks {
+        let waiver = book.plan.waivers.iter().find(|waiver| waiver.check == check.id);
+        match check.verdict {
+            Verdict::Block | Verdict::Unknown => wrong.push(format!("{} refuses", check.id)),
+            Verdict::Waived if !check.code.is_waivable() => wrong.push(format!("{} cannot be waived", check.id)),
+            Verdict::Waived if waiver.is_none_or(|waiver| waiver.reason.trim().is_empty()) => {
+                wrong.push(format!("{} is waived without a waiver that gives a reason", check.id));
+            }
+            Verdict::Waived | Verdict::Pass | Verdict::Warn => {}
+        }
+    }
+    wrong
+}

@@ -1,0 +1,137 @@
+//! Invariants of takeovers: one writable master, and no transaction lost without a waiver.
+
+use super::Book;
+use crate::model::{Condition, InstanceId, Node, NodeKind};
+use crate::plan::{Action, Step, Verdict};
+
+fn promotions<'a>(book: &Book<'a>) -> impl Iterator<Item = (&'a Step, &'a InstanceId)> + use<'a> {
+    book.steps().filter_map(|step| match &step.action {
+        Action::Promote { instance } => Some((step, instance)),
+        _ => None,
+    })
+}
+
+fn node<'a>(book: &Book<'a>, id: &InstanceId) -> Option<&'a Node> {
+    book.plan.cluster.nodes.get(&id.node)
+}
+
+/// Whether the plan says of a check that it passed or was lifted by name.
+fn lets_pass(book: &Book<'_>, check: &str) -> bool {
+    let ok = |verdict: Verdict| matches!(verdict, Verdict::Pass | Verdict::Waived);
+    book.plan.checks.iter().any(|found| found.id.as_str() == check && ok(found.verdict))
+}
+
+pub(super) fn one_promotion_per_node_of_the_declared_master(book: &Book<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for step in book.steps() {
+        let becomes = matches!(step.action, Action::Promote { .. } | Action::Restart { .. });
+        let id = step.action.target();
+        if becomes && node(book, id).is_none_or(|node| node.master_id() != *id) {
+            wrong.push(format!("{} makes a master of what is not the declared one", step.id));
+        }
+        if step.point_of_no_return != matches!(step.action, Action::Promote { .. }) {
+            wrong.push(format!("{} has the mark of the point of no return wrong", step.id));
+        }
+        let twice = book.steps().filter(|other| {
+            matches!(other.action, Action::Promote { .. } | Action::Restart { .. })
+                && other.action.target().node == id.node
+        });
+        if becomes && twice.count() > 1 {
+            wrong.push(format!("{} is not the only step that gives {} a master", step.id, id.node));
+        }
+    }
+    wrong
+}
+
+/// Every other copy is stopped by an earlier step, or was seen stopped and must still be, or is a standby, or its
+/// state is waived by name.
+pub(super) fn nothing_is_promoted_beside_what_may_be_written_to(book: &Book<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (step, to) in promotions(book) {
+        let others = node(book, to).into_iter().flat_map(|node| node.instances.values());
+        for other in others.map(|instance| &instance.id).filter(|id| *id != to) {
+            if !is_harmless(book, step, other) {
+                wrong.push(format!("{} would promote beside {other}, which may still be written to", step.id));
+            }
+        }
+    }
+    wrong
+}
+
+fn is_harmless(book: &Book<'_>, promotion: &Step, other: &InstanceId) -> bool {
+    let stopped = Condition::Stopped { instance: other.clone() };
+    let asked_again = promotion.before.contains(&stopped);
+    match book.plan.facts.get(&format!("{other}: role")).map(String::as_str) {
+        Some("standby") => true,
+        Some("master") => asked_again && is_stopped_before(book, promotion, other),
+        Some(seen) if seen.starts_with("stopped") => asked_again,
+        _ => lets_pass(book, &format!("fence:{}", other.node)),
+    }
+}
+
+/// A stop that must leave a clean control file, and that the promotion waits for.
+fn is_stopped_before(book: &Book<'_>, promotion: &Step, other: &InstanceId) -> bool {
+    let clean = Condition::CleanlyStopped { instance: other.clone() };
+    let Some(promotion) = book.step(&promotion.id) else { return false };
+    let before = book.before(promotion);
+    let is_stop = |step: &Step| matches!(&step.action, Action::Stop { instance, .. } if instance == other);
+    before.iter().any(|step| is_stop(step) && step.after.contains(&clean))
+}
+
+/// Either the promotion waits until all WAL of the stopped master is replayed, or the plan carries the word of
+/// data-loss and fence.
+pub(super) fn nothing_is_promoted_that_may_lack_transactions(book: &Book<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (step, to) in promotions(book) {
+        let is_gtm = node(book, to).is_some_and(|node| node.kind == NodeKind::Gtm);
+        let caught_up = book.before(step).into_iter().any(|before| match &before.action {
+            Action::CatchUp { standby, source } => {
+                let all = Condition::ReplayedAll { standby: standby.clone(), source: source.clone() };
+                standby == to && before.after.contains(&all)
+            }
+            _ => false,
+        });
+        let accepted = ["data-loss", "fence"].iter().all(|check| lets_pass(book, &format!("{check}:{}", to.node)));
+        // A GTM has no WAL to replay; its checks are its own.
+        if !is_gtm && !caught_up && !accepted {
+            wrong.push(format!("{} may lose transactions, and nothing in the plan says so", step.id));
+        }
+    }
+    wrong
+}
+
+/// It would come up as a second master, and nothing in OpenTenBase complains of two.
+pub(super) fn a_stopped_master_is_fenced(book: &Book<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for step in book.steps() {
+        let Action::Stop { instance, fenced } = &step.action else { continue };
+        if node(book, instance).is_none_or(|node| node.kind == NodeKind::Gtm) {
+            continue;
+        }
+        let staged = book.before(step).into_iter().any(|before| match &before.action {
+            Action::StageFence { instance: at, upstream } => {
+                at == instance && node(book, instance).is_some_and(|node| node.master_id() == *upstream)
+            }
+            _ => false,
+        });
+        if !(*fenced && staged) {
+            wrong.push(format!("{} leaves {instance} unfenced: started again it would be a second master", step.id));
+        }
+    }
+    wrong
+}
+
+/// ALTER NODE on a datanode needs a GTM that answers.
+pub(super) fn the_gtm_goes_first(book: &Book<'_>) -> Vec<String> {
+    let is_gtm = |id: &InstanceId| node(book, id).is_some_and(|node| node.kind == NodeKind::Gtm);
+    let mut wrong = Vec::new();
+    for (gtm, _) in promotions(book).filter(|(_, id)| is_gtm(id)) {
+        let others = book.steps().filter(|step| matches!(step.action, Action::Stop { .. } | Action::Promote { .. }));
+        for step in others.filter(|step| !is_gtm(step.action.target())) {
+            if !book.before(step).iter().any(|before| before.id == gtm.id) {
+                wrong.push(format!("{} does not wait for {}", step.id, gtm.id));
+            }
+        }
+    }
+    wrong
+}

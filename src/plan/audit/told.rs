@@ -1,0 +1,82 @@
+//! Invariants of what comes after the takeovers: routes, reloads, rejoins.
+
+use super::Book;
+use crate::model::{InstanceId, NodeName};
+use crate::plan::{Action, Phase, Step};
+
+pub(super) fn routes_lead_to_declared_masters(book: &Book<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for step in book.steps() {
+        let Action::Reroute { routes, .. } = &step.action else { continue };
+        for change in routes {
+            let master = book.plan.cluster.nodes.get(&change.node).and_then(|node| node.master_instance());
+            if master.is_none_or(|master| master.endpoint != change.to) {
+                wrong.push(format!(
+                    "{} leads {} to {}, which is not its declared master",
+                    step.id, change.node, change.to
+                ));
+            }
+        }
+    }
+    wrong
+}
+
+/// The step that gives a node its master, if any does.
+fn takeover<'a>(book: &Book<'a>, node: &NodeName) -> Option<&'a Step> {
+    book.steps().find(|step| {
+        matches!(step.action, Action::Promote { .. } | Action::Restart { .. }) && step.action.target().node == *node
+    })
+}
+
+pub(super) fn routers_are_told_after_the_takeovers(book: &Book<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for step in book.steps() {
+        let Action::Reroute { routes, .. } = &step.action else { continue };
+        let before = book.before(step);
+        let early = routes.iter().filter_map(|change| takeover(book, &change.node));
+        let early = early.filter(|takeover| !before.iter().any(|done| done.id == takeover.id));
+        wrong.extend(early.map(|takeover| format!("{} does not wait for {}", step.id, takeover.id)));
+    }
+    wrong
+}
+
+pub(super) fn each_router_reloads_once_after_it_was_told(book: &Book<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for step in book.steps() {
+        let router: &InstanceId = match &step.action {
+            Action::Reroute { router, .. } | Action::Reload { router } => router,
+            _ => continue,
+        };
+        let same = |other: &&Step| other.action.verb() == step.action.verb() && other.action.target() == router;
+        if book.steps().filter(same).count() > 1 {
+            wrong.push(format!("{} is not the only one of its kind on {router}", step.id));
+        }
+        let reload = book.steps().find(|other| matches!(&other.action, Action::Reload { router: at } if at == router));
+        let told = matches!(step.action, Action::Reroute { .. });
+        match reload {
+            None => wrong.push(format!("{} is never followed by a reload of {router}", step.id)),
+            Some(reload) if told && !reload.needs.contains(&step.id) => {
+                wrong.push(format!("{} does not wait for {}", reload.id, step.id));
+            }
+            Some(_) => {}
+        }
+    }
+    wrong
+}
+
+/// A master is never made a standby, and an old master that still waits is how a cut-off run is recognised.
+pub(super) fn rejoins_follow_the_declared_master_and_come_last(book: &Book<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for step in book.steps() {
+        let Action::Rejoin { instance, upstream, .. } = &step.action else { continue };
+        let master = book.plan.cluster.nodes.get(&instance.node).map(crate::model::Node::master_id);
+        if master.as_ref() != Some(upstream) || instance == upstream {
+            wrong.push(format!("{} makes a standby of another than the declared master", step.id));
+        }
+        let before = book.before(step);
+        let open = book.steps().filter(|other| matches!(other.phase, Phase::Move | Phase::Reload));
+        let open = open.filter(|other| !before.iter().any(|done| done.id == other.id));
+        wrong.extend(open.map(|other| format!("{} does not wait for {}", step.id, other.id)));
+    }
+    wrong
+}

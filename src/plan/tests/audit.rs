@@ -1,0 +1,147 @@
+//! The audit accepts what the planner makes, and catches each way to spoil it.
+
+use super::seed::{cluster, healthy, id, make_plan, stop};
+use crate::model::*;
+use crate::plan::{Action, Phase, Plan, RejoinMethod, Verdict, Waiver, audit};
+
+fn switchover() -> Plan {
+    let declared = cluster("s47");
+    make_plan(&declared, &healthy(&declared))
+}
+
+/// dn01's master crashed; its standby has everything.
+fn failover() -> Plan {
+    let declared = cluster("s47");
+    let mut seen = healthy(&declared);
+    stop(&mut seen, "dn01@s29", ControlState::InProduction);
+    make_plan(&declared, &seen)
+}
+
+fn step<'a>(plan: &'a mut Plan, id: &str) -> &'a mut crate::plan::Step {
+    plan.steps.iter_mut().find(|step| step.id.as_str() == id).unwrap()
+}
+
+fn check<'a>(plan: &'a mut Plan, id: &str) -> &'a mut crate::plan::Check {
+    plan.checks.iter_mut().find(|check| check.id.as_str() == id).unwrap()
+}
+
+#[track_caller]
+fn catches(mut plan: Plan, spoil: impl FnOnce(&mut Plan), says: &str) {
+    assert_eq!(audit(&plan), Vec::<String>::new());
+    spoil(&mut plan);
+    let found = audit(&plan);
+    assert!(found.iter().any(|line| line.contains(says)), "{says:?} is not in {found:#?}");
+}
+
+#[test]
+fn the_document() {
+    catches(switchover(), |plan| plan.steps.push(plan.steps[0].clone()), "stands twice");
+    let other = Action::Checkpoint { instance: id("dn02@s47") };
+    catches(switchover(), |plan| plan.steps[1].action = other, "does not do what its name says");
+    let later = switchover().steps[4].id.clone();
+    catches(switchover(), |plan| plan.steps[0].needs.push(later), "which is no earlier step");
+    catches(switchover(), |plan| step(plan, "stop:dn01@s29").phase = Phase::Rejoin, "belongs to a later phase");
+    catches(switchover(), |plan| step(plan, "promote:dn01@s47").limit_seconds = 0, "has no time limit");
+    let stranger = Action::Reload { router: id("cn09@s29") };
+    catches(switchover(), |plan| step(plan, "reload:cn01@s29").action = stranger, "does not declare");
+    let target = NodeName::new("dn02").unwrap();
+    catches(switchover(), |plan| plan.targets.push(target), "is no target");
+}
+
+#[test]
+fn checks_and_waivers() {
+    catches(switchover(), |plan| check(plan, "lag:dn01").verdict = Verdict::Block, "lag:dn01 refuses");
+    catches(switchover(), |plan| check(plan, "lag:dn01").verdict = Verdict::Waived, "without a waiver");
+    let waive = |plan: &mut Plan| {
+        let system = check(plan, "system:dn01");
+        system.verdict = Verdict::Waived;
+        let waiver = Waiver { check: system.id.clone(), reason: "because".to_owned() };
+        plan.waivers.push(waiver);
+    };
+    catches(switchover(), waive, "system:dn01 cannot be waived");
+}
+
+#[test]
+fn who_is_promoted() {
+    let other = Action::Promote { instance: id("dn01@s29") };
+    catches(switchover(), |plan| step(plan, "promote:dn01@s47").action = other, "not the declared one");
+    catches(switchover(), |plan| step(plan, "promote:dn01@s47").point_of_no_return = false, "the mark");
+    let restart = |plan: &mut Plan| {
+        let mut second = step(plan, "promote:dn01@s47").clone();
+        second.action = Action::Restart { instance: id("dn01@s47"), unfence: false };
+        second.id = second.action.id();
+        second.point_of_no_return = false;
+        plan.steps.insert(5, second);
+    };
+    catches(switchover(), restart, "is not the only step that gives dn01 a master");
+}
+
+#[test]
+fn nothing_is_promoted_beside_a_living_master() {
+    let says = "would promote beside dn01@s29";
+    catches(switchover(), |plan| step(plan, "catch-up:dn01@s47").needs.clear(), says);
+    catches(switchover(), |plan| step(plan, "stop:dn01@s29").after.clear(), says);
+    catches(switchover(), |plan| plan.steps.retain(|step| step.id.as_str() != "stop:dn01@s29"), says);
+    catches(switchover(), |plan| step(plan, "promote:dn01@s47").before.clear(), says);
+    catches(failover(), |plan| step(plan, "promote:dn01@s47").before.clear(), says);
+    let hidden = |plan: &mut Plan| {
+        plan.facts.insert("dn01@s29: role".to_owned(), "unknown".to_owned());
+        plan.checks.retain(|check| check.id.as_str() != "fence:dn01");
+    };
+    catches(failover(), hidden, says);
+}
+
+#[test]
+fn nothing_is_lost_in_silence() {
+    let says = "may lose transactions";
+    catches(switchover(), |plan| step(plan, "catch-up:dn01@s47").after.clear(), says);
+    catches(failover(), |plan| plan.checks.retain(|check| check.id.as_str() != "data-loss:dn01"), says);
+    catches(failover(), |plan| plan.checks.retain(|check| check.id.as_str() != "fence:dn01"), says);
+}
+
+#[test]
+fn a_stopped_master_stays_down() {
+    let open = Action::Stop { instance: id("dn01@s29"), fenced: false };
+    catches(switchover(), |plan| step(plan, "stop:dn01@s29").action = open, "unfenced");
+    catches(switchover(), |plan| step(plan, "stop:dn01@s29").needs.clear(), "unfenced");
+}
+
+#[test]
+fn the_gtm_goes_first() {
+    let with_gtm = |plan: &mut Plan| {
+        let gtm = NodeName::new("gtm_1").unwrap();
+        plan.cluster.nodes.get_mut(&gtm).unwrap().master = ServerName::new("s47").unwrap();
+        let mut first = step(plan, "promote:dn01@s47").clone();
+        first.action = Action::Promote { instance: id("gtm_1@s47") };
+        first.id = first.action.id();
+        plan.steps.insert(0, first);
+    };
+    catches(switchover(), with_gtm, "stop:dn01@s29 does not wait for promote:gtm_1@s47");
+}
+
+#[test]
+fn what_routers_are_told() {
+    let astray = |plan: &mut Plan| {
+        if let Action::Reroute { routes, .. } = &mut step(plan, "reroute:cn01@s29").action {
+            routes[0].to.port += 1;
+        }
+    };
+    catches(switchover(), astray, "which is not its declared master");
+    catches(switchover(), |plan| step(plan, "reroute:cn01@s29").needs.clear(), "does not wait for promote:dn01@s47");
+    catches(switchover(), |plan| step(plan, "reload:cn01@s29").needs.clear(), "does not wait for reroute:cn01@s29");
+    let never = |plan: &mut Plan| plan.steps.retain(|step| step.id.as_str() != "reload:cn02@s47");
+    catches(switchover(), never, "never followed by a reload");
+    let twice = |plan: &mut Plan| {
+        let again = step(plan, "reload:cn01@s29").clone();
+        plan.steps.push(again);
+    };
+    catches(switchover(), twice, "is not the only one of its kind");
+}
+
+#[test]
+fn who_rejoins_whom() {
+    let (instance, upstream) = (id("dn01@s29"), id("dn02@s47"));
+    let astray = Action::Rejoin { instance, upstream, method: RejoinMethod::InPlace };
+    catches(switchover(), |plan| step(plan, "rejoin:dn01@s29").action = astray, "another than the declared master");
+    catches(switchover(), |plan| step(plan, "rejoin:dn01@s29").needs.clear(), "does not wait for promote:dn01@s47");
+}
