@@ -83,7 +83,6 @@ pub fn settings() -> Sql {
     let names = [
         "archive_mode",
         "hot_standby",
-        "is_superuser",
         "max_prepared_transactions",
         "max_replication_slots",
         "max_wal_senders",
@@ -96,7 +95,8 @@ pub fn settings() -> Sql {
     Sql::new(format!("select name, setting from pg_settings where name in ({list})"))
 }
 
-/// What a process does for others: one row with columns in_backup, prepared, idle, oldest, now, slots, senders.
+/// What a process does for others: one row with columns in_backup, prepared, idle, oldest, now, slots,
+/// senders; and is_superuser, which pg_settings does not show (seen live).
 pub fn load() -> Sql {
     let clients = "from pg_stat_activity where pid <> pg_backend_pid() and";
     Sql::new(format!(
@@ -104,7 +104,7 @@ pub fn load() -> Sql {
          (select count(*) {clients} state in ('idle in transaction', 'idle in transaction (aborted)')) as idle, \
          (select extract(epoch from min(xact_start)) {clients} backend_type = 'client backend') as oldest, \
          extract(epoch from clock_timestamp()) as now, (select count(*) from pg_replication_slots) as slots, \
-         (select count(*) from pg_stat_replication) as senders"
+         (select count(*) from pg_stat_replication) as senders, current_setting('is_superuser') as is_superuser"
     ))
 }
 
@@ -173,7 +173,7 @@ mod tests {
             ),
             (
                 settings(),
-                "select name, setting from pg_settings where name in ('archive_mode', 'hot_standby', 'is_superuser', \
+                "select name, setting from pg_settings where name in ('archive_mode', 'hot_standby', \
                  'max_prepared_transactions', 'max_replication_slots', 'max_wal_senders', 'pgxc_cluster_name', \
                  'synchronous_commit', 'synchronous_standby_names', 'wal_keep_segments')",
             ),
@@ -185,7 +185,8 @@ mod tests {
                  (select extract(epoch from min(xact_start)) from pg_stat_activity where pid <> pg_backend_pid() \
                  and backend_type = 'client backend') as oldest, extract(epoch from clock_timestamp()) as now, \
                  (select count(*) from pg_replication_slots) as slots, \
-                 (select count(*) from pg_stat_replication) as senders",
+                 (select count(*) from pg_stat_replication) as senders, \
+                 current_setting('is_superuser') as is_superuser",
             ),
             (routes(), "select * from pgxc_node order by node_name"),
             (pool_check(), "select pgxc_pool_check()"),

@@ -96,7 +96,10 @@ async fn second_round(session: &Session, kind: NodeKind, limits: &Limits, facts:
     let [system_id, routes, settings, load, rest @ ..] = answers.as_slice() else { return };
     facts.system_id = fact(system_id, answer::parsed::<SystemId>);
     facts.routes = fact(routes, answer::routes);
-    facts.settings = fact(settings, vitals::settings);
+    facts.settings = match load {
+        Ok(load) => fact(settings, |rows| vitals::settings(rows, load)),
+        Err(error) => error.fact(),
+    };
     facts.load = fact(load, vitals::load);
     match (role, rest) {
         (Some(Role::Master), [wal, senders, ..]) => {

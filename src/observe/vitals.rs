@@ -7,11 +7,15 @@ use crate::dialect::shown;
 use crate::model::{Admission, ClockOffset, Load, Settings};
 use crate::transport::{Output, Row, Rows};
 
-/// From [`crate::dialect::query::settings`].
-pub(super) fn settings(rows: &Rows) -> Result<Settings, String> {
+/// From [`crate::dialect::query::settings`], and the one setting that comes with [`crate::dialect::query::load`].
+pub(super) fn settings(rows: &Rows, load: &Rows) -> Result<Settings, String> {
     let pair = |row: Row<'_>| Some((row.get("name")?.to_owned(), shown(row.get("setting").unwrap_or_default())));
     let known = rows.iter().map(pair).collect::<Option<_>>();
-    known.map(Settings).ok_or_else(|| "a setting without a name".to_owned())
+    let mut settings = Settings(known.ok_or_else(|| "a setting without a name".to_owned())?);
+    if let Some(superuser) = load.first().and_then(|row| row.get("is_superuser").map(shown)) {
+        settings.0.insert("is_superuser".to_owned(), superuser);
+    }
+    Ok(settings)
 }
 
 /// From [`crate::dialect::query::load`].
