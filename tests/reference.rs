@@ -51,6 +51,7 @@ fn the_schemas_are_those_of_the_code() {
         ("status", schemars::schema_for!(otb::view::StatusDocument).to_value()),
         ("drift", schemars::schema_for!(otb::drift::Drift).to_value()),
         ("events", schemars::schema_for!(otb::apply::EventLine).to_value()),
+        ("journal", schemars::schema_for!(otb::cli::JournalLine).to_value()),
     ];
     for (name, schema) in schemas {
         let file = format!("{}/schemas/{name}.schema.json", env!("CARGO_MANIFEST_DIR"));

@@ -48,6 +48,8 @@ pub enum Event {
         /// From its start until its outcome was known.
         milliseconds: u64,
     },
+    /// A step is about to be taken back.
+    Undoing { step: StepId },
     /// A step that had been done was taken back.
     Undone(Undone),
     /// Something worth knowing that is no failure.
@@ -88,11 +90,11 @@ impl Outcome {
         matches!(self, Self::Done)
     }
 
-    pub(super) fn not_done(why: impl Into<String>) -> Self {
+    pub fn not_done(why: impl Into<String>) -> Self {
         Self::NotDone { why: why.into() }
     }
 
-    pub(super) fn skipped(why: impl Into<String>) -> Self {
+    pub fn skipped(why: impl Into<String>) -> Self {
         Self::Skipped { why: why.into() }
     }
 }

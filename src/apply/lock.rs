@@ -16,7 +16,7 @@ const RELEASE: Duration = Duration::from_secs(2);
 
 /// The lock on every server that could be reached.
 pub struct Lock {
-    held: Vec<Held>,
+    held: Vec<(ServerName, Held)>,
     /// Servers on which it could not be taken because no shell answered.
     pub unreached: Vec<String>,
 }
@@ -52,6 +52,13 @@ impl Lock {
         Ok(lock)
     }
 
+    /// Whether it is still held everywhere; else the server on which it is not. A connection that was cut off
+    /// without a word counts as held until the transport notices.
+    pub fn still_held(&mut self) -> Result<(), ServerName> {
+        let lost = self.held.iter_mut().find_map(|(server, held)| (!held.is_alive()).then(|| server.clone()));
+        lost.map_or(Ok(()), Err)
+    }
+
     /// On how many servers it is held.
     pub fn servers(&self) -> usize {
         self.held.len()
@@ -60,11 +67,11 @@ impl Lock {
     async fn add(&mut self, cluster: &Cluster, server: &ServerName, held: Held) -> Result<(), LockError> {
         match read_lock(held.first_line()) {
             Ok(()) => {
-                self.held.push(held);
+                self.held.push((server.clone(), held));
                 Ok(())
             }
             Err(holder) => {
-                for held in self.held.drain(..) {
+                for (_, held) in self.held.drain(..) {
                     held.close(RELEASE).await;
                 }
                 Err(LockError::Taken { cluster: cluster.name.to_string(), server: server.clone(), holder })
@@ -74,7 +81,7 @@ impl Lock {
 
     /// Gives it back.
     pub async fn release(self) {
-        for held in self.held {
+        for (_, held) in self.held {
             held.close(RELEASE).await;
         }
     }

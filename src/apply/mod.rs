@@ -6,6 +6,7 @@ mod condition;
 mod event;
 mod executor;
 mod field;
+mod ledger;
 mod lock;
 mod proof;
 mod report;
@@ -13,5 +14,7 @@ mod takeback;
 
 pub use event::{EVENTS_VERSION, Event, EventLine, Outcome};
 pub use executor::{Interrupts, Run};
+pub use ledger::{Ledger, Undoing};
 pub use lock::{Lock, LockError};
 pub use report::{End, Report, StepReport, Undone};
+pub use takeback::can_be_taken_back;

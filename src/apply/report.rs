@@ -72,7 +72,7 @@ pub enum End {
 }
 
 /// What the executor recorded, from which the report is drawn.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Record {
     pub outcomes: BTreeMap<StepId, (Outcome, Duration)>,
     pub undone: BTreeMap<StepId, Result<(), String>>,

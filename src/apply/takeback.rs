@@ -23,12 +23,17 @@ pub(super) fn may_have_happened(outcome: &Outcome) -> bool {
     }
 }
 
-/// Takes `step` back; none if there is nothing to take back.
-pub(super) async fn take_back(step: &Step, field: &Field<'_>) -> Option<Result<(), String>> {
+/// Whether there is anything to take back of such a step, and a way to do it.
+pub fn can_be_taken_back(action: &Action) -> bool {
+    matches!(action, Action::StageFence { .. } | Action::Fence { .. } | Action::Stop { .. })
+}
+
+/// Takes `step` back.
+pub(super) async fn take_back(step: &Step, field: &Field<'_>) -> Result<(), String> {
     match &step.action {
-        Action::StageFence { instance, .. } => Some(remove_staged(instance, field).await),
-        Action::Fence { instance, .. } => Some(remove_fence(instance, field).await),
-        Action::Stop { instance, fenced } => Some(start_again(instance, *fenced, field).await),
+        Action::StageFence { instance, .. } => remove_staged(instance, field).await,
+        Action::Fence { instance, .. } => remove_fence(instance, field).await,
+        Action::Stop { instance, fenced } => start_again(instance, *fenced, field).await,
         Action::Checkpoint { .. }
         | Action::CatchUp { .. }
         | Action::Prove { .. }
@@ -36,7 +41,7 @@ pub(super) async fn take_back(step: &Step, field: &Field<'_>) -> Option<Result<(
         | Action::Promote { .. }
         | Action::Restart { .. }
         | Action::Reroute { .. }
-        | Action::Rejoin { .. } => None,
+        | Action::Rejoin { .. } => Ok(()),
     }
 }
 

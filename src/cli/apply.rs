@@ -10,10 +10,11 @@ use super::args::{Format, Global};
 use super::events::Events;
 use super::failure::Failure;
 use super::interrupt::{self, unless_interrupted};
+use super::journal::Journal;
 use super::{Exit, look, outcome, plan, show, terminal};
 use crate::apply::{Event, Interrupts, Lock, LockError, Run};
 use crate::model::{Cluster, NodeName};
-use crate::plan::{Plan, Waiver, moved};
+use crate::plan::{Plan, Waiver, audit, moved};
 use crate::transport::Outside;
 use crate::view;
 
@@ -35,6 +36,9 @@ pub(super) struct ApplyArgs {
     /// The plan was shown already
     #[arg(skip)]
     plan_shown: bool,
+    /// Append what this run does to FILE instead of $XDG_STATE_HOME/otb/CLUSTER/journal.ndjson
+    #[arg(long, value_name = "FILE")]
+    journal: Option<PathBuf>,
     /// Wait this long for somebody else's lock
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
     lock_timeout: Duration,
@@ -52,6 +56,7 @@ impl ApplyArgs {
             waive: Vec::new(),
             reason: None,
             plan_shown: true,
+            journal: None,
             lock_timeout: Duration::ZERO,
             events: None,
         }
@@ -124,8 +129,8 @@ impl Order {
             approve(&approved, &mut interrupts).await?;
         }
         let taking = lock(&self.cluster, desk.outside, args.lock_timeout);
-        let lock = unless_interrupted(&mut interrupts, taking).await??;
-        let result = self.under_lock(desk, &approved, interrupts, lock.servers()).await;
+        let mut lock = unless_interrupted(&mut interrupts, taking).await??;
+        let result = self.under_lock(desk, &approved, interrupts, &mut lock).await;
         lock.release().await;
         result
     }
@@ -140,9 +145,9 @@ impl Order {
         desk: &Desk<'_>,
         approved: &Plan,
         mut interrupts: Interrupts,
-        servers: usize,
+        lock: &mut Lock,
     ) -> Result<Exit, Failure> {
-        let Desk { global, events, .. } = desk;
+        let Desk { global, args, events, .. } = desk;
         let now = unless_interrupted(&mut interrupts, self.plan(desk)).await?;
         if now.is_empty() && self.saved.is_some() {
             if global.format == Format::Text {
@@ -157,16 +162,29 @@ impl Order {
             }
             return outcome::not_begun(Exit::Refused, Some(&now), events);
         }
+        audited(&now)?;
+        let run = format!("{}, pid {}", whoami(), std::process::id());
+        let journal = Journal::open(args.journal.as_deref(), &self.cluster.name, run)?;
+        if let Some(journal) = &journal {
+            journal.plan(&now);
+        }
         let progress = view::ProgressView::new(&now);
         let tell = |event: &Event| {
+            if let Some(journal) = &journal {
+                journal.event(event);
+            }
             progress.event(event);
             events.tell(event);
         };
-        tell(&Event::Locked { servers });
-        let report = Run::new(&now, desk.outside, interrupts, &tell).run().await;
+        tell(&Event::Locked { servers: lock.servers() });
+        let report = Run::new(&now, desk.outside, lock, interrupts, &tell).run().await;
         progress.finish();
         let left = self.plan(desk).await;
-        Ok(outcome::finish(&now, &report, &left, global, events))
+        let exit = outcome::finish(&now, &report, &left, global, events);
+        if let Some(journal) = &journal {
+            journal.end(report.end, exit);
+        }
+        Ok(exit)
     }
 }
 
@@ -225,6 +243,16 @@ fn whoami() -> String {
         std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| "unknown user".to_owned());
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     format!("{user}@{host}")
+}
+
+/// The last look before anything is done: by code that knows nothing of how the plan came about.
+fn audited(plan: &Plan) -> Result<(), Failure> {
+    let broken = audit(plan);
+    if broken.is_empty() {
+        return Ok(());
+    }
+    let text = format!("the plan breaks rules that no plan may break, nothing was changed\n  {}", broken.join("\n  "));
+    Err(Failure::error(text).hint("this is a mistake in otb, or the plan was edited: keep the plan and report it"))
 }
 
 /// A plan is applied only to the cluster it was made for, and only while it would be made again like that.

@@ -12,6 +12,7 @@ mod failure;
 mod graph;
 mod import;
 mod interrupt;
+mod journal;
 mod json;
 mod log;
 mod look;
@@ -32,6 +33,7 @@ use clap::Parser as _;
 pub use args::Cli;
 pub use exit::Exit;
 use failure::Failure;
+pub use journal::{Entry, JournalLine, Planned};
 
 /// Runs otb on the process's arguments.
 pub fn main() -> ExitCode {

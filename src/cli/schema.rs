@@ -3,6 +3,7 @@
 use clap::{Args, CommandFactory as _, ValueEnum};
 
 use super::failure::Failure;
+use super::journal::JournalLine;
 use super::{Cli, Exit, json, terminal};
 use crate::{apply, config, drift, plan, view};
 
@@ -26,6 +27,8 @@ enum Document {
     Drift,
     /// A line of `otb apply --format json`
     Events,
+    /// A line of the journal that apply keeps
+    Journal,
 }
 
 pub(super) fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
@@ -35,6 +38,7 @@ pub(super) fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
         Document::Status => schemars::schema_for!(view::StatusDocument).to_value(),
         Document::Drift => schemars::schema_for!(drift::Drift).to_value(),
         Document::Events => schemars::schema_for!(apply::EventLine).to_value(),
+        Document::Journal => schemars::schema_for!(JournalLine).to_value(),
     };
     terminal::result(&json::pretty(&schema)?);
     Ok(Exit::Done)

@@ -98,9 +98,11 @@ fn template(text: &str) -> ProgressStyle {
 pub fn event_line(event: &Event) -> Option<String> {
     Some(match event {
         Event::Locked { servers } => style::dim(format!("lock held on {}", words::count(*servers, "server"))),
-        Event::Planned { .. } | Event::Started { .. } | Event::StepStarted { .. } | Event::Finished { .. } => {
-            return None;
-        }
+        Event::Planned { .. }
+        | Event::Started { .. }
+        | Event::StepStarted { .. }
+        | Event::Undoing { .. }
+        | Event::Finished { .. } => return None,
         Event::StepEnded { step, outcome, milliseconds } => ended(step, outcome, Duration::from_millis(*milliseconds)),
         Event::Undone(undone) => words::undone(undone),
         Event::Note { text } => format!("  {text}"),

@@ -45,7 +45,12 @@ pub(crate) fn otb(file: &Path) -> Otb {
     for name in ["PGPASSWORD", "PGPASSFILE", "OTB_FILE", "OTB_SANDBOX", "CLICOLOR_FORCE"] {
         command.env_remove(name);
     }
-    command.env("NO_COLOR", "1").env("HOME", "/nonexistent").arg("-f").arg(file);
+    command
+        .env("NO_COLOR", "1")
+        .env("HOME", "/nonexistent")
+        .env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"))
+        .arg("-f")
+        .arg(file);
     Otb { command, stdin: None, limit: LIMIT }
 }
 

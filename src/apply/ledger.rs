@@ -1,0 +1,195 @@
+//! The books of one run and every decision that follows from them: what comes next, what is left of a step, what is
+//! taken back. Pure: the executor asks it on the live cluster, the exhaustive search on a simulated one.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::act;
+use super::event::Outcome;
+use super::report::{Record, Report};
+use super::takeback;
+use crate::model::{Condition, NodeName};
+use crate::plan::{Action, Phase, Plan, Step, StepId};
+
+/// What is known of a run so far.
+#[derive(Debug, Clone)]
+pub struct Ledger<'a> {
+    plan: &'a Plan,
+    pub(super) record: Record,
+    begun: BTreeSet<StepId>,
+    /// Nodes whose takeover failed or was left out: nothing of theirs goes on.
+    failed: BTreeSet<NodeName>,
+    interrupted: bool,
+    /// Why nothing may be done any more, not even undone.
+    halted: Option<String>,
+}
+
+/// The steps of one node that are to be taken back, last first.
+#[derive(Debug)]
+pub struct Undoing<'a> {
+    /// The promotion that failed: only if it killed its standby may anything be taken back.
+    pub unless_promoted: Option<&'a Step>,
+    pub steps: Vec<&'a Step>,
+}
+
+impl<'a> Ledger<'a> {
+    pub fn new(plan: &'a Plan) -> Self {
+        Self {
+            plan,
+            record: Record::default(),
+            begun: BTreeSet::new(),
+            failed: BTreeSet::new(),
+            interrupted: false,
+            halted: None,
+        }
+    }
+
+    /// The operator asked to stop.
+    pub fn interrupt(&mut self) {
+        self.interrupted = true;
+        self.record.interrupted = true;
+    }
+
+    /// From here on nothing is begun and nothing is taken back: somebody else may be at work.
+    pub fn halt(&mut self, why: &str) {
+        self.halted.get_or_insert_with(|| why.to_owned());
+    }
+
+    pub fn is_halted(&self) -> bool {
+        self.halted.is_some()
+    }
+
+    /// The next step whose needs are settled, which from now on counts as begun: what to do of it, or why it is
+    /// left out. The caller settles either.
+    pub fn begin_next(&mut self) -> Option<(&'a Step, Result<Action, String>)> {
+        let ready = |step: &&Step| !self.begun.contains(&step.id) && self.is_ready(step);
+        let step = self.plan.steps.iter().find(ready)?;
+        self.begun.insert(step.id.clone());
+        Some((step, self.fate(step)))
+    }
+
+    /// Steps that were begun and not settled.
+    pub fn under_way(&self) -> Vec<StepId> {
+        self.begun.iter().filter(|id| !self.record.outcomes.contains_key(*id)).cloned().collect()
+    }
+
+    fn is_ready(&self, step: &Step) -> bool {
+        step.needs.iter().all(|need| self.record.outcomes.contains_key(need))
+    }
+
+    fn outcome(&self, id: &StepId) -> Option<&Outcome> {
+        self.record.outcomes.get(id).map(|(outcome, _)| outcome)
+    }
+
+    /// Preconditions of `step` that the steps it needs have just proved: asking again would only lengthen the
+    /// write gap.
+    pub fn established(&self, step: &Step) -> Vec<Condition> {
+        let needed = self.plan.steps.iter().filter(|other| step.needs.contains(&other.id));
+        let done = needed.filter(|other| self.outcome(&other.id).is_some_and(Outcome::is_done));
+        done.flat_map(|other| other.after.iter().chain(&other.before)).cloned().collect()
+    }
+
+    /// What is left to do of a step after the failures so far, or why it is left out.
+    fn fate(&self, step: &Step) -> Result<Action, String> {
+        if let Some(why) = &self.halted {
+            return Err(why.clone());
+        }
+        let node = &step.action.target().node;
+        if self.failed.contains(node) {
+            return Err(format!("the move of {node} did not come about"));
+        }
+        let reroute = self.reroute_before(step);
+        let rerouted = reroute.is_some_and(takeback::may_have_happened);
+        // A router that was told must also use what it was told: nobody could see later that it does not.
+        if self.interrupted && !self.has_passed(step) && !rerouted {
+            return Err("interrupted".to_owned());
+        }
+        if matches!(reroute, Some(Outcome::Skipped { .. })) {
+            return Err("its reroute was left out".to_owned());
+        }
+        if matches!(step.action, Action::Prove { .. }) && reroute.is_some_and(|outcome| !outcome.is_done()) {
+            return Err("its coordinator was not told".to_owned());
+        }
+        let action = without(&step.action, &self.failed);
+        action.ok_or_else(|| "nothing of it is left: the moves it serves did not come about".to_owned())
+    }
+
+    /// How the reroute ended that a reload or a proof follows: without it neither has a purpose.
+    fn reroute_before(&self, step: &Step) -> Option<&Outcome> {
+        let (Action::Reload { router } | Action::Prove { coordinator: router, .. }) = &step.action else {
+            return None;
+        };
+        let mut steps = self.plan.steps.iter();
+        let reroute =
+            steps.find(|other| matches!(&other.action, Action::Reroute { router: at, .. } if at == router))?;
+        self.outcome(&reroute.id)
+    }
+
+    /// Whether the point of no return lies behind this step: its node's, or for shared steps any node's.
+    fn has_passed(&self, step: &Step) -> bool {
+        let promoted =
+            |other: &&Step| other.point_of_no_return && self.outcome(&other.id).is_some_and(Outcome::is_done);
+        let mut done = self.plan.steps.iter().filter(promoted);
+        match step.phase {
+            Phase::Prepare | Phase::Move => done.any(|other| other.action.target().node == step.action.target().node),
+            Phase::Reroute | Phase::Reload | Phase::Prove | Phase::Rejoin => done.next().is_some(),
+        }
+    }
+
+    /// Writes down how a step ended.
+    pub fn settle(&mut self, step: &Step, outcome: Outcome, took: Duration) {
+        if !outcome.is_done() && matches!(step.phase, Phase::Prepare | Phase::Move) {
+            self.failed.insert(step.action.target().node.clone());
+        }
+        self.record.outcomes.insert(step.id.clone(), (outcome, took));
+    }
+
+    /// What is to be taken back: of nodes that did not reach their point of no return. A promotion that may have
+    /// happened is never undone: two masters would be the price.
+    pub fn undoings(&self) -> Vec<Undoing<'a>> {
+        let failed = self.failed.iter().filter(|_| self.halted.is_none());
+        failed.filter_map(|node| self.undoing(node)).collect()
+    }
+
+    fn undoing(&self, node: &NodeName) -> Option<Undoing<'a>> {
+        let mine =
+            |step: &&Step| step.action.target().node == *node && matches!(step.phase, Phase::Prepare | Phase::Move);
+        let plan = self.plan;
+        let steps = plan.steps.iter().filter(mine);
+        let promotion = steps.clone().find(|step| step.point_of_no_return);
+        let unless_promoted = match promotion.and_then(|step| self.outcome(&step.id)) {
+            Some(Outcome::Skipped { .. }) => None,
+            // Its precondition failed: the command was never sent.
+            Some(Outcome::NotDone { why }) if why.starts_with(act::BEFORE) => None,
+            Some(Outcome::NotDone { .. }) => promotion,
+            Some(Outcome::Done | Outcome::Unknown { .. }) | None => return None,
+        };
+        let left_something = |step: &&Step| self.outcome(&step.id).is_some_and(takeback::may_have_happened);
+        Some(Undoing { unless_promoted, steps: steps.rev().filter(left_something).collect() })
+    }
+
+    /// Writes down that a step was taken back, or why not.
+    pub fn undone(&mut self, step: &Step, result: Result<(), String>) {
+        self.record.undone.insert(step.id.clone(), result);
+    }
+
+    /// How it ended.
+    pub fn report(self) -> Report {
+        self.record.report(self.plan)
+    }
+}
+
+/// `action` without the nodes whose move failed; none if nothing is left.
+fn without(action: &Action, failed: &BTreeSet<NodeName>) -> Option<Action> {
+    match action {
+        Action::Reroute { router, routes } => {
+            let routes: Vec<_> = routes.iter().filter(|change| !failed.contains(&change.node)).cloned().collect();
+            (!routes.is_empty()).then(|| Action::Reroute { router: router.clone(), routes })
+        }
+        Action::Prove { coordinator, instances } => {
+            let instances: Vec<_> = instances.iter().filter(|id| !failed.contains(&id.node)).cloned().collect();
+            (!instances.is_empty()).then(|| Action::Prove { coordinator: coordinator.clone(), instances })
+        }
+        other => Some(other.clone()),
+    }
+}

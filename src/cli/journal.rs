@@ -1,0 +1,162 @@
+//! The journal of a run: one JSON document per line, appended, and on disk before each act. For audit only: nothing
+//! reads it to go on. What is in it comes from the plan and from apply's events, which hold no secrets.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::failure::Failure;
+use super::{Exit, terminal};
+use crate::apply::{End, Event};
+use crate::model::ClusterName;
+use crate::plan::{FORMAT_VERSION, Plan, StepId, Waiver};
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct JournalLine {
+    pub format_version: String,
+    /// RFC 3339 in UTC, to the millisecond.
+    pub at: String,
+    /// Which run: `USER@HOST, pid N`.
+    pub run: String,
+    pub entry: Entry,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Entry {
+    /// The lock is held, the plan is decided, nothing is done yet.
+    Plan { otb_version: String, cluster: ClusterName, fingerprint: String, waivers: Vec<Waiver>, steps: Vec<Planned> },
+    /// What apply tells; a step's start is on disk before the step acts.
+    Event { event: Event },
+    /// How it ended.
+    End { end: End, exit: u8 },
+}
+
+/// One step as it was decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Planned {
+    pub id: StepId,
+    /// The exact statements or commands.
+    pub run: Vec<String>,
+}
+
+/// An open journal.
+pub(super) struct Journal {
+    file: Mutex<File>,
+    path: PathBuf,
+    run: String,
+    /// It could not be written: said once.
+    failed: AtomicBool,
+}
+
+impl Journal {
+    /// Opens the journal where `--journal` says: then a failure is an error. Without it, below the operator's state
+    /// directory: a failure there is a warning, for a cluster in need must not wait for a home directory.
+    pub(super) fn open(wanted: Option<&Path>, cluster: &ClusterName, run: String) -> Result<Option<Self>, Failure> {
+        let path = match wanted {
+            Some(path) => Ok(path.to_owned()),
+            None => default_path(cluster),
+        };
+        let opened = path.and_then(|path| open(&path).map(|file| (file, path.clone())).map_err(|e| at(&path, &e)));
+        match opened {
+            Ok((file, path)) => Ok(Some(Self { file: Mutex::new(file), path, run, failed: AtomicBool::new(false) })),
+            Err(why) if wanted.is_some() => Err(Failure::error(format!("failed to open the journal: {why}"))
+                .hint("nothing was changed; name a file that can be appended to")),
+            Err(why) => {
+                terminal::say(&format!("warning: this run has no journal: {why}; --journal FILE names another place"));
+                Ok(None)
+            }
+        }
+    }
+
+    /// The plan that is about to be carried out.
+    pub(super) fn plan(&self, plan: &Plan) {
+        let steps = plan.steps.iter().map(|step| Planned { id: step.id.clone(), run: step.run.clone() });
+        self.write(Entry::Plan {
+            otb_version: plan.otb_version.clone(),
+            cluster: plan.cluster.name.clone(),
+            fingerprint: plan.fingerprint.clone(),
+            waivers: plan.waivers.clone(),
+            steps: steps.collect(),
+        });
+    }
+
+    pub(super) fn event(&self, event: &Event) {
+        self.write(Entry::Event { event: event.clone() });
+    }
+
+    pub(super) fn end(&self, end: End, exit: Exit) {
+        self.write(Entry::End { end, exit: exit.code() });
+    }
+
+    /// A journal that cannot be written in mid-run is a warning: to stop between a stop and a promotion would be worse.
+    fn write(&self, entry: Entry) {
+        let sync = matches!(
+            entry,
+            Entry::Plan { .. }
+                | Entry::End { .. }
+                | Entry::Event { event: Event::StepStarted { .. } | Event::Undoing { .. } }
+        );
+        let at = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+        let line = JournalLine { format_version: FORMAT_VERSION.to_owned(), at, run: self.run.clone(), entry };
+        let written = serde_json::to_string(&line).map_err(io::Error::other).and_then(|text| {
+            let mut file = self.file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            // One write, so that lines of two runs never mix.
+            file.write_all((text + "\n").as_bytes())?;
+            if sync { file.sync_data() } else { Ok(()) }
+        });
+        if let Err(error) = written
+            && !self.failed.swap(true, Ordering::Relaxed)
+        {
+            terminal::say(&format!("warning: the journal is not complete: {}: {error}", self.path.display()));
+        }
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path)
+}
+
+fn at(path: &Path, error: &io::Error) -> String {
+    format!("{}: {error}", path.display())
+}
+
+/// `$XDG_STATE_HOME/otb/CLUSTER/journal.ndjson`, else below ~/.local/state.
+fn default_path(cluster: &ClusterName) -> Result<PathBuf, String> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
+    let state = state.ok_or("neither XDG_STATE_HOME nor HOME names a directory")?;
+    let directory = state.join("otb").join(directory_name(cluster));
+    DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(|error| at(&directory, &error))?;
+    Ok(directory.join("journal.ndjson"))
+}
+
+/// The cluster's name as one component of a path, whatever it is made of.
+fn directory_name(cluster: &ClusterName) -> String {
+    let plain = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' };
+    cluster.as_str().chars().map(plain).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clusters_name_never_leaves_the_directory() {
+        for (name, directory) in [("prod", "prod"), ("..", "__"), ("a/b", "a_b"), ("数据", "数据")] {
+            // Names with a slash are refused by the model; here it must not matter.
+            if let Ok(name) = ClusterName::new(name) {
+                assert_eq!(directory_name(&name), directory);
+            }
+        }
+    }
+}
