@@ -12,7 +12,7 @@ use crate::transport::{SqlError, ask_gtm};
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Found {
+pub enum Found {
     Holds,
     /// It does not hold; what holds instead.
     Fails(String),

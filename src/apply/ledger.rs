@@ -82,8 +82,11 @@ impl<'a> Ledger<'a> {
     }
 
     /// Preconditions of `step` that the steps it needs have just proved: asking again would only lengthen the
-    /// write gap.
+    /// write gap. A rejoin has time to ask: what was stopped before the promotion may have been started since.
     pub fn established(&self, step: &Step) -> Vec<Condition> {
+        if step.phase == Phase::Rejoin {
+            return Vec::new();
+        }
         let needed = self.plan.steps.iter().filter(|other| step.needs.contains(&other.id));
         let done = needed.filter(|other| self.outcome(&other.id).is_some_and(Outcome::is_done));
         done.flat_map(|other| other.after.iter().chain(&other.before)).cloned().collect()

@@ -12,6 +12,8 @@ mod proof;
 mod report;
 mod takeback;
 
+pub use act::{Failed, concerns, judge, not_begun};
+pub use condition::Found;
 pub use event::{EVENTS_VERSION, Event, EventLine, Outcome};
 pub use executor::{Interrupts, Run};
 pub use ledger::{Ledger, Undoing};

@@ -82,7 +82,7 @@ impl StepList<'_> {
         let to = survey.node.master_id();
         match (survey.change, &survey.from) {
             (Some(ChangeKind::Switchover), Some(from)) if matches!(survey.situation, Situation::Elsewhere { .. }) => {
-                self.switchover(from, &to);
+                self.switchover(from, &to, &survey.stopped);
             }
             (Some(ChangeKind::Switchover | ChangeKind::Failover), from) => {
                 self.takeover_from_stopped(survey, from.as_ref(), &to);
@@ -92,7 +92,7 @@ impl StepList<'_> {
         }
     }
 
-    fn switchover(&mut self, from: &InstanceId, to: &InstanceId) {
+    fn switchover(&mut self, from: &InstanceId, to: &InstanceId, stopped: &[InstanceId]) {
         let is_master = vec![runs(from, Role::Master), runs(to, Role::Standby)];
         let fence = self.push(Draft {
             phase: Phase::Prepare,
@@ -116,13 +116,17 @@ impl StepList<'_> {
             phase: Phase::Move,
             action: Action::Stop { instance: from.clone(), fenced: true },
             before: is_master,
-            after: vec![Condition::CleanlyStopped { instance: from.clone() }],
+            // Somebody else may have stopped it: then nothing has moved the fence into its place.
+            after: vec![
+                Condition::CleanlyStopped { instance: from.clone() },
+                Condition::Fenced { instance: from.clone(), upstream: to.clone() },
+            ],
             undo: Undo::Possible("the fence is removed and the old master is started again".to_owned()),
             why: "Only a stopped master writes nothing more; the write gap begins here.",
             needs: vec![fence, checkpoint],
         });
         let caught_up = self.catch_up(from, to, vec![stop]);
-        self.promote(vec![from.clone()], to, vec![caught_up]);
+        self.promote([std::slice::from_ref(from), stopped].concat(), to, vec![caught_up]);
     }
 
     fn catch_up(&mut self, from: &InstanceId, to: &InstanceId, needs: Vec<StepId>) -> StepId {

@@ -29,7 +29,7 @@ const AFTERWARDS: Duration = Duration::from_secs(20);
 
 /// Why an act did not come about, or may not have.
 #[derive(Debug)]
-pub(super) enum Failed {
+pub enum Failed {
     /// It did not happen.
     NotDone(String),
     /// It may have happened: look.
@@ -72,7 +72,7 @@ pub(super) async fn perform(step: &Step, action: Action, established: Vec<Condit
     let open: Vec<Condition> =
         step.before.iter().filter(|condition| !established.contains(condition)).cloned().collect();
     if let Some((condition, found)) = condition::first_unmet(&open, field).await {
-        return Outcome::not_done(format!("{BEFORE}{}", unmet(&condition, &found)));
+        return not_begun(&condition, &found);
     }
     let limit = Duration::from_secs(step.limit_seconds);
     let acted = act(&action, limit, field).await;
@@ -89,7 +89,19 @@ pub(super) async fn perform(step: &Step, action: Action, established: Vec<Condit
             limit.min(AFTERWARDS)
         }
     };
-    match (acted, verify(step, &action, patience, field).await) {
+    let unmet = verify(step, &action, patience, field).await;
+    judge(acted, unmet, !step.after.is_empty())
+}
+
+/// How a step ended whose precondition does not hold. Pure.
+pub fn not_begun(condition: &Condition, found: &Found) -> Outcome {
+    Outcome::not_done(format!("{BEFORE}{}", instead(condition, found)))
+}
+
+/// How a step ended: what its act said, and the first postcondition that does not hold. `can_tell` says whether it has
+/// any. Pure.
+pub fn judge(acted: Result<(), Failed>, unmet: Option<(Condition, Found)>, can_tell: bool) -> Outcome {
+    match (acted, unmet) {
         (Err(Failed::NotDone(why)), Some(_)) => Outcome::not_done(why),
         (Err(Failed::Unknown(why)), Some((condition, _))) => {
             Outcome::Unknown { why: format!("{why}; afterwards it is not so that {condition}") }
@@ -97,10 +109,10 @@ pub(super) async fn perform(step: &Step, action: Action, established: Vec<Condit
         (Ok(()), Some((condition, Found::Unknown(why)))) => {
             Outcome::Unknown { why: format!("whether {condition} is not known: {why}") }
         }
-        (Ok(()), Some((condition, found))) => Outcome::not_done(unmet(&condition, &found)),
+        (Ok(()), Some((condition, found))) => Outcome::not_done(instead(&condition, &found)),
         // Without a postcondition to look at, the act's own word is all there is.
-        (Err(Failed::NotDone(why)), None) if step.after.is_empty() => Outcome::not_done(why),
-        (Err(Failed::Unknown(why)), None) if step.after.is_empty() => Outcome::Unknown { why },
+        (Err(Failed::NotDone(why)), None) if !can_tell => Outcome::not_done(why),
+        (Err(Failed::Unknown(why)), None) if !can_tell => Outcome::Unknown { why },
         (_, None) => Outcome::Done,
     }
 }
@@ -122,7 +134,7 @@ pub(super) fn needs_shell(action: &Action) -> bool {
     }
 }
 
-fn unmet(condition: &Condition, found: &Found) -> String {
+fn instead(condition: &Condition, found: &Found) -> String {
     match found {
         Found::Holds => condition.to_string(),
         Found::Fails(why) => format!("expected that {condition}, but {why}"),
@@ -147,8 +159,8 @@ async fn verify(step: &Step, action: &Action, limit: Duration, field: &Field<'_>
     None
 }
 
-/// Postconditions of parts that were left out do not count.
-fn concerns(condition: &Condition, action: &Action) -> bool {
+/// Postconditions of parts that were left out do not count. Pure.
+pub fn concerns(condition: &Condition, action: &Action) -> bool {
     match (condition, action) {
         (Condition::Routed { node, .. }, Action::Reroute { routes, .. }) => {
             routes.iter().any(|change| change.node == *node)

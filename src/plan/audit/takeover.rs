@@ -114,7 +114,11 @@ pub(super) fn a_stopped_master_is_fenced(book: &Book<'_>) -> Vec<String> {
             }
             _ => false,
         });
-        if !(*fenced && staged) {
+        let proved = step
+            .after
+            .iter()
+            .any(|condition| matches!(condition, Condition::Fenced { instance: at, .. } if at == instance));
+        if !(*fenced && staged && proved) {
             wrong.push(format!("{} leaves {instance} unfenced: started again it would be a second master", step.id));
         }
     }

@@ -104,6 +104,8 @@ fn a_stopped_master_stays_down() {
     let open = Action::Stop { instance: id("dn01@s29"), fenced: false };
     catches(switchover(), |plan| step(plan, "stop:dn01@s29").action = open, "unfenced");
     catches(switchover(), |plan| step(plan, "stop:dn01@s29").needs.clear(), "unfenced");
+    let unproved = |plan: &mut Plan| step(plan, "stop:dn01@s29").after.truncate(1);
+    catches(switchover(), unproved, "unfenced");
 }
 
 #[test]
