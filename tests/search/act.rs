@@ -1,0 +1,205 @@
+//! A step's act on the simulated cluster, with the decisions around it that apply makes.
+
+use otb::apply::{Failed, Found, Outcome, concerns, judge, not_begun};
+use otb::dialect::{alter_gtm_node, alter_node};
+use otb::model::{Condition, ControlState, InstanceId, NodeKind, RouteChange};
+use otb::plan::{Action, RejoinMethod, Step};
+use otb::sandbox::world::Promotion;
+
+use super::condition::check;
+use super::lab::{Lab, Recovery};
+
+/// What goes wrong with the next act itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub(crate) enum Mishap {
+    #[default]
+    None,
+    /// The command fails and does nothing.
+    Refused,
+    /// It is carried out, and nobody hears of it.
+    AnswerLost,
+    /// It is not carried out, and nobody hears of that either.
+    RequestLost,
+}
+
+pub(crate) fn perform(
+    lab: &mut Lab,
+    step: &Step,
+    action: &Action,
+    established: &[Condition],
+    mishap: Mishap,
+) -> Outcome {
+    let open = step.before.iter().filter(|condition| !established.contains(condition));
+    let unmet = open.map(|condition| (condition, check(lab, condition))).find(|(_, found)| *found != Found::Holds);
+    if let Some((condition, found)) = unmet {
+        return not_begun(condition, &found);
+    }
+    let lost = || Err(Failed::Unknown("no answer".to_owned()));
+    let acted = match mishap {
+        Mishap::None => act(lab, action),
+        Mishap::Refused if matches!(action, Action::Prove { .. }) => Ok(()),
+        Mishap::Refused => Err(Failed::NotDone("failed by the search".to_owned())),
+        Mishap::AnswerLost => {
+            let _ = act(lab, action);
+            lost()
+        }
+        Mishap::RequestLost => lost(),
+    };
+    let after = step.after.iter().filter(|condition| concerns(condition, action));
+    let unmet = after.map(|condition| (condition.clone(), check(lab, condition)));
+    let unmet = unmet.into_iter().find(|(_, found)| *found != Found::Holds);
+    judge(acted, unmet, !step.after.is_empty())
+}
+
+fn not_done(why: impl Into<String>) -> Failed {
+    Failed::NotDone(why.into())
+}
+
+/// A command over the shell: nobody hears of it where the server is cut off.
+fn shell(lab: &Lab, id: &InstanceId) -> Result<(), Failed> {
+    if lab.world.is_cut(&id.server) { Err(Failed::Unknown("the shell is cut off".to_owned())) } else { Ok(()) }
+}
+
+/// A statement: nobody hears of it where the process is silent.
+fn sql(lab: &mut Lab, id: &InstanceId, text: &str) -> Result<(), Failed> {
+    if lab.world.is_silent(lab.disks[id]) {
+        return Err(Failed::Unknown("no answer".to_owned()));
+    }
+    lab.sql(id, text).map_err(not_done)
+}
+
+fn act(lab: &mut Lab, action: &Action) -> Result<(), Failed> {
+    match action {
+        Action::StageFence { instance, upstream } => {
+            shell(lab, instance)?;
+            let to = lab.endpoint(upstream);
+            lab.files_of(instance).staged = Some(Recovery::to(&to, true));
+            Ok(())
+        }
+        Action::Fence { instance, upstream } => {
+            shell(lab, instance)?;
+            let to = lab.endpoint(upstream);
+            lab.files_of(instance).recovery = Some(Recovery::to(&to, true));
+            Ok(())
+        }
+        Action::Checkpoint { instance } => sql(lab, instance, "checkpoint"),
+        Action::Stop { instance, fenced } => stop(lab, instance, *fenced),
+        Action::CatchUp { standby, source } => {
+            let all = Condition::ReplayedAll { standby: standby.clone(), source: source.clone() };
+            match check(lab, &all) {
+                Found::Holds => Ok(()),
+                Found::Fails(why) => Err(not_done(why)),
+                Found::Unknown(why) => Err(Failed::Unknown(why)),
+            }
+        }
+        Action::Promote { instance } => promote(lab, instance),
+        Action::Restart { instance, unfence } => {
+            shell(lab, instance)?;
+            if *unfence {
+                lab.files_of(instance).recovery = None;
+            }
+            lab.start(instance).map_err(not_done)
+        }
+        Action::Reroute { router, routes } => {
+            for change in routes {
+                sql(lab, router, &statement(change))?;
+            }
+            Ok(())
+        }
+        Action::Reload { router } => sql(lab, router, "select pgxc_pool_reload()"),
+        Action::Prove { .. } => Ok(()),
+        Action::Rejoin { instance, upstream, method } => rejoin(lab, instance, upstream, *method),
+    }
+}
+
+fn statement(change: &RouteChange) -> String {
+    match change.kind {
+        NodeKind::Gtm => alter_gtm_node(&change.node, &change.to),
+        NodeKind::Coordinator | NodeKind::Datanode => alter_node(&change.node, &change.to, None),
+    }
+    .to_string()
+}
+
+fn stop(lab: &mut Lab, id: &InstanceId, fenced: bool) -> Result<(), Failed> {
+    shell(lab, id)?;
+    let disk = lab.disks[id];
+    if lab.world.is_hung(disk) {
+        return Err(not_done("pg_ctl: server does not shut down"));
+    }
+    if lab.world.postgres(disk).is_none_or(|copy| copy.process.is_none()) {
+        return Err(not_done("pg_ctl: PID file does not exist"));
+    }
+    let now = lab.now();
+    lab.world.shut_down(disk, now);
+    if fenced {
+        let files = lab.files_of(id);
+        files.recovery = files.staged.take();
+    }
+    match lab.world.postgres(disk).map(|copy| copy.control.state) {
+        Some(ControlState::ShutDown) => Ok(()),
+        _ => Err(not_done("it did not stop cleanly")),
+    }
+}
+
+fn promote(lab: &mut Lab, id: &InstanceId) -> Result<(), Failed> {
+    shell(lab, id)?;
+    let writable = lab.files[id].recovery.as_ref().is_none_or(|recovery| recovery.writable);
+    let now = lab.now();
+    let promotion = lab.world.promote(lab.disks[id], writable, now);
+    let ended = match promotion {
+        Promotion::Promoted => Ok(()),
+        Promotion::Pending => Err(Failed::Unknown("it is still a standby; the request stays in force".to_owned())),
+        Promotion::Died => Err(not_done("the server died of the promotion")),
+        Promotion::NotAStandby => Err(not_done("pg_ctl: not in standby mode")),
+    };
+    lab.rename_recovery_files();
+    ended
+}
+
+fn rejoin(lab: &mut Lab, id: &InstanceId, upstream: &InstanceId, method: RejoinMethod) -> Result<(), Failed> {
+    if method == RejoinMethod::Reconnect {
+        return Ok(());
+    }
+    shell(lab, id)?;
+    let to = Recovery::to(&lab.endpoint(upstream), false);
+    let now = lab.now();
+    let disk = lab.disks[id];
+    if matches!(method, RejoinMethod::Repoint | RejoinMethod::Replace) {
+        lab.world.shut_down(disk, now);
+    }
+    if matches!(method, RejoinMethod::BaseBackup | RejoinMethod::Replace) {
+        let source = lab.disks[upstream];
+        let to = lab.endpoint(upstream);
+        match lab.world.reach(&id.server, to.host.as_str(), to.port) {
+            otb::sandbox::world::Reach::Live(_) => {}
+            _ => return Err(not_done("pg_basebackup: could not connect")),
+        }
+        let copied = lab.world.base_backup(source, &id.server, now).ok_or_else(|| not_done("no source"))?;
+        lab.disks.insert(id.clone(), copied);
+    }
+    lab.files_of(id).recovery = Some(to);
+    lab.start(id).map_err(not_done)
+}
+
+/// Takes a step back, as apply does.
+pub(crate) fn take_back(lab: &mut Lab, step: &Step) -> Result<(), String> {
+    let target = step.action.target().clone();
+    if lab.world.is_cut(&target.server) {
+        return Err("the shell is cut off".to_owned());
+    }
+    match &step.action {
+        Action::StageFence { .. } => lab.files_of(&target).staged = None,
+        Action::Fence { .. } => lab.files_of(&target).recovery = None,
+        Action::Stop { fenced, .. } => {
+            let runs = lab.world.postgres(lab.disks[&target]).is_some_and(|copy| copy.process.is_some());
+            if !runs {
+                if *fenced {
+                    lab.files_of(&target).recovery = None;
+                }
+                lab.start(&target)?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}

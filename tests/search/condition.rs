@@ -1,0 +1,105 @@
+//! Conditions, asked of the simulated cluster as apply asks them of a live one.
+
+use otb::apply::Found;
+use otb::model::{Condition, InstanceId, Role};
+use otb::sandbox::world::{Postgres, Reach, Receiver};
+
+use super::lab::Lab;
+
+fn fails(why: impl Into<String>) -> Found {
+    Found::Fails(why.into())
+}
+
+fn when(holds: bool, otherwise: &str) -> Found {
+    if holds { Found::Holds } else { fails(otherwise) }
+}
+
+/// Neither the server's shell nor its processes answer.
+fn silent() -> Found {
+    Found::Unknown("no answer".to_owned())
+}
+
+pub(crate) fn check(lab: &Lab, condition: &Condition) -> Found {
+    match condition {
+        Condition::Runs { instance, role } => runs(lab, instance, *role),
+        Condition::Stopped { instance } => {
+            by_shell(lab, instance, |copy| when(copy.process.is_none(), "it is running"))
+        }
+        Condition::CleanlyStopped { instance } => by_shell(lab, instance, |copy| {
+            when(copy.process.is_none() && copy.control.state.is_clean(), "it is not stopped cleanly")
+        }),
+        Condition::Fenced { instance, upstream } => {
+            let to = lab.endpoint(upstream);
+            let file = lab.files[instance].recovery.clone();
+            let leads = file.is_some_and(|file| file.host == to.host.as_str() && file.port == to.port);
+            by_shell(lab, instance, |_| when(leads, "recovery.conf leads elsewhere"))
+        }
+        Condition::ReplayedAll { standby, source } => replayed_all(lab, standby, source),
+        Condition::Routed { router, node, to, .. } => by_sql(lab, router, |copy| {
+            let row = copy.data.routes.get(node.as_str());
+            when(row.is_some_and(|row| row.host == to.host.as_str() && row.port == to.port), "it routes elsewhere")
+        }),
+        Condition::PoolAgrees { router } => {
+            by_sql(lab, router, |_| when(lab.world.pool_agrees(lab.disks[router]), "the pooler does not agree"))
+        }
+        Condition::Reached { coordinator, instance } => reached(lab, coordinator, instance),
+        Condition::Streams { standby, upstream } => streams(lab, standby, upstream),
+    }
+}
+
+pub(crate) fn by_shell(lab: &Lab, id: &InstanceId, ask: impl FnOnce(&Postgres) -> Found) -> Found {
+    match lab.world.postgres(lab.disks[id]) {
+        Some(copy) if !lab.world.is_cut(&id.server) => ask(copy),
+        _ => silent(),
+    }
+}
+
+fn by_sql(lab: &Lab, id: &InstanceId, ask: impl FnOnce(&Postgres) -> Found) -> Found {
+    let disk = lab.disks[id];
+    match lab.world.postgres(disk) {
+        Some(copy) if !lab.world.is_silent(disk) && copy.process.is_some() => {
+            let needs_gtm = copy.is_master();
+            if needs_gtm && !super::seen::has_gtm(lab, id, copy) {
+                return Found::Unknown("GTM error".to_owned());
+            }
+            ask(copy)
+        }
+        _ => silent(),
+    }
+}
+
+fn runs(lab: &Lab, id: &InstanceId, role: Role) -> Found {
+    by_sql(lab, id, |copy| when(copy.is_master() == (role == Role::Master), "it runs in the other role"))
+}
+
+fn replayed_all(lab: &Lab, standby: &InstanceId, source: &InstanceId) -> Found {
+    let Some(control) = lab.world.postgres(lab.disks[source]).map(|copy| copy.control) else { return silent() };
+    if lab.world.is_cut(&source.server) {
+        return silent();
+    }
+    by_sql(lab, standby, |copy| when(copy.replayed() > control.checkpoint, "it has not replayed everything"))
+}
+
+/// Where the coordinator's pooler leads, and whether the wanted process is what listens there.
+fn reached(lab: &Lab, coordinator: &InstanceId, instance: &InstanceId) -> Found {
+    by_sql(lab, coordinator, |copy| {
+        let pooler = &copy.process.as_ref().unwrap().pooler;
+        let Some((host, port)) = pooler.routes.get(instance.node.as_str()) else { return fails("no route") };
+        match lab.world.reach(&coordinator.server, host, *port) {
+            Reach::Live(disk) => when(disk == lab.disks[instance], "another process answers"),
+            Reach::Refused | Reach::Silent => fails("nobody answers"),
+        }
+    })
+}
+
+fn streams(lab: &Lab, standby: &InstanceId, upstream: &InstanceId) -> Found {
+    let to = lab.endpoint(upstream);
+    by_sql(lab, standby, |copy| {
+        let standby = copy.process.as_ref().and_then(|process| process.standby());
+        let here = standby.is_some_and(|standby| {
+            let leads = |up: &otb::sandbox::world::Upstream| up.host == to.host.as_str() && up.port == to.port;
+            standby.receiver == Receiver::Streaming && standby.upstream.as_ref().is_some_and(leads)
+        });
+        when(here, "it does not stream")
+    })
+}

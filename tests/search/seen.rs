@@ -1,0 +1,192 @@
+//! What `observe` would learn of the simulated cluster: what a cut server or a hanging process would say stays unknown.
+
+use otb::model::{
+    Admission, ClockOffset, Control, DataDir, Endpoint, Fact, Host, InstanceFacts, InstanceId, Load, NodeKind,
+    Observation, Process, RecoveryFile, Role, Route, RouteKind, Sender, Settings, StandbyFacts, Surroundings,
+    TimelineSwitch, UnknownKind,
+};
+use otb::sandbox::world::{Postgres, Receiver};
+
+use super::lab::{Lab, Recovery};
+
+pub(crate) fn observe(lab: &Lab) -> Observation {
+    Observation { instances: lab.disks.keys().map(|id| (id.clone(), facts(lab, id))).collect() }
+}
+
+fn facts(lab: &Lab, id: &InstanceId) -> InstanceFacts {
+    let disk = lab.disks[id];
+    if lab.world.is_cut(&id.server) {
+        return InstanceFacts::unknown(UnknownKind::TimedOut, "no answer");
+    }
+    let word = lab.world.word(disk);
+    let Some(copy) = lab.world.postgres(disk) else { return gtm(word) };
+    let mut facts = match word {
+        "stopped" => InstanceFacts::unknown(UnknownKind::NotAsked, "it does not run"),
+        "hung" => InstanceFacts::unknown(UnknownKind::TimedOut, "no answer"),
+        _ => answered(lab, id, copy),
+    };
+    facts.process = Fact::Known(if word == "stopped" { Process::Stopped } else { Process::Running });
+    by_shell(lab, id, copy, &mut facts);
+    if word == "stopped" {
+        facts.wal_end = Fact::Known(copy.wal.end());
+    }
+    facts
+}
+
+fn gtm(word: &str) -> InstanceFacts {
+    let mut facts = InstanceFacts::unknown(UnknownKind::NotAsked, "a GTM has none");
+    facts.process = Fact::Known(if word == "stopped" { Process::Stopped } else { Process::Running });
+    facts.role = match word {
+        "master" => Fact::Known(Role::Master),
+        "standby" => Fact::Known(Role::Standby),
+        _ => Fact::unknown(UnknownKind::TimedOut, "no answer"),
+    };
+    facts
+}
+
+fn by_shell(lab: &Lab, id: &InstanceId, copy: &Postgres, facts: &mut InstanceFacts) {
+    let control = copy.control;
+    let reached = if control.min_recovery_timeline.0 > 0 { control.min_recovery_timeline } else { control.timeline };
+    facts.control = Fact::Known(Control {
+        state: control.state,
+        system_id: copy.system_id,
+        timeline: reached,
+        checkpoint_timeline: control.timeline,
+        checkpoint: control.checkpoint,
+        redo: control.redo,
+        wal_segment_bytes: 16 << 20,
+    });
+    facts.system_id = Fact::Known(copy.system_id);
+    if facts.timeline.known().is_none() {
+        facts.timeline = Fact::Known(reached);
+    }
+    let switches = copy.wal.history.iter().map(|(timeline, at)| TimelineSwitch { timeline: *timeline, at: *at });
+    facts.history = Fact::Known(switches.collect());
+    facts.newest_history = Fact::Known(copy.wal.timeline);
+    let recovery = lab.files[id].recovery.as_ref().map(recovery_file);
+    facts.data_dir = Fact::Known(DataDir { present: true, recovery_conf: recovery, free_bytes: Some(1 << 40) });
+    facts.surroundings = Fact::Known(Surroundings {
+        clock: Some(ClockOffset { at_least_ms: 0, at_most_ms: 1 }),
+        ..Surroundings::default()
+    });
+}
+
+fn endpoint(host: &str, port: u16) -> Endpoint {
+    Endpoint { host: Host::new(host).unwrap(), port }
+}
+
+fn recovery_file(recovery: &Recovery) -> RecoveryFile {
+    RecoveryFile {
+        writable: recovery.writable,
+        rights: "otb:600".to_owned(),
+        upstream: Some(endpoint(&recovery.host, recovery.port)),
+        user: None,
+        fence: recovery.fence,
+    }
+}
+
+/// Of a process that answers SQL. Without a GTM a master answers SHOW only (field notes, section 4).
+fn answered(lab: &Lab, id: &InstanceId, copy: &Postgres) -> InstanceFacts {
+    let mut facts = InstanceFacts::unknown(UnknownKind::Failed, "GTM error, could not obtain global timestamp");
+    let process = copy.process.as_ref().unwrap();
+    facts.node_name = Fact::Known(copy.home.node.clone());
+    facts.version = Fact::Known("10.0 OpenTenBase V2".to_owned());
+    facts.role = Fact::Known(if process.is_master() { Role::Master } else { Role::Standby });
+    if process.is_master() && !has_gtm(lab, id, copy) {
+        return facts;
+    }
+    facts.started = Fact::Known(process.started.epoch_text());
+    facts.routes = Fact::Known(routes(copy));
+    facts.settings = Fact::Known(settings(lab));
+    facts.load = Fact::Known(Load::default());
+    match process.standby() {
+        None => {
+            facts.timeline = Fact::Known(copy.wal.timeline);
+            facts.wal_end = Fact::Known(copy.wal.end());
+            facts.senders = Fact::Known(senders(lab, id));
+            facts.admission = Fact::Known(Admission::Admitted { user: "opentenbase".to_owned() });
+            facts.pool_agrees = match copy.home.kind {
+                NodeKind::Coordinator => Fact::Known(lab.world.pool_agrees(lab.disks[id])),
+                _ => Fact::not_asked("only a coordinator that is a master knows"),
+            };
+        }
+        Some(standby) => {
+            facts.timeline = match standby.receiver {
+                Receiver::Down(_) => Fact::not_asked("no WAL receiver runs"),
+                Receiver::Streaming | Receiver::Forked(_) => Fact::Known(copy.wal.timeline),
+            };
+            facts.wal_end = Fact::Known(copy.replayed());
+            facts.standby = Fact::Known(StandbyFacts {
+                received: Some(if standby.has_streamed { copy.wal.end() } else { standby.received_from }),
+                replayed: Some(copy.replayed()),
+                replay_paused: standby.replay_paused,
+                streaming: standby.receiver == Receiver::Streaming,
+                upstream: standby.upstream.as_ref().map(|upstream| endpoint(&upstream.host, upstream.port)),
+            });
+        }
+    }
+    facts
+}
+
+/// Whether this master's GTM row leads to an active GTM that it can reach.
+pub(crate) fn has_gtm(lab: &Lab, id: &InstanceId, copy: &Postgres) -> bool {
+    use otb::sandbox::world::Reach;
+    let Some(row) = copy.data.routes.values().find(|row| row.kind == 'G') else { return false };
+    match lab.world.reach(&id.server, &row.host, row.port) {
+        Reach::Live(disk) => lab.world.gtm(disk).is_some_and(otb::sandbox::world::Gtm::is_active),
+        Reach::Refused | Reach::Silent => false,
+    }
+}
+
+fn routes(copy: &Postgres) -> Vec<Route> {
+    let row = |row: &otb::sandbox::world::RouteRow| Route {
+        node: row.node.clone(),
+        kind: match row.kind {
+            'G' => RouteKind::Gtm,
+            'C' => RouteKind::Coordinator,
+            _ => RouteKind::Datanode,
+        },
+        host: row.host.clone(),
+        port: row.port,
+        forward: None,
+        cluster: row.cluster.clone(),
+    };
+    copy.data.routes.values().map(row).collect()
+}
+
+fn senders(lab: &Lab, id: &InstanceId) -> Vec<Sender> {
+    let own = lab.endpoint(id);
+    let streams = |copy: &Postgres| {
+        let standby = copy.process.as_ref().and_then(|process| process.standby());
+        standby.is_some_and(|standby| {
+            let here = |up: &otb::sandbox::world::Upstream| up.host == own.host.as_str() && up.port == own.port;
+            standby.receiver == Receiver::Streaming && standby.upstream.as_ref().is_some_and(here)
+        })
+    };
+    let found = lab.world.disks().filter(|(_, copy)| streams(copy));
+    let sender = |copy: &Postgres| Sender {
+        application_name: copy.home.server.to_string(),
+        client_addr: None,
+        state: "streaming".to_owned(),
+        sent: Some(copy.wal.end()),
+        replayed: Some(copy.replayed()),
+        sync_state: "async".to_owned(),
+    };
+    found.map(|(_, copy)| sender(copy)).collect()
+}
+
+fn settings(lab: &Lab) -> Settings {
+    let pairs = [
+        ("archive_mode", "off"),
+        ("hot_standby", "on"),
+        ("is_superuser", "on"),
+        ("max_prepared_transactions", "60"),
+        ("max_replication_slots", "10"),
+        ("max_wal_senders", "10"),
+        ("pgxc_cluster_name", lab.cluster.name.as_str()),
+        ("synchronous_commit", "local"),
+        ("synchronous_standby_names", ""),
+        ("wal_keep_segments", "32"),
+    ];
+    Settings(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into())
+}
