@@ -86,7 +86,7 @@ pub(super) fn senders(rows: &Rows) -> Result<Vec<Sender>, String> {
 
 /// pgxc_node with the columns of v2.6 or v5. A kind of row that is not known makes the table unreadable:
 /// leaving it out would be a guess.
-pub(super) fn routes(rows: &Rows) -> Result<Vec<Route>, String> {
+pub fn routes(rows: &Rows) -> Result<Vec<Route>, String> {
     rows.iter().map(|row| route(&row)).collect()
 }
 

@@ -15,6 +15,7 @@ mod postgres;
 mod shell;
 mod vitals;
 
+pub use answer::routes as read_routes;
 pub use discover::{DiscoverError, Way, discover};
 pub use everything::{observe, observe_instance};
 pub use limits::Limits;

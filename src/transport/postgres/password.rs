@@ -50,6 +50,11 @@ impl Passwords {
         Self { from_environment: pgpassword.map(Secret::new), lines, warnings }
     }
 
+    /// From the text of a password file.
+    pub fn from_text(text: &str) -> Self {
+        Self { lines: text.lines().filter_map(parse).collect(), ..Self::default() }
+    }
+
     /// What the operator should know about the password file.
     pub fn warnings(&self) -> &[String] {
         &self.warnings

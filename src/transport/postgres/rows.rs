@@ -18,9 +18,8 @@ impl Rows {
         self.rows.push(values);
     }
 
-    /// For tests of those who read rows.
-    #[cfg(test)]
-    pub(crate) fn of(columns: &[&str], values: &[&[Option<&str>]]) -> Self {
+    /// Rows from values, as a server would send them: for tests of those who read rows.
+    pub fn of(columns: &[&str], values: &[&[Option<&str>]]) -> Self {
         let row = |row: &&[Option<&str>]| row.iter().map(|value| value.map(str::to_owned)).collect();
         Self { columns: columns.iter().map(|&name| name.to_owned()).collect(), rows: values.iter().map(row).collect() }
     }
