@@ -8,8 +8,11 @@ mod cut_off;
 mod edits;
 mod fakes;
 mod file;
+mod injection;
+mod journal;
 #[path = "../support/limited.rs"]
 mod limited;
+mod lock;
 #[path = "../support/place.rs"]
 mod place;
 mod saved;

@@ -1,0 +1,98 @@
+//! The journal: what is in it, in which order, and what becomes of a place where it cannot be.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::place::Place;
+
+fn moving(more: &str) -> Place {
+    let place = Place::up(more);
+    place.declare("dn01", "s47");
+    place
+}
+
+fn lines(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(text.ends_with('\n'), "the last line is cut off");
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn each_line_is_as_the_schema_says_and_each_step_stands_before_its_end() {
+    let place = moving("");
+    let journal = place.dir().join("journal");
+    place.otb("apply --auto-approve --journal").args([&journal]).run().ends(0);
+    assert_eq!(std::fs::metadata(&journal).unwrap().permissions().mode() & 0o777, 0o600);
+    let schema = include_str!("../../schemas/journal.schema.json");
+    let validator = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
+    let lines = lines(&journal);
+    for line in &lines {
+        assert!(validator.is_valid(line), "{line}");
+    }
+    assert_eq!((&lines[0]["entry"]["is"], &lines.last().unwrap()["entry"]["exit"]), (&"plan".into(), &0.into()));
+    let steps = lines[0]["entry"]["steps"].as_array().unwrap();
+    let at = |event: &str, step: &Value| {
+        let found = lines
+            .iter()
+            .position(|line| line["entry"]["event"]["event"] == event && line["entry"]["event"]["step"] == *step);
+        found.unwrap_or_else(|| panic!("{event} of {step} is not there"))
+    };
+    assert_eq!(steps.len(), 16);
+    for step in steps {
+        assert!(at("step_started", &step["id"]) < at("step_ended", &step["id"]));
+    }
+    // Appended, never rewritten.
+    place.declare("dn01", "s29");
+    place.otb("apply --auto-approve --journal").args([&journal]).run().ends(0);
+    assert_eq!(self::lines(&journal)[..lines.len()], lines);
+}
+
+#[test]
+fn what_is_taken_back_is_there_before_it_is_done() {
+    let place = moving("");
+    place.fault("slow pg_ctl 500");
+    let journal = place.dir().join("journal");
+    let mut run = place.otb("apply --auto-approve --journal").args([&journal]).start();
+    run.until_said("done     checkpoint");
+    run.signal(crate::limited::Signal::INT);
+    run.wait().ends(6);
+    let lines = lines(&journal);
+    let at = |event: &str| lines.iter().position(|line| line["entry"]["event"]["event"] == event).unwrap();
+    assert!(at("undoing") < at("undone"));
+}
+
+#[test]
+fn no_secret_is_in_it_or_in_the_log() {
+    let secret = "hunter2-the-secret";
+    let place = moving(&format!("--password {secret}"));
+    let (journal, log) = (place.dir().join("journal"), place.dir().join("log"));
+    let run = place.otb("-v apply --auto-approve --journal").args([&journal]).line("--log-file").args([&log]);
+    let ended = run.env("PGPASSWORD", secret).run();
+    // The tools of the sandbox log in by themselves: without a password of their own a rejoin may fail.
+    assert!([0, 1, 3, 8].contains(&ended.code), "{ended:?}");
+    let read = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
+    for text in [read(&journal), read(&log), ended.stdout, ended.stderr] {
+        assert!(!text.contains(secret), "{text}");
+    }
+    assert!(!read(&log).is_empty());
+}
+
+#[test]
+fn a_journal_that_cannot_be_opened_ends_the_run_before_it_begins() {
+    let place = moving("");
+    let before = place.state();
+    let ended = place.otb("apply --auto-approve --journal /nonexistent/journal").run();
+    ended.fails(1, &["failed to open the journal", "/nonexistent/journal", "nothing was changed"]);
+    assert_eq!(place.state(), before);
+}
+
+#[test]
+fn without_a_state_directory_there_is_a_warning() {
+    let place = moving("");
+    let nowhere = place.write("a-file", "");
+    let run = place.otb("apply --auto-approve").env("XDG_STATE_HOME", nowhere.to_str().unwrap());
+    run.run().fails(0, &["warning: this run has no journal", "--journal FILE"]);
+    place.is_settled();
+}
