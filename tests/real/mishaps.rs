@@ -86,6 +86,7 @@ fn start(real: &Real, more: &[(&str, OsString)]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_otb"))
         .args(["-f", real.file().to_str().unwrap(), "apply", "--auto-approve"])
         .env("NO_COLOR", "1")
+        .env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"))
         .envs(more.iter().cloned())
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -82,6 +82,7 @@ pub(crate) fn otb(file: &Path, args: &[String]) -> Ran {
 /// The same with more of an environment.
 pub(crate) fn otb_with(file: &Path, args: &[String], more: &[(&str, OsString)]) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_otb"));
-    command.env_remove("PGPASSWORD").env_remove("OTB_FILE").env("NO_COLOR", "1").envs(more.iter().cloned());
+    command.env_remove("PGPASSWORD").env_remove("OTB_FILE").env("NO_COLOR", "1");
+    command.env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR")).envs(more.iter().cloned());
     command.arg("-f").arg(file).args(args).stdin(Stdio::null()).output().expect("otb runs").into()
 }
