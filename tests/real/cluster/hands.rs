@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::reap;
 use crate::support::ground::Ran;
 
 /// An unprivileged user who works below one temporary directory.
@@ -29,6 +30,7 @@ impl Hands {
         if change_over && !succeeds("id", &[&user]) {
             assert!(succeeds("useradd", &["-m", &user]), "useradd -m {user}");
         }
+        reap::adopt();
         let root = tempfile::Builder::new().prefix("otb-real-").tempdir().unwrap();
         let path = root.path().to_str().unwrap();
         assert!(succeeds("chmod", &["755", path]));
@@ -54,6 +56,7 @@ impl Hands {
 
     /// Runs a shell script as the user; `$1` and on are `args`. Killed after `seconds`.
     pub(crate) fn run(&self, script: &str, args: &[&str], seconds: u32) -> Ran {
+        reap::reap();
         let surroundings = format!(
             "cd / && PATH={bin}:$PATH LD_LIBRARY_PATH={lib} LC_ALL=C && export PATH LD_LIBRARY_PATH LC_ALL || exit\n{script}",
             bin = self.install.join("bin").display(),
@@ -95,6 +98,7 @@ impl Hands {
     pub(crate) fn kill(directory: &Path) {
         for _ in 0..100 {
             if Self::processes(directory).is_empty() {
+                reap::reap();
                 return;
             }
             Self::signal(directory, Signal::KILL);

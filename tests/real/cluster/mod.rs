@@ -6,6 +6,7 @@
 mod faults;
 mod hands;
 mod layout;
+mod reap;
 mod reset;
 mod setup;
 
