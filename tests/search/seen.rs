@@ -62,7 +62,7 @@ fn by_shell(lab: &Lab, id: &InstanceId, copy: &Postgres, facts: &mut InstanceFac
     }
     let switches = copy.wal.history.iter().map(|(timeline, at)| TimelineSwitch { timeline: *timeline, at: *at });
     facts.history = Fact::Known(switches.collect());
-    facts.newest_history = Fact::Known(copy.wal.timeline);
+    facts.newest_history = Fact::Known(copy.wal.newest());
     let recovery = lab.files[id].recovery.as_ref().map(recovery_file);
     facts.data_dir = Fact::Known(DataDir { present: true, recovery_conf: recovery, free_bytes: Some(1 << 40) });
     facts.surroundings = Fact::Known(Surroundings {
@@ -101,7 +101,7 @@ fn answered(lab: &Lab, id: &InstanceId, copy: &Postgres) -> InstanceFacts {
     facts.load = Fact::Known(Load::default());
     match process.standby() {
         None => {
-            facts.timeline = Fact::Known(copy.wal.timeline);
+            facts.timeline = Fact::Known(copy.wal.newest());
             facts.wal_end = Fact::Known(copy.wal.end());
             facts.senders = Fact::Known(senders(lab, id));
             facts.admission = Fact::Known(Admission::Admitted { user: "opentenbase".to_owned() });

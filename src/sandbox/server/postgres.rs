@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::{Sink, SinkExt};
@@ -39,8 +40,8 @@ pub(super) struct Backend {
 /// A statement and its text.
 #[derive(Debug)]
 pub(super) struct Parsed {
-    sql: String,
-    statement: Statement,
+    pub(super) sql: String,
+    pub(super) statement: Statement,
 }
 
 /// Parses for the extended protocol.
@@ -134,13 +135,14 @@ impl Backend {
         parsed: &Parsed,
         params: &[Value],
         format: &Format,
+        timeout: Option<Duration>,
     ) -> PgWireResult<Result<Response, ErrorInfo>>
     where
         C: Sink<PgWireBackendMessage> + Unpin + Send,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
         let id = self.id()?;
-        let outcome = session::run(&self.daemon, self.disk, id, &parsed.sql, &parsed.statement, params).await;
+        let outcome = session::run(&self.daemon, self.disk, id, parsed, params, timeout).await;
         for warning in &outcome.warnings {
             let severity = if warning.ends_with("skipping") { "NOTICE" } else { "WARNING" };
             let info = ErrorInfo::new(severity.to_owned(), "01000".to_owned(), warning.clone());
@@ -197,11 +199,13 @@ impl SimpleQueryHandler for Backend {
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
         let mut responses = Vec::new();
+        // A SET statement_timeout is for the next message (seen live).
+        let timeout = self.id().ok().and_then(|id| session::limit(&self.daemon, id, "statement_timeout"));
         for part in split(query) {
             let done = match parse(part) {
                 Ok(statement) => {
                     let parsed = Parsed { sql: part.to_owned(), statement };
-                    self.execute(client, &parsed, &[], &Format::UnifiedText).await?
+                    self.execute(client, &parsed, &[], &Format::UnifiedText, timeout).await?
                 }
                 Err(error) => {
                     self.break_transaction();
@@ -321,7 +325,8 @@ impl ExtendedQueryHandler for Backend {
         let parsed = Arc::clone(&portal.statement.statement);
         let kinds = self.kinds(&parsed.statement)?;
         let params = infer::bound(portal, &kinds)?;
-        let done = self.execute(client, &parsed, &params, &portal.result_column_format).await?;
+        let timeout = session::limit(&self.daemon, self.id()?, "statement_timeout");
+        let done = self.execute(client, &parsed, &params, &portal.result_column_format, timeout).await?;
         done.map_err(|error| PgWireError::UserError(Box::new(error)))
     }
 }

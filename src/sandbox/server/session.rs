@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use pgwire::error::ErrorInfo;
 
 use crate::model::Lsn;
-use crate::sandbox::sql::{SqlError, Statement, Value};
+use crate::sandbox::sql::{SqlError, Value};
 use crate::sandbox::world::{DiskId, GaveUp, Outcome, Ran, SessionId, Wait, millis};
 
 use super::daemon::Daemon;
+use super::postgres::Parsed;
 
 /// Live: a GTM that accepts and never answers costs a minute, whatever statement_timeout says.
 const SILENT_GTM: Duration = Duration::from_secs(60);
@@ -33,22 +34,22 @@ pub(super) async fn run(
     daemon: &Arc<Daemon>,
     disk: DiskId,
     id: SessionId,
-    sql: &str,
-    statement: &Statement,
+    parsed: &Parsed,
     params: &[Value],
+    timeout: Option<Duration>,
 ) -> Outcome {
     daemon.round_trip(disk).await;
     let began = Instant::now();
     let outcome = loop {
         daemon.gate(disk).await;
         let ran = daemon.with(|world, now| {
-            world.note_query(id, sql, now);
-            world.run(id, statement, params, now)
+            world.note_query(id, &parsed.sql, now);
+            world.run(id, &parsed.statement, params, now)
         });
         match ran {
             Ran::Done(outcome) => break outcome,
             Ran::Wait(wait) => {
-                if let Some(why) = expired(daemon, id, wait, began.elapsed()) {
+                if let Some(why) = expired(daemon, id, wait, began.elapsed(), timeout) {
                     break daemon.with(|world, now| world.give_up(id, wait, why, now));
                 }
                 tokio::time::sleep(POLL).await;
@@ -63,23 +64,31 @@ pub(super) async fn run(
     outcome
 }
 
-/// Why a wait ends, once its time is up.
-fn expired(daemon: &Arc<Daemon>, id: SessionId, wait: Wait, waited: Duration) -> Option<GaveUp> {
-    let over = |name: &str| {
-        let text = daemon.with(|world, _| world.session(id).and_then(|session| session.settings.get(name).cloned()));
-        let limit = text.and_then(|text| millis(&text)).filter(|limit| *limit > 0);
-        limit.is_some_and(|limit| waited >= Duration::from_millis(limit))
-    };
-    let by_statement = || over("statement_timeout").then_some(GaveUp::StatementTimeout);
+/// The session's setting of that name as a time; 0 is none.
+pub(super) fn limit(daemon: &Arc<Daemon>, id: SessionId, name: &str) -> Option<Duration> {
+    let text = daemon.with(|world, _| world.session(id).and_then(|session| session.settings.get(name).cloned()));
+    text.and_then(|text| millis(&text)).filter(|limit| *limit > 0).map(Duration::from_millis)
+}
+
+/// Why a wait ends, once its time is up. `timeout` is the statement's, as it stood when its message came.
+fn expired(
+    daemon: &Arc<Daemon>,
+    id: SessionId,
+    wait: Wait,
+    waited: Duration,
+    timeout: Option<Duration>,
+) -> Option<GaveUp> {
+    let over = |limit: Option<Duration>| limit.is_some_and(|limit| waited >= limit);
+    let by_statement = || over(timeout).then_some(GaveUp::StatementTimeout);
     let patience = match wait {
-        Wait::Lock if over("lock_timeout") => return Some(GaveUp::LockTimeout),
+        Wait::Lock if over(limit(daemon, id, "lock_timeout")) => return Some(GaveUp::LockTimeout),
         Wait::Lock | Wait::Peer => return by_statement(),
         // The timeout is only looked at when the GTM's connection is given up.
         Wait::Gtm => SILENT_GTM,
         Wait::NoGtm => NO_GTM,
         Wait::NoGtmAtCommit => NO_GTM_AT_COMMIT,
     };
-    if wait != Wait::Gtm && over("statement_timeout") {
+    if wait != Wait::Gtm && over(timeout) {
         return Some(GaveUp::StatementTimeout);
     }
     (waited >= patience).then(|| by_statement().unwrap_or(GaveUp::OutOfPatience))

@@ -97,6 +97,9 @@ fn node(mut reader: Reader, gtm: bool) -> Result<AlterNode, SqlError> {
         reader.expect(&Token::Word("cluster".to_owned()))?;
         reader.name()?;
     }
+    if reader.tokens.as_slice().is_empty() {
+        return Err(SqlError::syntax("No options specified"));
+    }
     if !reader.skip("with") {
         return Err(SqlError::syntax_near(&reader.tokens.next().map(|token| token.shown()).unwrap_or_default()));
     }

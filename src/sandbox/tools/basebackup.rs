@@ -50,18 +50,24 @@ pub(super) async fn run(daemon: &Arc<Daemon>, args: &[String], console: &Console
     };
     let host = parsed.value('h').unwrap_or("localhost").to_owned();
     let port: u16 = parsed.value('p').and_then(|port| port.parse().ok()).unwrap_or(5432);
+    let removed = format!("pg_basebackup: removing data directory \"{}\"", target.display());
+    let user = parsed.value('U').unwrap_or(&daemon.site.cluster.connection.user).to_owned();
     let source = loop {
         match daemon.with(|world, _| world.reach(&server, &host, port)) {
             Reach::Live(disk) => break disk,
             Reach::Refused => {
+                // It makes the directory before it connects (seen live).
                 return fail(&format!(
-                    "could not connect to server: Connection refused\n\tIs the server running on host \"{host}\" and \
-                     accepting\n\tTCP/IP connections on port {port}?"
+                    "could not connect to server: could not connect to server: Connection refused\n\tIs the server \
+                     running on host \"{host}\" and accepting\n\tTCP/IP connections on port {port}?\n{removed}"
                 ));
             }
             Reach::Silent => tokio::time::sleep(POLL).await,
         }
     };
+    if user != daemon.site.cluster.connection.user {
+        return fail(&format!("could not connect to server: FATAL:  role \"{user}\" does not exist\n{removed}"));
+    }
     let Some(copy) = daemon.with(|world, now| world.base_backup(source, &server, now)) else {
         return fail("could not connect to server: it is no PostgreSQL server");
     };
@@ -72,7 +78,6 @@ pub(super) async fn run(daemon: &Arc<Daemon>, args: &[String], console: &Console
         return fail(&format!("could not create directory \"{}\": {error}", target.display()));
     }
     if parsed.has('R') {
-        let user = parsed.value('U').unwrap_or(&daemon.site.cluster.connection.user).to_owned();
         let upstream = Upstream { host, port, user, application_name: "walreceiver".to_owned() };
         if let Err(error) = write_recovery_conf(&target, &upstream) {
             return fail(&format!("could not create file \"recovery.conf\": {error}"));

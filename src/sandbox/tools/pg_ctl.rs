@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::model::{ControlState, NodeKind};
 use crate::sandbox::server::{Daemon, append_log, disk_at, recovery_writable};
-use crate::sandbox::world::{DiskId, Promotion};
+use crate::sandbox::world::{DiskId, Ending, Promotion};
 
 use super::args::Parsed;
 use super::{Console, POLL};
@@ -185,21 +185,17 @@ impl Run<'_> {
             return usage(self.console, &format!("unrecognized shutdown mode \"{mode}\""));
         }
         self.say("waiting for server to shut down...");
-        let began = Instant::now();
+        let (began, mut dots) = (Instant::now(), 0);
         while let Some(disk) = self.running() {
             let done = self.daemon.with(|world, now| {
-                let smart = mode.starts_with('s');
-                // A process that hangs does not see the signal until it is woken up.
-                if world.is_hung(disk) || (smart && world.sessions_on(disk) > 0) {
+                if mode.starts_with('s') && world.sessions_on(disk) > 0 {
                     return false;
                 }
-                if mode.starts_with('i') {
-                    world.abort(disk, now);
-                } else {
-                    world.shut_down(disk, now);
-                }
-                true
+                world.signal_stop(disk, if mode.starts_with('i') { Ending::Abort } else { Ending::Shutdown }, now)
             });
+            if began.elapsed() < self.patience() {
+                self.dot(began, &mut dots);
+            }
             if done || !self.waits() {
                 break;
             }
@@ -217,8 +213,16 @@ impl Run<'_> {
             tokio::time::sleep(POLL).await;
         }
         self.daemon.quiesce().await;
-        self.say(". done\nserver stopped\n");
+        self.say(" done\nserver stopped\n");
         0
+    }
+
+    /// One dot for each second that has begun.
+    fn dot(&self, began: Instant, dots: &mut u64) {
+        if *dots <= began.elapsed().as_secs() {
+            *dots += 1;
+            self.say(".");
+        }
     }
 
     async fn promote(&self) -> u8 {

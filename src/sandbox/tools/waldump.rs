@@ -30,6 +30,13 @@ pub(super) fn run(daemon: &Arc<Daemon>, args: &[String], console: &Console) -> u
         Ok(parsed) => parsed,
         Err(error) => return fatal(&error),
     };
+    let usage = |text: &str| {
+        console.err(format!("pg_waldump: {text}\nTry \"pg_waldump --help\" for more information.\n"));
+        1
+    };
+    if args.is_empty() {
+        return usage("no arguments specified");
+    }
     let number = |letter| parsed.value(letter).and_then(|text| text.parse::<u32>().ok());
     let Some(start) = parsed.value('s').and_then(|text| text.parse::<Lsn>().ok()) else {
         return fatal("no start WAL location given");
@@ -42,7 +49,10 @@ pub(super) fn run(daemon: &Arc<Daemon>, args: &[String], console: &Console) -> u
         daemon.with(|world, _| world.postgres(disk).map(|copy| dump(copy, timeline, start, number('n'))))
     });
     match dump {
-        None => fatal(&format!("could not open directory \"{}\": No such file or directory", data.display())),
+        None => {
+            let given = parsed.value('p').unwrap_or(".");
+            usage(&format!("path \"{given}\" cannot be opened: No such file or directory"))
+        }
         Some(Ok(text)) => {
             console.out(text);
             0

@@ -151,6 +151,7 @@ impl World {
         copy.process = None;
         copy.crash_recovered = None;
         (copy.full, copy.hidden) = (false, false);
+        copy.wal.forget_burnt();
         let disk = self.new_disk();
         self.postgres.insert(disk, copy);
         Some(disk)

@@ -23,6 +23,10 @@ impl World {
         }
         self.unsettled = true;
         self.settle(now);
+        let waiting = self.postgres.get(&disk).and_then(|copy| copy.process.as_ref()?.stop_pending);
+        if let Some(how) = waiting.filter(|_| !hung) {
+            self.signal_stop(disk, how, now);
+        }
         found
     }
 
@@ -109,6 +113,7 @@ impl World {
     pub fn stale_pool(&mut self, disk: DiskId, node: &str, host: &str, port: u16) -> bool {
         let Some(process) = self.postgres.get_mut(&disk).and_then(|copy| copy.process.as_mut()) else { return false };
         process.pooler.routes.insert(node.to_owned(), (host.to_owned(), port));
+        process.pooler.used.insert(node.to_owned());
         true
     }
 

@@ -73,7 +73,10 @@ fn wal_function(seat: &Seat<'_>, name: &str, args: &[Value]) -> Result<Value, Sq
             None => Value::Lsn(copy.wal.end()),
         },
         "pg_walfile_name" => match (standby, args.first().map(|arg| arg.cast(Kind::Lsn)).transpose()?) {
-            (Some(_), _) => return Err(in_recovery()),
+            (Some(_), _) => {
+                let hint = "pg_walfile_name() cannot be executed during recovery.";
+                return Err(SqlError::new("55000", "recovery is in progress").hint(hint));
+            }
             (None, Some(Value::Lsn(lsn))) => Value::Text(Wal::file_name(copy.wal.timeline, lsn)),
             (None, _) => Value::Null,
         },

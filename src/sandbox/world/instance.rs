@@ -68,6 +68,8 @@ pub struct Process {
     pub mode: Mode,
     pub pooler: Pooler,
     /// Sessions whose ALTER NODE waits for its lock on pgxc_node; new logins queue behind them (seen live).
+    /// A stop that was asked for while it hung: it sees the signal when it goes on (seen live).
+    pub stop_pending: Option<super::effect::Ending>,
     pub alters_waiting: BTreeSet<SessionId>,
     /// `sandbox fault lock-routes`: an open transaction that has read pgxc_node, which ALTER NODE waits for.
     pub routes_read_by_fault: bool,

@@ -63,6 +63,7 @@ impl World {
             hung: false,
             mode,
             pooler,
+            stop_pending: None,
             alters_waiting: std::collections::BTreeSet::new(),
             routes_read_by_fault: false,
             checkpoint_due: None,
@@ -136,6 +137,22 @@ impl World {
     /// An immediate shutdown: as a crash, but the pid file is removed.
     pub fn abort(&mut self, disk: DiskId, now: Moment) {
         self.end_process(disk, Ending::Abort, now);
+    }
+
+    /// The signal of pg_ctl stop: true unless the process hangs and will see it only when it goes on.
+    pub fn signal_stop(&mut self, disk: DiskId, how: Ending, now: Moment) -> bool {
+        if let Some(process) = self.postgres.get_mut(&disk).and_then(|copy| copy.process.as_mut())
+            && process.hung
+        {
+            process.stop_pending = Some(how);
+            return false;
+        }
+        if how == Ending::Abort {
+            self.abort(disk, now);
+        } else {
+            self.shut_down(disk, now);
+        }
+        true
     }
 
     pub(super) fn end_process(&mut self, disk: DiskId, how: Ending, now: Moment) {

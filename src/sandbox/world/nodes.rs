@@ -16,10 +16,8 @@ impl World {
         let disk = self.lockable(id)?;
         let data = self.own_data(id, disk);
         let Some(row) = data.routes.get(&alter.name) else { return Err(undefined(&alter.name)) };
-        if alter.gtm && row.kind != 'G' {
-            return Err(undefined(&alter.name));
-        }
         self.knows_forward(alter)?;
+        // ALTER GTM NODE of a datanode is accepted as well (seen live).
         if alter.gtm && (alter.host.is_none() || alter.port.is_none()) {
             let text = format!("PGXC node {}: host, port should be specified", alter.name);
             return Err(SqlError::syntax(text).into());
@@ -49,8 +47,22 @@ impl World {
             Some("coordinator") => 'C',
             Some("datanode") => 'D',
             Some("gtm") => 'G',
-            _ => return Err(SqlError::syntax(format!("PGXC node {}: Node type not specified", node.name)).into()),
+            Some(_) => {
+                let text = "type value is incorrect, specify 'coordinator or 'datanode' or 'gtm'";
+                return Err(SqlError::new("22023", text).into());
+            }
+            None => return Err(SqlError::syntax(format!("PGXC node {}: Node type not specified", node.name)).into()),
         };
+        if let Some(last) = self.own_data(id, disk).routes.values().rfind(|row| row.kind == 'D' && kind == 'D')
+            && node.name < last.node
+        {
+            let (name, cluster, last) = (&node.name, &self.cluster, &last.node);
+            let text = format!(
+                "PGXC Node name {name} cluster {cluster} must be defined in ascii order existing node name {last} \
+                 cluster {cluster}"
+            );
+            return Err(SqlError::new("42704", text).into());
+        }
         let row = RouteRow {
             node: cut(&node.name),
             kind,
@@ -72,7 +84,7 @@ impl World {
             return Err(undefined(name));
         }
         if self.home(disk).is_some_and(|home| home.node.as_str() == name) {
-            return Err(SqlError::new("42809", format!("PGXC Node {name}: cannot drop local node")).into());
+            return Err(SqlError::syntax(format!("PGXC Node {name}: cannot drop local node")).into());
         }
         self.lock_row(id, disk, name)?;
         self.change_routes(id, disk, Change::DropRoute(name.to_owned()), "DROP NODE", now)

@@ -25,7 +25,11 @@ impl World {
     pub(super) fn pool_reload(&mut self, disk: DiskId) {
         let Some(copy) = self.postgres.get_mut(&disk) else { return };
         if let Some(process) = &mut copy.process {
-            process.pooler = Pooler::from_routes(copy.data.routes.values(), process.pooler.temper);
+            let new = Pooler::from_routes(copy.data.routes.values(), process.pooler.temper);
+            let old = std::mem::replace(&mut process.pooler, new);
+            // Connections to a node that has not moved are kept (seen live).
+            let kept = old.used.into_iter().filter(|node| old.routes.get(node) == process.pooler.routes.get(node));
+            process.pooler.used = kept.collect();
         }
     }
 
@@ -45,13 +49,16 @@ impl World {
         }
     }
 
-    /// pgxc_pool_check(): the truth on a coordinator, always true on a datanode.
+    /// pgxc_pool_check(): on a coordinator whether the nodes that the pool holds connections to are where pgxc_node
+    /// says, always true on a datanode (seen live).
     pub fn pool_agrees(&self, disk: DiskId) -> bool {
         let Some(copy) = self.postgres.get(&disk) else { return false };
         let Some(process) = &copy.process else { return false };
         match copy.home.kind {
             NodeKind::Coordinator => {
-                Pooler::from_routes(copy.data.routes.values(), process.pooler.temper).routes == process.pooler.routes
+                let catalog = Pooler::from_routes(copy.data.routes.values(), process.pooler.temper).routes;
+                let pooler = &process.pooler;
+                pooler.used.iter().all(|node| catalog.get(node) == pooler.routes.get(node))
             }
             NodeKind::Datanode | NodeKind::Gtm => true,
         }

@@ -40,13 +40,14 @@ impl World {
 
     /// pg_ctl promote's signal. `writable` says whether the server's user may write recovery.conf.
     pub fn promote(&mut self, disk: DiskId, writable: bool, now: Moment) -> Promotion {
-        let Some(process) = self.postgres.get_mut(&disk).and_then(|copy| copy.process.as_mut()) else {
-            return Promotion::NotAStandby;
-        };
+        let Some(copy) = self.postgres.get_mut(&disk) else { return Promotion::NotAStandby };
+        let all_replayed = copy.applied == copy.wal.len();
+        let Some(process) = copy.process.as_mut() else { return Promotion::NotAStandby };
         let hung = process.hung;
         let Some(standby) = process.standby_mut() else { return Promotion::NotAStandby };
-        // PostgreSQL 10 does not look for a promotion while replay is paused.
-        if hung || standby.replay_paused {
+        // PostgreSQL 10 does not look for a promotion while a record waits for replay to be resumed; with nothing to
+        // replay the pause holds nothing back (seen live).
+        if hung || (standby.replay_paused && !all_replayed) {
             standby.promote_requested = true;
             return Promotion::Pending;
         }
@@ -55,6 +56,10 @@ impl World {
         if !writable {
             let line = "FATAL:  could not open file \"recovery.conf\": Permission denied".to_owned();
             self.effects.push(Effect::Log(disk, line));
+            if let Some(copy) = self.postgres.get_mut(&disk) {
+                let (name, text) = copy.wal.burn();
+                self.effects.push(Effect::WriteHistory { disk, name, text });
+            }
             self.end_process(disk, Ending::Abort, now);
             return Promotion::Died;
         }

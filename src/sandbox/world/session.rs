@@ -108,6 +108,10 @@ impl World {
         if login.user != self.user {
             return Ok(Err(SqlError::fatal("28000", format!("role \"{}\" does not exist", login.user))));
         }
+        let unknown = |name: &&String| !name.contains('.') && self.setting(None, disk, name).is_none();
+        if let Some(name) = login.settings.keys().find(unknown) {
+            return Ok(Err(SqlError::fatal("42704", format!("unrecognized configuration parameter \"{name}\""))));
+        }
         let id = self.new_session_id();
         let activity =
             Activity { state: "idle", query: String::new(), query_start: now, state_change: now, xact_start: None };

@@ -66,6 +66,8 @@ pub struct Wal {
     pub timeline: Timeline,
     /// Earlier timelines and where each was left, oldest first.
     pub history: Vec<(Timeline, Lsn)>,
+    /// The timeline of a promotion that died: its history file lies in pg_wal, and nobody is on it (seen live).
+    burnt: Option<Timeline>,
     records: Vec<Arc<Record>>,
 }
 
@@ -82,7 +84,7 @@ pub enum CannotFollow {
 
 impl Default for Wal {
     fn default() -> Self {
-        Self { timeline: Timeline(1), history: Vec::new(), records: Vec::new() }
+        Self { timeline: Timeline(1), history: Vec::new(), burnt: None, records: Vec::new() }
     }
 }
 
@@ -139,16 +141,35 @@ impl Wal {
     pub fn fork(&mut self) -> Timeline {
         let previous = self.timeline;
         self.history.push((previous, self.end()));
-        self.timeline = Timeline(previous.0 + 1);
+        self.timeline = Timeline(self.newest().0 + 1);
         previous
+    }
+
+    /// A promotion writes the history of its timeline, and dies before it is on it: the file's name and content.
+    pub fn burn(&mut self) -> (String, String) {
+        let mut burnt = self.clone();
+        burnt.fork();
+        self.burnt = Some(burnt.timeline);
+        (format!("{:08X}.history", burnt.timeline.0), burnt.history_file())
+    }
+
+    /// A base backup has no history files but that of its own timeline.
+    pub fn forget_burnt(&mut self) {
+        self.burnt = None;
+    }
+
+    /// The highest timeline that this copy has heard of: `recovery_target_timeline = 'latest'`.
+    pub fn newest(&self) -> Timeline {
+        self.burnt.map_or(self.timeline, |burnt| burnt.max(self.timeline))
     }
 
     /// Which of `upstream`'s records comes next for a copy that holds this log.
     pub fn next_from(&self, upstream: &Self) -> Result<usize, CannotFollow> {
-        if upstream.timeline < self.timeline {
+        if upstream.timeline < self.newest() {
             return Err(CannotFollow::Behind(format!(
                 "highest timeline {} of the primary is behind recovery timeline {}",
-                upstream.timeline, self.timeline
+                upstream.timeline,
+                self.newest()
             )));
         }
         let known = self.records.len();

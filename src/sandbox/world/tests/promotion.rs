@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::lab::{Lab, S29};
 use crate::model::{ControlState, Lsn, Timeline};
 use crate::sandbox::moment::Moment;
-use crate::sandbox::world::{Effect, Promotion, Replication};
+use crate::sandbox::world::{Effect, Ending, Promotion, Replication};
 
 #[test]
 fn a_clean_stop_lets_the_standby_have_everything() {
@@ -67,6 +67,33 @@ fn an_unwritable_recovery_conf_kills_the_standby() {
     assert_eq!(lab.world.promote(disk, false, now), Promotion::Died);
     assert!(lab.copy("dn01@s47").process.is_none(), "both copies of the shard are down");
     assert_eq!(lab.copy("dn01@s47").control.state, ControlState::InArchiveRecovery);
+    // It has burnt a timeline: it follows nobody who is not on that one, and a promotion takes the next.
+    lab.start("dn01@s29", None);
+    lab.start("dn01@s47", Some((S29, 23_001)));
+    let upstream = "select count(*) from pg_stat_wal_receiver";
+    assert_eq!(lab.ask("dn01@s47", upstream), "0", "the timeline of nobody is the latest");
+    assert_eq!(lab.promote("dn01@s47"), Promotion::Promoted);
+    assert_eq!(lab.copy("dn01@s47").wal.timeline, Timeline(3));
+}
+
+#[test]
+fn a_pause_with_nothing_to_replay_holds_no_promotion_back() {
+    let mut lab = Lab::new();
+    let (disk, now) = (lab.disk("dn01@s47"), lab.now());
+    lab.world.pause_replay(disk, true, now);
+    assert_eq!(lab.promote("dn01@s47"), Promotion::Promoted);
+}
+
+#[test]
+fn a_stop_reaches_a_hung_server_when_it_goes_on() {
+    let mut lab = Lab::new();
+    let (disk, now) = (lab.disk("dn01@s29"), lab.now());
+    lab.world.set_hung(disk, true, now);
+    assert!(!lab.world.signal_stop(disk, Ending::Shutdown, now));
+    assert!(lab.copy("dn01@s29").process.is_some());
+    lab.world.set_hung(disk, false, now);
+    assert!(lab.copy("dn01@s29").process.is_none());
+    assert_eq!(lab.copy("dn01@s29").control.state, ControlState::ShutDown);
 }
 
 #[test]

@@ -67,7 +67,8 @@ fn alter_node_says_what_a_live_server_says() {
     for (sql, answer) in [
         ("alter node nope with (host='x',port=1)", "42704: PGXC Node nope: object not defined"),
         ("alter gtm node gtm_1 with (port=1)", "42601: PGXC node gtm_1: host, port should be specified"),
-        ("alter gtm node dn01 with (host='x',port=1)", "42704: PGXC Node dn01: object not defined"),
+        ("alter gtm node dn01 with (host='x',port=1)", "ALTER NODE"),
+        ("drop node cn01", "42601: PGXC Node cn01: cannot drop local node"),
         ("alter node dn01 with (host='127.0.0.29')", "ALTER NODE"),
     ] {
         assert_eq!(lab.ask("cn01@s29", sql), answer, "{sql}");
@@ -97,6 +98,20 @@ fn without_a_reload_the_pooler_keeps_the_old_address() {
     let answer = lab.ask("cn01@s29", "update t set v = 1 where id = 2");
     assert!(answer.starts_with("25006: node:dn01, backend_pid:"), "{answer}");
     assert!(answer.ends_with("message:cannot execute UPDATE in a read-only transaction"), "{answer}");
+}
+
+#[test]
+fn a_pool_agrees_with_any_route_that_it_holds_no_connection_for() {
+    let mut lab = Lab::new();
+    lab.ask("cn01@s29", "alter node dn02 with (port=23999)");
+    assert_eq!(lab.ask("cn01@s29", "select pgxc_pool_check()"), "t");
+    lab.ask("cn01@s29", "alter node dn02 with (port=23002)");
+    lab.ask("cn01@s29", "execute direct on (dn02) 'select 1'");
+    lab.ask("cn01@s29", "alter node dn02 with (port=23999)");
+    assert_eq!(lab.ask("cn01@s29", "select pgxc_pool_check()"), "f");
+    lab.ask("cn01@s29", "select pgxc_pool_reload()");
+    lab.ask("cn01@s29", "alter node dn02 with (port=23002)");
+    assert_eq!(lab.ask("cn01@s29", "select pgxc_pool_check()"), "t", "the reload dropped the connection");
 }
 
 #[test]
