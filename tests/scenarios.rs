@@ -1,8 +1,12 @@
-//! The golden scenarios, each through the real binary on a sandbox of its own.
+//! The golden scenarios, each through the real binary on a sandbox of its own; and the conformance checks.
 
 #![allow(clippy::disallowed_methods, reason = "tests touch the outside")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
+#[path = "conformance/mod.rs"]
+mod conformance;
+#[path = "conformance/held.rs"]
+mod conformance_of;
 mod support;
 
 use std::path::Path;

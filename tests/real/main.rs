@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod cluster;
+#[path = "../conformance/mod.rs"]
+mod conformance;
 mod import;
 mod mishaps;
 mod over_ssh;
@@ -41,11 +43,17 @@ const PARTS: &[Part] = &[
 /// Everything on one cluster, one after the other: setting one up takes about a minute.
 #[test]
 fn everything_on_real_processes() {
-    let scenarios = scenarios();
+    let mut scenarios = scenarios();
+    scenarios.retain(|path| wanted(name_of(path)));
+    let mut topics = conformance::topics();
+    topics.retain(|topic| wanted(&part_of(topic)));
     let install = match Real::install() {
         Ok(install) => install,
         Err(missing) => {
-            say(&format!("SKIPPED {} scenarios: no OpenTenBase install at {}", scenarios.len(), missing.display()));
+            let missing = missing.display();
+            say(&format!("SKIPPED {} scenarios: no OpenTenBase install at {missing}", scenarios.len()));
+            let checks: usize = topics.iter().map(|topic| conformance::checks(topic).len()).sum();
+            say(&format!("SKIPPED {checks} conformance checks: no OpenTenBase install at {missing}"));
             return;
         }
     };
@@ -54,8 +62,11 @@ fn everything_on_real_processes() {
     say(&format!("real lane: a cluster is up after {:.0} s", begun.elapsed().as_secs_f64()));
     let mut failed = Vec::new();
     for path in scenarios {
-        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        check(&name, &mut failed, || support::script::run(&path, &real));
+        check(name_of(&path), &mut failed, || support::script::run(&path, &real));
+        real.reset();
+    }
+    for topic in topics {
+        check(&part_of(&topic), &mut failed, || conformance::hold(&topic, &real));
         real.reset();
     }
     for &(name, part) in PARTS {
@@ -90,9 +101,18 @@ fn wanted(name: &str) -> bool {
 fn scenarios() -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
     let all = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    let mut wanted: Vec<PathBuf> = all.filter(|path| wanted(path.file_stem().unwrap().to_str().unwrap())).collect();
-    wanted.sort();
-    wanted
+    let mut all: Vec<PathBuf> = all.collect();
+    all.sort();
+    all
+}
+
+/// A topic of the conformance checks as a part of the lane.
+fn part_of(topic: &Path) -> String {
+    format!("conformance of {}", name_of(topic))
+}
+
+fn name_of(path: &Path) -> &str {
+    path.file_stem().unwrap().to_str().unwrap()
 }
 
 /// Past the test runner, which keeps back what a passing test prints.

@@ -34,6 +34,8 @@ pub(crate) trait Ground {
     fn fault(&self, words: &[String]) -> Ran;
     /// Host and port of an instance.
     fn endpoint(&self, instance: &str) -> (String, u16);
+    /// Runs a shell script as the servers' user, with nothing on standard input; it must end within two minutes.
+    fn shell(&self, script: &str) -> Ran;
     /// Whether golden files may be written from this ground.
     fn may_bless(&self) -> bool;
 

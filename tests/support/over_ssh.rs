@@ -67,4 +67,8 @@ impl<G: Ground> Ground for OverSsh<'_, G> {
     fn sql(&self, instance: &str, statement: &str) -> Ran {
         self.ground.sql(instance, statement)
     }
+
+    fn shell(&self, script: &str) -> Ran {
+        self.ground.shell(script)
+    }
 }

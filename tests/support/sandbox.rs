@@ -26,10 +26,7 @@ impl Sandbox {
         let loaded = otb::config::read(&self.file()).unwrap();
         let id = otb::model::InstanceId::try_from(instance.to_owned()).unwrap();
         let instance = loaded.cluster.instance(&id).unwrap();
-        let pg_ctl = format!("{}/bin/pg_ctl", instance.install);
-        let mut command = std::process::Command::new(pg_ctl);
-        command.args(["-Z", instance.kind.word(), "-D", &instance.data, "promote"]);
-        command.output().expect("pg_ctl runs").into()
+        self.shell(&format!("{}/bin/pg_ctl -Z {} -D {} promote", instance.install, instance.kind, instance.data))
     }
 
     fn path(&self) -> &str {
@@ -68,6 +65,11 @@ impl Ground for Sandbox {
         let id = otb::model::InstanceId::try_from(instance.to_owned()).unwrap();
         let endpoint = &loaded.cluster.instance(&id).unwrap().endpoint;
         (endpoint.host.to_string(), endpoint.port)
+    }
+
+    fn shell(&self, script: &str) -> Ran {
+        let mut command = std::process::Command::new("timeout");
+        command.args(["120", "sh", "-c", script]).stdin(std::process::Stdio::null()).output().expect("sh runs").into()
     }
 
     fn may_bless(&self) -> bool {

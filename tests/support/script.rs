@@ -12,9 +12,14 @@ use super::normal::normalise;
 
 /// Runs every command of the script at `path` on `ground` and compares.
 pub(crate) fn run(path: &Path, ground: &dyn Ground) {
+    hold(path, ground.name(), ground.may_bless(), |command| shown(command, ground));
+}
+
+/// Compares the script at `path` with what `shown` says to each of its commands on the ground of that name.
+pub(crate) fn hold(path: &Path, ground: &str, may_bless: bool, shown: impl FnMut(&str) -> String) {
     let script = std::fs::read_to_string(path).unwrap();
-    let actual = replay(&script, ground);
-    if std::env::var_os("OTB_BLESS").is_some() && ground.may_bless() {
+    let actual = replay(&script, shown);
+    if std::env::var_os("OTB_BLESS").is_some() && may_bless {
         std::fs::write(path, &actual).unwrap();
         return;
     }
@@ -22,15 +27,14 @@ pub(crate) fn run(path: &Path, ground: &dyn Ground) {
         let diff = similar::TextDiff::from_lines(&script, &actual);
         let name = path.display();
         panic!(
-            "{name} on {} went differently:\n{}",
-            ground.name(),
+            "{name} on {ground} went differently:\n{}",
             diff.unified_diff().context_radius(4).header("expected", "actual")
         );
     }
 }
 
 /// The script again, with what really came out.
-fn replay(script: &str, ground: &dyn Ground) -> String {
+fn replay(script: &str, mut shown: impl FnMut(&str) -> String) -> String {
     let mut out = String::new();
     let mut in_console = false;
     let mut commands = 0;
@@ -47,7 +51,7 @@ fn replay(script: &str, ground: &dyn Ground) -> String {
             (true, command) if command.starts_with("$ ") => {
                 commands += 1;
                 push(&mut out, command);
-                out.push_str(&shown(&command[2..], ground));
+                out.push_str(&shown(&command[2..]));
             }
             // Expected output: replaced by the actual one.
             (true, _) => {}
@@ -59,7 +63,7 @@ fn replay(script: &str, ground: &dyn Ground) -> String {
     out
 }
 
-fn push(out: &mut String, line: &str) {
+pub(crate) fn push(out: &mut String, line: &str) {
     out.push_str(line);
     out.push('\n');
 }
@@ -113,7 +117,7 @@ fn changed_lines(before: &str, after: &str) -> String {
 }
 
 /// Splits at blanks; double quotes keep words together.
-fn split(command: &str) -> Vec<String> {
+pub(crate) fn split(command: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut quoted = false;
     for c in command.chars() {

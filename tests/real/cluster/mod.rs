@@ -97,6 +97,10 @@ impl Ground for Real {
         (endpoint.host.to_string(), endpoint.port)
     }
 
+    fn shell(&self, script: &str) -> Ran {
+        self.hands.run(script, &[], 120)
+    }
+
     fn may_bless(&self) -> bool {
         false
     }
