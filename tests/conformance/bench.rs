@@ -191,5 +191,13 @@ fn without_numbers(text: &str) -> String {
         rest = after.trim_start_matches(|c: char| numbered && (c.is_ascii_hexdigit() || c == '/'));
         out.push_str(if numbered { "N" } else { "" });
     }
-    out + rest
+    one_wait(out + rest)
+}
+
+/// A tool prints a dot for each second that it waits: how many is the machine's matter.
+fn one_wait(mut text: String) -> String {
+    while text.contains(".....") {
+        text = text.replace(".....", "....");
+    }
+    text
 }
