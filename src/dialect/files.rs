@@ -51,7 +51,8 @@ pub fn admission(instance: &Instance, upstream: &Endpoint, user: &str) -> Comman
         ("application_name", "otb"),
     ]);
     Command::new(format!(
-        "cd {} && timeout -k 1 5 psql -XAtqw -d {} -c IDENTIFY_SYSTEM </dev/null",
+        "cd {} 2>/dev/null || {{ echo 'its data directory cannot be entered' >&2; exit 3; }}; \
+         timeout -k 1 5 psql -XAtqw -d {} -c IDENTIFY_SYSTEM </dev/null",
         quote(&instance.data),
         quote(&conninfo)
     ))

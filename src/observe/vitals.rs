@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::answer::truth;
 use crate::dialect::shown;
-use crate::model::{Admission, ClockOffset, Load, Settings};
+use crate::model::{Admission, ClockOffset, Fact, Load, Settings, UnknownKind};
 use crate::transport::{Output, Row, Rows};
 
 /// From [`crate::dialect::query::settings`], and the one setting that comes with [`crate::dialect::query::load`].
@@ -55,14 +55,22 @@ pub(super) fn clock_offset(clock: (i64, i64), asked: SystemTime, answered: Syste
     })
 }
 
-/// What [`crate::dialect::admission`] brought.
-pub(super) fn admission(output: &Output, user: &str) -> Admission {
+/// psql's exit status where the connection came to nothing (its manual page).
+const NO_CONNECTION: i32 = 2;
+
+/// What [`crate::dialect::admission`] brought. Only psql can say no: where it did not run, nobody did.
+pub(super) fn admission(output: &Output, user: &str) -> Fact<Admission> {
     let user = user.to_owned();
     if output.is_success() {
-        return Admission::Admitted { user };
+        return Fact::Known(Admission::Admitted { user });
     }
     let said = [output.stderr.trim(), output.stdout.trim()].into_iter().find(|text| !text.is_empty());
-    Admission::Refused { user, why: shown(said.unwrap_or("nothing")) }
+    let why = shown(said.unwrap_or("nothing"));
+    if output.status == NO_CONNECTION {
+        Fact::Known(Admission::Refused { user, why })
+    } else {
+        Fact::unknown(UnknownKind::Failed, why)
+    }
 }
 
 #[cfg(test)]
@@ -82,6 +90,18 @@ mod tests {
         assert_eq!((read.oldest_transaction_seconds, read.prepared, read.idle_in_transaction), (61, 1, 2));
         let none = [Some("t"), Some("0"), Some("0"), None, Some("1"), Some("0"), Some("0")];
         assert!(load(&one(none)).unwrap().in_backup);
+    }
+
+    #[test]
+    fn only_psql_can_refuse() {
+        let output =
+            |status, said: &str| Output { status, stdout: String::new(), stderr: said.to_owned(), truncated: false };
+        let refused = admission(&output(2, "psql: FATAL:  no pg_hba.conf entry\n"), "otb");
+        let why = "psql: FATAL: no pg_hba.conf entry".to_owned();
+        assert_eq!(refused, Fact::Known(Admission::Refused { user: "otb".to_owned(), why }));
+        for (status, said) in [(3, "its data directory cannot be entered"), (127, "sh: 1: psql: not found")] {
+            assert_eq!(admission(&output(status, said), "otb"), Fact::unknown(UnknownKind::Failed, said));
+        }
     }
 
     #[test]
