@@ -66,7 +66,7 @@ impl<'a> Run<'a> {
             self.note("interrupted twice: steps under way were dropped, their outcome is unknown".to_owned());
             return self.ledger.report();
         }
-        self.see_lock();
+        self.see_lock().await;
         self.take_back().await;
         self.gaps();
         self.ledger.report()
@@ -81,7 +81,7 @@ impl<'a> Run<'a> {
         let mut under_way = FuturesUnordered::new();
         let finished = loop {
             self.see_interrupts();
-            self.see_lock();
+            self.see_lock().await;
             while let Some((step, fate)) = self.ledger.begin_next() {
                 match fate {
                     Err(why) => self.settle(step, Outcome::skipped(why), Duration::ZERO),
@@ -128,14 +128,16 @@ impl<'a> Run<'a> {
     }
 
     /// Without the lock somebody else may be at work: stop where we are, and leave undoing to a fresh plan.
-    fn see_lock(&mut self) {
+    async fn see_lock(&mut self) {
         if self.ledger.is_halted() {
             return;
         }
-        if let Err(server) = self.lock.still_held() {
-            let why = format!("the lock on {server} was lost");
-            self.ledger.halt(&why);
-            self.note(format!("{why}: otb stops here, for somebody else may act now; nothing is taken back"));
+        match self.lock.keep(self.field.outside).await {
+            Ok(notes) => notes.into_iter().for_each(|note| self.note(note)),
+            Err(why) => {
+                self.ledger.halt(&why);
+                self.note(format!("{why}: otb stops here, for somebody else may act now; nothing is taken back"));
+            }
         }
     }
 

@@ -14,8 +14,13 @@ use crate::transport::{Held, Outside};
 /// How long giving one server's lock back may take.
 const RELEASE: Duration = Duration::from_secs(2);
 
+/// How long taking it again may take on a server whose connection broke.
+const AGAIN: Duration = Duration::from_secs(5);
+
 /// The lock on every server that could be reached.
 pub struct Lock {
+    cluster: Cluster,
+    holder: String,
     held: Vec<(ServerName, Held)>,
     /// Servers on which it could not be taken because no shell answered.
     pub unreached: Vec<String>,
@@ -35,15 +40,15 @@ pub enum LockError {
 impl Lock {
     /// Takes the lock or says who holds it. `holder` is what the others will read: who, since when, from where.
     pub async fn take(cluster: &Cluster, outside: &Outside, holder: &str, limit: Duration) -> Result<Self, LockError> {
-        let mut lock = Self { held: Vec::new(), unreached: Vec::new() };
-        for server in cluster.servers.keys() {
-            let here: Vec<&Instance> = cluster.instances().filter(|instance| instance.id.server == *server).collect();
-            if here.is_empty() {
-                continue;
-            }
-            match outside.shells.hold(server, &lock_script(&here, holder), limit).await {
-                Ok(held) => lock.add(cluster, server, held).await?,
-                Err(error) => lock.unreached.push(format!("{server}: {error}")),
+        let (cluster, holder) = (cluster.clone(), holder.to_owned());
+        let mut lock = Self { cluster, holder, held: Vec::new(), unreached: Vec::new() };
+        let servers: Vec<ServerName> = lock.cluster.servers.keys().cloned().collect();
+        for server in servers {
+            if let Some(script) = lock.script(&server) {
+                match outside.shells.hold(&server, &script, limit).await {
+                    Ok(held) => lock.add(&server, held).await?,
+                    Err(error) => lock.unreached.push(format!("{server}: {error}")),
+                }
             }
         }
         if lock.held.is_empty() {
@@ -52,11 +57,48 @@ impl Lock {
         Ok(lock)
     }
 
-    /// Whether it is still held everywhere; else the server on which it is not. A connection that was cut off
-    /// without a word counts as held until the transport notices.
-    pub fn still_held(&mut self) -> Result<(), ServerName> {
-        let lost = self.held.iter_mut().find_map(|(server, held)| (!held.is_alive()).then(|| server.clone()));
-        lost.map_or(Ok(()), Err)
+    /// None: there is nothing of the cluster on that server.
+    fn script(&self, server: &ServerName) -> Option<String> {
+        let here: Vec<&Instance> = self.cluster.instances().filter(|instance| instance.id.server == *server).collect();
+        (!here.is_empty()).then(|| lock_script(&here, &self.holder))
+    }
+
+    /// Sees to it that nobody else can have begun. As long as it is held on one server, another run is refused there;
+    /// where its connection broke it is taken again, by the rule it was first taken by: on every server that can be
+    /// reached. Gives what happened to it; or why it is lost: nothing of it is left, or somebody else has it.
+    /// A connection that was cut off without a word counts as held until the transport notices.
+    pub async fn keep(&mut self, outside: &Outside) -> Result<Vec<String>, String> {
+        let mut held = Vec::new();
+        let mut broken = Vec::new();
+        for (server, mut one) in self.held.drain(..) {
+            if one.is_alive() {
+                held.push((server, one));
+            } else {
+                broken.push(server);
+            }
+        }
+        self.held = held;
+        if let ([first, ..], true) = (broken.as_slice(), self.held.is_empty()) {
+            return Err(format!("the lock on {first} was lost"));
+        }
+        let mut notes = Vec::new();
+        for server in broken {
+            notes.push(self.take_again(&server, outside).await?);
+        }
+        Ok(notes)
+    }
+
+    async fn take_again(&mut self, server: &ServerName, outside: &Outside) -> Result<String, String> {
+        let Some(script) = self.script(server) else { return Ok(String::new()) };
+        match outside.shells.hold(server, &script, AGAIN).await {
+            Ok(held) => {
+                read_lock(held.first_line())
+                    .map_err(|holder| format!("the lock on {server} was lost, and {holder} has it"))?;
+                self.held.push((server.clone(), held));
+                Ok(format!("the lock on {server} was lost and taken again"))
+            }
+            Err(error) => Ok(format!("the lock on {server} was lost and is held elsewhere still: {error}")),
+        }
     }
 
     /// On how many servers it is held.
@@ -64,7 +106,7 @@ impl Lock {
         self.held.len()
     }
 
-    async fn add(&mut self, cluster: &Cluster, server: &ServerName, held: Held) -> Result<(), LockError> {
+    async fn add(&mut self, server: &ServerName, held: Held) -> Result<(), LockError> {
         match read_lock(held.first_line()) {
             Ok(()) => {
                 self.held.push((server.clone(), held));
@@ -74,7 +116,7 @@ impl Lock {
                 for (_, held) in self.held.drain(..) {
                     held.close(RELEASE).await;
                 }
-                Err(LockError::Taken { cluster: cluster.name.to_string(), server: server.clone(), holder })
+                Err(LockError::Taken { cluster: self.cluster.name.to_string(), server: server.clone(), holder })
             }
         }
     }
