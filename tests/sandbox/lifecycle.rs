@@ -62,7 +62,7 @@ fn it_ends_when_its_directory_goes_away_or_its_time_is_up() {
     let pid = std::fs::read_to_string(path.join("daemon.pid")).unwrap();
     std::fs::remove_dir_all(&path).unwrap();
     ended(&pid);
-    otb(&["sandbox", "up", "--dir", path.to_str().unwrap(), "--ttl", "1"]);
+    otb(&["sandbox", "up", "--dir", path.to_str().unwrap(), "--ttl", "5"]);
     let pid = std::fs::read_to_string(path.join("daemon.pid")).unwrap();
     ended(&pid);
 }
