@@ -109,6 +109,8 @@ const LOOKING: &[&str] = &[
     "admission",
     "census_script",
     "end_of_wal",
+    "gtm_standby_name",
+    "is_want_of_timestamp",
     "no_probe",
     "Patience",
     "probe_script",

@@ -110,7 +110,14 @@ fn text(bytes: &[u8]) -> String {
 fn seed_plan() -> Plan {
     let cluster = otb::config::load("cluster.yaml", FILE).unwrap().cluster;
     let seen = otb::model::Observation::default();
-    plan(&Input { cluster: &cluster, seen: &seen, targets: &[], waivers: &[], observed_at: String::new() })
+    plan(&Input {
+        cluster: &cluster,
+        seen: &seen,
+        targets: &[],
+        waivers: &[],
+        observed_at: String::new(),
+        owes_reloads: false,
+    })
 }
 
 #[test]

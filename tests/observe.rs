@@ -158,7 +158,11 @@ async fn a_gtm_is_fenced_by_its_conf_and_the_rest_of_it_stays() {
     let to = Endpoint { host: Host::new("127.0.0.47").unwrap(), port: 21100 };
     let (instance, outside) = (only(&cluster), outside(&cluster));
     for _ in 0..2 {
-        let script = Script::at(instance).then(&rewrite_gtm_conf(instance, &gtm_standby_lines(&to, true)));
+        let script = Script::at(instance).then(&rewrite_gtm_conf(
+            instance,
+            &gtm_standby_lines(&to, true),
+            &otb::dialect::recovery_path(instance),
+        ));
         let output = outside.shells.run(&instance.id.server, script.as_str(), Duration::from_secs(5)).await.unwrap();
         assert_eq!((output.status, output.stderr.as_str()), (0, ""));
     }

@@ -53,4 +53,6 @@ scenarios![
     replay_paused,
     data_directory_missing,
     drain_of_a_server,
+    gtm_switchover,
+    gtm_killed,
 ];

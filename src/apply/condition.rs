@@ -53,6 +53,7 @@ pub(super) async fn check(condition: &Condition, field: &Field<'_>) -> Found {
         Condition::Fenced { instance, upstream } => fenced(instance, upstream, field).await,
         Condition::ReplayedAll { standby, source } => replayed_all(standby, source, field).await,
         Condition::Routed { router, node, to, forward } => super::act::routed(router, node, to, *forward, field).await,
+        Condition::GetsTimestamp { router } => super::proof::gets_timestamp(router, field).await,
         Condition::PoolAgrees { router } => pool_agrees(router, field).await,
         Condition::Reached { coordinator, instance } => super::proof::reached(coordinator, instance, field).await,
         Condition::Streams { standby, upstream } => super::proof::streams(standby, upstream, field).await,
@@ -60,9 +61,16 @@ pub(super) async fn check(condition: &Condition, field: &Field<'_>) -> Found {
     found.unwrap_or_else(Found::Unknown)
 }
 
-/// The role of a running process.
+/// The role of a running process. A master without a GTM cannot tell by a SELECT, and tells by SHOW: the sessions of
+/// this run are read-only on standbys only (field notes, section 5).
 pub(super) async fn role_of(id: &InstanceId, field: &Field<'_>) -> Result<Role, SqlError> {
-    let rows = field.query(id, &query::role(), ASK).await?;
+    let rows = match field.query(id, &query::role(), ASK).await {
+        Err(SqlError::Server(error)) if dialect::is_want_of_timestamp(&error.sqlstate, &error.message) => {
+            let shown = field.query(id, &query::read_only(), ASK).await?;
+            return Ok(if shown.single() == Some("off") { Role::Master } else { Role::Standby });
+        }
+        answer => answer?,
+    };
     Ok(if rows.first().and_then(|row| row.get("in_recovery")) == Some("t") { Role::Standby } else { Role::Master })
 }
 
@@ -98,6 +106,9 @@ async fn cleanly_stopped(id: &InstanceId, field: &Field<'_>) -> Result<Found, St
     if let Found::Fails(why) = stopped(id, field).await? {
         return Ok(Found::Fails(why));
     }
+    if field.instance(id)?.kind == NodeKind::Gtm {
+        return Ok(Found::Holds);
+    }
     let state = control(id, field).await?.state;
     Ok(Found::when(state.is_clean(), || format!("{id} is stopped, but not cleanly: {}", state.words())))
 }
@@ -106,14 +117,23 @@ async fn fenced(id: &InstanceId, upstream: &InstanceId, field: &Field<'_>) -> Re
     let (instance, upstream) = (field.instance(id)?, field.instance(upstream)?);
     let read = [dialect::read_recovery_files(instance)];
     let output = run_all(id, &read, ASK, field).await.map_err(|failed| failed.to_string())?;
-    let leads = dialect::read_recovery_conf(&output.stdout).upstream;
+    let leads = match instance.kind {
+        NodeKind::Gtm => dialect::read_gtm_conf(&output.stdout).upstream,
+        NodeKind::Coordinator | NodeKind::Datanode => dialect::read_recovery_conf(&output.stdout).upstream,
+    };
     Ok(Found::when(leads.as_ref() == Some(&upstream.endpoint), || {
-        format!("recovery.conf of {id} does not lead to {}", upstream.endpoint)
+        format!("{} of {id} does not lead to {}", dialect::recovery_path(instance), upstream.endpoint)
     }))
 }
 
 /// A standby has the shutdown checkpoint once it has replayed beyond the record's beginning.
 async fn replayed_all(standby: &InstanceId, source: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
+    if field.instance(standby)?.kind == NodeKind::Gtm {
+        return match field.remembered_flush(source).await {
+            Some(position) => flushed(standby, position, field).await,
+            None => Err(format!("how far {source} had flushed was not asked before it stopped")),
+        };
+    }
     let control = match field.remembered_control(source).await {
         Some(control) => control,
         None => control(source, field).await?,
@@ -128,6 +148,14 @@ pub(super) async fn beyond(standby: &InstanceId, position: Lsn, field: &Field<'_
     let replayed = replayed.ok_or_else(|| format!("{standby} did not say how far it has replayed"))?;
     Ok(Found::when(replayed > position, || {
         format!("{standby} has replayed to {replayed}, the last record begins at {position}")
+    }))
+}
+
+/// Whether a GTM standby holds the log up to `position`, where its master was just before it stopped.
+pub(super) async fn flushed(standby: &InstanceId, position: Lsn, field: &Field<'_>) -> Result<Found, String> {
+    let status = ask_gtm(&field.instance(standby)?.endpoint, ASK).await.map_err(|error| error.to_string())?;
+    Ok(Found::when(status.flushed >= position, || {
+        format!("{standby} has flushed to {}, its master was at {position}", status.flushed)
     }))
 }
 

@@ -27,7 +27,8 @@ pub struct EventLine {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// What is to be applied. The first event, unless nothing could be planned.
+    /// What is to be applied. The first event, unless nothing could be planned. A plan with `afterwards` is followed by
+    /// a second one once its steps are done: the rest.
     Planned { plan: Box<Plan> },
     /// The lock is held from here on.
     Locked {
@@ -64,7 +65,7 @@ pub enum Event {
         meaning: String,
         /// The error message, where it ended with one.
         why: Option<String>,
-        /// Every step's outcome; none: nothing was begun.
+        /// Every step's outcome, of the plan that was announced last; none: nothing was begun.
         report: Option<Report>,
         /// The plan made last, under the lock or after the run: what is left to do.
         left: Option<Box<Plan>>,

@@ -14,7 +14,7 @@ use super::lock::Lock;
 use super::report::{Report, Undone};
 use super::{act, proof, takeback};
 use crate::model::NodeName;
-use crate::plan::{Action, Phase, Plan, Step};
+use crate::plan::{Plan, Step};
 use crate::transport::Outside;
 
 /// How often the operator asked to stop. Once: finish or undo what has begun. Twice: drop everything.
@@ -116,7 +116,7 @@ impl<'a> Run<'a> {
 
     fn begin(&mut self, step: &Step) {
         (self.tell)(&Event::StepStarted { step: step.id.clone() });
-        if step.phase == Phase::Move {
+        if step.interrupts_its_node() {
             self.gap_began.entry(step.action.target().node.clone()).or_insert_with(Instant::now);
         }
     }
@@ -147,12 +147,10 @@ impl<'a> Run<'a> {
             outcome: outcome.clone(),
             milliseconds: milliseconds(took),
         });
-        if let Action::Prove { instances, .. } = &step.action
-            && outcome.is_done()
-        {
-            for instance in instances {
-                if let Some(began) = self.gap_began.get(&instance.node) {
-                    let gap = self.ledger.record.gaps.entry(instance.node.clone()).or_default();
+        if outcome.is_done() {
+            for node in step.action.proves() {
+                if let Some(began) = self.gap_began.get(node) {
+                    let gap = self.ledger.record.gaps.entry(node.clone()).or_default();
                     *gap = began.elapsed().max(*gap);
                 }
             }

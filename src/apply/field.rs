@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use crate::dialect::Sql;
-use crate::model::{Cluster, Control, Instance, InstanceId};
+use crate::model::{Cluster, Control, Instance, InstanceId, Lsn};
 use crate::transport::{Output, Outside, Rows, Session, ShellError, SqlError};
 
 /// Limit of one small question.
@@ -20,12 +20,14 @@ pub(super) struct Field<'a> {
     /// Control files of masters this run has stopped: they do not change any more, and reading them again
     /// would cost the write gap a round trip.
     controls: Mutex<BTreeMap<InstanceId, Control>>,
+    /// How far the log of a GTM went that this run has stopped; no file of a stopped GTM tells.
+    flushes: Mutex<BTreeMap<InstanceId, Lsn>>,
 }
 
 impl<'a> Field<'a> {
     pub(super) fn new(cluster: &'a Cluster, outside: &'a Outside) -> Self {
         let sessions = cluster.instances().map(|instance| (instance.id.clone(), Mutex::new(None))).collect();
-        Self { cluster, outside, sessions, controls: Mutex::default() }
+        Self { cluster, outside, sessions, controls: Mutex::default(), flushes: Mutex::default() }
     }
 
     /// The declared instance. A plan names only instances of the cluster it carries; one that does not was
@@ -77,6 +79,19 @@ impl<'a> Field<'a> {
 
     pub(super) async fn remembered_control(&self, id: &InstanceId) -> Option<Control> {
         self.controls.lock().await.get(id).cloned()
+    }
+
+    pub(super) async fn remember_flush(&self, gtm: &InstanceId, position: Lsn) {
+        self.flushes.lock().await.insert(gtm.clone(), position);
+    }
+
+    pub(super) async fn remembered_flush(&self, gtm: &InstanceId) -> Option<Lsn> {
+        self.flushes.lock().await.get(gtm).copied()
+    }
+
+    /// Whether this run has seen the end of the process's orderly stop, in the same script that stopped it.
+    pub(super) async fn has_stopped(&self, id: &InstanceId) -> bool {
+        self.remembered_control(id).await.is_some() || self.remembered_flush(id).await.is_some()
     }
 
     /// Runs a script on the instance's server.

@@ -8,7 +8,7 @@ use super::act;
 use super::event::Outcome;
 use super::report::{Record, Report};
 use super::takeback;
-use crate::model::{Condition, NodeName};
+use crate::model::{Condition, NodeKind, NodeName};
 use crate::plan::{Action, Phase, Plan, Step, StepId};
 
 /// What is known of a run so far.
@@ -98,8 +98,8 @@ impl<'a> Ledger<'a> {
             return Err(why.clone());
         }
         let node = &step.action.target().node;
-        if self.failed.contains(node) {
-            return Err(format!("the move of {node} did not come about"));
+        if let Some(why) = self.failed_before(node) {
+            return Err(why);
         }
         let reroute = self.reroute_before(step);
         let rerouted = reroute.is_some_and(takeback::may_have_happened);
@@ -134,14 +134,34 @@ impl<'a> Ledger<'a> {
             |other: &&Step| other.point_of_no_return && self.outcome(&other.id).is_some_and(Outcome::is_done);
         let mut done = self.plan.steps.iter().filter(promoted);
         match step.phase {
-            Phase::Prepare | Phase::Move => done.any(|other| other.action.target().node == step.action.target().node),
-            Phase::Reroute | Phase::Reload | Phase::Prove | Phase::Rejoin => done.next().is_some(),
+            _ if step.prepares_or_moves() => done.any(|other| other.action.target().node == step.action.target().node),
+            Phase::Prepare
+            | Phase::Gtm
+            | Phase::Move
+            | Phase::Reroute
+            | Phase::Reload
+            | Phase::Prove
+            | Phase::Rejoin => done.next().is_some(),
         }
+    }
+
+    /// Why nothing of `node` goes on: its own move failed, its router was not told of the GTM, or there is no GTM.
+    fn failed_before(&self, node: &NodeName) -> Option<String> {
+        let kind = |node: &NodeName| self.plan.cluster.nodes.get(node).map(|node| node.kind);
+        if self.failed.contains(node) {
+            let moves =
+                self.plan.steps.iter().any(|step| step.action.target().node == *node && step.prepares_or_moves());
+            let why = if moves { "the move of" } else { "telling the GTM's new place to" };
+            return Some(format!("{why} {node} did not come about"));
+        }
+        // Nothing commits without it, and nothing could be proved.
+        let gtm = self.failed.iter().find(|failed| kind(failed) == Some(NodeKind::Gtm))?;
+        Some(format!("the move of {gtm} did not come about, and the GTM goes first"))
     }
 
     /// Writes down how a step ended.
     pub fn settle(&mut self, step: &Step, outcome: Outcome, took: Duration) {
-        if !outcome.is_done() && matches!(step.phase, Phase::Prepare | Phase::Move) {
+        if !outcome.is_done() && (step.prepares_or_moves() || step.phase == Phase::Gtm) {
             self.failed.insert(step.action.target().node.clone());
         }
         self.record.outcomes.insert(step.id.clone(), (outcome, took));
@@ -155,8 +175,7 @@ impl<'a> Ledger<'a> {
     }
 
     fn undoing(&self, node: &NodeName) -> Option<Undoing<'a>> {
-        let mine =
-            |step: &&Step| step.action.target().node == *node && matches!(step.phase, Phase::Prepare | Phase::Move);
+        let mine = |step: &&Step| step.action.target().node == *node && step.prepares_or_moves();
         let plan = self.plan;
         let steps = plan.steps.iter().filter(mine);
         let promotion = steps.clone().find(|step| step.point_of_no_return);

@@ -7,8 +7,9 @@ use super::act;
 use super::condition::Found;
 use super::field::{ASK, Field};
 use crate::dialect::{self, query};
-use crate::model::{InstanceId, NodeKind};
+use crate::model::{InstanceId, NodeKind, Role};
 use crate::plan::{Action, Plan};
+use crate::transport::ask_gtm;
 
 /// Opens every session and shell the run will need, before anything is interrupted, and makes sure that the
 /// routers let otb alter them: a refusal must come now, not inside the write gap.
@@ -20,7 +21,11 @@ pub(super) async fn warm_up(plan: &Plan, field: &Field<'_>) -> Result<(), String
         .map(|step| step.action.target())
         .collect();
     let routers = plan.steps.iter().filter_map(|step| match &step.action {
-        Action::Reroute { router, .. } | Action::Reload { router } if !promoted.contains(&router) => Some(router),
+        Action::RepointGtm { router, .. } | Action::Reroute { router, .. } | Action::Reload { router }
+            if !promoted.contains(&router) =>
+        {
+            Some(router)
+        }
         _ => None,
     });
     let superuser =
@@ -57,6 +62,18 @@ async fn may_alter(router: &InstanceId, field: &Field<'_>) -> Result<(), String>
             field.cluster.connection.user
         )),
     }
+}
+
+/// Whether a session that logs in now gets a timestamp: any SELECT on a master wants one. The session at hand would
+/// prove less, for it may still hold a connection to the GTM that was.
+pub(super) async fn gets_timestamp(router: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
+    let session = field.outside.session(field.instance(router)?, ASK).await.map_err(|error| error.to_string())?;
+    let answer = session.query(&query::role(), ASK).await;
+    session.close().await;
+    Ok(match answer {
+        Ok(_) => Found::Holds,
+        Err(error) => Found::Fails(error.to_string()),
+    })
 }
 
 /// Whether a statement sent through `coordinator` ends in exactly the process that a direct connection to
@@ -103,6 +120,9 @@ pub(super) async fn streams(standby: &InstanceId, upstream: &InstanceId, field: 
 
 async fn streams_now(standby: &InstanceId, upstream: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
     let wanted = &field.instance(upstream)?.endpoint;
+    if field.instance(standby)?.kind == NodeKind::Gtm {
+        return gtm_streams(standby, upstream, field).await;
+    }
     let rows = field.query(standby, &query::receiver(), ASK).await.map_err(|e| e.to_string())?;
     let Some(row) = rows.first() else {
         return Ok(Found::Fails(format!("{standby} has no WAL receiver: its log says why")));
@@ -114,4 +134,17 @@ async fn streams_now(standby: &InstanceId, upstream: &InstanceId, field: &Field<
     }
     let leads = leads.map_or_else(|| "nobody".to_owned(), |endpoint| endpoint.to_string());
     Ok(Found::Fails(format!("the WAL receiver of {standby} is {status} from {leads}, not streaming from {wanted}")))
+}
+
+/// Whether a GTM standby runs as one and its master lists it. The master is asked first: a standby that still copies
+/// its master's state accepts connections and answers none (seen live).
+async fn gtm_streams(standby: &InstanceId, upstream: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
+    let (own, master) = (field.instance(standby)?, field.instance(upstream)?);
+    let list = ask_gtm(&master.endpoint, ASK).await.map_err(|error| error.to_string())?.standbys;
+    let name = dialect::gtm_standby_name(&own.endpoint);
+    if !list.iter().any(|other| other.name == name) {
+        return Ok(Found::Fails(format!("{upstream} lists no standby {name}: the log of {standby} says why")));
+    }
+    let role = ask_gtm(&own.endpoint, ASK).await.map_err(|error| error.to_string())?.role;
+    if role == Role::Standby { Ok(Found::Holds) } else { Ok(Found::Fails(format!("{standby} runs as {role}"))) }
 }

@@ -8,7 +8,7 @@ use super::event::Outcome;
 use super::field::Field;
 use crate::dialect::command::{self, Patience};
 use crate::dialect::{self, Command};
-use crate::model::{Condition, ControlState, InstanceId, Role};
+use crate::model::{Condition, ControlState, InstanceId, NodeKind, Role};
 use crate::plan::{Action, Step};
 
 /// How long the old master may take to serve again.
@@ -40,6 +40,7 @@ pub(super) async fn take_back(step: &Step, field: &Field<'_>) -> Result<(), Stri
         | Action::Reload { .. }
         | Action::Promote { .. }
         | Action::Restart { .. }
+        | Action::RepointGtm { .. }
         | Action::Reroute { .. }
         | Action::Rejoin { .. } => Ok(()),
     }
@@ -50,9 +51,19 @@ pub(super) async fn take_back(step: &Step, field: &Field<'_>) -> Result<(), Stri
 /// serve, and nothing was written anywhere else.
 pub(super) async fn died_as_standby(instance: &InstanceId, field: &Field<'_>) -> bool {
     let stopped = Condition::Stopped { instance: instance.clone() };
+    if field.instance(instance).is_ok_and(|instance| instance.kind == NodeKind::Gtm) {
+        // A GTM that heard the signal has written `startup = ACT` into its gtm.conf (field notes, section 6).
+        return is_standby_by_conf(instance, field).await && condition::check(&stopped, field).await == Found::Holds;
+    }
     let state = condition::control(instance, field).await.map(|control| control.state);
     let in_recovery = matches!(state, Ok(ControlState::InArchiveRecovery | ControlState::ShutDownInRecovery));
     in_recovery && condition::check(&stopped, field).await == Found::Holds
+}
+
+async fn is_standby_by_conf(instance: &InstanceId, field: &Field<'_>) -> bool {
+    let Ok(gtm) = field.instance(instance) else { return false };
+    let read = run_all(instance, &[dialect::read_recovery_files(gtm)], SERVES_AGAIN, field).await;
+    read.is_ok_and(|output| dialect::read_gtm_conf(&output.stdout).standby)
 }
 
 async fn remove_staged(instance: &InstanceId, field: &Field<'_>) -> Result<(), String> {
@@ -61,8 +72,7 @@ async fn remove_staged(instance: &InstanceId, field: &Field<'_>) -> Result<(), S
 }
 
 async fn remove_fence(instance: &InstanceId, field: &Field<'_>) -> Result<(), String> {
-    let recovery = dialect::recovery_path(field.instance(instance)?);
-    run(instance, dialect::remove_file(&recovery), field).await
+    run(instance, dialect::lift_fence(field.instance(instance)?), field).await
 }
 
 /// Starts the old master as what it was, and sees that it serves.

@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::interrupt::{self, unless_interrupted};
 use super::journal::Journal;
 use super::{Exit, look, outcome, plan, show, terminal};
-use crate::apply::{Event, Interrupts, Lock, LockError, Run};
+use crate::apply::{End, Event, Interrupts, Lock, LockError, Report, Run};
 use crate::model::{Cluster, NodeName};
 use crate::plan::{Plan, Waiver, audit, moved};
 use crate::transport::Outside;
@@ -162,29 +162,85 @@ impl Order {
             }
             return outcome::not_begun(Exit::Refused, Some(&now), events);
         }
-        audited(&now)?;
+        audited(&now, "nothing was changed")?;
         let run = format!("{}, pid {}", whoami(), std::process::id());
         let journal = Journal::open(args.journal.as_deref(), &self.cluster.name, run)?;
-        if let Some(journal) = &journal {
-            journal.plan(&now);
-        }
-        let progress = view::ProgressView::new(&now);
-        let tell = |event: &Event| {
-            if let Some(journal) = &journal {
-                journal.event(event);
+        let works = Works { desk, journal, interrupts };
+        let first = works.act(&now, true, lock).await;
+        self.go_on(&works, now, first, lock).await
+    }
+
+    /// Ends the run; of a plan in two parts it does the second first. The GTM's part is done then, and with the facts
+    /// that can be had now the file's other wishes are planned. Who approved the first part approved this; what the
+    /// checks refuse is refused all the same.
+    async fn go_on(&self, works: &Works<'_>, plan: Plan, report: Report, lock: &mut Lock) -> Result<Exit, Failure> {
+        let has_rest = plan.afterwards.is_some() && report.end == End::Done && !works.is_interrupted();
+        if has_rest && let Some(rest) = self.rest(works).await {
+            audited(&rest, "the GTM serves again, the rest was not begun")?;
+            works.desk.events.planned(&rest);
+            if works.desk.global.format == Format::Text {
+                terminal::result("\nThe GTM answers. The rest, planned from what can be seen now:\n\n");
+                plan::print(&rest, works.desk.global, false)?;
             }
+            let end = works.act(&rest, false, lock).await;
+            let left = self.plan(works.desk).await;
+            return Ok(works.end(Some(&(plan, report)), &rest, &end, &left));
+        }
+        let left = self.plan(works.desk).await;
+        Ok(works.end(None, &plan, &report, &left))
+    }
+
+    /// The second part, if there is anything to do that is not refused.
+    async fn rest(&self, works: &Works<'_>) -> Option<Plan> {
+        let seen = look::observe(&self.cluster, works.desk.outside, works.desk.global).await;
+        let rest = look::plan_rest(&self.cluster, &seen, &self.targets, &self.waivers);
+        (!rest.is_refused() && !rest.changes.is_empty()).then_some(rest)
+    }
+}
+
+/// A run under way: where it is shown and written down.
+struct Works<'a> {
+    desk: &'a Desk<'a>,
+    journal: Option<Journal>,
+    interrupts: Interrupts,
+}
+
+impl Works<'_> {
+    fn is_interrupted(&self) -> bool {
+        *self.interrupts.borrow() > 0
+    }
+
+    fn tell(&self, event: &Event) {
+        if let Some(journal) = &self.journal {
+            journal.event(event);
+        }
+        self.desk.events.tell(event);
+    }
+
+    /// Runs one plan and shows how it goes; the `first` of a run tells of the lock.
+    async fn act(&self, plan: &Plan, first: bool, lock: &mut Lock) -> Report {
+        if let Some(journal) = &self.journal {
+            journal.plan(plan);
+        }
+        let progress = view::ProgressView::new(plan);
+        let tell = |event: &Event| {
             progress.event(event);
-            events.tell(event);
+            self.tell(event);
         };
-        tell(&Event::Locked { servers: lock.servers() });
-        let report = Run::new(&now, desk.outside, lock, interrupts, &tell).run().await;
+        if first {
+            tell(&Event::Locked { servers: lock.servers() });
+        }
+        let report = Run::new(plan, self.desk.outside, lock, self.interrupts.clone(), &tell).run().await;
         progress.finish();
-        let left = self.plan(desk).await;
-        let exit = outcome::finish(&now, &report, &left, global, events);
-        if let Some(journal) = &journal {
+        report
+    }
+
+    fn end(&self, first: Option<&(Plan, Report)>, plan: &Plan, report: &Report, left: &Plan) -> Exit {
+        let exit = outcome::finish(first, plan, report, left, self.desk.global, self.desk.events);
+        if let Some(journal) = &self.journal {
             journal.end(report.end, exit);
         }
-        Ok(exit)
+        exit
     }
 }
 
@@ -193,8 +249,9 @@ const LONGEST_ANSWER: u64 = 1024;
 
 /// Waits for `yes`. Anything else, or no more input, is a no.
 async fn approve(plan: &Plan, interrupts: &mut Interrupts) -> Result<(), Failure> {
+    let rest = if plan.afterwards.is_some() { ", and then what else the file asks for," } else { "" };
     terminal::say(&format!(
-        "\nApply these {} steps to {}? Only `yes` is taken as approval.",
+        "\nApply these {} steps{rest} to {}? Only `yes` is taken as approval.",
         plan.steps.len(),
         plan.cluster.name
     ));
@@ -245,13 +302,13 @@ fn whoami() -> String {
     format!("{user}@{host}")
 }
 
-/// The last look before anything is done: by code that knows nothing of how the plan came about.
-fn audited(plan: &Plan) -> Result<(), Failure> {
+/// The last look before anything of it is done: by code that knows nothing of how the plan came about.
+fn audited(plan: &Plan, so_far: &str) -> Result<(), Failure> {
     let broken = audit(plan);
     if broken.is_empty() {
         return Ok(());
     }
-    let text = format!("the plan breaks rules that no plan may break, nothing was changed\n  {}", broken.join("\n  "));
+    let text = format!("the plan breaks rules that no plan may break, {so_far}\n  {}", broken.join("\n  "));
     Err(Failure::error(text).hint("this is a mistake in otb, or the plan was edited: keep the plan and report it"))
 }
 

@@ -33,7 +33,7 @@ pub struct JournalLine {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum Entry {
-    /// The lock is held, the plan is decided, nothing is done yet.
+    /// The lock is held, the plan is decided, nothing of it is done yet. A run in two parts has two.
     Plan { otb_version: String, cluster: ClusterName, fingerprint: String, waivers: Vec<Waiver>, steps: Vec<Planned> },
     /// What apply tells; a step's start is on disk before the step acts.
     Event { event: Event },

@@ -40,7 +40,12 @@ pub(super) fn limits(global: &Global) -> Limits {
 
 /// Plans from what was seen just now. A waiver that lifts nothing is refused: it would hide a typing error.
 pub(super) fn plan_now(cluster: &Cluster, seen: &Observation, targets: &[NodeName], waivers: &[Waiver]) -> Plan {
-    plan(&Input { cluster, seen, targets, waivers, observed_at: now() })
+    plan(&Input { cluster, seen, targets, waivers, observed_at: now(), owes_reloads: false })
+}
+
+/// Plans the second part of a run whose first part was the GTM's: its routers were told, and reload once, now.
+pub(super) fn plan_rest(cluster: &Cluster, seen: &Observation, targets: &[NodeName], waivers: &[Waiver]) -> Plan {
+    plan(&Input { cluster, seen, targets, waivers, observed_at: now(), owes_reloads: true })
 }
 
 /// Now, RFC 3339 in UTC.

@@ -30,10 +30,24 @@ pub(super) fn not_begun(exit: Exit, left: Option<&Plan>, events: &Events) -> Res
     Ok(exit)
 }
 
-/// Ends an apply that ran.
-pub(super) fn finish(plan: &Plan, report: &Report, left: &Plan, global: &Global, events: &Events) -> Exit {
-    let exit = exit(plan, report, left);
+/// Ends an apply that ran; `first` is what was done before `plan` could be made.
+pub(super) fn finish(
+    first: Option<&(Plan, Report)>,
+    plan: &Plan,
+    report: &Report,
+    left: &Plan,
+    global: &Global,
+    events: &Events,
+) -> Exit {
+    let exit = match (exit(plan, report, left), first) {
+        // The GTM has moved: whatever became of the rest, the cluster is not as before.
+        (Exit::Error | Exit::RolledBack | Exit::Interrupted, Some(_)) => Exit::PartWay,
+        (exit, _) => exit,
+    };
     if global.format == Format::Text {
+        if let Some((plan, report)) = first {
+            terminal::result(&view::first_part_text(plan, report));
+        }
         terminal::result(&view::report_text(plan, report, left));
     }
     events.finished(exit, Some(report), Some(left));

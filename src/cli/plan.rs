@@ -64,7 +64,9 @@ pub(super) fn show(
     seen: &Observation,
     next: &str,
 ) -> Result<Exit, Failure> {
-    for id in plan::unused_waivers(plan, &args.waivers()?) {
+    // Those of a second part are not known yet.
+    let unused = if plan.afterwards.is_some() { Vec::new() } else { args.waivers()? };
+    for id in plan::unused_waivers(plan, &unused) {
         terminal::say(&format!("warning: --waive {id} names no check of this plan"));
     }
     print(plan, global, args.checks)?;

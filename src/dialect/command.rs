@@ -48,12 +48,29 @@ pub fn start(instance: &Instance, patience: Patience) -> Command {
 
 /// Asks for promotion and does not wait: pg_ctl looks ten times a second, and a time-out of its own leaves the
 /// request in force. gtm_ctl only sends a signal and says nothing. For both: poll the role.
+///
+/// Whoever connects to a promoted GTM before it has written its gtm.control anew (0.2 to 0.3 s) may make it hang
+/// when the old one rejoins (seen live, four times of four): for a GTM the command waits, without connecting, until
+/// that file's time has changed, for 30 s at most.
 pub fn promote(instance: &Instance) -> Command {
     let data = quote(&instance.data);
-    Command::new(match instance.kind {
-        NodeKind::Gtm => format!("gtm_ctl -Z gtm -D {data} promote"),
-        kind => format!("pg_ctl -Z {kind} -D {data} promote -W"),
-    })
+    match instance.kind {
+        NodeKind::Gtm => {
+            let promote = format!("gtm_ctl -Z gtm -D {data} promote");
+            let written = format!("stat -c %y {}", quote(&format!("{}/gtm.control", instance.data)));
+            Command::new(format!(
+                "{{ was=$({written}); {promote} && {{ n=0; while test \"$({written})\" = \"$was\" && test $n -lt 1500; \
+                 do sleep 0.02; n=$((n + 1)); done; }}; }}"
+            ))
+            .shown_as(format!("{promote}, and wait until it has written gtm.control"))
+        }
+        kind => Command::new(format!("pg_ctl -Z {kind} -D {data} promote -W")),
+    }
+}
+
+/// Whether a GTM has taken its pid file away: the end of an orderly stop.
+pub fn gtm_pid_is_gone(instance: &Instance) -> Command {
+    Command::new(format!("test ! -e {}", quote(&format!("{}/gtm.pid", instance.data))))
 }
 
 /// Whether the server runs. gtm_ctl asks the server itself too, and hangs as long as it does.
@@ -123,16 +140,18 @@ pub fn rename(from: &str, to: &str) -> Command {
 }
 
 /// Rewrites what a GTM would start as: `lines` replace startup, active_host and active_port, wherever they
-/// stand, and an earlier fence. The other lines and the file's rights stay.
-pub fn rewrite_gtm_conf(instance: &Instance, lines: &str) -> Command {
+/// stand, and an earlier fence. The other lines and the file's rights stay. The result lies at `to`, which may be
+/// gtm.conf itself.
+pub fn rewrite_gtm_conf(instance: &Instance, lines: &str, to: &str) -> Command {
     let conf = quote(&format!("{}/gtm.conf", instance.data));
     let new = quote(&format!("{}/gtm.conf.otb-new", instance.data));
     Command::new(format!(
         "cp -p {conf} {new} && {{ sed -e '/^[[:space:]]*startup[[:space:]]*=/d' \
          -e '/^[[:space:]]*active_host[[:space:]]*=/d' -e '/^[[:space:]]*active_port[[:space:]]*=/d' \
-         -e '/^{fence}$/d' {conf} && printf '\\n%s' {lines}; }} >{new} && mv -f {new} {conf}",
+         -e '/^{fence}$/d' {conf} && printf '\\n%s' {lines}; }} >{new} && mv -f {new} {to}",
         fence = super::FENCE,
-        lines = quote(lines)
+        lines = quote(lines),
+        to = quote(to)
     ))
 }
 
@@ -208,12 +227,19 @@ pub(crate) mod tests {
         let gtm = instance(NodeKind::Gtm);
         for (command, text) in [
             (stop(&gtm, Patience(60)), "gtm_ctl -Z gtm -D '/data/dn 01' stop -m fast"),
-            (promote(&gtm), "gtm_ctl -Z gtm -D '/data/dn 01' promote"),
             (status(&gtm), "timeout -k 1 2 gtm_ctl -Z gtm -D '/data/dn 01' status -H 172.16.0.29 -P 23001"),
         ] {
             assert_eq!(command.as_str(), text);
         }
+        assert_eq!(
+            promote(&gtm).as_str(),
+            "{ was=$(stat -c %y '/data/dn 01/gtm.control'); gtm_ctl -Z gtm -D '/data/dn 01' promote && { n=0; \
+             while test \"$(stat -c %y '/data/dn 01/gtm.control')\" = \"$was\" && test $n -lt 1500; \
+             do sleep 0.02; n=$((n + 1)); done; }; }"
+        );
         assert!(start(&gtm, Patience(1)).as_str().starts_with("{ setsid gtm_ctl -Z gtm -D '/data/dn 01' -l "));
-        assert!(rewrite_gtm_conf(&gtm, "startup = STANDBY\n").as_str().contains("-e '/^# otb fence$/d'"));
+        assert!(
+            rewrite_gtm_conf(&gtm, "startup = STANDBY\n", "/data/gtm.conf").as_str().contains("-e '/^# otb fence$/d'")
+        );
     }
 }

@@ -1,18 +1,30 @@
 //! Files that otb writes or moves in a data directory, and the commands that do it.
 
-use super::command::{base_backup, rename, write_file};
+use super::command::{base_backup, rename, rewrite_gtm_conf, write_file};
 use super::conninfo::{conninfo_value, write_conninfo};
 use super::{Command, quote};
-use crate::model::{Endpoint, Instance};
+use crate::model::{Endpoint, Instance, NodeKind};
 
-/// recovery.conf of an instance.
+/// The file that makes an instance start as a standby: recovery.conf, or of a GTM gtm.conf.
 pub fn recovery_path(instance: &Instance) -> String {
-    format!("{}/recovery.conf", instance.data)
+    let file = if instance.kind == NodeKind::Gtm { "gtm.conf" } else { "recovery.conf" };
+    format!("{}/{file}", instance.data)
 }
 
 /// Where the fence of a master waits until the master is stopped.
 pub fn staged_fence(instance: &Instance) -> String {
-    format!("{}/recovery.conf.otb", instance.data)
+    format!("{}.otb", recovery_path(instance))
+}
+
+/// Makes a stopped instance one that would start as a master.
+pub fn lift_fence(instance: &Instance) -> Command {
+    let conf = recovery_path(instance);
+    match instance.kind {
+        NodeKind::Gtm => {
+            rewrite_gtm_conf(instance, "startup = ACT\n", &conf).shown_as(format!("write {conf}: startup = ACT"))
+        }
+        NodeKind::Coordinator | NodeKind::Datanode => remove_file(&conf),
+    }
 }
 
 /// Where a fresh copy of an instance is built.
@@ -27,6 +39,9 @@ pub fn remove_file(path: &str) -> Command {
 
 /// What the node's own standby uses to replicate: recovery.conf, or recovery.done after its promotion.
 pub fn read_recovery_files(instance: &Instance) -> Command {
+    if instance.kind == NodeKind::Gtm {
+        return Command::new(format!("cat {}", quote(&recovery_path(instance))));
+    }
     let file = |name: &str| quote(&format!("{}/{name}", instance.data));
     Command::new(format!("cat {} 2>/dev/null || cat {}", file("recovery.conf"), file("recovery.done")))
 }

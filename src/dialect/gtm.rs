@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::shown_bytes;
-use crate::model::{Lsn, Role};
+use crate::model::{Endpoint, Lsn, Role};
 
 /// Longer answers than this are not what was asked for.
 pub const MOST_GTM_BYTES: usize = 1 << 20;
@@ -28,6 +28,11 @@ pub struct GtmStandby {
     pub name: String,
     pub sync: bool,
     pub flushed: Lsn,
+}
+
+/// What the standby at `endpoint` is called in its master's list: never by its own address (seen live).
+pub fn gtm_standby_name(endpoint: &Endpoint) -> String {
+    format!("localhost:{}", endpoint.port)
 }
 
 /// Why bytes are no answer of a GTM.

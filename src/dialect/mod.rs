@@ -22,9 +22,12 @@ pub use census::{Census, Directory, census_script, read_census};
 pub use conf::{FENCE, StandbyConf, gtm_standby_lines, read_gtm_conf, read_recovery_conf, recovery_conf};
 pub use conninfo::{read_conninfo, write_conninfo};
 pub use control::{read_control, read_end_of_wal};
-pub use files::{admission, read_recovery_files, rebuild, recovery_path, remove_file, replication_user, staged_fence};
+pub use files::{
+    admission, lift_fence, read_recovery_files, rebuild, recovery_path, remove_file, replication_user, staged_fence,
+};
 pub use gtm::{
-    GtmBytes, GtmStandby, GtmStatus, MOST_GTM_BYTES, gtm_body_length, gtm_get_status, gtm_startup, read_gtm_status,
+    GtmBytes, GtmStandby, GtmStatus, MOST_GTM_BYTES, gtm_body_length, gtm_get_status, gtm_standby_name, gtm_startup,
+    read_gtm_status,
 };
 pub use lock::{lock_script, read_lock};
 pub use probe::{Probe, no_probe, probe_script, read_probe, survey_script};
@@ -33,4 +36,4 @@ pub use shown::{is_dangerous, shown, shown_bytes};
 pub use sql::{
     Sql, alter_gtm_node, alter_node, checkpoint, execute_direct, identifier, literal, lock_timeout, pool_reload,
 };
-pub use status::{read_gtm_status_text, read_pg_status};
+pub use status::{is_want_of_timestamp, read_gtm_status_text, read_pg_status};

@@ -57,11 +57,12 @@ pub fn master_wal() -> Sql {
     Sql::new("select pg_current_wal_insert_lsn() as lsn, pg_walfile_name(pg_current_wal_insert_lsn()) as wal_file")
 }
 
-/// A standby's columns received, replayed and paused.
+/// A standby's columns received, replayed, paused and last_replay, the time of its last transaction in seconds since
+/// 1970.
 pub fn standby_wal() -> Sql {
     Sql::new(
         "select pg_last_wal_receive_lsn() as received, pg_last_wal_replay_lsn() as replayed, \
-         pg_is_wal_replay_paused() as paused",
+         pg_is_wal_replay_paused() as paused, extract(epoch from pg_last_xact_replay_timestamp()) as last_replay",
     )
 }
 
@@ -163,7 +164,7 @@ mod tests {
             (
                 standby_wal(),
                 "select pg_last_wal_receive_lsn() as received, pg_last_wal_replay_lsn() as replayed, \
-                 pg_is_wal_replay_paused() as paused",
+                 pg_is_wal_replay_paused() as paused, extract(epoch from pg_last_xact_replay_timestamp()) as last_replay",
             ),
             (receiver(), "select status, received_tli, conninfo from pg_stat_wal_receiver"),
             (

@@ -33,6 +33,14 @@ pub fn read_gtm_status_text(status: i32, text: &str) -> Result<(Process, Option<
     }
 }
 
+/// Whether a coordinator or datanode says that it gets no global timestamp: class 08 when no GTM answers, XX000 when
+/// the one that answers is behind or a datanode cannot commit (all three seen live).
+pub fn is_want_of_timestamp(sqlstate: &str, message: &str) -> bool {
+    sqlstate.starts_with("08")
+        || message.contains("global timestamp")
+        || message.starts_with("global gts:") && message.contains("is earlier than local gts")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

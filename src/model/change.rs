@@ -53,6 +53,8 @@ pub enum Condition {
         #[serde(default)]
         forward: Option<u16>,
     },
+    /// A new session on the router gets a global timestamp: a SELECT works.
+    GetsTimestamp { router: InstanceId },
     /// The router's pooler agrees with its pgxc_node.
     PoolAgrees { router: InstanceId },
     /// A statement sent through `coordinator` to `instance`'s node runs in exactly that process.
@@ -76,6 +78,7 @@ impl fmt::Display for Condition {
             Self::Routed { router, node, to, forward } => {
                 write!(f, "{router} routes {node} to {}", with_forward(to, *forward))
             }
+            Self::GetsTimestamp { router } => write!(f, "{router} gets a timestamp from the GTM"),
             Self::PoolAgrees { router } => write!(f, "the pooler of {router} agrees with its pgxc_node"),
             Self::Reached { coordinator, instance } => write!(f, "{coordinator} reaches {instance}"),
             Self::Streams { standby, upstream } => write!(f, "{standby} streams from {upstream}"),

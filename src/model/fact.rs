@@ -87,8 +87,11 @@ pub enum UnknownKind {
     Unreachable,
     /// The server turned otb's credentials down.
     Denied,
-    /// The server answered with an error (for example: no global timestamp, because the GTM is down).
+    /// The server answered with an error.
     Failed,
+    /// The server runs and gets no global timestamp, so that no SELECT works on it: the GTM that its pgxc_node names
+    /// is down, mute or not the active one.
+    NoTimestamp,
     /// The server answered with something that could not be read.
     Unreadable,
     /// Nobody asked: the question does not apply.

@@ -157,7 +157,9 @@ pub struct StandbyFacts {
     pub received: Option<Lsn>,
     pub replayed: Option<Lsn>,
     pub replay_paused: bool,
-    /// Whether a WAL receiver is streaming now.
+    /// When the transaction that it replayed last was committed, RFC 3339 in UTC: what it shows is as of then.
+    pub last_replay: Option<String>,
+    /// Whether a WAL receiver is streaming now; of a GTM, whether its master lists it.
     pub streaming: bool,
     /// Where it streams from: pg_stat_wal_receiver's conninfo, else recovery.conf's primary_conninfo.
     pub upstream: Option<Endpoint>,

@@ -1,5 +1,7 @@
 //! Rows into facts. What cannot be read is unknown, and says what it was.
 
+use std::time::{Duration, SystemTime};
+
 use crate::dialect::{read_conninfo, shown};
 use crate::model::{Fact, Lsn, NodeName, Role, Route, RouteKind, Sender, StandbyFacts, Timeline, UnknownKind};
 use crate::transport::{Row, Rows, SqlError};
@@ -58,6 +60,7 @@ pub(super) fn standby(wal: &Rows, receiver: &Rows) -> Result<StandbyFacts, Strin
         received: lsn(&wal, "received")?,
         replayed: lsn(&wal, "replayed")?,
         replay_paused: flag(&wal, "paused")?,
+        last_replay: wal.get("last_replay").and_then(time),
         streaming: receiver.and_then(|row| row.get("status")) == Some("streaming"),
         upstream: receiver.and_then(|row| row.get("conninfo")).and_then(read_conninfo),
     })
@@ -124,6 +127,13 @@ fn column<'a>(row: &Row<'a>, name: &str) -> Result<&'a str, String> {
 
 fn lsn(row: &Row<'_>, name: &str) -> Result<Option<Lsn>, String> {
     row.get(name).map(str::parse).transpose()
+}
+
+/// Seconds since 1970, with a fraction, as RFC 3339 in UTC; nothing where that is none.
+fn time(seconds: &str) -> Option<String> {
+    let whole: u64 = seconds.split('.').next()?.parse().ok()?;
+    let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(whole))?;
+    Some(humantime::format_rfc3339_seconds(at).to_string())
 }
 
 fn flag(row: &Row<'_>, name: &str) -> Result<bool, String> {

@@ -80,7 +80,7 @@ async fn look_at(instances: &[&Instance], outside: &Outside, limits: &Limits) ->
         let probe = probes.remove(&instance.id);
         (*instance, merge::merge(answer, probe.unwrap_or_else(|| no_probe(UnknownKind::NotAsked, "it was not asked"))))
     });
-    join_all(merged.map(|(instance, mut facts)| {
+    let mut all: BTreeMap<InstanceId, InstanceFacts> = join_all(merged.map(|(instance, mut facts)| {
         let shells = &shells;
         async move {
             if facts.is_stopped() && instance.kind.is_router() {
@@ -92,7 +92,9 @@ async fn look_at(instances: &[&Instance], outside: &Outside, limits: &Limits) ->
     }))
     .await
     .into_iter()
-    .collect()
+    .collect();
+    gtm::attached(instances, &mut all);
+    all
 }
 
 fn by_server<'a>(instances: &[&'a Instance]) -> BTreeMap<&'a ServerName, Vec<&'a Instance>> {

@@ -1,7 +1,11 @@
 //! What a GTM says of itself.
 
-use crate::dialect::GtmStatus;
-use crate::model::{Fact, Instance, InstanceFacts, Process, Role, Sender, UnknownKind};
+use std::collections::BTreeMap;
+
+use crate::dialect::{GtmStatus, gtm_standby_name};
+use crate::model::{
+    Endpoint, Fact, Instance, InstanceFacts, InstanceId, NodeKind, Process, Role, Sender, StandbyFacts, UnknownKind,
+};
 use crate::transport::ask_gtm;
 
 use super::Limits;
@@ -27,6 +31,17 @@ fn read(status: GtmStatus) -> InstanceFacts {
     facts.process = Fact::Known(Process::Running);
     facts.role = Fact::Known(status.role);
     facts.wal_end = Fact::Known(status.flushed);
+    if status.role == Role::Standby {
+        // It redoes what it has flushed, and says nothing of a connection: its master does, see [`attached`].
+        facts.standby = Fact::Known(StandbyFacts {
+            received: Some(status.flushed),
+            replayed: Some(status.flushed),
+            replay_paused: false,
+            last_replay: None,
+            streaming: false,
+            upstream: None,
+        });
+    }
     facts.senders = match status.role {
         Role::Standby => Fact::not_asked("it is a standby"),
         Role::Master => Fact::Known(
@@ -45,6 +60,30 @@ fn read(status: GtmStatus) -> InstanceFacts {
         ),
     };
     facts
+}
+
+/// Sets which GTM standbys stream. A standby calls itself `localhost:PORT` whatever its address (seen live), so its
+/// master's list is held against how many standbys of that port follow this master.
+pub(super) fn attached(instances: &[&Instance], facts: &mut BTreeMap<InstanceId, InstanceFacts>) {
+    let gtms: Vec<&Instance> = instances.iter().filter(|instance| instance.kind == NodeKind::Gtm).copied().collect();
+    let streams: Vec<InstanceId> =
+        gtms.iter().filter(|gtm| is_attached(gtm, &gtms, facts)).map(|gtm| gtm.id.clone()).collect();
+    for id in streams {
+        if let Some(Fact::Known(standby)) = facts.get_mut(&id).map(|facts| &mut facts.standby) {
+            standby.streaming = true;
+        }
+    }
+}
+
+fn is_attached(gtm: &Instance, gtms: &[&Instance], facts: &BTreeMap<InstanceId, InstanceFacts>) -> bool {
+    let upstream = |gtm: &Instance| -> Option<&Endpoint> { facts.get(&gtm.id)?.standby.known()?.upstream.as_ref() };
+    let Some(at) = upstream(gtm) else { return false };
+    let master = gtms.iter().find(|other| other.endpoint == *at).and_then(|master| facts.get(&master.id));
+    let Some(senders) = master.and_then(|master| master.senders.known()) else { return false };
+    let name = gtm_standby_name(&gtm.endpoint);
+    let listed = senders.iter().filter(|sender| sender.application_name == name).count();
+    let alike = |other: &&&Instance| other.endpoint.port == gtm.endpoint.port && upstream(other) == Some(at);
+    listed >= gtms.iter().filter(alike).count()
 }
 
 fn does_not_apply() -> InstanceFacts {

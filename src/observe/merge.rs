@@ -131,6 +131,7 @@ mod tests {
             received: None,
             replayed: None,
             replay_paused: false,
+            last_replay: None,
             streaming: false,
             upstream: None,
         });

@@ -1,6 +1,6 @@
 //! What a coordinator or datanode says of itself, in two round trips.
 
-use crate::dialect::{Sql, query};
+use crate::dialect::{self, Sql, query};
 use crate::model::{Fact, Instance, InstanceFacts, NodeKind, Process, Role, SystemId, UnknownKind};
 use crate::transport::{Outside, Session, SqlError};
 
@@ -64,8 +64,17 @@ async fn first_round(
     if let Some(told) = role_by_show(&default, &read_only, allow_dml.as_ref()) {
         facts.role = Fact::Known(told);
     }
-    let no_gtm = error.server().is_some_and(|error| error.sqlstate.starts_with("08"));
-    (no_gtm || error.ends_session()).then_some(error)
+    (is_without_timestamp(&error, facts) || error.ends_session()).then_some(error)
+}
+
+/// Whether a SELECT failed for want of the GTM: the server says so, or it is a master that answers SHOW, which takes
+/// no snapshot, and to a SELECT nothing at all (a GTM host that drops packets; field notes, section 4).
+fn is_without_timestamp(error: &SqlError, facts: &InstanceFacts) -> bool {
+    match error {
+        SqlError::Server(error) => dialect::is_want_of_timestamp(&error.sqlstate, &error.message),
+        SqlError::TimedOut { .. } => facts.is_running(Role::Master),
+        _ => false,
+    }
 }
 
 /// The role by SHOW transaction_read_only, where nothing but the role can have made it so.
@@ -135,13 +144,17 @@ fn read_standby(wal: &Answer, receiver: &Answer, facts: &mut InstanceFacts) {
 
 /// The same reason for everything that was still to be asked.
 fn nothing_more(error: &SqlError, facts: &mut InstanceFacts) {
-    facts.system_id = error.fact();
-    facts.routes = error.fact();
-    facts.wal_end = error.fact();
-    facts.timeline = error.fact();
-    facts.standby = error.fact();
-    facts.senders = error.fact();
-    facts.pool_agrees = error.fact();
-    facts.settings = error.fact();
-    facts.load = error.fact();
+    let mut unknown = error.unknown();
+    if is_without_timestamp(error, facts) {
+        unknown.kind = UnknownKind::NoTimestamp;
+    }
+    facts.system_id = Fact::Unknown(unknown.clone());
+    facts.routes = Fact::Unknown(unknown.clone());
+    facts.wal_end = Fact::Unknown(unknown.clone());
+    facts.timeline = Fact::Unknown(unknown.clone());
+    facts.standby = Fact::Unknown(unknown.clone());
+    facts.senders = Fact::Unknown(unknown.clone());
+    facts.pool_agrees = Fact::Unknown(unknown.clone());
+    facts.settings = Fact::Unknown(unknown.clone());
+    facts.load = Fact::Unknown(unknown);
 }

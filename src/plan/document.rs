@@ -34,6 +34,10 @@ pub struct Plan {
     pub changes: Vec<Change>,
     /// In order of phase; which may run side by side is told by their `needs`.
     pub steps: Vec<Step>,
+    /// Present where the rest cannot be planned before these steps are done: apply then looks again, plans what the
+    /// file asks for, and goes on with it in the same run. Who approves this plan approves that.
+    #[serde(default)]
+    pub afterwards: Option<Afterwards>,
     /// All that were made, passed or not.
     pub checks: Vec<Check>,
     /// The `--waive`s that name one of `checks`.
@@ -58,6 +62,15 @@ impl Plan {
     pub fn steps_in(&self, phase: Phase) -> impl Iterator<Item = &Step> {
         self.steps.iter().filter(move |step| step.phase == phase)
     }
+}
+
+/// The part of a run that cannot be planned yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Afterwards {
+    /// Why not: what the routers lack.
+    pub because: String,
+    /// What it will contain as far as roles tell already; routes are not known yet.
+    pub expected: Vec<Change>,
 }
 
 /// What becomes different, per node.

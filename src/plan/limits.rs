@@ -16,7 +16,7 @@ pub(super) fn of(action: &Action) -> Duration {
         Action::StageFence { .. } | Action::Fence { .. } => 15,
         Action::Checkpoint { .. } | Action::Restart { .. } => 300,
         Action::Stop { .. } | Action::Promote { .. } | Action::CatchUp { .. } => 60,
-        Action::Reroute { .. } | Action::Reload { .. } | Action::Prove { .. } => 30,
+        Action::RepointGtm { .. } | Action::Reroute { .. } | Action::Reload { .. } | Action::Prove { .. } => 30,
         Action::Rejoin { method, .. } => match method {
             RejoinMethod::Reconnect => 60,
             RejoinMethod::InPlace | RejoinMethod::Repoint => 300,

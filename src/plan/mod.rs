@@ -5,6 +5,7 @@ mod check;
 mod checks;
 mod document;
 mod fingerprint;
+mod gtm;
 mod limits;
 mod placement;
 mod planner;
@@ -21,7 +22,7 @@ mod tests;
 
 pub use audit::audit;
 pub use check::{Check, CheckCode, CheckId, Verdict, Waiver};
-pub use document::{Change, ChangeKind, FORMAT_VERSION, LookedAt, Plan, Unseen};
+pub use document::{Afterwards, Change, ChangeKind, FORMAT_VERSION, LookedAt, Plan, Unseen};
 pub use fingerprint::{declared_differently, is_intact, moved, role_words};
 pub(crate) use limits::START;
 pub use placement::{Drain, Move, drain};

@@ -5,7 +5,7 @@ use super::check::{Check, CheckId, Waiver};
 use super::document::{FORMAT_VERSION, LookedAt, Plan, Unseen};
 use super::routes::{self, RouterView};
 use super::survey::{self, NodeSurvey, RouterSurvey};
-use super::{checks, fingerprint, steps};
+use super::{checks, fingerprint, gtm, steps};
 use crate::model::{Cluster, Fact, InstanceFacts, InstanceId, NodeName, Observation, Role, Unknown};
 
 /// What a plan is made from.
@@ -18,6 +18,8 @@ pub struct Input<'a> {
     pub waivers: &'a [Waiver],
     /// RFC 3339.
     pub observed_at: String,
+    /// This run has told routers of another GTM and not reloaded their pools yet.
+    pub owes_reloads: bool,
 }
 
 impl Input<'_> {
@@ -32,9 +34,18 @@ pub fn plan(input: &Input<'_>) -> Plan {
     let in_scope = cluster.nodes.values().filter(|node| input.in_scope(&node.name));
     let nodes: Vec<NodeSurvey<'_>> = in_scope.map(|node| survey::node(cluster, node, seen)).collect();
     let views = routes::routers(cluster, seen);
-    let routers = survey::routers(&views, &nodes, seen);
-    let mut checks = all_checks(cluster, seen, &nodes, &views, &routers);
+    let (nodes, routers, afterwards) = match gtm::stage(cluster, seen, &views, nodes) {
+        Ok(stage) => (stage.gtm, stage.routers, Some(stage.afterwards)),
+        Err(nodes) => {
+            let routers = survey::routers(&views, &nodes, cluster, seen, input.owes_reloads);
+            (nodes, routers, None)
+        }
+    };
+    let staged = afterwards.is_some();
+    let mut checks = all_checks(input, &nodes, &views, &routers, staged);
     let unused = checks::apply_waivers(&mut checks, input.waivers);
+    // A waiver that names no check yet may name one of the second part.
+    let unused = if staged { Vec::new() } else { unused };
     let facts = fingerprint::facts(seen, &views);
     Plan {
         format_version: FORMAT_VERSION.to_owned(),
@@ -46,6 +57,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
         facts,
         changes: survey::changes(&nodes, &routers, seen),
         steps: steps::build(cluster, &nodes, &routers),
+        afterwards,
         checks,
         waivers: used(input.waivers, &unused),
         looked_at: looked_at(seen, &views),
@@ -63,14 +75,17 @@ fn used(waivers: &[Waiver], unused: &[CheckId]) -> Vec<Waiver> {
 }
 
 fn all_checks(
-    cluster: &Cluster,
-    seen: &Observation,
+    input: &Input<'_>,
     nodes: &[NodeSurvey<'_>],
     views: &[RouterView<'_>],
     routers: &[RouterSurvey],
+    staged: bool,
 ) -> Vec<Check> {
-    let mut all: Vec<Check> =
-        nodes.iter().filter_map(|survey| checks::for_unclear(survey.node, &survey.situation, seen)).collect();
+    let Input { cluster, seen, .. } = input;
+    let mut all: Vec<Check> = nodes
+        .iter()
+        .filter_map(|survey| checks::for_unclear(survey.node, &survey.situation, seen, input.waivers))
+        .collect();
     for survey in nodes.iter().filter(|survey| survey.change.is_some_and(super::ChangeKind::moves_master)) {
         let live = survey.from.as_ref().filter(|id| seen.instances.get(id).is_some_and(|f| f.is_running(Role::Master)));
         all.extend(checks::for_node(cluster, survey.node, live, seen));
@@ -78,8 +93,9 @@ fn all_checks(
     for survey in nodes.iter().filter(|survey| survey.change.is_some()) {
         all.extend(checks::for_changed(survey.node, seen));
     }
-    all.extend(checks::for_routers(cluster, seen, views));
+    all.extend(checks::for_routers(cluster, seen, views, staged));
     all.extend(checks::for_altered(routers, seen));
+    all.extend(checks::for_gtm(cluster, seen, nodes));
     all
 }
 
@@ -103,13 +119,32 @@ fn unseen(
         }
     }
     for view in views {
-        if let Fact::Unknown(why) = &view.table
+        if let Some(hidden) = blind_router(view, cluster, seen) {
+            list.push(hidden);
+        } else if let Fact::Unknown(why) = &view.table
             && !list.iter().any(|entry: &Unseen| entry.instance == view.router)
         {
             list.push(entry(&view.router, "routes", why));
         }
     }
     list
+}
+
+/// A master that gets no timestamp shows nothing of its table; a standby's copy is the next best, with its age.
+fn blind_router(view: &RouterView<'_>, cluster: &Cluster, seen: &Observation) -> Option<Unseen> {
+    let at = gtm::blind(cluster, seen).into_iter().find(|at| at.node == view.router.node)?;
+    let why = seen.instances.get(&at)?.routes.reason()?;
+    let copy = gtm::copy_of(&at, cluster, seen).map_or_else(
+        || "no standby has a copy".to_owned(),
+        |copy| {
+            let rows = view.len();
+            let replayed = seen.instances.get(copy).and_then(|facts| facts.standby.known());
+            let age = replayed.and_then(|standby| standby.last_replay.clone());
+            let age = age.map_or_else(|| "of unknown age".to_owned(), |at| format!("as of {at}"));
+            format!("the copy of {copy} has {rows} rows, {age}")
+        },
+    );
+    Some(Unseen { why: format!("{}; {copy}", why.why), ..entry(&at, "routes", why) })
 }
 
 fn hidden_facts(id: &InstanceId, facts: &InstanceFacts) -> Option<Unseen> {

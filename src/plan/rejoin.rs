@@ -2,7 +2,9 @@
 
 use super::situation::Situation;
 use super::step::RejoinMethod;
-use crate::model::{ControlState, Endpoint, InstanceFacts, InstanceId, Lsn, Node, Observation, OldMaster, Role};
+use crate::model::{
+    ControlState, Endpoint, InstanceFacts, InstanceId, Lsn, Node, NodeKind, Observation, OldMaster, Role,
+};
 
 /// An instance that shall become a standby of the declared master, or why it cannot be said how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +40,9 @@ pub(crate) fn decide(
     }
     if policy == OldMaster::Leave {
         return Rejoin::NotNeeded;
+    }
+    if node.kind == NodeKind::Gtm {
+        return stopped_gtm(instance, facts);
     }
     stopped(instance, facts, seen.instances.get(&master.id))
 }
@@ -106,6 +111,15 @@ fn stopped(instance: &InstanceId, facts: &InstanceFacts, master: Option<&Instanc
             by(RejoinMethod::BaseBackup, format!("it crashed ({state}): its WAL may have left the master's history"))
         }
     }
+}
+
+/// A GTM standby copies its master's state when it starts, whatever it held before (field notes, section 6).
+fn stopped_gtm(instance: &InstanceId, facts: &InstanceFacts) -> Rejoin {
+    if facts.data_dir.is_known_and(|dir| dir.present) {
+        return Rejoin::By { method: RejoinMethod::InPlace, because: "it is stopped".to_owned() };
+    }
+    let why = facts.data_dir.reason().map_or_else(|| "it is not there".to_owned(), ToString::to_string);
+    Rejoin::Unclear { why: format!("{instance} is stopped and its data directory could not be looked at: {why}") }
 }
 
 /// A copy that knows a timeline beyond the running master's looks for it there and never streams ("highest

@@ -133,6 +133,14 @@ impl RouterView<'_> {
         self.table.known()?.first().map(|row| row.forward.is_some())
     }
 
+    /// The one GTM row's name and the file's, where they differ.
+    pub(crate) fn gtm_by_another_name<'c>(&self, cluster: &'c Cluster) -> Option<(&str, &'c NodeName)> {
+        let mut rows = masters_of(self.table.known()?).filter(|row| row.kind == RouteKind::Gtm);
+        let (row, None) = (rows.next()?, rows.next()) else { return None };
+        let declared = cluster.nodes_of(NodeKind::Gtm).next()?;
+        (row.node != declared.name.as_str()).then_some((row.node.as_str(), &declared.name))
+    }
+
     /// How many rows there are to compare.
     pub(crate) fn len(&self) -> usize {
         self.table.known().map_or(0, |rows| rows.len())

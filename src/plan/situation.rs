@@ -1,6 +1,6 @@
 //! What state a node is in, compared with what the file says: the one decision all else follows from.
 
-use crate::model::{ControlState, InstanceFacts, InstanceId, Node, Observation, Process, Role};
+use crate::model::{ControlState, InstanceFacts, InstanceId, Node, NodeKind, Observation, Process, Role};
 
 /// A node's state, seen from its declared master.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +74,9 @@ pub(crate) fn diagnose(node: &Node, seen: &Observation) -> Situation {
 /// Whether the declared master, which is stopped, was the node's master when it stopped, and no other copy
 /// has gone further since: then starting it loses nothing.
 fn stopped_last(node: &Node, seen: &Observation, wanted: &InstanceFacts) -> bool {
+    if node.kind == NodeKind::Gtm {
+        return gtm_stopped_last(node, seen, wanted);
+    }
     let (Some(control), Some(end)) = (wanted.control.known(), wanted.wal_end.known()) else { return false };
     let was_master = matches!(control.state, ControlState::ShutDown | ControlState::InProduction);
     // A recovery.conf that otb did not put there makes it a standby by somebody's intent.
@@ -87,4 +90,18 @@ fn stopped_last(node: &Node, seen: &Observation, wanted: &InstanceFacts) -> bool
             let same_history = other.timeline.is_known_and(|timeline| *timeline <= control.timeline);
             behind && same_history
         })
+}
+
+/// The same of a GTM, whose gtm.conf is all there is to tell by: it would come up as the active one, or otb alone keeps
+/// it from that, and every other copy is a standby by its own account. A promoted GTM writes so into its gtm.conf
+/// (field notes, section 6), so none of them was promoted.
+fn gtm_stopped_last(node: &Node, seen: &Observation, wanted: &InstanceFacts) -> bool {
+    let conf = |facts: &InstanceFacts| facts.data_dir.known().map(|dir| dir.recovery_conf.clone());
+    let was_active = conf(wanted).is_some_and(|conf| conf.is_none_or(|conf| conf.fence));
+    let is_standby = |facts: &InstanceFacts| {
+        facts.is_running(Role::Standby) || facts.is_stopped() && conf(facts).flatten().is_some_and(|conf| !conf.fence)
+    };
+    was_active
+        && wanted.is_stopped()
+        && facts(node, seen).filter(|(id, _)| id.server != node.master).all(|(_, other)| is_standby(other))
 }

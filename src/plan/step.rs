@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Condition, InstanceId, RouteChange};
+use crate::model::{Condition, InstanceId, NodeName, RouteChange};
 
 /// Names a step within its plan: `promote:dn01@s47`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -46,6 +46,8 @@ pub enum Action {
     Promote { instance: InstanceId },
     /// Start the declared master, which is down while nobody took over; `unfence` removes otb's recovery.conf.
     Restart { instance: InstanceId, unfence: bool },
+    /// ALTER GTM NODE: the one row without which the router cannot commit, nor even read. Nothing has to be known of it.
+    RepointGtm { router: InstanceId, route: RouteChange },
     /// ALTER NODE for each row that differs.
     Reroute { router: InstanceId, routes: Vec<RouteChange> },
     /// `select pgxc_pool_reload()`.
@@ -67,10 +69,20 @@ impl Action {
             | Self::CatchUp { standby: instance, .. }
             | Self::Promote { instance }
             | Self::Restart { instance, .. }
+            | Self::RepointGtm { router: instance, .. }
             | Self::Reroute { router: instance, .. }
             | Self::Reload { router: instance }
             | Self::Prove { coordinator: instance, .. }
             | Self::Rejoin { instance, .. } => instance,
+        }
+    }
+
+    /// The nodes that are shown to serve again by its being done.
+    pub fn proves(&self) -> Vec<&NodeName> {
+        match self {
+            Self::Prove { instances, .. } => instances.iter().map(|instance| &instance.node).collect(),
+            Self::RepointGtm { route, .. } => vec![&route.node],
+            _ => Vec::new(),
         }
     }
 
@@ -84,6 +96,7 @@ impl Action {
             Self::CatchUp { .. } => "catch-up",
             Self::Promote { .. } => "promote",
             Self::Restart { .. } => "restart",
+            Self::RepointGtm { .. } => "repoint-gtm",
             Self::Reroute { .. } => "reroute",
             Self::Reload { .. } => "reload",
             Self::Prove { .. } => "prove",
@@ -120,7 +133,9 @@ pub enum RejoinMethod {
 pub enum Phase {
     /// Before anything is interrupted.
     Prepare,
-    /// Stop, catch up, promote; nodes side by side.
+    /// The GTM, first and alone: stop, catch up, promote, and each router told of it.
+    Gtm,
+    /// Stop, catch up, promote; coordinators and datanodes side by side.
     Move,
     /// ALTER NODE on all routers, side by side.
     Reroute,
@@ -142,6 +157,19 @@ pub enum Undo {
     Possible(String),
     /// It cannot: otb rolls forward from here.
     Never,
+}
+
+impl Step {
+    /// One of those by which its node gets another master: failed before the point of no return, they are undone.
+    pub fn prepares_or_moves(&self) -> bool {
+        matches!(self.phase, Phase::Prepare | Phase::Gtm | Phase::Move)
+            && !matches!(self.action, Action::RepointGtm { .. })
+    }
+
+    /// Whether the gap in which its node does not serve may begin with it.
+    pub(crate) fn interrupts_its_node(&self) -> bool {
+        self.phase != Phase::Prepare && self.prepares_or_moves()
+    }
 }
 
 /// One step of a plan.

@@ -1,6 +1,7 @@
 //! The survey: each node's situation and what follows from it, before it becomes steps.
 
 use super::document::{Change, ChangeKind};
+use super::gtm::{self, Repoint};
 use super::rejoin::{self, Rejoin};
 use super::routes::RouterView;
 use super::situation::{self, Situation};
@@ -39,8 +40,21 @@ pub(crate) struct PlannedRejoin {
 #[derive(Debug)]
 pub(crate) struct RouterSurvey {
     pub router: InstanceId,
+    /// Its row of the GTM, which is changed first.
+    pub repoint: Option<Repoint>,
+    /// Its other rows.
     pub routes: Vec<RouteChange>,
     pub reload: bool,
+    /// It was told of another GTM before: by this run, or by one that was cut off.
+    pub owed: bool,
+}
+
+impl RouterSurvey {
+    /// Every row that changes, with the process that is told.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (&InstanceId, &RouteChange)> {
+        let gtm = self.repoint.iter().map(|repoint| (&repoint.at, &repoint.route));
+        gtm.chain(self.routes.iter().map(|change| (&self.router, change)))
+    }
 }
 
 /// Looks at one node.
@@ -53,7 +67,7 @@ pub(crate) fn node<'a>(cluster: &Cluster, node: &'a Node, seen: &Observation) ->
     };
     let change = match &situation {
         Situation::Elsewhere { .. } => Some(ChangeKind::Switchover),
-        Situation::Masterless if is_cut_off(from.as_ref(), seen) => Some(ChangeKind::Switchover),
+        Situation::Masterless if is_cut_off(node.kind, from.as_ref(), seen) => Some(ChangeKind::Switchover),
         Situation::Masterless => Some(ChangeKind::Failover),
         Situation::Down => Some(ChangeKind::Restart),
         _ => None,
@@ -66,7 +80,10 @@ pub(crate) fn node<'a>(cluster: &Cluster, node: &'a Node, seen: &Observation) ->
     NodeSurvey { node, situation, change, from, rejoins, stopped, unfenced, fenced }
 }
 
-fn was_master(facts: &InstanceFacts) -> bool {
+fn was_master(kind: NodeKind, facts: &InstanceFacts) -> bool {
+    if kind == NodeKind::Gtm {
+        return facts.is_stopped() && (gtm::starts_as_master(facts) || carries_fence(facts));
+    }
     let state = facts.control.known().map(|control| control.state);
     facts.is_stopped() && matches!(state, Some(ControlState::ShutDown | ControlState::InProduction))
 }
@@ -74,14 +91,18 @@ fn was_master(facts: &InstanceFacts) -> bool {
 /// The copy that was master last: a stopped one whose control file says so, else one that is out of sight.
 fn last_master(node: &Node, seen: &Observation) -> Option<InstanceId> {
     let others = || situation::facts(node, seen).filter(|(id, _)| id.server != node.master);
-    let stopped = others().find(|(_, facts)| was_master(facts));
+    let stopped = others().find(|(_, facts)| was_master(node.kind, facts));
     let hidden = || others().find(|(_, facts)| facts.role.known().is_none());
     stopped.or_else(hidden).map(|(id, _)| id.clone())
 }
 
 /// A switchover that was cut off after its clean stop.
-fn is_cut_off(from: Option<&InstanceId>, seen: &Observation) -> bool {
-    from.and_then(|id| seen.instances.get(id)).is_some_and(InstanceFacts::is_cleanly_stopped)
+fn is_cut_off(kind: NodeKind, from: Option<&InstanceId>, seen: &Observation) -> bool {
+    from.and_then(|id| seen.instances.get(id)).is_some_and(|facts| match kind {
+        // Only otb's fence tells: a stopped GTM leaves no control file that says how it stopped.
+        NodeKind::Gtm => facts.is_stopped() && carries_fence(facts),
+        NodeKind::Coordinator | NodeKind::Datanode => facts.is_cleanly_stopped(),
+    })
 }
 
 fn rejoins(cluster: &Cluster, node: &Node, situation: &Situation, seen: &Observation) -> Vec<PlannedRejoin> {
@@ -108,19 +129,31 @@ fn carries_fence(facts: &InstanceFacts) -> bool {
 }
 
 /// Decides what each router needs. Rows are changed only of nodes in scope whose master can be told.
-pub(crate) fn routers(views: &[RouterView<'_>], nodes: &[NodeSurvey<'_>], seen: &Observation) -> Vec<RouterSurvey> {
+pub(crate) fn routers(
+    views: &[RouterView<'_>],
+    nodes: &[NodeSurvey<'_>],
+    cluster: &Cluster,
+    seen: &Observation,
+    owed: bool,
+) -> Vec<RouterSurvey> {
     let may_change =
         |name: &NodeName| nodes.iter().any(|survey| survey.node.name == *name && survey.situation.allows_acting());
     let in_scope = |name: &NodeName| nodes.iter().any(|survey| survey.node.name == *name);
     let leftover = nodes.iter().any(|survey| is_leftover(survey, seen));
+    // Nothing tells afterwards whether the run that moved the GTM came to its reloads.
+    let gtm_left = nodes.iter().any(|survey| survey.node.kind == NodeKind::Gtm && is_leftover(survey, seen));
     let survey = |view: &RouterView<'_>| {
         let mut routes = view.changes().to_vec();
         routes.retain(|change| may_change(&change.node));
+        let repoint = gtm::repoint(view, &mut routes, cluster, seen);
         let stale = view.pool_agrees.is_known_and(|agrees| !agrees) && in_scope(&view.router.node);
         // pgxc_pool_check() of a datanode is always true (field notes, section 3): after a run that was cut
         // off, whether its pool was reloaded cannot be asked, only done again.
         let unaskable = leftover && view.kind == NodeKind::Datanode;
-        RouterSurvey { router: view.router.clone(), reload: !routes.is_empty() || stale || unaskable, routes }
+        let changes = !routes.is_empty() || repoint.is_some();
+        let owed = (owed || gtm_left) && view.table.known().is_some();
+        let reload = changes || stale || unaskable || owed;
+        RouterSurvey { router: view.router.clone(), repoint, routes, reload, owed }
     };
     views.iter().map(survey).filter(|survey| survey.reload).collect()
 }
@@ -130,7 +163,7 @@ fn is_leftover(survey: &NodeSurvey<'_>, seen: &Observation) -> bool {
     let old_master = |rejoin: &PlannedRejoin| {
         seen.instances
             .get(&rejoin.instance)
-            .is_some_and(|facts| was_master(facts) || facts.is_stopped() && carries_fence(facts))
+            .is_some_and(|facts| was_master(survey.node.kind, facts) || facts.is_stopped() && carries_fence(facts))
     };
     survey.situation == Situation::Right && survey.rejoins.iter().any(old_master)
 }
@@ -142,7 +175,7 @@ pub(crate) fn changes(nodes: &[NodeSurvey<'_>], routers: &[RouterSurvey], seen: 
         nodes.iter().filter(|survey| survey.change.is_none()).filter_map(|survey| route_change(survey, routers)),
     );
     changes.extend(
-        routers.iter().filter(|router| router.routes.is_empty()).filter_map(|router| pool_change(router, nodes)),
+        routers.iter().filter(|router| router.rows().next().is_none()).filter_map(|router| pool_change(router, nodes)),
     );
     changes.extend(nodes.iter().filter(|survey| survey.change.is_none()).flat_map(rejoin_changes));
     changes
@@ -154,7 +187,7 @@ fn role_change(survey: &NodeSurvey<'_>, routers: &[RouterSurvey], seen: &Observa
     let from = survey.from.as_ref();
     let because = match (kind, from) {
         (ChangeKind::Restart, _) => format!("{declared} is stopped, and no other copy has taken over"),
-        (ChangeKind::Switchover, Some(from)) if is_cut_off(Some(from), seen) => {
+        (ChangeKind::Switchover, Some(from)) if is_cut_off(survey.node.kind, Some(from), seen) => {
             format!("{from} was stopped cleanly and nobody was promoted: this finishes a run that was cut off")
         }
         (ChangeKind::Switchover, Some(from)) => format!("{from} runs as master, the file says {declared}"),
@@ -176,14 +209,18 @@ fn role_change(survey: &NodeSurvey<'_>, routers: &[RouterSurvey], seen: &Observa
 }
 
 fn routers_of(node: &NodeName, routers: &[RouterSurvey]) -> Vec<InstanceId> {
-    let touches = |router: &&RouterSurvey| router.routes.iter().any(|change| change.node == *node);
-    routers.iter().filter(touches).map(|router| router.router.clone()).collect()
+    let rows = routers.iter().flat_map(RouterSurvey::rows);
+    rows.filter(|(_, change)| change.node == *node).map(|(at, _)| at.clone()).collect()
 }
 
 fn route_change(survey: &NodeSurvey<'_>, routers: &[RouterSurvey]) -> Option<Change> {
     let node = &survey.node.name;
-    let wrong: Vec<&RouteChange> =
-        routers.iter().flat_map(|router| &router.routes).filter(|change| change.node == *node).collect();
+    let wrong: Vec<&RouteChange> = routers
+        .iter()
+        .flat_map(RouterSurvey::rows)
+        .map(|(_, change)| change)
+        .filter(|change| change.node == *node)
+        .collect();
     let first = wrong.first()?;
     let same = wrong.iter().all(|change| change.from == first.from);
     let from = if same { format!("to {}", first.from) } else { "elsewhere".to_owned() };
@@ -204,6 +241,7 @@ fn route_change(survey: &NodeSurvey<'_>, routers: &[RouterSurvey]) -> Option<Cha
 fn pool_change(router: &RouterSurvey, nodes: &[NodeSurvey<'_>]) -> Option<Change> {
     let survey = nodes.iter().find(|survey| survey.node.name == router.router.node)?;
     let because = match survey.node.kind {
+        _ if router.owed => format!("{} was told of another GTM: its pool is reloaded once, now", router.router),
         NodeKind::Datanode => {
             format!("a run was cut off, and whether the pooler of {} was reloaded cannot be asked", router.router)
         }
@@ -220,7 +258,7 @@ fn pool_change(router: &RouterSurvey, nodes: &[NodeSurvey<'_>]) -> Option<Change
     })
 }
 
-fn rejoin_changes<'a>(survey: &'a NodeSurvey<'_>) -> impl Iterator<Item = Change> + 'a {
+pub(crate) fn rejoin_changes<'a>(survey: &'a NodeSurvey<'_>) -> impl Iterator<Item = Change> + 'a {
     survey.rejoins.iter().map(|rejoin| Change {
         node: survey.node.name.clone(),
         node_kind: survey.node.kind,

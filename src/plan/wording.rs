@@ -21,20 +21,17 @@ pub(super) fn run(cluster: &Cluster, action: &Action) -> Vec<String> {
         }
         Action::Checkpoint { .. } => vec![sql(target, &dialect::checkpoint())],
         Action::Stop { fenced, .. } => stop(target, *fenced, patience),
+        Action::CatchUp { .. } | Action::Promote { .. } if target.kind == NodeKind::Gtm => promote_gtm(target, action),
         Action::CatchUp { .. } => vec![sql(target, &query::replayed())],
         Action::Promote { .. } => vec![shell(target, &command::promote(target)), sql(target, &query::role())],
         Action::Restart { unfence, .. } => {
-            let unfence = unfence.then(|| shell(target, &dialect::remove_file(&dialect::recovery_path(target))));
+            let unfence = unfence.then(|| shell(target, &dialect::lift_fence(target)));
             unfence.into_iter().chain([shell(target, &command::start(target, patience))]).collect()
         }
+        Action::RepointGtm { route, .. } => vec![sql(target, &dialect::alter_gtm_node(&route.node, &route.to))],
         Action::Reroute { routes, .. } => routes
             .iter()
-            .map(|change| match change.kind {
-                NodeKind::Gtm => sql(target, &dialect::alter_gtm_node(&change.node, &change.to)),
-                NodeKind::Coordinator | NodeKind::Datanode => {
-                    sql(target, &dialect::alter_node(&change.node, &change.to, change.forward))
-                }
-            })
+            .map(|change| sql(target, &dialect::alter_node(&change.node, &change.to, change.forward)))
             .collect(),
         Action::Reload { .. } => vec![sql(target, &dialect::pool_reload())],
         Action::Prove { instances, .. } => {
@@ -51,8 +48,20 @@ fn stop(target: &Instance, fenced: bool, patience: Patience) -> Vec<String> {
     if fenced {
         lines.push(shell(target, &command::rename(&dialect::staged_fence(target), &dialect::recovery_path(target))));
     }
-    lines.push(shell(target, &command::controldata(target)));
+    lines.push(match target.kind {
+        NodeKind::Gtm => shell(target, &command::gtm_pid_is_gone(target)),
+        NodeKind::Coordinator | NodeKind::Datanode => shell(target, &command::controldata(target)),
+    });
     lines
+}
+
+/// A GTM is asked over its own protocol, which has no text.
+fn promote_gtm(target: &Instance, action: &Action) -> Vec<String> {
+    let ask = |what: &str| format!("{}=> GTM protocol: {what}", target.id);
+    match action {
+        Action::Promote { .. } => vec![shell(target, &command::promote(target)), ask("status, its role")],
+        _ => vec![ask("status, how far it has flushed")],
+    }
 }
 
 fn rejoin(target: &Instance, upstream: Option<&Instance>, method: RejoinMethod, user: &str) -> Vec<String> {

@@ -26,5 +26,5 @@ pub use progress::{ProgressView, event_line};
 pub use prometheus::drift_prometheus;
 pub use status::{Disagreement, STATUS_VERSION, StatusDocument, status_text};
 pub use style::{bold, dim, error_line, hint_line};
-pub use text::{moves_text, plan_text, report_text};
+pub use text::{first_part_text, moves_text, plan_text, report_text};
 pub use topology::Topology;

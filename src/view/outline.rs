@@ -70,7 +70,7 @@ pub(super) struct Item<'a> {
 /// The steps in order, part by part.
 pub(super) fn phases(plan: &Plan) -> Vec<(&'static str, Vec<Item<'_>>)> {
     let mut number = 0;
-    let phases = [Phase::Prepare, Phase::Move, Phase::Reroute, Phase::Reload, Phase::Prove, Phase::Rejoin];
+    let phases = [Phase::Prepare, Phase::Gtm, Phase::Move, Phase::Reroute, Phase::Reload, Phase::Prove, Phase::Rejoin];
     let parts = phases.into_iter().filter_map(|phase| {
         let mut said = "";
         let items = plan.steps_in(phase).map(|step| {
@@ -86,8 +86,11 @@ pub(super) fn phases(plan: &Plan) -> Vec<(&'static str, Vec<Item<'_>>)> {
 }
 
 fn title(phase: Phase, steps: &[Item<'_>]) -> &'static str {
+    let stops = steps.iter().any(|item| matches!(item.step.action, Action::Stop { .. }));
     match phase {
-        Phase::Move if !steps.iter().any(|item| matches!(item.step.action, Action::Stop { .. })) => "Move",
+        Phase::Move if !stops => "Move",
+        Phase::Gtm if stops => "GTM (first and alone; nothing commits from its stop until a router is told)",
+        Phase::Gtm => "GTM (first and alone)",
         Phase::Prepare => "Prepare (nothing is interrupted yet)",
         Phase::Move => "Move (the write gap begins with the stop)",
         Phase::Reroute => "Reroute (all routers side by side)",

@@ -39,6 +39,7 @@ pub(crate) fn check(lab: &Lab, condition: &Condition) -> Found {
             let row = copy.data.routes.get(node.as_str());
             when(row.is_some_and(|row| row.host == to.host.as_str() && row.port == to.port), "it routes elsewhere")
         }),
+        Condition::GetsTimestamp { router } => by_sql(lab, router, |_| Found::Holds),
         Condition::PoolAgrees { router } => {
             by_sql(lab, router, |_| when(lab.world.pool_agrees(lab.disks[router]), "the pooler does not agree"))
         }

@@ -38,7 +38,14 @@ struct Run<'p> {
 
 fn make_plan(lab: &Lab) -> Plan {
     let seen = observe(lab);
-    plan(&Input { cluster: &lab.cluster, seen: &seen, targets: &[], waivers: &[], observed_at: String::new() })
+    plan(&Input {
+        cluster: &lab.cluster,
+        seen: &seen,
+        targets: &[],
+        waivers: &[],
+        observed_at: String::new(),
+        owes_reloads: false,
+    })
 }
 
 impl<'f> Search<'f> {

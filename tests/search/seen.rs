@@ -120,6 +120,7 @@ fn answered(lab: &Lab, id: &InstanceId, copy: &Postgres) -> InstanceFacts {
                 received: Some(if standby.has_streamed { copy.wal.end() } else { standby.received_from }),
                 replayed: Some(copy.replayed()),
                 replay_paused: standby.replay_paused,
+                last_replay: None,
                 streaming: standby.receiver == Receiver::Streaming,
                 upstream: standby.upstream.as_ref().map(|upstream| endpoint(&upstream.host, upstream.port)),
             });

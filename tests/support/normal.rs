@@ -24,7 +24,8 @@ fn normal_line(line: &str) -> String {
 fn normal_word(word: &str) -> String {
     let bare = word.trim_end_matches([' ', ',', '.', ';', ')']);
     let rest = &word[bare.len()..];
-    let new = loopback(bare).or_else(|| digest(bare)).or_else(|| lsn(bare)).or_else(|| rights(bare));
+    let new =
+        loopback(bare).or_else(|| digest(bare)).or_else(|| lsn(bare)).or_else(|| rights(bare)).or_else(|| time(bare));
     new.map_or_else(|| word.to_owned(), |new| new + rest)
 }
 
@@ -58,6 +59,12 @@ fn rights(word: &str) -> Option<String> {
     let is_owner = !owner.is_empty() && owner.chars().all(|c| c.is_ascii_alphabetic());
     let is_mode = mode.len() == 3 && mode.chars().all(|c| ('0'..='7').contains(&c));
     (is_owner && is_mode).then(|| format!("OWNER:{mode}"))
+}
+
+/// A point in time, RFC 3339 in UTC.
+fn time(word: &str) -> Option<String> {
+    let shape: String = word.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    (shape == "0000-00-00T00:00:00Z").then(|| "TIME".to_owned())
 }
 
 /// `412 ms` becomes `T ms`, `8.0 KiB` becomes `N KiB`.

@@ -67,7 +67,14 @@ impl Shape {
 }
 
 pub(crate) fn planned(cluster: &Cluster, seen: &Observation, waivers: &[Waiver]) -> Plan {
-    plan(&Input { cluster, seen, targets: &[], waivers, observed_at: "2026-01-01T00:00:00Z".to_owned() })
+    plan(&Input {
+        cluster,
+        seen,
+        targets: &[],
+        waivers,
+        observed_at: "2026-01-01T00:00:00Z".to_owned(),
+        owes_reloads: false,
+    })
 }
 
 /// `live` as it would be seen if everything in it ran as it declares.
@@ -106,6 +113,7 @@ fn running(node: &Node, instance: &Instance, rows: &[Route]) -> InstanceFacts {
             received: Some(Lsn(1000)),
             replayed: Some(Lsn(1000)),
             replay_paused: false,
+            last_replay: None,
             streaming: true,
             upstream: Some(upstream.clone()),
         });

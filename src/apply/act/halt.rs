@@ -2,12 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use super::conf::standby_of;
 use super::{Failed, run_all};
 use crate::apply::condition::{self, Found};
 use crate::apply::field::{ASK, Field};
 use crate::dialect;
+use crate::dialect::Command;
 use crate::dialect::command::{self, Patience};
-use crate::model::{ControlState, InstanceId, NodeKind};
+use crate::model::{ControlState, Instance, InstanceId, NodeKind};
+use crate::transport::ask_gtm;
 
 /// How often the replay position is asked for inside the write gap.
 const FINELY: Duration = Duration::from_millis(2);
@@ -17,15 +20,15 @@ const FILES: Duration = Duration::from_secs(10);
 
 pub(super) async fn stage_fence(id: &InstanceId, upstream: &InstanceId, field: &Field<'_>) -> Result<(), Failed> {
     let instance = field.instance(id)?;
-    let text = super::rejoin::recovery_conf(id, upstream, true, field).await?;
-    run_all(id, &[command::write_file(&dialect::staged_fence(instance), &text)], FILES, field).await?;
+    let write = standby_of(id, upstream, true, &dialect::staged_fence(instance), field).await?;
+    run_all(id, &[write], FILES, field).await?;
     Ok(())
 }
 
 pub(super) async fn fence(id: &InstanceId, upstream: &InstanceId, field: &Field<'_>) -> Result<(), Failed> {
     let instance = field.instance(id)?;
-    let text = super::rejoin::recovery_conf(id, upstream, true, field).await?;
-    run_all(id, &[command::write_file(&dialect::recovery_path(instance), &text)], FILES, field).await?;
+    let write = standby_of(id, upstream, true, &dialect::recovery_path(instance), field).await?;
+    run_all(id, &[write], FILES, field).await?;
     Ok(())
 }
 
@@ -41,9 +44,11 @@ pub(super) async fn stop(id: &InstanceId, fenced: bool, limit: Duration, field: 
     if fenced {
         commands.push(command::rename(&dialect::staged_fence(instance), &dialect::recovery_path(instance)));
     }
-    if instance.kind != NodeKind::Gtm {
-        commands.push(command::controldata(instance));
+    if instance.kind == NodeKind::Gtm {
+        commands.push(command::gtm_pid_is_gone(instance));
+        return stop_gtm(instance, &commands, limit, field).await;
     }
+    commands.push(command::controldata(instance));
     let output = run_all(id, &commands, limit, field).await?;
     field.forget(id).await;
     let control = dialect::read_control(&output.stdout).map_err(|why| format!("pg_controldata of {id}: {why}"))?;
@@ -57,12 +62,43 @@ pub(super) async fn stop(id: &InstanceId, fenced: bool, limit: Duration, field: 
     Ok(())
 }
 
+/// Asks how far the GTM's log goes while it can still say so, and stops it.
+async fn stop_gtm(gtm: &Instance, commands: &[Command], limit: Duration, field: &Field<'_>) -> Result<(), Failed> {
+    let flushed = ask_gtm(&gtm.endpoint, ASK).await.map_err(|error| format!("{}{error}", super::BEFORE))?.flushed;
+    run_all(&gtm.id, commands, limit, field).await?;
+    field.remember_flush(&gtm.id, flushed).await;
+    Ok(())
+}
+
+async fn catch_up_gtm(
+    standby: &InstanceId,
+    source: &InstanceId,
+    limit: Duration,
+    field: &Field<'_>,
+) -> Result<(), Failed> {
+    let position = field.remembered_flush(source).await;
+    let position = position.ok_or_else(|| format!("how far {source} had flushed is not known"))?;
+    let deadline = Instant::now() + limit.saturating_sub(ASK);
+    loop {
+        match condition::flushed(standby, position, field).await {
+            Ok(Found::Holds) => return Ok(()),
+            Ok(Found::Fails(why) | Found::Unknown(why)) | Err(why) if Instant::now() >= deadline => {
+                return Err(Failed::NotDone(why));
+            }
+            _ => tokio::time::sleep(FINELY).await,
+        }
+    }
+}
+
 pub(super) async fn catch_up(
     standby: &InstanceId,
     source: &InstanceId,
     limit: Duration,
     field: &Field<'_>,
 ) -> Result<(), Failed> {
+    if field.instance(standby)?.kind == NodeKind::Gtm {
+        return catch_up_gtm(standby, source, limit, field).await;
+    }
     if field.remembered_control(source).await.is_none() {
         let control = condition::control(source, field).await?;
         field.remember_control(source, control).await;

@@ -1,5 +1,6 @@
 //! One step: its precondition again, the act, its postcondition.
 
+mod conf;
 mod halt;
 mod promote;
 mod rejoin;
@@ -128,6 +129,7 @@ pub(super) fn needs_shell(action: &Action) -> bool {
         | Action::Rejoin { .. } => true,
         Action::Checkpoint { .. }
         | Action::CatchUp { .. }
+        | Action::RepointGtm { .. }
         | Action::Reroute { .. }
         | Action::Reload { .. }
         | Action::Prove { .. } => false,
@@ -148,7 +150,7 @@ async fn verify(step: &Step, action: &Action, limit: Duration, field: &Field<'_>
     let waited = matches!(action, Action::Stop { .. } | Action::CatchUp { .. } | Action::Promote { .. });
     for condition in step.after.iter().filter(|condition| concerns(condition, action)) {
         let found = match (waited, action) {
-            (true, Action::Stop { instance, .. }) if field.remembered_control(instance).await.is_some() => Found::Holds,
+            (true, Action::Stop { instance, .. }) if field.has_stopped(instance).await => Found::Holds,
             (true, _) => condition::check(condition, field).await,
             (false, _) => condition::wait(condition, field, limit, PATIENTLY).await,
         };
@@ -179,6 +181,7 @@ async fn act(action: &Action, limit: Duration, field: &Field<'_>) -> Result<(), 
         Action::CatchUp { standby, source } => halt::catch_up(standby, source, limit, field).await,
         Action::Promote { instance } => promote::promote(instance, limit, field).await,
         Action::Restart { instance, unfence } => promote::restart(instance, *unfence, limit, field).await,
+        Action::RepointGtm { router, route } => route::reroute(router, std::slice::from_ref(route), limit, field).await,
         Action::Reroute { router, routes } => route::reroute(router, routes, limit, field).await,
         Action::Reload { router } => route::reload(router, limit, field).await,
         // The proof is its postcondition.

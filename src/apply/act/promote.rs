@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use super::{Failed, run_all, settle};
 use crate::apply::condition::{self, Found};
-use crate::apply::field::Field;
+use crate::apply::field::{ASK, Field};
 use crate::dialect;
 use crate::dialect::command::{self, Patience};
-use crate::model::{Condition, InstanceId, Role};
+use crate::model::{Condition, Instance, InstanceId, NodeKind, Role};
+use crate::transport::ask_gtm;
 
 /// How often the role is asked for inside the write gap.
 const FINELY: Duration = Duration::from_millis(2);
@@ -21,6 +22,10 @@ const SILENT: Duration = Duration::from_secs(1);
 /// Sends the request and polls the role: the exit code only says that the request was sent (field notes,
 /// section 6: a time-out is no failure, the request stays in force).
 pub(super) async fn promote(id: &InstanceId, limit: Duration, field: &Field<'_>) -> Result<(), Failed> {
+    let instance = field.instance(id)?;
+    if instance.kind == NodeKind::Gtm {
+        return promote_gtm(instance, limit, field).await;
+    }
     match send(id, field).await {
         // Whether the request arrived shows in the role; a standby may be asked again.
         Err(Failed::Unknown(_)) if still_standby(id, field).await => drop(send(id, field).await),
@@ -64,6 +69,24 @@ async fn still_standby(id: &InstanceId, field: &Field<'_>) -> bool {
     condition::wait(&master, field, SILENT, FINELY).await != Found::Holds
 }
 
+/// The command waits until the GTM may be asked; then its role is polled, for the signal is ignored silently by a GTM
+/// that cannot obey (field notes, section 6).
+async fn promote_gtm(instance: &Instance, limit: Duration, field: &Field<'_>) -> Result<(), Failed> {
+    let deadline = Instant::now() + limit;
+    run_all(&instance.id, &[command::promote(instance)], limit, field).await?;
+    loop {
+        let found = match ask_gtm(&instance.endpoint, ASK).await {
+            Ok(status) if status.role == Role::Master => return Ok(()),
+            Ok(_) => format!("{} is still a standby after {} s", instance.id, limit.as_secs()),
+            Err(error) => error.to_string(),
+        };
+        if Instant::now() >= deadline {
+            return Err(Failed::Unknown(found));
+        }
+        tokio::time::sleep(FINELY).await;
+    }
+}
+
 /// A standby that may not write its recovery.conf dies of its promotion (field notes, section 6).
 async fn died(id: &InstanceId, field: &Field<'_>) -> Result<(), Failed> {
     match condition::check(&Condition::Stopped { instance: id.clone() }, field).await {
@@ -77,7 +100,7 @@ pub(super) async fn restart(id: &InstanceId, unfence: bool, limit: Duration, fie
     let instance = field.instance(id)?;
     let mut commands = Vec::new();
     if unfence {
-        commands.push(dialect::remove_file(&dialect::recovery_path(instance)));
+        commands.push(dialect::lift_fence(instance));
     }
     commands.push(command::start(instance, Patience::from(limit)));
     run_all(id, &commands, limit, field).await?;

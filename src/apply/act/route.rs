@@ -35,6 +35,7 @@ pub(super) async fn reroute(
 }
 
 fn statement(change: &RouteChange) -> Sql {
+    // On v2.6 the GTM's row is changed by a statement of its own.
     match change.kind {
         NodeKind::Gtm => dialect::alter_gtm_node(&change.node, &change.to),
         NodeKind::Coordinator | NodeKind::Datanode => dialect::alter_node(&change.node, &change.to, change.forward),

@@ -27,9 +27,11 @@ const INVARIANTS: &[Invariant] = &[
     takeover::nothing_is_promoted_that_may_lack_transactions,
     takeover::a_stopped_master_is_fenced,
     takeover::the_gtm_goes_first,
+    takeover::the_gtm_goes_alone,
     told::routes_lead_to_declared_masters,
     told::routers_are_told_after_the_takeovers,
     told::each_router_reloads_once_after_it_was_told,
+    told::told_of_the_gtm_is_proved_by_a_timestamp,
     told::rejoins_follow_the_declared_master_and_come_last,
 ];
 

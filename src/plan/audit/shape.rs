@@ -65,11 +65,13 @@ pub(super) fn targets_are_kept(book: &Book<'_>) -> Vec<String> {
     }
     let mut wrong = Vec::new();
     for step in book.steps() {
-        let moves = matches!(step.phase, Phase::Prepare | Phase::Move | Phase::Rejoin);
-        let mut nodes = if moves { vec![&step.action.target().node] } else { Vec::new() };
-        if let Action::Reroute { routes, .. } = &step.action {
-            nodes.extend(routes.iter().map(|change| &change.node));
-        }
+        let moves = matches!(step.phase, Phase::Prepare | Phase::Gtm | Phase::Move | Phase::Rejoin);
+        let nodes = match &step.action {
+            Action::RepointGtm { route, .. } => vec![&route.node],
+            Action::Reroute { routes, .. } => routes.iter().map(|change| &change.node).collect(),
+            other if moves => vec![&other.target().node],
+            _ => Vec::new(),
+        };
         let outside = nodes.into_iter().filter(|node| !targets.contains(node));
         wrong.extend(outside.map(|node| format!("{} touches {node}, which is no target", step.id)));
     }

@@ -1,14 +1,22 @@
 //! Invariants of what comes after the takeovers: routes, reloads, rejoins.
 
 use super::Book;
-use crate::model::{InstanceId, NodeName};
+use crate::model::{Condition, InstanceId, NodeKind, NodeName, RouteChange};
 use crate::plan::{Action, Phase, Step};
+
+/// The rows that a step changes.
+fn rows(step: &Step) -> &[RouteChange] {
+    match &step.action {
+        Action::RepointGtm { route, .. } => std::slice::from_ref(route),
+        Action::Reroute { routes, .. } => routes,
+        _ => &[],
+    }
+}
 
 pub(super) fn routes_lead_to_declared_masters(book: &Book<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
     for step in book.steps() {
-        let Action::Reroute { routes, .. } = &step.action else { continue };
-        for change in routes {
+        for change in rows(step) {
             let master = book.plan.cluster.nodes.get(&change.node).and_then(|node| node.master_instance());
             if master.is_none_or(|master| master.endpoint != change.to) {
                 wrong.push(format!(
@@ -31,9 +39,8 @@ fn takeover<'a>(book: &Book<'a>, node: &NodeName) -> Option<&'a Step> {
 pub(super) fn routers_are_told_after_the_takeovers(book: &Book<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
     for step in book.steps() {
-        let Action::Reroute { routes, .. } = &step.action else { continue };
         let before = book.before(step);
-        let early = routes.iter().filter_map(|change| takeover(book, &change.node));
+        let early = rows(step).iter().filter_map(|change| takeover(book, &change.node));
         let early = early.filter(|takeover| !before.iter().any(|done| done.id == takeover.id));
         wrong.extend(early.map(|takeover| format!("{} does not wait for {}", step.id, takeover.id)));
     }
@@ -64,6 +71,25 @@ pub(super) fn each_router_reloads_once_after_it_was_told(book: &Book<'_>) -> Vec
     wrong
 }
 
+/// The pooler of a router that was told of another GTM is reloaded too, by this plan or by the one that follows it. A
+/// router whose GTM row is wrong cannot even read: what counts is a SELECT that works.
+pub(super) fn told_of_the_gtm_is_proved_by_a_timestamp(book: &Book<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for step in book.steps() {
+        let Action::RepointGtm { router, route } = &step.action else { continue };
+        let proof = Condition::GetsTimestamp { router: router.clone() };
+        if route.kind != NodeKind::Gtm || !step.after.contains(&proof) {
+            wrong.push(format!("{} is not proved by a timestamp of the GTM", step.id));
+        }
+        let reload = |other: &&Step| matches!(&other.action, Action::Reload { router: at } if at.node == router.node);
+        let reloaded = book.steps().find(reload).is_some_and(|reload| reload.needs.contains(&step.id));
+        if book.plan.afterwards.is_none() && !reloaded {
+            wrong.push(format!("{} is not followed by a reload of {}", step.id, router.node));
+        }
+    }
+    wrong
+}
+
 /// A master is never made a standby, and an old master that still waits is how a cut-off run is recognised.
 pub(super) fn rejoins_follow_the_declared_master_and_come_last(book: &Book<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
@@ -74,7 +100,7 @@ pub(super) fn rejoins_follow_the_declared_master_and_come_last(book: &Book<'_>) 
             wrong.push(format!("{} makes a standby of another than the declared master", step.id));
         }
         let before = book.before(step);
-        let open = book.steps().filter(|other| matches!(other.phase, Phase::Move | Phase::Reload));
+        let open = book.steps().filter(|other| matches!(other.phase, Phase::Gtm | Phase::Move | Phase::Reload));
         let open = open.filter(|other| !before.iter().any(|done| done.id == other.id));
         wrong.extend(open.map(|other| format!("{} does not wait for {}", step.id, other.id)));
     }

@@ -1,16 +1,25 @@
 //! Checks of the routers and of nodes whose situation forbids acting.
 
 use super::Finding;
-use crate::model::{Cluster, Fact, InstanceId, Node, NodeKind, Observation, Role};
-use crate::plan::check::{Check, CheckCode};
+use crate::model::{Cluster, Fact, InstanceFacts, InstanceId, Node, NodeKind, Observation, Role};
+use crate::plan::check::{Check, CheckCode, CheckId, Waiver};
+use crate::plan::gtm::is_brought_up;
 use crate::plan::routes::RouterView;
 use crate::plan::situation::{Situation, diagnose, running_masters};
-use crate::plan::survey::RouterSurvey;
+use crate::plan::survey::{NodeSurvey, RouterSurvey};
 
 /// Every router must be readable, complete, and able to commit an ALTER NODE.
-pub(crate) fn for_routers(cluster: &Cluster, seen: &Observation, routers: &[RouterView<'_>]) -> Vec<Check> {
+///
+/// While the GTM is down nothing can be read of a master, and nothing needs to be: to be told blindly is enough.
+pub(crate) fn for_routers(
+    cluster: &Cluster,
+    seen: &Observation,
+    routers: &[RouterView<'_>],
+    staged: bool,
+) -> Vec<Check> {
+    let look = if staged { can_be_told } else { readable };
     let mut checks: Vec<Check> =
-        routers.iter().map(|router| readable(router, cluster, seen).of(CheckCode::Routes, &router.router)).collect();
+        routers.iter().map(|router| look(router, cluster, seen).of(CheckCode::Routes, &router.router)).collect();
     checks.extend(routers.iter().filter(|router| router.table.known().is_some()).map(|router| {
         let found = format!("{} has {} GTM rows", router.router, router.gtm_rows());
         match router.gtm_rows() {
@@ -21,8 +30,41 @@ pub(crate) fn for_routers(cluster: &Cluster, seen: &Observation, routers: &[Rout
     }));
     checks.extend(forward(cluster, routers).map(|finding| finding.of(CheckCode::Forward, &cluster.name)));
     checks.extend(routers.iter().filter_map(strangers));
-    checks.extend(cluster.nodes_of(NodeKind::Gtm).map(|node| gtm(node, seen).of(CheckCode::Gtm, &node.name)));
     checks
+}
+
+/// An active GTM must answer, or be brought up by the plan itself.
+pub(crate) fn for_gtm(cluster: &Cluster, seen: &Observation, nodes: &[NodeSurvey<'_>]) -> Vec<Check> {
+    let gtms = cluster.nodes_of(NodeKind::Gtm);
+    gtms.map(|node| active(node, seen, is_brought_up(node, nodes)).of(CheckCode::Gtm, &node.name)).collect()
+}
+
+/// Whether ALTER GTM NODE can reach the router, now or once another step has brought its master up.
+fn can_be_told(router: &RouterView<'_>, cluster: &Cluster, seen: &Observation) -> Finding {
+    let at = &router.router;
+    let Some(node) = cluster.nodes.get(&at.node) else { return Finding::pass("it is no router") };
+    if let Some(master) = running_masters(node, seen).first() {
+        return Finding::pass(format!("{master} runs as master and can be told of the GTM"));
+    }
+    match diagnose(node, seen) {
+        Situation::Masterless | Situation::Down => Finding::warn(
+            format!("no master of {} runs: it is told of the GTM once one does", node.name),
+            "nothing, if this node is to be moved or started by the same run",
+        ),
+        Situation::NoCandidate { master: None } if seen.instances.get(at).is_some_and(InstanceFacts::is_stopped) => {
+            Finding::warn(
+                format!("{at} is stopped, and still has the GTM's old address"),
+                "once it runs, plan again: it is told then",
+            )
+        }
+        _ => Finding::unknown(
+            format!("whether {at} runs is not known, so it may go on with the GTM's old address"),
+            format!(
+                "bring this router back first, or accept that it is told by a later plan: --waive {}:{at} --reason ...",
+                CheckCode::Routes.word()
+            ),
+        ),
+    }
 }
 
 fn readable(router: &RouterView<'_>, cluster: &Cluster, seen: &Observation) -> Finding {
@@ -38,6 +80,12 @@ fn readable(router: &RouterView<'_>, cluster: &Cluster, seen: &Observation) -> F
     let missing: Vec<String> = router.missing().iter().map(ToString::to_string).collect();
     if missing.is_empty() {
         return Finding::pass(format!("{} rows were read", router.len()));
+    }
+    if let Some((name, gtm)) = router.gtm_by_another_name(cluster) {
+        return Finding::block(
+            format!("{} calls its GTM {name}, the file calls it {gtm}", router.router),
+            format!("the catalog's name counts: write {name} in place of {gtm} in the file"),
+        );
     }
     Finding::block(
         format!("{} has no row for {}", router.router, missing.join(", ")),
@@ -76,18 +124,22 @@ fn forward(cluster: &Cluster, routers: &[RouterView<'_>]) -> Option<Finding> {
     }
 }
 
-fn gtm(node: &Node, seen: &Observation) -> Finding {
+fn active(node: &Node, seen: &Observation, brought_up: bool) -> Finding {
     let declared = node.master_id();
     let masters = running_masters(node, seen);
     match masters.as_slice() {
         [only] => Finding::pass(format!("{only} is the active GTM")),
+        [] if brought_up => Finding::pass(format!("no active GTM answers; {declared} is brought up first")),
         [] => {
             let why = seen
                 .instances
                 .get(&declared)
                 .and_then(|facts| facts.role.reason())
                 .map_or_else(String::new, |why| format!(": {why}"));
-            Finding::unknown(format!("no active GTM answers{why}"), "start the GTM first: nothing commits without it")
+            Finding::unknown(
+                format!("no active GTM answers{why}"),
+                format!("nothing commits without it: plan {} as well, or start it by hand", node.name),
+            )
         }
         _ => Finding::block(
             "two active GTMs answer",
@@ -118,7 +170,8 @@ pub(crate) fn for_altered(routers: &[RouterSurvey], seen: &Observation) -> Vec<C
 }
 
 /// Refusals for nodes that cannot be acted on.
-pub(crate) fn for_unclear(node: &Node, situation: &Situation, seen: &Observation) -> Option<Check> {
+/// A router out of sight, whose `routes` check is waived, is left as it is and said to be so.
+pub(crate) fn for_unclear(node: &Node, situation: &Situation, seen: &Observation, waivers: &[Waiver]) -> Option<Check> {
     let declared = node.master_id();
     let finding = match situation {
         Situation::Split { masters } => return Some(split(node, masters, seen)),
@@ -127,6 +180,11 @@ pub(crate) fn for_unclear(node: &Node, situation: &Situation, seen: &Observation
             let facts = seen.instances.get(&declared);
             let reason = facts.and_then(|f| f.process.reason().or(f.role.reason()));
             let why = reason.map_or_else(|| "it was not looked at".to_owned(), ToString::to_string);
+            let left_alone = CheckId::new(CheckCode::Routes, &declared);
+            if waivers.iter().any(|waiver| waiver.check == left_alone) {
+                let found = format!("what {declared} does is not known: {why}; it is left as it is");
+                return Some(Finding::warn(found, "plan again once it is in sight").of(CheckCode::Standby, &node.name));
+            }
             Finding::unknown(
                 format!("no master of {} was found, and what {declared} does is not known: {why}", node.name),
                 "mend the connection or the shell to that server, then plan again",

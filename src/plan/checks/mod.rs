@@ -1,6 +1,7 @@
 //! The preflight: every check that matters for a set of changes, all made, all reported.
 
 mod cluster;
+mod gtm;
 mod host;
 mod install;
 mod load;
@@ -10,7 +11,7 @@ mod takeover;
 use super::check::{Check, CheckCode, CheckId, Verdict, Waiver};
 use crate::model::{Cluster, InstanceFacts, InstanceId, Node, Observation};
 
-pub(crate) use cluster::{for_altered, for_routers, for_unclear};
+pub(crate) use cluster::{for_altered, for_gtm, for_routers, for_unclear};
 pub(crate) use install::for_changed;
 
 /// What is known of a node whose master moves.
@@ -36,8 +37,11 @@ pub(crate) fn for_node<'a>(
     let master = from.and_then(|id| Some((id, seen.instances.get(id)?)));
     let takeover = Takeover { cluster, node, declared, standby, from: master, seen };
     let mut checks = takeover::for_node(cluster, node, from, seen);
-    checks.extend(settings::all(&takeover));
-    checks.extend(load::all(&takeover));
+    // A GTM speaks no SQL.
+    if node.kind.is_router() {
+        checks.extend(settings::all(&takeover));
+        checks.extend(load::all(&takeover));
+    }
     checks.extend(host::all(&takeover));
     checks
 }

@@ -1,8 +1,9 @@
 //! Checks of one node whose master moves: may this standby take over from that master?
 
 use super::{Finding, LOOK_AGAIN};
+use crate::dialect;
 use crate::model::{
-    Cluster, Fact, InstanceFacts, InstanceId, Lsn, Node, Observation, Process, Role, StandbyFacts, Unknown,
+    Cluster, Fact, InstanceFacts, InstanceId, Lsn, Node, NodeKind, Observation, Process, Role, StandbyFacts, Unknown,
 };
 use crate::plan::check::{Check, CheckCode};
 
@@ -14,6 +15,9 @@ pub(super) fn for_node(cluster: &Cluster, node: &Node, from: Option<&InstanceId>
     let declared = node.master_id();
     let Some(standby) = seen.instances.get(&declared) else { return Vec::new() };
     let view = View { cluster, node, declared: &declared, standby, seen };
+    if node.kind == NodeKind::Gtm {
+        return view.of_gtm(from);
+    }
     let mut checks = vec![
         view.identity(&declared, standby).of(CheckCode::Identity, &declared),
         view.replay().of(CheckCode::Replay, &node.name),
@@ -27,12 +31,12 @@ pub(super) fn for_node(cluster: &Cluster, node: &Node, from: Option<&InstanceId>
     checks
 }
 
-struct View<'a> {
+pub(super) struct View<'a> {
     cluster: &'a Cluster,
-    node: &'a Node,
-    declared: &'a InstanceId,
-    standby: &'a InstanceFacts,
-    seen: &'a Observation,
+    pub(super) node: &'a Node,
+    pub(super) declared: &'a InstanceId,
+    pub(super) standby: &'a InstanceFacts,
+    pub(super) seen: &'a Observation,
 }
 
 impl View<'_> {
@@ -110,7 +114,7 @@ impl View<'_> {
         }
     }
 
-    fn attached(&self, id: &InstanceId, master: &InstanceFacts) -> Finding {
+    pub(super) fn attached(&self, id: &InstanceId, master: &InstanceFacts) -> Finding {
         let upstream = self.endpoint(id);
         let sender = master.senders.is_known_and(|all| all.iter().any(|sender| sender.state == "streaming"));
         match &self.standby.standby {
@@ -128,7 +132,7 @@ impl View<'_> {
                 )
             }
             Fact::Known(_) if !sender => Finding::block(
-                format!("{id} has no streaming walsender"),
+                format!("{id} lists no standby that streams"),
                 format!("compare pg_stat_replication on {id} with recovery.conf of {}", self.declared),
             ),
             Fact::Known(_) => Finding::pass(format!("{} streams from {upstream}", self.declared)),
@@ -146,7 +150,7 @@ impl View<'_> {
         }
     }
 
-    fn lag(&self, master: &InstanceFacts) -> Finding {
+    pub(super) fn lag(&self, master: &InstanceFacts) -> Finding {
         let limit = self.cluster.policy.max_lag;
         let replayed = self.standby.standby.known().and_then(|facts| facts.replayed);
         match (&master.wal_end, replayed) {
@@ -166,10 +170,16 @@ impl View<'_> {
         }
     }
 
-    fn recovery_conf(&self) -> Finding {
+    pub(super) fn recovery_conf(&self) -> Finding {
+        let path = self.cluster.instance(self.declared).map(dialect::recovery_path).unwrap_or_default();
+        let file_name = path.rsplit('/').next().unwrap_or_default();
+        let otherwise = match self.node.kind {
+            NodeKind::Gtm => "its promotion could not say in there that it is the active one",
+            NodeKind::Coordinator | NodeKind::Datanode => "promote would kill the standby",
+        };
         match &self.standby.data_dir {
             Fact::Unknown(why) => Finding::unknown(
-                format!("recovery.conf of {} could not be looked at: {why}", self.declared),
+                format!("{file_name} of {} could not be looked at: {why}", self.declared),
                 "otb needs a shell on the server: see `shell` in the file",
             ),
             Fact::Known(dir) if !dir.present => Finding::block(
@@ -177,20 +187,16 @@ impl View<'_> {
                 "correct `data` of this instance in the file",
             ),
             Fact::Known(dir) => match &dir.recovery_conf {
-                Some(file) if file.writable => Finding::pass(format!("recovery.conf is {}", file.rights)),
+                Some(file) if file.writable => Finding::pass(format!("{file_name} is {}", file.rights)),
                 Some(file) => Finding::block(
                     format!(
-                        "recovery.conf of {} is {}, which its server may not write: promote would kill the standby",
+                        "{file_name} of {} is {}, which its server may not write: {otherwise}",
                         self.declared, file.rights
                     ),
-                    format!(
-                        "on {}: chown and chmod u+rw {}/recovery.conf",
-                        self.declared.server,
-                        self.data(self.declared)
-                    ),
+                    format!("on {}: chown and chmod u+rw {path}", self.declared.server),
                 ),
                 None => Finding::block(
-                    format!("{} has no recovery.conf, yet it runs as a standby", self.declared),
+                    format!("{file_name} of {} does not make it a standby, yet it runs as one", self.declared),
                     "correct `data` of this instance in the file",
                 ),
             },
@@ -201,7 +207,7 @@ impl View<'_> {
         self.cluster.instance(id).map_or_else(String::new, |instance| instance.data.clone())
     }
 
-    fn disk(&self) -> Finding {
+    pub(super) fn disk(&self) -> Finding {
         let free = self.standby.data_dir.known().and_then(|dir| dir.free_bytes).map(bytesize::ByteSize);
         let limit = bytesize::ByteSize(PROMOTION_ROOM_BYTES);
         match free {
@@ -216,7 +222,7 @@ impl View<'_> {
 
     /// A failover needs to know that nobody can write to the other copies (field notes, section 7: nothing in
     /// OpenTenBase complains about two masters).
-    fn fence(&self) -> Finding {
+    pub(super) fn fence(&self) -> Finding {
         let others = self.node.standbys().map(|instance| &instance.id);
         let open: Vec<String> = others.filter_map(|id| self.may_write(id)).collect();
         if open.is_empty() {
@@ -285,7 +291,7 @@ impl View<'_> {
     }
 }
 
-fn shell(id: &InstanceId, facts: &InstanceFacts) -> Finding {
+pub(super) fn shell(id: &InstanceId, facts: &InstanceFacts) -> Finding {
     match &facts.data_dir {
         Fact::Known(dir) if dir.present => Finding::pass(format!("the data directory of {id} is in reach")),
         Fact::Known(_) => Finding::block(

@@ -108,17 +108,50 @@ fn a_stopped_master_stays_down() {
     catches(switchover(), unproved, "unfenced");
 }
 
+/// The GTM and dn01 both move.
+fn gtm_too() -> Plan {
+    let mut declared = cluster("s47");
+    declared.nodes.get_mut(&NodeName::new("gtm_1").unwrap()).unwrap().master = ServerName::new("s47").unwrap();
+    make_plan(&declared, &healthy(&declared))
+}
+
 #[test]
-fn the_gtm_goes_first() {
-    let with_gtm = |plan: &mut Plan| {
-        let gtm = NodeName::new("gtm_1").unwrap();
-        plan.cluster.nodes.get_mut(&gtm).unwrap().master = ServerName::new("s47").unwrap();
-        let mut first = step(plan, "promote:dn01@s47").clone();
-        first.action = Action::Promote { instance: id("gtm_1@s47") };
-        first.id = first.action.id();
-        plan.steps.insert(0, first);
+fn the_gtm_goes_first_and_alone() {
+    let gtm_part = |plan: &mut Plan| {
+        let waits = &mut step(plan, "stop:dn01@s29").needs;
+        waits.retain(|id| id.as_str() != "repoint-gtm:cn02@s47");
     };
-    catches(switchover(), with_gtm, "stop:dn01@s29 does not wait for promote:gtm_1@s47");
+    catches(gtm_too(), gtm_part, "stop:dn01@s29 does not wait for repoint-gtm:cn02@s47");
+    let early = |plan: &mut Plan| step(plan, "stop:dn01@s29").needs.retain(|id| id.as_str().starts_with("stage-fence"));
+    catches(gtm_too(), early, "stop:dn01@s29 does not wait for promote:gtm_1@s47");
+    catches(gtm_too(), |plan| step(plan, "stop:gtm_1@s29").phase = Phase::Move, "outside the GTM's own part");
+    catches(gtm_too(), |plan| step(plan, "catch-up:dn01@s47").phase = Phase::Gtm, "among the GTM's steps");
+}
+
+#[test]
+fn one_gtm_is_active_and_no_timestamp_is_lost() {
+    let beside = "would promote beside gtm_1@s29";
+    catches(gtm_too(), |plan| step(plan, "catch-up:gtm_1@s47").needs.clear(), beside);
+    catches(gtm_too(), |plan| step(plan, "promote:gtm_1@s47").before.clear(), beside);
+    let open = Action::Stop { instance: id("gtm_1@s29"), fenced: false };
+    catches(gtm_too(), |plan| step(plan, "stop:gtm_1@s29").action = open, "leaves gtm_1@s29 unfenced");
+    catches(gtm_too(), |plan| step(plan, "stop:gtm_1@s29").after.truncate(1), "leaves gtm_1@s29 unfenced");
+    catches(gtm_too(), |plan| step(plan, "catch-up:gtm_1@s47").after.clear(), "may lose transactions");
+}
+
+#[test]
+fn who_is_told_of_the_gtm() {
+    let astray = |plan: &mut Plan| {
+        if let Action::RepointGtm { route, .. } = &mut step(plan, "repoint-gtm:cn01@s29").action {
+            route.to.port += 1;
+        }
+    };
+    catches(gtm_too(), astray, "leads gtm_1 to");
+    let told = "repoint-gtm:cn01@s29";
+    catches(gtm_too(), |plan| step(plan, told).needs.clear(), "does not wait for promote:gtm_1@s47");
+    catches(gtm_too(), |plan| step(plan, told).after.truncate(1), "is not proved by a timestamp");
+    let unheard = |plan: &mut Plan| step(plan, "reload:cn01@s29").needs.retain(|id| id.as_str() != told);
+    catches(gtm_too(), unheard, "repoint-gtm:cn01@s29 is not followed by a reload of cn01");
 }
 
 #[test]

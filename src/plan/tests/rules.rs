@@ -216,6 +216,7 @@ fn lag_beyond_the_policy_blocks_and_a_waiver_lifts_it() {
         targets: &[],
         waivers: &waivers,
         observed_at: String::new(),
+        owes_reloads: false,
     };
     let plan = crate::plan::plan(&input);
     assert_eq!(verdict(&plan, "lag:dn01"), Some(Verdict::Waived));
@@ -233,6 +234,7 @@ fn a_target_leaves_other_nodes_alone() {
         targets: &targets,
         waivers: &[],
         observed_at: String::new(),
+        owes_reloads: false,
     };
     assert!(crate::plan::plan(&input).changes.is_empty());
 }

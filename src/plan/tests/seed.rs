@@ -93,6 +93,12 @@ fn running(live: &Cluster, node: &Node, instance: &Instance, role: Role) -> Inst
         fence: false,
     };
     let is_standby = role == Role::Standby;
+    if node.kind == NodeKind::Gtm {
+        let not_asked = || Fact::unknown(UnknownKind::NotAsked, "a GTM has none");
+        (facts.system_id, facts.routes, facts.pool_agrees) =
+            (Fact::not_asked("a GTM has none"), Fact::not_asked("a GTM has none"), Fact::not_asked("a GTM has none"));
+        (facts.timeline, facts.history, facts.newest_history) = (not_asked(), Fact::not_asked(""), not_asked());
+    }
     facts.data_dir = Fact::Known(DataDir {
         present: true,
         recovery_conf: is_standby.then_some(recovery),
@@ -109,6 +115,7 @@ fn running(live: &Cluster, node: &Node, instance: &Instance, role: Role) -> Inst
             received: Some(Lsn(1000)),
             replayed: Some(Lsn(1000)),
             replay_paused: false,
+            last_replay: None,
             streaming: true,
             upstream: Some(upstream),
         });
@@ -170,11 +177,15 @@ pub(super) fn stop(seen: &mut Observation, at: &str, state: ControlState) {
     facts.role = Fact::unknown(UnknownKind::Refused, "connection refused");
     facts.routes = Fact::unknown(UnknownKind::Refused, "connection refused");
     facts.standby = Fact::unknown(UnknownKind::Refused, "connection refused");
+    // A GTM has none.
+    let (Some(system_id), Some(timeline)) = (facts.system_id.known().copied(), facts.timeline.known().copied()) else {
+        return;
+    };
     facts.control = Fact::Known(Control {
         state,
-        system_id: *facts.system_id.known().unwrap(),
-        timeline: *facts.timeline.known().unwrap(),
-        checkpoint_timeline: *facts.timeline.known().unwrap(),
+        system_id,
+        timeline,
+        checkpoint_timeline: timeline,
         checkpoint: end,
         redo: end,
         wal_segment_bytes: 16 << 20,
@@ -196,7 +207,14 @@ pub(super) fn fence(seen: &mut Observation, at: &str, upstream: &Endpoint) {
 }
 
 pub(super) fn make_plan(cluster: &Cluster, seen: &Observation) -> Plan {
-    plan(&Input { cluster, seen, targets: &[], waivers: &[], observed_at: "2026-01-01T00:00:00Z".to_owned() })
+    plan(&Input {
+        cluster,
+        seen,
+        targets: &[],
+        waivers: &[],
+        observed_at: "2026-01-01T00:00:00Z".to_owned(),
+        owes_reloads: false,
+    })
 }
 
 /// What a step does to the cluster, as far as an observation shows it.
@@ -211,6 +229,9 @@ pub(super) fn perform(action: &Action, cluster: &Cluster, seen: &mut Observation
                 let to = cluster.nodes[&instance.node].master_id();
                 fence(seen, &instance.to_string(), &endpoint(&to));
             }
+        }
+        Action::RepointGtm { router, route } => {
+            reroute(seen, &router.node, route.node.as_str(), route.to.host.as_str(), route.to.port);
         }
         Action::Promote { instance } => promote(instance, cluster, seen),
         Action::Restart { instance, .. } => start(instance, Role::Master, None, cluster, seen),
@@ -240,10 +261,10 @@ pub(super) fn reroute(seen: &mut Observation, router: &NodeName, row: &str, host
 fn promote(instance: &InstanceId, cluster: &Cluster, seen: &mut Observation) {
     let facts = seen.instances.get_mut(instance).unwrap();
     assert!(facts.is_running(Role::Standby), "{instance} is promoted while it is no standby");
-    let timeline = facts.timeline.known().copied().unwrap();
+    let timeline = facts.timeline.known().copied();
     let at = facts.wal_end.known().copied().unwrap();
     start(instance, Role::Master, None, cluster, seen);
-    let facts = seen.instances.get_mut(instance).unwrap();
+    let (Some(timeline), facts) = (timeline, seen.instances.get_mut(instance).unwrap()) else { return };
     facts.timeline = Fact::Known(Timeline(timeline.0 + 1));
     facts.history = Fact::Known(vec![TimelineSwitch { timeline, at }]);
 }
@@ -253,9 +274,9 @@ fn start(instance: &InstanceId, role: Role, upstream: Option<&InstanceId>, clust
     let copies: BTreeMap<_, _> =
         seen.instances.iter().filter(|(id, _)| id.node == node.name).map(|(id, f)| (id.clone(), f.clone())).collect();
     let rows = copies.values().find_map(|facts| facts.routes.known()).cloned();
-    let timeline = copies.values().filter_map(|facts| facts.timeline.known()).max().copied().unwrap();
+    let timeline = copies.values().filter_map(|facts| facts.timeline.known()).max().copied();
     let mut new = running(cluster, node, cluster.instance(instance).unwrap(), role);
-    new.timeline = Fact::Known(timeline);
+    new.timeline = timeline.map_or_else(|| Fact::not_asked("a GTM has none"), Fact::Known);
     // The table travels with the data, not with the file.
     new.routes = match (&copies[instance].routes, rows) {
         (Fact::Known(own), _) => Fact::Known(own.clone()),

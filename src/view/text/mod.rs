@@ -4,4 +4,4 @@ mod plan;
 mod report;
 
 pub use plan::{moves_text, plan_text};
-pub use report::report_text;
+pub use report::{first_part_text, report_text};

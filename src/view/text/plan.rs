@@ -17,6 +17,7 @@ pub fn plan_text(plan: &Plan, all_checks: bool) -> String {
     if !plan.steps.is_empty() {
         steps(&mut out, plan);
     }
+    afterwards(&mut out, plan);
     checks(&mut out, &plan.checks, all_checks);
     unseen(&mut out, plan);
     closing(&mut out, plan);
@@ -86,6 +87,19 @@ fn step_lines(out: &mut String, item: &Item<'_>) {
             let lead = if n == 0 { "      | " } else { "      .   " };
             let _ = writeln!(out, "{lead}{part}");
         }
+    }
+}
+
+fn afterwards(out: &mut String, plan: &Plan) {
+    let Some(rest) = &plan.afterwards else { return };
+    let _ = writeln!(out, "\n{}", style::bold("Then, in the same run: look again, and plan and apply the rest"));
+    let _ = writeln!(
+        out,
+        "      It cannot be planned yet: {}, so that masters show neither routes nor positions.",
+        rest.because
+    );
+    for change in &rest.expected {
+        let _ = writeln!(out, "      expected: {} {}: {}", change.kind, change.node, change.because);
     }
 }
 

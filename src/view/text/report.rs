@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::apply::{End, Outcome, Report};
+use crate::model::NodeKind;
 use crate::plan::{Action, Plan};
 use crate::view::style;
 use crate::view::words::{self, count, listed};
@@ -14,17 +15,7 @@ pub fn report_text(plan: &Plan, report: &Report, left: &Plan) -> String {
     let done = report.steps.iter().filter(|step| step.outcome.is_done()).count();
     let _ = writeln!(out, "\n{}", head(report, left));
     let _ = writeln!(out, "  {done} of {} done and verified", count(plan.steps.len(), "step"));
-    for (node, milliseconds) in &report.gaps {
-        let stopped = plan
-            .steps
-            .iter()
-            .any(|step| matches!(&step.action, Action::Stop { instance, .. } if instance.node == *node));
-        let _ = if stopped {
-            writeln!(out, "  {node} could not be written to for {milliseconds} ms")
-        } else {
-            writeln!(out, "  {node} served again {milliseconds} ms after the first step")
-        };
-    }
+    gaps(&mut out, plan, report);
     troubles(&mut out, report);
     for note in &report.notes {
         let _ = writeln!(out, "  note: {note}");
@@ -34,6 +25,33 @@ pub fn report_text(plan: &Plan, report: &Report, left: &Plan) -> String {
         let _ = writeln!(out, "{}", style::hint_line(next));
     }
     out
+}
+
+/// The GTM's part, done before the rest could be planned.
+pub fn first_part_text(plan: &Plan, report: &Report) -> String {
+    let mut out = String::new();
+    let done = report.steps.iter().filter(|step| step.outcome.is_done()).count();
+    let _ = writeln!(out, "\n{}", style::good("First part: the GTM serves, and every router that runs was told."));
+    let _ = writeln!(out, "  {done} of {} done and verified", count(plan.steps.len(), "step"));
+    gaps(&mut out, plan, report);
+    out
+}
+
+fn gaps(out: &mut String, plan: &Plan, report: &Report) {
+    for (node, milliseconds) in &report.gaps {
+        let stopped = plan
+            .steps
+            .iter()
+            .any(|step| matches!(&step.action, Action::Stop { instance, .. } if instance.node == *node));
+        let kind = plan.cluster.nodes.get(node).map(|node| node.kind);
+        let _ = if stopped && kind == Some(NodeKind::Gtm) {
+            writeln!(out, "  {node} gave no timestamps for {milliseconds} ms")
+        } else if stopped {
+            writeln!(out, "  {node} could not be written to for {milliseconds} ms")
+        } else {
+            writeln!(out, "  {node} served again {milliseconds} ms after the first step")
+        };
+    }
 }
 
 fn head(report: &Report, left: &Plan) -> String {

@@ -4,6 +4,7 @@
 //! without any help from otb. Everything lies below one temporary directory and is removed when dropped.
 
 mod faults;
+mod gtm;
 mod hands;
 mod layout;
 mod reap;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use otb::model::{Instance, Node, NodeKind};
+use otb::model::{Instance, Node};
 use rustix::process::Signal;
 
 use super::setup::side_by_side;
@@ -19,16 +19,14 @@ impl Real {
         self.hands.run(
             &format!(
                 "cd {} && for away in */*.away; do test ! -d \"$away\" || mv -T \"$away\" \"${{away%.away}}\"; done; \
-                 rm -rf */*.otb-aside-* */*.otb-new */*/recovery.conf.otb; chmod -f 600 */*/recovery.conf",
+                 rm -rf */*.otb-aside-* */*.otb-new */*/recovery.conf.otb */*/gtm.conf.otb; \
+                 chmod -f 600 */*/recovery.conf",
                 self.hands.root().display()
             ),
             &[],
             60,
         );
-        for node in self.cluster.nodes_of(NodeKind::Gtm) {
-            let down = node.instances.values().filter(|gtm| Hands::processes(gtm.data.as_ref()).is_empty());
-            down.for_each(|gtm| self.start(&gtm.id));
-        }
+        self.put_gtm_back();
         for node in self.cluster.routers() {
             self.put_back(node);
         }

@@ -1,26 +1,32 @@
 //! From surveys to steps: which acts, in which order, and why each stands where it stands.
 
+mod takeover;
+
+use super::gtm::Repoint;
 use super::limits;
-use super::situation::Situation;
 use super::step::{Action, Phase, RejoinMethod, Step, StepId, Undo};
 use super::survey::{NodeSurvey, RouterSurvey};
-use super::{document::ChangeKind, wording};
+use super::wording;
 use crate::model::{Cluster, Condition, InstanceId, NodeKind, Role};
 
 /// Builds all steps, in an order in which they could be done one after the other.
 pub(crate) fn build(cluster: &Cluster, nodes: &[NodeSurvey<'_>], routers: &[RouterSurvey]) -> Vec<Step> {
-    let mut list = StepList { cluster, steps: Vec::new() };
-    for survey in nodes {
-        list.takeover(survey);
+    let mut list = StepList { cluster, steps: Vec::new(), gtm_part: Vec::new() };
+    let is_gtm = |survey: &&NodeSurvey<'_>| survey.node.kind == NodeKind::Gtm;
+    nodes.iter().filter(is_gtm).for_each(|survey| list.takeover(survey));
+    for repoint in routers.iter().filter_map(|router| router.repoint.as_ref()).filter(|repoint| repoint.now) {
+        let needs = list.ids(is_takeover);
+        list.repoint(repoint, Phase::Gtm, needs);
     }
-    let taken_over: Vec<StepId> =
-        list.ids(|step| matches!(step.action, Action::Promote { .. } | Action::Restart { .. }));
-    for router in routers.iter().filter(|router| !router.routes.is_empty()) {
-        list.reroute(router, &taken_over);
-    }
+    list.gtm_part = list.ids(|step| step.phase == Phase::Gtm);
+    nodes.iter().filter(|survey| !is_gtm(survey)).for_each(|survey| list.takeover(survey));
+    let taken_over = list.ids(is_takeover);
     for router in routers {
+        list.tell(router, &taken_over);
+    }
+    for router in routers.iter().filter(|router| router.reload) {
         // Not of the others: a router that cannot be told just now must not keep the rest on the old address.
-        let told = list.ids(|step| step.phase == Phase::Reroute && *step.action.target() == router.router);
+        let told = list.ids(|step| is_telling(step) && step.action.target().node == router.router.node);
         list.reload(router, &[taken_over.as_slice(), told.as_slice()].concat());
     }
     list.proofs(nodes, routers);
@@ -30,9 +36,19 @@ pub(crate) fn build(cluster: &Cluster, nodes: &[NodeSurvey<'_>], routers: &[Rout
     list.steps
 }
 
+fn is_takeover(step: &Step) -> bool {
+    matches!(step.action, Action::Promote { .. } | Action::Restart { .. })
+}
+
+fn is_telling(step: &Step) -> bool {
+    matches!(step.action, Action::RepointGtm { .. } | Action::Reroute { .. })
+}
+
 struct StepList<'a> {
     cluster: &'a Cluster,
     steps: Vec<Step>,
+    /// The GTM's own steps: nothing else is interrupted before they are settled.
+    gtm_part: Vec<StepId>,
 }
 
 /// What differs from step to step; the rest follows from the action.
@@ -78,114 +94,33 @@ impl StepList<'_> {
         self.steps.iter().filter(|step| test(step)).map(|step| step.id.clone()).collect()
     }
 
-    fn takeover(&mut self, survey: &NodeSurvey<'_>) {
-        let to = survey.node.master_id();
-        match (survey.change, &survey.from) {
-            (Some(ChangeKind::Switchover), Some(from)) if matches!(survey.situation, Situation::Elsewhere { .. }) => {
-                self.switchover(from, &to, &survey.stopped);
-            }
-            (Some(ChangeKind::Switchover | ChangeKind::Failover), from) => {
-                self.takeover_from_stopped(survey, from.as_ref(), &to);
-            }
-            (Some(ChangeKind::Restart), _) => self.restart(&to, survey.fenced),
-            _ => {}
-        }
-    }
-
-    fn switchover(&mut self, from: &InstanceId, to: &InstanceId, stopped: &[InstanceId]) {
-        let is_master = vec![runs(from, Role::Master), runs(to, Role::Standby)];
-        let fence = self.push(Draft {
-            phase: Phase::Prepare,
-            action: Action::StageFence { instance: from.clone(), upstream: to.clone() },
-            before: is_master.clone(),
-            after: Vec::new(),
-            undo: Undo::Possible("the staged file is removed".to_owned()),
-            why: "Prepared now, it costs the write gap nothing, and the old master cannot come up as a master again.",
-            needs: Vec::new(),
-        });
-        let checkpoint = self.push(Draft {
-            phase: Phase::Prepare,
-            action: Action::Checkpoint { instance: from.clone() },
-            before: vec![runs(from, Role::Master)],
-            after: Vec::new(),
-            undo: Undo::NotNeeded,
-            why: "What is flushed now need not be flushed while nobody can write.",
-            needs: Vec::new(),
-        });
-        let stop = self.push(Draft {
-            phase: Phase::Move,
-            action: Action::Stop { instance: from.clone(), fenced: true },
-            before: is_master,
-            // Somebody else may have stopped it: then nothing has moved the fence into its place.
-            after: vec![
-                Condition::CleanlyStopped { instance: from.clone() },
-                Condition::Fenced { instance: from.clone(), upstream: to.clone() },
-            ],
-            undo: Undo::Possible("the fence is removed and the old master is started again".to_owned()),
-            why: "Only a stopped master writes nothing more; the write gap begins here.",
-            needs: vec![fence, checkpoint],
-        });
-        let caught_up = self.catch_up(from, to, vec![stop]);
-        self.promote([std::slice::from_ref(from), stopped].concat(), to, vec![caught_up]);
-    }
-
-    fn catch_up(&mut self, from: &InstanceId, to: &InstanceId, needs: Vec<StepId>) -> StepId {
+    fn repoint(&mut self, repoint: &Repoint, phase: Phase, needs: Vec<StepId>) -> StepId {
+        let Repoint { at, route, .. } = repoint;
+        let active = self.cluster.nodes.get(&route.node).map(|gtm| runs(&gtm.master_id(), Role::Master));
+        let routed =
+            Condition::Routed { router: at.clone(), node: route.node.clone(), to: route.to.clone(), forward: None };
         self.push(Draft {
-            phase: Phase::Move,
-            action: Action::CatchUp { standby: to.clone(), source: from.clone() },
-            before: vec![Condition::CleanlyStopped { instance: from.clone() }],
-            after: vec![Condition::ReplayedAll { standby: to.clone(), source: from.clone() }],
-            undo: Undo::NotNeeded,
-            why: "Received is not replayed: promoted before this point, the new master would lack transactions.",
+            phase,
+            action: Action::RepointGtm { router: at.clone(), route: route.clone() },
+            before: active.into_iter().collect(),
+            after: vec![routed, Condition::GetsTimestamp { router: at.clone() }],
+            undo: Undo::Never,
+            why: "It works without a GTM and cures the router at once; a new session's SELECT is the proof.",
             needs,
         })
     }
 
-    fn promote(&mut self, stopped: Vec<InstanceId>, to: &InstanceId, needs: Vec<StepId>) {
-        let stopped = stopped.into_iter().map(|instance| Condition::Stopped { instance });
-        self.push(Draft {
-            phase: Phase::Move,
-            action: Action::Promote { instance: to.clone() },
-            before: stopped.chain([runs(to, Role::Standby)]).collect(),
-            after: vec![runs(to, Role::Master)],
-            undo: Undo::Never,
-            why: "The new timeline begins: from here on no other copy may become master.",
-            needs,
-        });
-    }
-
-    /// The last master does not run: fence what could come up, make sure of the WAL, promote.
-    fn takeover_from_stopped(&mut self, survey: &NodeSurvey<'_>, from: Option<&InstanceId>, to: &InstanceId) {
-        let mut needs = Vec::new();
-        for instance in &survey.unfenced {
-            needs.push(self.push(Draft {
-                phase: Phase::Move,
-                action: Action::Fence { instance: instance.clone(), upstream: to.clone() },
-                before: vec![Condition::Stopped { instance: instance.clone() }],
-                after: vec![Condition::Fenced { instance: instance.clone(), upstream: to.clone() }],
-                undo: Undo::Possible("recovery.conf is removed again".to_owned()),
-                why: "Started as it is, it would be a second master, and nothing in OpenTenBase complains of two.",
-                needs: Vec::new(),
-            }));
+    /// A router that has a master only once this run is through with it is told of the GTM then.
+    fn tell(&mut self, router: &RouterSurvey, taken_over: &[StepId]) {
+        let mut needs = [self.gtm_part.as_slice(), taken_over].concat();
+        needs.dedup();
+        if let Some(repoint) = router.repoint.as_ref().filter(|repoint| !repoint.now) {
+            let told = self.repoint(repoint, Phase::Reroute, needs.clone());
+            needs.push(told);
         }
-        if survey.change == Some(ChangeKind::Switchover)
-            && let Some(from) = from
-        {
-            needs = vec![self.catch_up(from, to, needs)];
+        if !router.routes.is_empty() {
+            self.reroute(router, &needs);
         }
-        self.promote(survey.stopped.clone(), to, needs);
-    }
-
-    fn restart(&mut self, to: &InstanceId, unfence: bool) {
-        self.push(Draft {
-            phase: Phase::Move,
-            action: Action::Restart { instance: to.clone(), unfence },
-            before: vec![Condition::Stopped { instance: to.clone() }],
-            after: vec![runs(to, Role::Master)],
-            undo: Undo::Never,
-            why: "Nobody took over, and no other copy holds more: started again, it goes on where it stopped.",
-            needs: Vec::new(),
-        });
     }
 
     fn reroute(&mut self, router: &RouterSurvey, needs: &[StepId]) {
@@ -227,7 +162,7 @@ impl StepList<'_> {
         for coordinator in self.cluster.nodes_of(NodeKind::Coordinator) {
             let through = coordinator.master_id();
             let needs = self.ids(|step| match step.phase {
-                Phase::Move => true,
+                Phase::Gtm | Phase::Move => true,
                 Phase::Reload => *step.action.target() == through,
                 Phase::Prepare | Phase::Reroute | Phase::Prove | Phase::Rejoin => false,
             });
@@ -265,7 +200,7 @@ impl StepList<'_> {
     fn rejoins(&mut self, survey: &NodeSurvey<'_>) {
         let upstream = survey.node.master_id();
         // After the reloads: an old master that still waits is how a cut-off run is recognised.
-        let needs = self.ids(|step| matches!(step.phase, Phase::Move | Phase::Reload | Phase::Prove));
+        let needs = self.ids(|step| matches!(step.phase, Phase::Gtm | Phase::Move | Phase::Reload | Phase::Prove));
         for rejoin in &survey.rejoins {
             let id = &rejoin.instance;
             let stopped = Condition::Stopped { instance: id.clone() };
@@ -282,6 +217,9 @@ impl StepList<'_> {
                 after: vec![Condition::Streams { standby: id.clone(), upstream: upstream.clone() }],
                 undo: Undo::Never,
                 why: match rejoin.method {
+                    RejoinMethod::InPlace if survey.node.kind == NodeKind::Gtm => {
+                        "A GTM standby copies its master's state when it starts."
+                    }
                     RejoinMethod::InPlace => "Its WAL is a prefix of the master's: it can follow without copying.",
                     RejoinMethod::Reconnect => {
                         "It looks for its master every few seconds: done is when it streams again."

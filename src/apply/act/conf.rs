@@ -1,0 +1,41 @@
+//! The file that makes an instance start as a standby: recovery.conf, or of a GTM gtm.conf.
+
+use super::{Failed, run_all};
+use crate::apply::field::{ASK, Field};
+use crate::dialect::command;
+use crate::dialect::{self, Command};
+use crate::model::{InstanceId, NodeKind};
+
+/// Writes at `path` what makes `id` a standby of `upstream` at its next start.
+pub(super) async fn standby_of(
+    id: &InstanceId,
+    upstream: &InstanceId,
+    fence: bool,
+    path: &str,
+    field: &Field<'_>,
+) -> Result<Command, Failed> {
+    let instance = field.instance(id)?;
+    Ok(match instance.kind {
+        NodeKind::Gtm => {
+            let lines = dialect::gtm_standby_lines(&field.instance(upstream)?.endpoint, fence);
+            command::rewrite_gtm_conf(instance, &lines, path)
+        }
+        NodeKind::Coordinator | NodeKind::Datanode => {
+            command::write_file(path, &recovery_conf(id, upstream, fence, field).await?)
+        }
+    })
+}
+
+/// recovery.conf for `id` below `upstream`, as the replication user that the node's own standby uses.
+pub(super) async fn recovery_conf(
+    id: &InstanceId,
+    upstream: &InstanceId,
+    fence: bool,
+    field: &Field<'_>,
+) -> Result<String, Failed> {
+    let master = field.instance(upstream)?;
+    let read = run_all(upstream, &[dialect::read_recovery_files(master)], ASK, field).await;
+    let known = read.ok().and_then(|output| dialect::replication_user(&output.stdout));
+    let user = known.unwrap_or_else(|| field.cluster.connection.user.clone());
+    Ok(dialect::recovery_conf(&master.endpoint, &user, &format!("{}_{}", id.node, id.server), fence))
+}

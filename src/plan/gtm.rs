@@ -1,0 +1,106 @@
+//! The GTM goes first and alone: which routers are told of it, and when the rest of a plan has to wait for it.
+//!
+//! Without a timestamp every SELECT on a master fails (field notes, section 4), so that routes and positions are not
+//! known. What can be planned then is the GTM's own part, whose statements need to know nothing: ALTER GTM NODE works
+//! while the GTM is down and cures the router in the same moment. The rest is planned after another look.
+
+use super::document::{Afterwards, ChangeKind};
+use super::routes::RouterView;
+use super::situation::{Situation, running_masters};
+use super::survey::{self, NodeSurvey, RouterSurvey};
+use crate::model::{Cluster, Fact, InstanceFacts, InstanceId, Node, NodeKind, Observation, RouteChange, UnknownKind};
+
+/// A router's row of the GTM.
+#[derive(Debug, Clone)]
+pub(crate) struct Repoint {
+    /// The process that is told: the present master, whose standby has it by WAL, or the one that will be.
+    pub at: InstanceId,
+    pub route: RouteChange,
+    /// `at` runs as a master already, so that it is told before anything else is done.
+    pub now: bool,
+}
+
+/// What is planned while routers have no timestamps.
+pub(crate) struct Stage<'a> {
+    pub gtm: Vec<NodeSurvey<'a>>,
+    pub routers: Vec<RouterSurvey>,
+    pub afterwards: Afterwards,
+}
+
+/// Whether a stopped GTM would come up as the active one: nothing in its gtm.conf says STANDBY.
+pub(super) fn starts_as_master(facts: &InstanceFacts) -> bool {
+    facts.data_dir.is_known_and(|dir| dir.recovery_conf.is_none())
+}
+
+/// Takes the GTM's row out of `routes` and says who is told of it.
+pub(super) fn repoint(
+    view: &RouterView<'_>,
+    routes: &mut Vec<RouteChange>,
+    cluster: &Cluster,
+    seen: &Observation,
+) -> Option<Repoint> {
+    let at = routes.iter().position(|change| change.kind == NodeKind::Gtm)?;
+    let route = routes.remove(at);
+    let present = cluster.nodes.get(&view.router.node).and_then(|node| running_masters(node, seen).into_iter().next());
+    let now = present.is_some();
+    Some(Repoint { at: present.unwrap_or_else(|| view.router.clone()), route, now })
+}
+
+/// The routers whose running master gets no timestamp.
+pub(crate) fn blind(cluster: &Cluster, seen: &Observation) -> Vec<InstanceId> {
+    let masters = cluster.routers().flat_map(|node| running_masters(node, seen));
+    let blind = |id: &InstanceId| {
+        let routes = seen.instances.get(id).and_then(|facts| facts.routes.reason());
+        routes.is_some_and(|why| why.kind == UnknownKind::NoTimestamp)
+    };
+    masters.filter(blind).collect()
+}
+
+/// Splits off the GTM's part if the rest cannot be planned yet; gives the surveys back if it can.
+pub(crate) fn stage<'a>(
+    cluster: &Cluster,
+    seen: &Observation,
+    views: &[RouterView<'_>],
+    nodes: Vec<NodeSurvey<'a>>,
+) -> Result<Stage<'a>, Vec<NodeSurvey<'a>>> {
+    let blind = blind(cluster, seen);
+    let Some(gtm) = nodes.iter().find(|survey| survey.node.kind == NodeKind::Gtm) else { return Err(nodes) };
+    let silent = matches!(gtm.situation, Situation::Masterless | Situation::Down);
+    if !gtm.situation.allows_acting() || !silent && blind.is_empty() {
+        return Err(nodes);
+    }
+    let because = if silent { "no active GTM answers" } else { "some routers get no timestamp from the active GTM" };
+    let routers: Vec<RouterSurvey> = blind.into_iter().filter_map(|at| told(at, gtm.node, views)).collect();
+    let (mut gtm, others): (Vec<_>, Vec<_>) = nodes.into_iter().partition(|survey| survey.node.kind == NodeKind::Gtm);
+    let mut expected = survey::changes(&others, &[], seen);
+    for survey in &mut gtm {
+        expected.extend(survey::rejoin_changes(survey));
+        survey.rejoins.clear();
+    }
+    let afterwards = Afterwards { because: because.to_owned(), expected };
+    Ok(Stage { gtm, routers, afterwards })
+}
+
+/// ALTER GTM NODE for a router whose row cannot be read: of a standby's copy it may be known what it was.
+fn told(at: InstanceId, gtm: &Node, views: &[RouterView<'_>]) -> Option<RouterSurvey> {
+    let to = gtm.master_instance()?.endpoint.clone();
+    let view = views.iter().find(|view| view.router.node == at.node);
+    let copy = view.and_then(|view| view.changes().iter().find(|change| change.node == gtm.name));
+    let from = copy.map_or_else(|| "what is not known".to_owned(), |change| change.from.clone());
+    let route = RouteChange { node: gtm.name.clone(), kind: NodeKind::Gtm, from, to, forward: None };
+    let repoint = Repoint { at: at.clone(), route, now: true };
+    Some(RouterSurvey { router: at, repoint: Some(repoint), routes: Vec::new(), reload: false, owed: false })
+}
+
+/// Whether the plan brings an active GTM up.
+pub(crate) fn is_brought_up(gtm: &Node, nodes: &[NodeSurvey<'_>]) -> bool {
+    let takes_over = |kind: ChangeKind| kind.moves_master() || kind == ChangeKind::Restart;
+    nodes.iter().any(|survey| survey.node.name == gtm.name && survey.change.is_some_and(takes_over))
+}
+
+/// Whose copy of a router's table can be read, where its master's cannot.
+pub(crate) fn copy_of<'a>(router: &InstanceId, cluster: &'a Cluster, seen: &'a Observation) -> Option<&'a InstanceId> {
+    let node = cluster.nodes.get(&router.node)?;
+    let known = |id: &&InstanceId| seen.instances.get(*id).is_some_and(|facts| matches!(facts.routes, Fact::Known(_)));
+    node.instances.values().map(|instance| &instance.id).find(known)
+}

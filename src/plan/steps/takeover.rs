@@ -1,0 +1,148 @@
+//! Another instance becomes a node's master: of a live one, of one that is down, or the same one again.
+
+use super::{Draft, StepList, runs};
+use crate::model::{Condition, InstanceId, NodeKind, Role};
+use crate::plan::document::ChangeKind;
+use crate::plan::situation::Situation;
+use crate::plan::step::{Action, Phase, StepId, Undo};
+use crate::plan::survey::NodeSurvey;
+
+impl StepList<'_> {
+    pub(super) fn takeover(&mut self, survey: &NodeSurvey<'_>) {
+        let to = survey.node.master_id();
+        // The same acts in the same order; only that the GTM's come first.
+        let phase = if survey.node.kind == NodeKind::Gtm { Phase::Gtm } else { Phase::Move };
+        match (survey.change, &survey.from) {
+            (Some(ChangeKind::Switchover), Some(from)) if matches!(survey.situation, Situation::Elsewhere { .. }) => {
+                self.switchover(phase, from, &to, &survey.stopped);
+            }
+            (Some(ChangeKind::Switchover | ChangeKind::Failover), from) => {
+                self.takeover_from_stopped(phase, survey, from.as_ref(), &to);
+            }
+            (Some(ChangeKind::Restart), _) => self.restart(phase, &to, survey.fenced),
+            _ => {}
+        }
+    }
+
+    fn switchover(&mut self, phase: Phase, from: &InstanceId, to: &InstanceId, stopped: &[InstanceId]) {
+        let is_master = vec![runs(from, Role::Master), runs(to, Role::Standby)];
+        let fence = self.push(Draft {
+            phase: Phase::Prepare,
+            action: Action::StageFence { instance: from.clone(), upstream: to.clone() },
+            before: is_master.clone(),
+            after: Vec::new(),
+            undo: Undo::Possible("the staged file is removed".to_owned()),
+            why: "Prepared now, it costs the write gap nothing, and the old master cannot come up as a master again.",
+            needs: Vec::new(),
+        });
+        let mut needs = vec![fence];
+        if phase == Phase::Move {
+            needs.push(self.checkpoint(from));
+            needs.extend(self.gtm_part.clone());
+        }
+        let stop = self.push(Draft {
+            phase,
+            action: Action::Stop { instance: from.clone(), fenced: true },
+            before: is_master,
+            // Somebody else may have stopped it: then nothing has moved the fence into its place.
+            after: vec![
+                Condition::CleanlyStopped { instance: from.clone() },
+                Condition::Fenced { instance: from.clone(), upstream: to.clone() },
+            ],
+            undo: Undo::Possible("the fence is removed and the old master is started again".to_owned()),
+            why: match phase {
+                Phase::Gtm => "Two active GTMs would hand out the same timestamps; from here on nothing commits.",
+                _ => "Only a stopped master writes nothing more; the write gap begins here.",
+            },
+            needs,
+        });
+        let caught_up = self.catch_up(phase, from, to, vec![stop]);
+        self.promote(phase, [std::slice::from_ref(from), stopped].concat(), to, vec![caught_up]);
+    }
+
+    fn checkpoint(&mut self, from: &InstanceId) -> StepId {
+        self.push(Draft {
+            phase: Phase::Prepare,
+            action: Action::Checkpoint { instance: from.clone() },
+            before: vec![runs(from, Role::Master)],
+            after: Vec::new(),
+            undo: Undo::NotNeeded,
+            why: "What is flushed now need not be flushed while nobody can write.",
+            needs: Vec::new(),
+        })
+    }
+
+    fn catch_up(&mut self, phase: Phase, from: &InstanceId, to: &InstanceId, needs: Vec<StepId>) -> StepId {
+        self.push(Draft {
+            phase,
+            action: Action::CatchUp { standby: to.clone(), source: from.clone() },
+            before: vec![Condition::CleanlyStopped { instance: from.clone() }],
+            after: vec![Condition::ReplayedAll { standby: to.clone(), source: from.clone() }],
+            undo: Undo::NotNeeded,
+            why: match phase {
+                Phase::Gtm => "What the old one handed out, the new one must know of.",
+                _ => "Received is not replayed: promoted before this point, the new master would lack transactions.",
+            },
+            needs,
+        })
+    }
+
+    fn promote(&mut self, phase: Phase, stopped: Vec<InstanceId>, to: &InstanceId, needs: Vec<StepId>) {
+        let stopped = stopped.into_iter().map(|instance| Condition::Stopped { instance });
+        self.push(Draft {
+            phase,
+            action: Action::Promote { instance: to.clone() },
+            before: stopped.chain([runs(to, Role::Standby)]).collect(),
+            after: vec![runs(to, Role::Master)],
+            undo: Undo::Never,
+            why: match phase {
+                Phase::Gtm => "It is the active GTM from here on, and says so in its gtm.conf.",
+                _ => "The new timeline begins: from here on no other copy may become master.",
+            },
+            needs,
+        });
+    }
+
+    /// The last master does not run: fence what could come up, make sure of the WAL, promote.
+    fn takeover_from_stopped(
+        &mut self,
+        phase: Phase,
+        survey: &NodeSurvey<'_>,
+        from: Option<&InstanceId>,
+        to: &InstanceId,
+    ) {
+        let mut needs = self.gtm_part.clone();
+        let first = needs.clone();
+        for instance in &survey.unfenced {
+            needs.push(self.push(Draft {
+                phase,
+                action: Action::Fence { instance: instance.clone(), upstream: to.clone() },
+                before: vec![Condition::Stopped { instance: instance.clone() }],
+                after: vec![Condition::Fenced { instance: instance.clone(), upstream: to.clone() }],
+                undo: Undo::Possible("recovery.conf is removed again".to_owned()),
+                why: "Started as it is, it would be a second master, and nothing in OpenTenBase complains of two.",
+                needs: first.clone(),
+            }));
+        }
+        // No file of a stopped GTM says how far it went.
+        if survey.change == Some(ChangeKind::Switchover)
+            && phase == Phase::Move
+            && let Some(from) = from
+        {
+            needs = vec![self.catch_up(phase, from, to, needs)];
+        }
+        self.promote(phase, survey.stopped.clone(), to, needs);
+    }
+
+    fn restart(&mut self, phase: Phase, to: &InstanceId, unfence: bool) {
+        self.push(Draft {
+            phase,
+            action: Action::Restart { instance: to.clone(), unfence },
+            before: vec![Condition::Stopped { instance: to.clone() }],
+            after: vec![runs(to, Role::Master)],
+            undo: Undo::Never,
+            why: "Nobody took over, and no other copy holds more: started again, it goes on where it stopped.",
+            needs: self.gtm_part.clone(),
+        });
+    }
+}

@@ -1,0 +1,106 @@
+//! Putting the GTM back by hand: roles by gtm.conf, a promotion that is left alone until it is over, every router
+//! told.
+
+use std::time::Duration;
+
+use otb::model::{Instance, Node, NodeKind};
+
+use super::{Hands, Real};
+
+impl Real {
+    /// The declared GTM is the active one, the others are its standbys, and the masters know it.
+    pub(super) fn put_gtm_back(&self) {
+        for node in self.cluster.nodes_of(NodeKind::Gtm) {
+            let wanted = node.master_instance().unwrap();
+            if self.gtm_role(wanted).as_deref() != Some("primary") {
+                self.move_gtm(node, wanted);
+            }
+            for standby in node.standbys() {
+                if self.gtm_role(standby).as_deref() != Some("standby") || !self.is_attached(standby, wanted) {
+                    self.make_gtm_standby(standby, wanted);
+                }
+            }
+            self.tell_of_gtm(wanted);
+        }
+    }
+
+    fn move_gtm(&self, node: &Node, wanted: &Instance) {
+        let active = node.instances.values().find(|gtm| self.gtm_role(gtm).as_deref() == Some("primary"));
+        if let Some(active) = active {
+            if self.gtm_role(wanted).is_none() || !self.is_attached(wanted, active) {
+                self.make_gtm_standby(wanted, active);
+            }
+            self.stop(active);
+        }
+        if self.gtm_role(wanted).is_some() {
+            self.promote_gtm(wanted);
+        } else {
+            self.append_to_gtm_conf(wanted, "startup = ACT");
+            self.start(&wanted.id);
+            std::thread::sleep(Duration::from_secs(1));
+        }
+        for other in node.standbys() {
+            self.make_gtm_standby(other, wanted);
+        }
+    }
+
+    /// By hand as the field notes say: whoever connects before gtm.control is written anew may make it hang later.
+    pub(crate) fn promote_gtm(&self, gtm: &Instance) {
+        let data = &gtm.data;
+        self.hands.must(
+            &format!(
+                "was=$(stat -c %y {data}/gtm.control); gtm_ctl -Z gtm -D {data} promote || exit; n=0; \
+                 while test \"$(stat -c %y {data}/gtm.control)\" = \"$was\" && test $n -lt 500; \
+                 do sleep 0.02; n=$((n+1)); done"
+            ),
+            30,
+        );
+    }
+
+    pub(crate) fn make_gtm_standby(&self, standby: &Instance, active: &Instance) {
+        Hands::kill(standby.data.as_ref());
+        let at = &active.endpoint;
+        self.append_to_gtm_conf(
+            standby,
+            &format!("startup = STANDBY\nactive_host = ''{}''\nactive_port = {}", at.host, at.port).replace("''", "'"),
+        );
+        self.start(&standby.id);
+        assert!((0..60).any(|_| self.is_attached(standby, active)), "{} does not attach", standby.id);
+    }
+
+    /// The last line of a kind counts.
+    fn append_to_gtm_conf(&self, gtm: &Instance, lines: &str) {
+        let ran = self.hands.run(&format!("printf '\\n%s\\n' \"$1\" >>{}/gtm.conf", gtm.data), &[lines], 10);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+    }
+
+    /// ALTER GTM NODE on every master; a standby refuses it and gets it by WAL.
+    pub(crate) fn tell_of_gtm(&self, active: &Instance) {
+        let at = &active.endpoint;
+        let alter = format!("alter gtm node {} with (host='{}',port={})", active.id.node, at.host, at.port);
+        for router in self.cluster.routers().flat_map(|node| node.instances.values()) {
+            let _ = self.ask(router, &alter);
+        }
+    }
+
+    fn gtm_role(&self, gtm: &Instance) -> Option<String> {
+        let text = self.gtm_status(gtm)?;
+        let role = text.split_once("current node [")?.1.split(']').next()?;
+        Some(role.to_owned())
+    }
+
+    fn is_attached(&self, standby: &Instance, active: &Instance) -> bool {
+        let name = format!("host[localhost:{}]", standby.endpoint.port);
+        let attached = self.gtm_status(active).is_some_and(|text| text.contains(&name));
+        if !attached {
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        attached
+    }
+
+    fn gtm_status(&self, gtm: &Instance) -> Option<String> {
+        let at = &gtm.endpoint;
+        let ran = self.hands.run(&format!("gtm_ctl -Z gtm status -H {} -P {}", at.host, at.port), &[], 5);
+        ran.stdout.contains("current node [").then_some(ran.stdout)
+    }
+}
