@@ -152,6 +152,16 @@ pub(super) fn the_gtm_goes_alone(book: &Book<'_>) -> Vec<String> {
         match (&step.action, step.phase) {
             (Action::RepointGtm { .. }, _) => {}
             (_, Phase::Gtm) if !own => wrong.push(format!("{} stands among the GTM's steps", step.id)),
+            (Action::Stop { .. }, _) if own => {
+                // A coordinator's checkpoint wants a timestamp.
+                let before = book.before(step);
+                let late = book.steps().filter(|other| matches!(other.action, Action::Checkpoint { .. }));
+                let late = late.filter(|other| !before.iter().any(|done| done.id == other.id));
+                wrong.extend(late.map(|other| format!("{} does not wait for {}", step.id, other.id)));
+                if step.phase != Phase::Gtm {
+                    wrong.push(format!("{} stands outside the GTM's own part", step.id));
+                }
+            }
             (_, Phase::Move) if own => wrong.push(format!("{} stands outside the GTM's own part", step.id)),
             _ => {}
         }

@@ -123,7 +123,16 @@ impl View<'_> {
             }
             Fact::Known(facts) if !facts.streaming => Finding::block(
                 format!("{} does not stream from {id}", self.declared),
-                format!("look into the log of {}; a standby that lacks WAL is rebuilt by pg_basebackup", self.declared),
+                match self.node.kind {
+                    NodeKind::Gtm => format!(
+                        "started just now it needs some seconds; else declare {} as master and apply: that starts it anew",
+                        id.server
+                    ),
+                    _ => format!(
+                        "look into the log of {}; a standby that lacks WAL is rebuilt by pg_basebackup",
+                        self.declared
+                    ),
+                },
             ),
             Fact::Known(facts) if facts.upstream.as_ref().is_some_and(|at| at.to_string() != upstream) => {
                 Finding::block(

@@ -13,13 +13,21 @@ use crate::model::{Cluster, Condition, InstanceId, NodeKind, Role};
 pub(crate) fn build(cluster: &Cluster, nodes: &[NodeSurvey<'_>], routers: &[RouterSurvey]) -> Vec<Step> {
     let mut list = StepList { cluster, steps: Vec::new(), gtm_part: Vec::new() };
     let is_gtm = |survey: &&NodeSurvey<'_>| survey.node.kind == NodeKind::Gtm;
-    nodes.iter().filter(is_gtm).for_each(|survey| list.takeover(survey));
+    let (gtm, others): (Vec<_>, Vec<_>) = nodes.iter().partition(is_gtm);
+    for survey in gtm.iter().chain(&others) {
+        list.prepare(survey);
+    }
+    for survey in gtm {
+        list.takeover(survey);
+    }
     for repoint in routers.iter().filter_map(|router| router.repoint.as_ref()).filter(|repoint| repoint.now) {
         let needs = list.ids(is_takeover);
         list.repoint(repoint, Phase::Gtm, needs);
     }
     list.gtm_part = list.ids(|step| step.phase == Phase::Gtm);
-    nodes.iter().filter(|survey| !is_gtm(survey)).for_each(|survey| list.takeover(survey));
+    for survey in others {
+        list.takeover(survey);
+    }
     let taken_over = list.ids(is_takeover);
     for router in routers {
         list.tell(router, &taken_over);

@@ -24,22 +24,33 @@ impl StepList<'_> {
         }
     }
 
-    fn switchover(&mut self, phase: Phase, from: &InstanceId, to: &InstanceId, stopped: &[InstanceId]) {
-        let is_master = vec![runs(from, Role::Master), runs(to, Role::Standby)];
-        let fence = self.push(Draft {
+    /// What can be done of a switchover before anything is interrupted.
+    pub(super) fn prepare(&mut self, survey: &NodeSurvey<'_>) {
+        let Situation::Elsewhere { master: from } = &survey.situation else { return };
+        let to = survey.node.master_id();
+        self.push(Draft {
             phase: Phase::Prepare,
             action: Action::StageFence { instance: from.clone(), upstream: to.clone() },
-            before: is_master.clone(),
+            before: vec![runs(from, Role::Master), runs(&to, Role::Standby)],
             after: Vec::new(),
             undo: Undo::Possible("the staged file is removed".to_owned()),
             why: "Prepared now, it costs the write gap nothing, and the old master cannot come up as a master again.",
             needs: Vec::new(),
         });
-        let mut needs = vec![fence];
+        if survey.node.kind.is_router() {
+            self.checkpoint(from);
+        }
+    }
+
+    fn switchover(&mut self, phase: Phase, from: &InstanceId, to: &InstanceId, stopped: &[InstanceId]) {
+        // A coordinator's checkpoint wants a timestamp (seen live): the GTM stops after all of them.
+        let mut needs = self.ids(|step| {
+            step.phase == Phase::Prepare && (phase == Phase::Gtm || step.action.target().node == from.node)
+        });
         if phase == Phase::Move {
-            needs.push(self.checkpoint(from));
             needs.extend(self.gtm_part.clone());
         }
+        let is_master = vec![runs(from, Role::Master), runs(to, Role::Standby)];
         let stop = self.push(Draft {
             phase,
             action: Action::Stop { instance: from.clone(), fenced: true },
@@ -60,7 +71,7 @@ impl StepList<'_> {
         self.promote(phase, [std::slice::from_ref(from), stopped].concat(), to, vec![caught_up]);
     }
 
-    fn checkpoint(&mut self, from: &InstanceId) -> StepId {
+    fn checkpoint(&mut self, from: &InstanceId) {
         self.push(Draft {
             phase: Phase::Prepare,
             action: Action::Checkpoint { instance: from.clone() },
@@ -69,7 +80,7 @@ impl StepList<'_> {
             undo: Undo::NotNeeded,
             why: "What is flushed now need not be flushed while nobody can write.",
             needs: Vec::new(),
-        })
+        });
     }
 
     fn catch_up(&mut self, phase: Phase, from: &InstanceId, to: &InstanceId, needs: Vec<StepId>) -> StepId {

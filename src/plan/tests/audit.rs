@@ -124,6 +124,9 @@ fn the_gtm_goes_first_and_alone() {
     catches(gtm_too(), gtm_part, "stop:dn01@s29 does not wait for repoint-gtm:cn02@s47");
     let early = |plan: &mut Plan| step(plan, "stop:dn01@s29").needs.retain(|id| id.as_str().starts_with("stage-fence"));
     catches(gtm_too(), early, "stop:dn01@s29 does not wait for promote:gtm_1@s47");
+    let hasty =
+        |plan: &mut Plan| step(plan, "stop:gtm_1@s29").needs.retain(|id| id.as_str().starts_with("stage-fence"));
+    catches(gtm_too(), hasty, "stop:gtm_1@s29 does not wait for checkpoint:dn01@s29");
     catches(gtm_too(), |plan| step(plan, "stop:gtm_1@s29").phase = Phase::Move, "outside the GTM's own part");
     catches(gtm_too(), |plan| step(plan, "catch-up:dn01@s47").phase = Phase::Gtm, "among the GTM's steps");
 }
