@@ -15,11 +15,11 @@ use support::sandbox::Sandbox;
 
 /// One test per file, so that the runner names the one that failed.
 macro_rules! scenarios {
-    ($($name:ident),* $(,)?) => {
+    ($($name:ident $(with $more:literal)?),* $(,)?) => {
         $(#[test]
         fn $name() {
             let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios/", stringify!($name), ".md");
-            support::script::run(Path::new(file), &Sandbox::up(&[]));
+            support::script::run(Path::new(file), &Sandbox::up(&[$($more)?]));
         })*
 
         /// A file that no test runs would rot.
@@ -55,4 +55,5 @@ scenarios![
     drain_of_a_server,
     gtm_switchover,
     gtm_killed,
+    the_whole_seed with "--coordinator-standbys",
 ];

@@ -142,9 +142,21 @@ async fn gtm_streams(standby: &InstanceId, upstream: &InstanceId, field: &Field<
     let (own, master) = (field.instance(standby)?, field.instance(upstream)?);
     let list = ask_gtm(&master.endpoint, ASK).await.map_err(|error| error.to_string())?.standbys;
     let name = dialect::gtm_standby_name(&own.endpoint);
-    if !list.iter().any(|other| other.name == name) {
+    let listed = list.iter().filter(|other| other.name == name).count();
+    if listed == 0 {
         return Ok(Found::Fails(format!("{upstream} lists no standby {name}: the log of {standby} says why")));
     }
     let role = ask_gtm(&own.endpoint, ASK).await.map_err(|error| error.to_string())?.role;
-    if role == Role::Standby { Ok(Found::Holds) } else { Ok(Found::Fails(format!("{standby} runs as {role}"))) }
+    if role != Role::Standby {
+        return Ok(Found::Fails(format!("{standby} runs as {role}")));
+    }
+    // Others of that port have the same name: each that runs as a standby must be listed.
+    let others = field.cluster.nodes.get(&standby.node).into_iter().flat_map(|node| node.instances.values());
+    let alike = others.filter(|other| other.id != *upstream && other.endpoint.port == own.endpoint.port);
+    let asked = futures_util::future::join_all(alike.map(|other| ask_gtm(&other.endpoint, ASK))).await;
+    let running = asked.iter().flatten().filter(|status| status.role == Role::Standby).count();
+    if listed >= running {
+        return Ok(Found::Holds);
+    }
+    Ok(Found::Fails(format!("{upstream} lists {listed} standbys {name}, and {running} run")))
 }

@@ -1,6 +1,6 @@
 //! What state a node is in, compared with what the file says: the one decision all else follows from.
 
-use crate::model::{ControlState, InstanceFacts, InstanceId, Node, NodeKind, Observation, Process, Role};
+use crate::model::{ControlState, InstanceFacts, InstanceId, Node, NodeKind, Observation, Process, RecoveryFile, Role};
 
 /// A node's state, seen from its declared master.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,12 +94,17 @@ fn stopped_last(node: &Node, seen: &Observation, wanted: &InstanceFacts) -> bool
 
 /// The same of a GTM, whose gtm.conf is all there is to tell by: it would come up as the active one, or otb alone keeps
 /// it from that, and every other copy is a standby by its own account. A promoted GTM writes so into its gtm.conf
-/// (field notes, section 6), so none of them was promoted.
+/// (field notes, section 6), so none of them was promoted. An old one that otb has fenced counts if its fence leads
+/// here: then this is the one that was promoted, and died of it (seen live once).
 fn gtm_stopped_last(node: &Node, seen: &Observation, wanted: &InstanceFacts) -> bool {
     let conf = |facts: &InstanceFacts| facts.data_dir.known().map(|dir| dir.recovery_conf.clone());
     let was_active = conf(wanted).is_some_and(|conf| conf.is_none_or(|conf| conf.fence));
+    let unfenced = conf(wanted).is_some_and(|conf| conf.is_none());
+    let here = node.master_instance().map(|instance| &instance.endpoint);
     let is_standby = |facts: &InstanceFacts| {
-        facts.is_running(Role::Standby) || facts.is_stopped() && conf(facts).flatten().is_some_and(|conf| !conf.fence)
+        let leads_here = |conf: &RecoveryFile| unfenced && conf.upstream.as_ref() == here;
+        facts.is_running(Role::Standby)
+            || facts.is_stopped() && conf(facts).flatten().is_some_and(|conf| !conf.fence || leads_here(&conf))
     };
     was_active
         && wanted.is_stopped()

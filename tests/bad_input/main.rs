@@ -8,6 +8,7 @@ mod cut_off;
 mod edits;
 mod fakes;
 mod file;
+mod gtm;
 mod injection;
 mod journal;
 #[path = "../support/limited.rs"]

@@ -56,7 +56,7 @@ fn a_datanode_that_refuses_connections() {
 fn a_gtm_that_refuses_connections() {
     let place = Place::up("");
     let port = closed_port(&place.address("s29"));
-    stands_for(&place, "gtm_1", port, &["no active GTM answers", "start the GTM first", "refused the connection"]);
+    stands_for(&place, "gtm_1", port, &["no active GTM answers", "or start it by hand", "refused the connection"]);
 }
 
 #[test]

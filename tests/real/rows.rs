@@ -26,10 +26,7 @@ fn rounds() -> (u32, f64) {
 
 /// Moves dn01 to and fro, by hand and by otb.
 pub(crate) fn none_is_lost(real: &Real) {
-    let cn01 = real.instance("cn01@s29");
-    real.tell(cn01, "drop table if exists otb_rows");
-    real.tell(cn01, "create table otb_rows(id int primary key, n bigint) distribute by shard(id)");
-    real.tell(cn01, "insert into otb_rows select i, 0 from generate_series(1, 400) i");
+    table(real);
     let writers = writers(real);
     std::thread::sleep(Duration::from_secs(1));
     let (mut gaps, mut hands) = (Vec::new(), Vec::new());
@@ -40,7 +37,7 @@ pub(crate) fn none_is_lost(real: &Real) {
             settle(&writers);
         }
         for to in ["s47", "s29"] {
-            gaps.push(switch_by_otb(real, to, &writers));
+            gaps.push(switch_by_otb(real, "dn01", to, &writers));
         }
     }
     let tallies: Vec<Tally> = writers.into_iter().map(Writer::finish).collect();
@@ -57,8 +54,16 @@ pub(crate) fn none_is_lost(real: &Real) {
     assert!(ratio <= limit, "the gap is {ratio:.2} times as long as by hand; the limit is {limit}");
 }
 
+/// A fresh table with rows on every datanode.
+pub(crate) fn table(real: &Real) {
+    let cn01 = real.instance("cn01@s29");
+    real.tell(cn01, "drop table if exists otb_rows");
+    real.tell(cn01, "create table otb_rows(id int primary key, n bigint) distribute by shard(id)");
+    real.tell(cn01, "insert into otb_rows select i, 0 from generate_series(1, 400) i");
+}
+
 /// One writer through each coordinator, each with half of dn01's rows.
-fn writers(real: &Real) -> Vec<Writer> {
+pub(crate) fn writers(real: &Real) -> Vec<Writer> {
     let of_dn01 = "select id from otb_rows where xc_node_id = (select node_id from pgxc_node where node_name = 'dn01')";
     let ids: Vec<i32> = real.sql("cn01@s29", of_dn01).stdout.lines().map(|id| id.parse().unwrap()).collect();
     assert!(ids.len() > 1, "dn01 holds no rows");
@@ -71,7 +76,7 @@ fn writers(real: &Real) -> Vec<Writer> {
 }
 
 /// Waits until everybody writes again.
-fn settle(writers: &[Writer]) {
+pub(crate) fn settle(writers: &[Writer]) {
     for _ in 0..100 {
         writers.iter().for_each(Writer::mark);
         std::thread::sleep(Duration::from_millis(500));
@@ -83,9 +88,9 @@ fn settle(writers: &[Writer]) {
 }
 
 /// The one-line change, applied; how long the unluckiest writer had to wait.
-fn switch_by_otb(real: &Real, to: &str, writers: &[Writer]) -> Duration {
+pub(crate) fn switch_by_otb(real: &Real, node: &str, to: &str, writers: &[Writer]) -> Duration {
     let text = std::fs::read_to_string(real.file()).unwrap();
-    let (node, server) = (otb::model::NodeName::new("dn01").unwrap(), otb::model::ServerName::new(to).unwrap());
+    let (node, server) = (otb::model::NodeName::new(node).unwrap(), otb::model::ServerName::new(to).unwrap());
     std::fs::write(real.file(), otb::config::with_master(&text, &node, &server).unwrap()).unwrap();
     writers.iter().for_each(Writer::mark);
     let ran = real.otb(&["apply".to_owned(), "--auto-approve".to_owned()]);
@@ -120,7 +125,7 @@ fn compare(tallies: &[Tally], rows: &BTreeMap<i32, u64>) {
     assert!(all > 100, "only {all} commits were seen");
 }
 
-fn median(durations: &mut [Duration]) -> f64 {
+pub(crate) fn median(durations: &mut [Duration]) -> f64 {
     durations.sort();
     durations[durations.len() / 2].as_secs_f64()
 }

@@ -141,6 +141,26 @@ fn a_gtm_that_is_down_where_it_is_declared_is_started_again() {
 }
 
 #[test]
+fn a_gtm_that_died_of_its_promotion_is_started_again() {
+    let cluster = declared(&["gtm_1"]);
+    let mut seen = gtm_down(&cluster);
+    let at = cluster.instance(&id("gtm_1@s47")).unwrap().endpoint.clone();
+    fence(&mut seen, "gtm_1@s29", &at);
+    stop(&mut seen, "gtm_1@s47", ControlState::InProduction);
+    // It had heard the signal: its gtm.conf says ACT.
+    if let Fact::Known(dir) = &mut seen.instances.get_mut(&id("gtm_1@s47")).unwrap().data_dir {
+        dir.recovery_conf = None;
+    }
+    let plan = make_plan(&cluster, &seen);
+    assert!(!plan.is_refused(), "{:?}", plan.checks);
+    assert_eq!(ids(&plan)[0], "restart:gtm_1@s47");
+    // Where the old one's fence leads elsewhere, nobody knows which is the last.
+    let elsewhere = cluster.instance(&id("gtm_1@s29")).unwrap().endpoint.clone();
+    fence(&mut seen, "gtm_1@s29", &elsewhere);
+    assert!(make_plan(&cluster, &seen).is_refused());
+}
+
+#[test]
 fn a_gtm_whose_server_is_out_of_sight_wants_its_fence_waived() {
     let cluster = declared(&["gtm_1"]);
     let mut seen = gtm_down(&cluster);

@@ -18,6 +18,7 @@ pub(super) fn inflict(real: &Real, words: &[String]) -> String {
         "stop" => real.stop(instance),
         "start" => {
             real.start(&instance.id);
+            real.wait_for_gtm(instance);
             return format!("{target} started\n");
         }
         "promote" => {

@@ -68,6 +68,18 @@ impl Real {
         assert!((0..60).any(|_| self.is_attached(standby, active)), "{} does not attach", standby.id);
     }
 
+    /// gtm_ctl does not wait: a standby needs a second or two until its active GTM lists it.
+    pub(super) fn wait_for_gtm(&self, started: &Instance) {
+        if started.kind == NodeKind::Gtm {
+            let gtms = || self.cluster.nodes[&started.id.node].instances.values();
+            let serves = || {
+                self.gtm_role(started).as_deref() == Some("primary")
+                    || gtms().any(|active| active.id != started.id && self.is_attached(started, active))
+            };
+            assert!((0..60).any(|_| serves()), "{} does not attach", started.id);
+        }
+    }
+
     /// The last line of a kind counts.
     fn append_to_gtm_conf(&self, gtm: &Instance, lines: &str) {
         let ran = self.hands.run(&format!("printf '\\n%s\\n' \"$1\" >>{}/gtm.conf", gtm.data), &[lines], 10);

@@ -30,8 +30,14 @@ gtm:
     instances: BOTH
 
 coordinators:
-  cn01: {master: s29, port: 15432, instances: [{server: s29}]}
-  cn02: {master: s47, port: 15432, instances: [ON47]}
+  cn01:
+    master: s29
+    port: 15432
+    instances: [{server: s29}]
+  cn02:
+    master: s47
+    port: 15432
+    instances: [ON47]
 
 datanodes:
   dn01:
@@ -55,14 +61,21 @@ pub(super) fn free_network() -> String {
 }
 
 /// cluster.yaml with the seed's names and ports.
-pub(super) fn cluster_yaml(hands: &Hands, network: &str) -> String {
+pub(super) fn cluster_yaml(hands: &Hands, network: &str, wide: bool) -> String {
     let root = hands.root().to_str().unwrap();
     let shell = if hands.changes_over() {
         format!("{{via: local, run_as: {}}}", hands.user())
     } else {
         "{via: local}".to_owned()
     };
-    CLUSTER
+    let cluster = if wide {
+        // On one server two coordinators cannot have one port.
+        let cn02 = ("port: 15432\n    instances: [ON47]", "port: 15442\n    instances: BOTH");
+        CLUSTER.replace("[{server: s29}]", "BOTH").replace(cn02.0, cn02.1)
+    } else {
+        CLUSTER.to_owned()
+    };
+    cluster
         .replace("BOTH", "[{server: s29}, ON47]")
         .replace("ON47", "{server: s47, install: ROOT/s47/install}")
         .replace("ROOT", root)

@@ -34,10 +34,10 @@ impl Real {
         if install.join("bin/pg_ctl").exists() { Ok(install) } else { Err(install) }
     }
 
-    /// Lays out and starts the seed's topology.
-    pub(crate) fn up(install: &Path) -> Self {
+    /// Lays out and starts the seed's topology, if `wide` with a standby of each coordinator.
+    pub(crate) fn up(install: &Path, wide: bool) -> Self {
         let hands = Hands::new(install);
-        let declared = layout::cluster_yaml(&hands, &layout::free_network());
+        let declared = layout::cluster_yaml(&hands, &layout::free_network(), wide);
         std::fs::write(hands.root().join("cluster.yaml"), &declared).unwrap();
         let cluster = otb::config::read(&hands.root().join("cluster.yaml")).unwrap().cluster;
         let real = Self { hands, cluster, declared };
