@@ -94,7 +94,7 @@ pub(crate) fn switch_by_otb(real: &Real, node: &str, to: &str, writers: &[Writer
     std::fs::write(real.file(), otb::config::with_master(&text, &node, &server).unwrap()).unwrap();
     writers.iter().for_each(Writer::mark);
     let ran = real.otb(&["apply".to_owned(), "--auto-approve".to_owned()]);
-    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    assert_eq!(ran.code, 0, "{}{}\n{}", ran.stdout, ran.stderr, real.gtm_logs());
     let gap = writers.iter().map(Writer::gap).max().unwrap();
     settle(writers);
     gap

@@ -95,6 +95,13 @@ impl Real {
         }
     }
 
+    /// What the GTMs said last: why one died is written nowhere else.
+    pub(crate) fn gtm_logs(&self) -> String {
+        let root = self.hands.root().display();
+        let logs = format!("{root}/*/gtm/gtm_log/* {root}/*/gtm/otb-start.log {root}/*/gtm.out");
+        self.hands.run(&format!("tail -n 40 {logs} 2>/dev/null | grep -v LOCATION"), &[], 10).stdout
+    }
+
     fn gtm_role(&self, gtm: &Instance) -> Option<String> {
         let text = self.gtm_status(gtm)?;
         let role = text.split_once("current node [")?.1.split(']').next()?;
