@@ -133,6 +133,29 @@ pub fn routes() -> Sql {
     Sql::new("select * from pgxc_node order by node_name")
 }
 
+/// A digest of the routes: column digest, NULL if there is none. Equal ones mean the same rows in what otb reads
+/// of them; nodeis_primary and nodeis_preferred may differ between routers that agree (field notes, section 2).
+/// `version` is the server_version. One that is not known gets v2.6's columns, and says so if it lacks them.
+pub fn routes_digest(version: Option<&str>) -> Sql {
+    Sql::new(format!("select {} as digest from pgxc_node", digest(version)))
+}
+
+/// [`routes`], and behind each row their [`routes_digest`] in the same snapshot.
+pub fn routes_with_digest(version: Option<&str>) -> Sql {
+    let digest = digest(version);
+    Sql::new(format!("select *, (select {digest} from pgxc_node) as digest from pgxc_node order by node_name"))
+}
+
+fn digest(version: Option<&str>) -> String {
+    let v5 = version.is_some_and(|version| version.contains("OpenTenBase_v5"));
+    let (cluster, more) = if v5 { ("node_plane_name", ", node_forward_port") } else { ("node_cluster_name", "") };
+    // The text of a row quotes what could be misread, so two different tables never give the same text.
+    format!(
+        "md5(string_agg(row(node_name, node_type, node_host, node_port, {cluster}{more})::text, ',' \
+         order by node_name, {cluster}))"
+    )
+}
+
 /// Whether the pooler agrees with pgxc_node. Tells the truth on a coordinator; on a datanode it is always true.
 pub fn pool_check() -> Sql {
     Sql::new("select pgxc_pool_check()")
@@ -190,6 +213,17 @@ mod tests {
                  current_setting('is_superuser') as is_superuser",
             ),
             (routes(), "select * from pgxc_node order by node_name"),
+            (
+                routes_digest(Some("10.0 OpenTenBase V2")),
+                "select md5(string_agg(row(node_name, node_type, node_host, node_port, node_cluster_name)::text, ',' \
+                 order by node_name, node_cluster_name)) as digest from pgxc_node",
+            ),
+            (
+                routes_with_digest(Some("10.0 @ OpenTenBase_v5.0")),
+                "select *, (select md5(string_agg(row(node_name, node_type, node_host, node_port, node_plane_name, \
+                 node_forward_port)::text, ',' order by node_name, node_plane_name)) from pgxc_node) as digest \
+                 from pgxc_node order by node_name",
+            ),
             (pool_check(), "select pgxc_pool_check()"),
             (replayed(), "select pg_last_wal_replay_lsn()"),
             (is_superuser(), "show is_superuser"),

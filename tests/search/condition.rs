@@ -85,8 +85,8 @@ fn replayed_all(lab: &Lab, standby: &InstanceId, source: &InstanceId) -> Found {
 fn reached(lab: &Lab, coordinator: &InstanceId, instance: &InstanceId) -> Found {
     by_sql(lab, coordinator, |copy| {
         let pooler = &copy.process.as_ref().unwrap().pooler;
-        let Some((host, port)) = pooler.routes.get(instance.node.as_str()) else { return fails("no route") };
-        match lab.world.reach(&coordinator.server, host, *port) {
+        let Some((host, port)) = pooler.address(instance.node.as_str()) else { return fails("no route") };
+        match lab.world.reach(&coordinator.server, &host, port) {
             Reach::Live(disk) => when(disk == lab.disks[instance], "another process answers"),
             Reach::Refused | Reach::Silent => fails("nobody answers"),
         }

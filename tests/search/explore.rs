@@ -225,7 +225,7 @@ impl<'p> Run<'p> {
         let mut reached = BTreeSet::new();
         for (_, router) in routers {
             let row = router.data.routes.get(node.as_str()).map(|row| (row.host.clone(), row.port));
-            let pooled = router.process.as_ref().and_then(|process| process.pooler.routes.get(node.as_str()).cloned());
+            let pooled = router.process.as_ref().and_then(|process| process.pooler.address(node.as_str()));
             for (host, port) in row.into_iter().chain(pooled) {
                 if let Reach::Live(disk) = world.reach(&router.home.server, &host, port)
                     && world.postgres(disk).is_some_and(|copy| copy.home.node == *node && copy.is_master())

@@ -172,7 +172,10 @@ impl Lab {
             }
             let Some(process) = &copy.process else { continue };
             (process.is_master(), process.routes_read_by_fault, process.checkpoint_due.is_some()).hash(&mut hasher);
-            (&process.pooler.routes, &process.pooler.failures).hash(&mut hasher);
+            for node in self.cluster.nodes.keys() {
+                process.pooler.address(node.as_str()).hash(&mut hasher);
+            }
+            process.pooler.failures.hash(&mut hasher);
             if let Some(standby) = process.standby() {
                 (&standby.upstream, standby.replay_paused, standby.promote_requested, standby.allowance)
                     .hash(&mut hasher);

@@ -140,7 +140,7 @@ pub(crate) fn has_gtm(lab: &Lab, id: &InstanceId, copy: &Postgres) -> bool {
 }
 
 fn routes(copy: &Postgres) -> Vec<Route> {
-    let row = |row: &otb::sandbox::world::RouteRow| Route {
+    let row = |row: &std::sync::Arc<otb::sandbox::world::RouteRow>| Route {
         node: row.node.clone(),
         kind: match row.kind {
             'G' => RouteKind::Gtm,

@@ -57,6 +57,8 @@ const PURE: &[Signature] = &[
     function("quote_literal", 1, 1, Kind::Text),
     function("pg_wal_lsn_diff", 2, 2, Kind::Numeric),
     function("host", 1, 1, Kind::Text),
+    function("md5", 1, 1, Kind::Text),
+    function("row", 1, MANY, Kind::Text),
     function("date_part_epoch", 1, 1, Kind::Numeric),
 ];
 
@@ -133,7 +135,7 @@ fn integer(value: &Value) -> Result<i64, SqlError> {
 
 /// Runs a function that needs no server; none: the server's.
 pub(super) fn pure(name: &str, args: &[Value]) -> Option<Result<Value, SqlError>> {
-    let lenient = matches!(name, "coalesce" | "nullif" | "greatest" | "least" | "concat");
+    let lenient = matches!(name, "coalesce" | "nullif" | "greatest" | "least" | "concat" | "row");
     if !PURE.iter().any(|function| function.name == name) {
         return None;
     }
@@ -160,6 +162,8 @@ pub(super) fn pure(name: &str, args: &[Value]) -> Option<Result<Value, SqlError>
         "quote_literal" => Ok(Value::text(format!("'{}'", text(0).replace('\'', "''")))),
         "pg_wal_lsn_diff" => lsn_diff(args),
         "host" => Ok(Value::text(text(0))),
+        "md5" => Ok(Value::Text(md5(text(0)))),
+        "row" => Ok(Value::Text(record(args))),
         // extract(epoch from ...): a double in PostgreSQL 10, whose text has fifteen digits (seen live).
         "date_part_epoch" => match &args[0] {
             Value::Time(moment) => Ok(Value::text(moment.epoch_text())),
@@ -167,6 +171,27 @@ pub(super) fn pure(name: &str, args: &[Value]) -> Option<Result<Value, SqlError>
         },
         _ => Err(SqlError::no_function(name)),
     })
+}
+
+fn md5(text: &str) -> String {
+    use ::md5::Digest as _;
+    use std::fmt::Write as _;
+    ::md5::Md5::digest(text).iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// A row as `record_out` writes it: what is empty or could be misread is quoted, NULL is nothing.
+fn record(args: &[Value]) -> String {
+    let special = |c: char| matches!(c, '"' | '\\' | '(' | ')' | ',') || c.is_ascii_whitespace() || c == '\u{b}';
+    let fields = args.iter().map(|value| match value.to_text() {
+        Some(text) if text.is_empty() || text.contains(special) => {
+            format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\"\""))
+        }
+        text => text.unwrap_or_default(),
+    });
+    format!("({})", fields.collect::<Vec<_>>().join(","))
 }
 
 fn nullif(args: &[Value]) -> Result<Value, SqlError> {

@@ -117,6 +117,7 @@ fn project(
     context: &mut dyn Context,
 ) -> Result<Relation, SqlError> {
     let mut keyed = Vec::new();
+    let exprs = if source.rows.is_empty() { exprs.to_vec() } else { once(exprs, context)? };
     for row in &source.rows {
         let scope = Scope { columns: &source.columns, values: row };
         let output = exprs.iter().map(|expr| eval(expr, scope, context)).collect::<Result<Vec<_>, _>>()?;
@@ -128,6 +129,15 @@ fn project(
     }
     sort_rows(&mut keyed, order)?;
     Ok(Relation { columns, rows: keyed.into_iter().map(|(_, output)| output).collect() })
+}
+
+/// No subquery sees the row around it, so each is run once for all rows, as PostgreSQL's InitPlan.
+fn once(exprs: &[Expr], context: &mut dyn Context) -> Result<Vec<Expr>, SqlError> {
+    let run = |expr: &Expr| match expr {
+        Expr::Subquery(_) => eval(expr, Scope::EMPTY, context).map(Expr::Literal),
+        other => Ok(other.clone()),
+    };
+    exprs.iter().map(run).collect()
 }
 
 /// ORDER BY takes an output position, an output name, or an expression over the source, in that order.

@@ -1,6 +1,7 @@
 //! The world: who is where, and how a cluster is laid down.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::model::{
     Cluster, ClusterName, ControlState, Host, InstanceId, NodeKind, NodeName, ServerName, SystemId, Timeline,
@@ -8,10 +9,11 @@ use crate::model::{
 use crate::sandbox::Flavor;
 use crate::sandbox::moment::Moment;
 
-use super::data::{Change, Data, RouteRow, hash};
+use super::data::{Change, Data, RouteRow, Routes, hash};
 use super::effect::Effect;
 use super::gtm::Gtm;
 use super::instance::{Control, DiskId, Home, Postgres};
+use super::memo::Memo;
 use super::session::{Session, SessionId};
 use super::wal::{Body, Wal};
 
@@ -42,6 +44,7 @@ pub struct World {
     pub(super) unsettled: bool,
     /// Whether a GTM that was connected to during its promotion's checkpoint hangs when a standby attaches.
     pub(super) gtm_trap: bool,
+    pub(super) memo: Memo,
     next_disk: u32,
     next_pid: u32,
     next_session: u64,
@@ -66,6 +69,7 @@ impl World {
             effects: Vec::new(),
             unsettled: false,
             gtm_trap: false,
+            memo: Memo::default(),
             next_disk: 1,
             // Beyond Linux's largest pid, so that no `kill` ever finds a real process by it.
             next_pid: 5_000_000,
@@ -199,9 +203,9 @@ impl World {
 }
 
 impl Postgres {
-    fn initialised(home: Home, system_id: SystemId, routes: &[RouteRow], standby: bool, now: Moment) -> Self {
+    fn initialised(home: Home, system_id: SystemId, routes: &Routes, standby: bool, now: Moment) -> Self {
         let mut wal = Wal::default();
-        wal.append(Body::Commit(routes.iter().cloned().map(Change::Route).collect()), now);
+        wal.append(Body::Commit(vec![Change::FirstRoutes(Arc::clone(routes))]), now);
         let checkpoint = wal.end();
         wal.append(Body::Checkpoint { shutdown: false }, now);
         let state = if standby { ControlState::ShutDownInRecovery } else { ControlState::ShutDown };
@@ -262,7 +266,7 @@ fn system_id(node: &NodeName) -> SystemId {
 }
 
 /// pgxc_node as every router has it at first: one row per node, its master's endpoint.
-fn seed_routes(cluster: &Cluster) -> Vec<RouteRow> {
+fn seed_routes(cluster: &Cluster) -> Routes {
     let rows = cluster.nodes.values().filter_map(|node| {
         let master = node.master_instance()?;
         let kind = match node.kind {
@@ -270,7 +274,7 @@ fn seed_routes(cluster: &Cluster) -> Vec<RouteRow> {
             NodeKind::Coordinator => 'C',
             NodeKind::Datanode => 'D',
         };
-        Some(RouteRow {
+        let row = RouteRow {
             node: node.name.to_string(),
             kind,
             host: master.endpoint.host.to_string(),
@@ -281,9 +285,10 @@ fn seed_routes(cluster: &Cluster) -> Vec<RouteRow> {
             preferred: false,
             id: node_id(node.name.as_str()),
             cluster: cluster.name.to_string(),
-        })
+        };
+        Some((row.node.as_str().into(), Arc::new(row)))
     });
-    rows.collect()
+    Arc::new(rows.collect())
 }
 
 pub(super) fn node_id(name: &str) -> i32 {

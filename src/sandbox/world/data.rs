@@ -1,6 +1,7 @@
 //! What WAL records change: the shared catalog pgxc_node, user tables, prepared transactions.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::sandbox::moment::Moment;
 use crate::sandbox::sql::{Kind, Value};
@@ -21,15 +22,27 @@ pub struct RouteRow {
     pub cluster: String,
 }
 
+/// The rows of pgxc_node by node name. Copies share them until one changes: N routers hold N rows each.
+pub(super) type Routes = Arc<BTreeMap<Arc<str>, Arc<RouteRow>>>;
+
 /// A change that a commit record carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
+    /// The table as initdb and CREATE NODE left it.
+    FirstRoutes(Routes),
     Route(RouteRow),
     DropRoute(String),
     CreateTable(Box<Table>),
     DropTable(String),
-    Put { table: String, key: i64, row: Vec<Value> },
-    Remove { table: String, key: i64 },
+    Put {
+        table: String,
+        key: i64,
+        row: Vec<Value>,
+    },
+    Remove {
+        table: String,
+        key: i64,
+    },
     Prepare(Prepared),
     FinishPrepared(String),
 }
@@ -77,7 +90,7 @@ pub(super) fn hash(bytes: &[u8]) -> u32 {
 /// Everything that replay builds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Data {
-    pub routes: BTreeMap<String, RouteRow>,
+    pub routes: Routes,
     pub tables: BTreeMap<String, Table>,
     pub prepared: BTreeMap<String, Prepared>,
 }
@@ -85,11 +98,12 @@ pub struct Data {
 impl Data {
     pub fn apply(&mut self, change: &Change) {
         match change {
+            Change::FirstRoutes(routes) => self.routes = Arc::clone(routes),
             Change::Route(row) => {
-                self.routes.insert(row.node.clone(), row.clone());
+                Arc::make_mut(&mut self.routes).insert(row.node.as_str().into(), Arc::new(row.clone()));
             }
             Change::DropRoute(node) => {
-                self.routes.remove(node);
+                Arc::make_mut(&mut self.routes).remove(node.as_str());
             }
             Change::CreateTable(table) => {
                 self.tables.insert(table.name.clone(), (**table).clone());
@@ -118,7 +132,7 @@ impl Data {
 
     /// The one GTM row.
     pub fn gtm_route(&self) -> Option<&RouteRow> {
-        self.routes.values().find(|row| row.kind == 'G')
+        self.routes.values().map(Arc::as_ref).find(|row| row.kind == 'G')
     }
 
     /// Datanode names in the order of their shards.

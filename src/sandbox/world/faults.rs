@@ -4,7 +4,7 @@ use crate::model::{NodeName, ServerName};
 use crate::sandbox::moment::Moment;
 
 use super::World;
-use super::data::{Change, Prepared};
+use super::data::{Change, Prepared, RouteRow};
 use super::effect::Effect;
 use super::instance::{DiskId, Mode, Process, Temper};
 use super::wal::Body;
@@ -88,7 +88,7 @@ impl World {
     /// Writes a route behind everybody's back, as an operator's slip would.
     pub fn force_route(&mut self, disk: DiskId, node: &str, host: &str, port: u16, now: Moment) -> bool {
         let row = self.postgres.get(&disk).filter(|copy| copy.is_master()).and_then(|copy| copy.data.routes.get(node));
-        let Some(mut row) = row.cloned() else { return false };
+        let Some(mut row) = row.map(|row| RouteRow::clone(row)) else { return false };
         host.clone_into(&mut row.host);
         row.port = port;
         self.append(disk, Body::Commit(vec![Change::Route(row)]), now);
@@ -112,7 +112,7 @@ impl World {
     /// The pooler forgets that it was reloaded: `node` leads to host:port there, whatever the catalog says.
     pub fn stale_pool(&mut self, disk: DiskId, node: &str, host: &str, port: u16) -> bool {
         let Some(process) = self.postgres.get_mut(&disk).and_then(|copy| copy.process.as_mut()) else { return false };
-        process.pooler.routes.insert(node.to_owned(), (host.to_owned(), port));
+        process.pooler.redirect(node, host, port);
         process.pooler.used.insert(node.to_owned());
         true
     }

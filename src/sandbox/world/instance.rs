@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::{ControlState, Host, Lsn, NodeKind, NodeName, ServerName, SystemId, Timeline};
 use crate::sandbox::moment::Moment;
 
-use super::data::Data;
+use super::data::{Data, Routes};
 use super::session::SessionId;
 use super::wal::Wal;
 
@@ -126,8 +126,8 @@ pub enum Receiver {
 /// A pooler's own idea of the routes (field notes, section 3).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pooler {
-    /// Host and port by node name.
-    pub routes: BTreeMap<String, (String, u16)>,
+    /// pgxc_node as it was when they were read; only nodes' addresses count.
+    pub routes: Routes,
     pub temper: Temper,
     /// Failed attempts since the last reload.
     pub failures: BTreeMap<String, u8>,

@@ -51,7 +51,7 @@ impl World {
         };
         copy.control.modified = now;
         let is_master = matches!(mode, Mode::Master);
-        let pooler = Pooler::from_routes(copy.data.routes.values(), Temper::Keeps);
+        let pooler = Pooler::from_routes(&copy.data.routes, Temper::Keeps);
         self.listening.insert((files.host.to_string(), files.port), disk);
         copy.process = Some(Process {
             pid,

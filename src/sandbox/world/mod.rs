@@ -14,6 +14,7 @@ mod functions;
 mod gtm;
 mod instance;
 mod lifecycle;
+mod memo;
 mod net;
 mod nodes;
 mod pooler;

@@ -15,14 +15,14 @@ impl World {
     pub(super) fn alter_node(&mut self, id: SessionId, alter: &AlterNode, now: Moment) -> Result<Outcome, Stop> {
         let disk = self.lockable(id)?;
         let data = self.own_data(id, disk);
-        let Some(row) = data.routes.get(&alter.name) else { return Err(undefined(&alter.name)) };
+        let Some(row) = data.routes.get(alter.name.as_str()) else { return Err(undefined(&alter.name)) };
         self.knows_forward(alter)?;
         // ALTER GTM NODE of a datanode is accepted as well (seen live).
         if alter.gtm && (alter.host.is_none() || alter.port.is_none()) {
             let text = format!("PGXC node {}: host, port should be specified", alter.name);
             return Err(SqlError::syntax(text).into());
         }
-        let mut row = row.clone();
+        let mut row = RouteRow::clone(row);
         if let Some(host) = &alter.host {
             row.host = cut(host);
         }
@@ -37,7 +37,7 @@ impl World {
 
     pub(super) fn create_node(&mut self, id: SessionId, node: &AlterNode, now: Moment) -> Result<Outcome, Stop> {
         let disk = self.lockable(id)?;
-        if self.own_data(id, disk).routes.contains_key(&node.name) {
+        if self.own_data(id, disk).routes.contains_key(node.name.as_str()) {
             let cluster = &self.cluster;
             let text = format!("PGXC Node {} Cluster {cluster}: object already defined", node.name);
             return Err(SqlError::new("42710", text).into());
@@ -158,7 +158,7 @@ impl World {
     pub(super) fn own_data(&self, id: SessionId, disk: DiskId) -> Data {
         let mut data = Data::default();
         if let Some(copy) = self.postgres.get(&disk) {
-            data.routes.clone_from(&copy.data.routes);
+            data.routes = std::sync::Arc::clone(&copy.data.routes);
             data.prepared.clone_from(&copy.data.prepared);
         }
         let open = self.sessions.get(&id).and_then(|session| session.transaction.as_ref());

@@ -1,22 +1,42 @@
 //! The pooler is not the catalog (field notes, section 3).
 
+use std::sync::Arc;
+
 use crate::model::NodeKind;
 use crate::sandbox::Flavor;
 use crate::sandbox::sql::SqlError;
 
 use super::World;
 use super::answer::{Stop, Wait};
-use super::data::RouteRow;
+use super::data::Routes;
 use super::effect::Effect;
 use super::instance::{DiskId, Pooler, Temper};
 use super::net::Reach;
 use super::session::{Session, SessionId};
 
 impl Pooler {
-    pub(super) fn from_routes<'a>(routes: impl Iterator<Item = &'a RouteRow>, temper: Temper) -> Self {
-        let nodes = routes.filter(|row| matches!(row.kind, 'C' | 'D'));
-        let routes = nodes.map(|row| (row.node.clone(), (row.host.clone(), row.port))).collect();
+    pub(super) fn from_routes(routes: &Routes, temper: Temper) -> Self {
+        let routes = Arc::clone(routes);
         Self { routes, temper, failures: std::collections::BTreeMap::new(), used: std::collections::BTreeSet::new() }
+    }
+
+    /// Where it goes to reach `node`.
+    pub fn address(&self, node: &str) -> Option<(String, u16)> {
+        address(&self.routes, node)
+    }
+
+    /// Lets `node` lead to host:port.
+    pub(super) fn redirect(&mut self, node: &str, host: &str, port: u16) {
+        if let Some(row) = Arc::make_mut(&mut self.routes).get_mut(node) {
+            let row = Arc::make_mut(row);
+            host.clone_into(&mut row.host);
+            row.port = port;
+        }
+    }
+
+    /// Whether it goes where `routes` say to reach `node`.
+    fn leads_as(&self, routes: &Routes, node: &str) -> bool {
+        Arc::ptr_eq(&self.routes, routes) || self.address(node) == address(routes, node)
     }
 }
 
@@ -25,11 +45,12 @@ impl World {
     pub(super) fn pool_reload(&mut self, disk: DiskId) {
         let Some(copy) = self.postgres.get_mut(&disk) else { return };
         if let Some(process) = &mut copy.process {
-            let new = Pooler::from_routes(copy.data.routes.values(), process.pooler.temper);
+            let new = Pooler::from_routes(&copy.data.routes, process.pooler.temper);
             let old = std::mem::replace(&mut process.pooler, new);
             // Connections to a node that has not moved are kept (seen live).
-            let kept = old.used.into_iter().filter(|node| old.routes.get(node) == process.pooler.routes.get(node));
-            process.pooler.used = kept.collect();
+            let kept = old.used.iter().filter(|node| process.pooler.leads_as(&old.routes, node));
+            let kept = kept.cloned().collect();
+            process.pooler.used = kept;
         }
     }
 
@@ -38,7 +59,7 @@ impl World {
     pub(super) fn end_holders(&mut self, own: SessionId, disk: DiskId) {
         let Some(copy) = self.postgres.get(&disk).filter(|_| self.flavor == Flavor::V5) else { return };
         let moved = |node: &String, at: &(String, u16)| {
-            copy.data.routes.get(node).is_none_or(|row| (row.host.as_str(), row.port) != (at.0.as_str(), at.1))
+            copy.data.routes.get(node.as_str()).is_none_or(|row| (row.host.as_str(), row.port) != (at.0.as_str(), at.1))
         };
         let holds = |session: &Session| session.pooled.iter().any(|(node, at)| moved(node, at));
         let others = self.sessions.iter().filter(|(id, session)| **id != own && session.disk == disk);
@@ -56,9 +77,8 @@ impl World {
         let Some(process) = &copy.process else { return false };
         match copy.home.kind {
             NodeKind::Coordinator => {
-                let catalog = Pooler::from_routes(copy.data.routes.values(), process.pooler.temper).routes;
                 let pooler = &process.pooler;
-                pooler.used.iter().all(|node| catalog.get(node) == pooler.routes.get(node))
+                pooler.used.iter().all(|node| pooler.leads_as(&copy.data.routes, node))
             }
             NodeKind::Datanode | NodeKind::Gtm => true,
         }
@@ -73,7 +93,7 @@ impl World {
         if own {
             return Ok(router);
         }
-        let address = copy.process.as_ref().and_then(|process| process.pooler.routes.get(node)).cloned();
+        let address = copy.process.as_ref().and_then(|process| process.pooler.address(node));
         let Some((host, port)) = address else {
             return Err(SqlError::new("42704", format!("PGXC Node {node}: object not defined")).into());
         };
@@ -110,10 +130,16 @@ impl World {
         if process.pooler.temper == Temper::Heals && *failures >= 2 {
             process.pooler.failures.remove(node);
             if let Some(row) = copy.data.routes.get(node) {
-                process.pooler.routes.insert(node.to_owned(), (row.host.clone(), row.port));
+                process.pooler.redirect(node, &row.host, row.port);
             }
         }
     }
+}
+
+/// Nobody asks a pooler for the GTM or for standbys.
+fn address(routes: &Routes, node: &str) -> Option<(String, u16)> {
+    let row = routes.get(node).filter(|row| matches!(row.kind, 'C' | 'D'))?;
+    Some((row.host.clone(), row.port))
 }
 
 /// pgxcnode.c's words.

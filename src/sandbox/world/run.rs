@@ -97,8 +97,7 @@ impl World {
             let text = format!("cannot execute {} in a read-only transaction", statement.tag());
             return Err(SqlError::new("25006", text).into());
         }
-        let mut seat =
-            Seat { world: self, session: id, disk, params, now, origin: Origin::Client, pin: None, wait: None };
+        let mut seat = Seat::new(self, id, disk, params, now);
         match statement {
             Statement::Select(query) => {
                 let relation = seat.select(query)?;
@@ -196,8 +195,7 @@ impl World {
             return Err(SqlError::fatal("57P01", "terminating connection due to administrator command"));
         };
         let text = |name: &str| vec![Column::new(name, Kind::Text)];
-        let mut seat =
-            Seat { world: self, session: id, disk, params: &[], now, origin: Origin::Client, pin: None, wait: None };
+        let mut seat = Seat::new(self, id, disk, &[], now);
         match statement {
             Statement::Select(query) => describe(query, &mut seat),
             Statement::Values(rows) => seat.values_columns(rows),
@@ -254,7 +252,29 @@ fn identify_columns() -> Vec<Column> {
 impl Seat<'_> {
     fn select(&mut self, query: &Query) -> Result<Relation, Stop> {
         self.pin = self.pin_of(query)?;
-        select(query, self).map_err(|error| self.stopped(error))
+        let Some(routes) = self.committed_routes(query) else {
+            return select(query, self).map_err(|error| self.stopped(error));
+        };
+        if let Err(error) = self.read_routes() {
+            return Err(self.stopped(error));
+        }
+        if let Some(known) = self.world.memo.find(&routes, query) {
+            return Ok(known);
+        }
+        self.by_rows_alone = true;
+        let answer = select(query, self).map_err(|error| self.stopped(error))?;
+        if self.by_rows_alone {
+            self.world.memo.keep(routes, query.clone(), answer.clone());
+        }
+        Ok(answer)
+    }
+
+    /// The process's pgxc_node, if `query` reads that and this session has not changed it.
+    fn committed_routes(&self, query: &Query) -> Option<super::data::Routes> {
+        let reads = matches!(&query.from, Some(From::Table { name }) if name == "pgxc_node");
+        let open = self.world.sessions.get(&self.session).is_some_and(|session| session.transaction.is_some());
+        let copy = self.world.postgres.get(&self.disk).filter(|_| reads && !open)?;
+        Some(std::sync::Arc::clone(&copy.data.routes))
     }
 
     fn pin_of(&mut self, query: &Query) -> Result<Option<Value>, SqlError> {

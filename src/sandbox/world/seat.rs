@@ -24,6 +24,8 @@ pub(super) struct Seat<'w> {
     pub pin: Option<Value>,
     /// Set when an error only stands for a wait.
     pub wait: Option<Stop>,
+    /// Whether the answer has followed from the rows of pgxc_node and nothing else so far.
+    pub by_rows_alone: bool,
 }
 
 /// Who asks.
@@ -35,6 +37,20 @@ pub(super) enum Origin {
     Pooler {
         same_server: bool,
     },
+}
+
+impl<'w> Seat<'w> {
+    /// A client's.
+    pub(super) fn new(
+        world: &'w mut World,
+        session: SessionId,
+        disk: DiskId,
+        params: &'w [Value],
+        now: Moment,
+    ) -> Self {
+        let origin = Origin::Client;
+        Self { world, session, disk, params, now, origin, pin: None, wait: None, by_rows_alone: false }
+    }
 }
 
 impl Seat<'_> {
@@ -54,7 +70,7 @@ impl Seat<'_> {
     }
 
     /// Reading pgxc_node queues behind an ALTER NODE that waits, and holds it up in a transaction.
-    fn read_routes(&mut self) -> Result<(), SqlError> {
+    pub(super) fn read_routes(&mut self) -> Result<(), SqlError> {
         let process = self.world.postgres.get(&self.disk).and_then(|copy| copy.process.as_ref());
         if process.is_some_and(|process| !process.alters_waiting.is_empty()) {
             return Err(self.waiting(Stop::Wait(Wait::Lock)));
@@ -79,6 +95,8 @@ impl Context for Seat<'_> {
         let pin = self.pin.take();
         if name == "pgxc_node" {
             self.read_routes()?;
+        } else {
+            self.by_rows_alone = false;
         }
         if let Some(columns) = shapes::columns(name, self.world.flavor) {
             return Ok(Relation { columns, rows: views::rows(self, name) });
@@ -95,6 +113,7 @@ impl Context for Seat<'_> {
     }
 
     fn function_relation(&mut self, name: &str, args: &[Value]) -> Result<Relation, SqlError> {
+        self.by_rows_alone = false;
         let columns = self.function_columns(name)?;
         if name == "generate_series" {
             let mut bounds = Vec::new();
@@ -115,6 +134,7 @@ impl Context for Seat<'_> {
     }
 
     fn call(&mut self, name: &str, args: &[Value]) -> Result<Value, SqlError> {
+        self.by_rows_alone = false;
         functions::call(self, name, args)
     }
 

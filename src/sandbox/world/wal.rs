@@ -51,7 +51,13 @@ impl Body {
     /// Bytes on disk, aligned to 8 as XLogInsert does.
     fn length(&self) -> u64 {
         match self {
-            Self::Commit(changes) => 0x40 + 0x60 * u64::try_from(changes.len()).unwrap_or(u64::MAX >> 8),
+            Self::Commit(changes) => {
+                let rows = changes.iter().map(|change| match change {
+                    Change::FirstRoutes(routes) => routes.len(),
+                    _ => 1,
+                });
+                0x40 + 0x60 * u64::try_from(rows.sum::<usize>()).unwrap_or(u64::MAX >> 8)
+            }
             Self::Checkpoint { .. } => 0x70,
             Self::EndOfRecovery { .. } => 0x30,
             Self::Filler(bytes) => bytes.next_multiple_of(8).max(24),
