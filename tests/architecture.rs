@@ -103,6 +103,8 @@ const LOOKING: &[&str] = &[
     "Census",
     "Directory",
     "GtmStatus",
+    "Look",
+    "MOST_LOOKS",
     "Probe",
     "Script",
     "Sql",

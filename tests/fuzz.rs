@@ -10,8 +10,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use otb::dialect::{gtm_body_length, read_control, read_end_of_wal, read_gtm_status, read_probe, read_recovery_conf};
-use otb::model::Instance;
+use otb::dialect::{
+    Look, gtm_body_length, read_control, read_end_of_wal, read_gtm_status, read_probe, read_recovery_conf,
+};
 use otb::observe::read_routes;
 use otb::plan::{Input, Plan, audit, is_intact, plan};
 use otb::transport::{Passwords, Rows};
@@ -176,8 +177,8 @@ fn what_tools_say() {
         let _ = (read_control(&said), read_end_of_wal(&said, &control), read_recovery_conf(&said));
     });
     let cluster = otb::config::load("cluster.yaml", FILE).unwrap().cluster;
-    let instances: Vec<&Instance> = cluster.instances().take(3).collect();
-    feed("probe", &[PROBE.as_bytes()], |bytes| drop(read_probe(&instances, &text(bytes))));
+    let looks: Vec<Look<'_>> = cluster.instances().take(3).map(|at| Look { at, tools: true }).collect();
+    feed("probe", &[PROBE.as_bytes()], |bytes| drop(read_probe(&looks, &text(bytes))));
 }
 
 #[test]

@@ -86,8 +86,9 @@ async fn runs(id: &InstanceId, role: Role, field: &Field<'_>) -> Result<Found, S
 
 async fn stopped(id: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
     let instance = field.instance(id)?;
-    let output = field.look(id, &dialect::probe_script(&[instance]), ASK).await.map_err(|e| e.to_string())?;
-    match dialect::read_probe(&[instance], &output.stdout).pop().map(|probe| probe.process) {
+    let look = [dialect::Look { at: instance, tools: true }];
+    let output = field.look(id, &dialect::probe_script(&look), ASK).await.map_err(|e| e.to_string())?;
+    match dialect::read_probe(&look, &output.stdout).pop().map(|probe| probe.process) {
         Some(Fact::Known(process)) => Ok(Found::when(process == Process::Stopped, || format!("{id} is running"))),
         Some(Fact::Unknown(why)) => Err(why.to_string()),
         None => Err(format!("the shell said nothing of {id}")),

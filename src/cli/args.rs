@@ -32,10 +32,10 @@ pub(super) struct Global {
     /// Look at and change only this node (repeatable)
     #[arg(long, global = true, value_name = "NODE")]
     pub target: Vec<String>,
-    /// How many servers and sessions are talked to at once
-    #[arg(long, global = true, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    /// How many sessions are held at once (one per process; fewer where file descriptors are short)
+    #[arg(long, global = true, value_name = "N", default_value_t = 2048, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub parallelism: u16,
-    /// How long one question to the cluster may take
+    /// How long one process may take to answer all that is asked in one look
     #[arg(long, global = true, value_name = "TIME", default_value = "5s", value_parser = some_time)]
     pub timeout: Duration,
     /// When to colour the output

@@ -7,12 +7,15 @@ use std::time::SystemTime;
 
 use super::args::Global;
 use super::failure::Failure;
-use super::{Exit, terminal};
+use super::{Exit, descriptors, terminal};
 use crate::config::{self, Loaded};
 use crate::model::{Cluster, NodeName, Observation};
 use crate::observe::{self, Limits};
 use crate::plan::{Input, Plan, Waiver, plan};
 use crate::transport::Outside;
+
+/// File descriptors that are not for sessions: pipes of shells, files, the terminal.
+const OTHER_DESCRIPTORS: usize = 256;
 
 /// Reads and checks the file.
 pub(super) fn load(global: &Global) -> Result<Loaded, Failure> {
@@ -34,7 +37,8 @@ pub(super) async fn observe(cluster: &Cluster, outside: &Outside, global: &Globa
 }
 
 pub(super) fn limits(global: &Global) -> Limits {
-    let sockets = NonZeroUsize::new(usize::from(global.parallelism)).unwrap_or(NonZeroUsize::MIN);
+    let room = descriptors::raise().saturating_sub(OTHER_DESCRIPTORS);
+    let sockets = NonZeroUsize::new(usize::from(global.parallelism).min(room)).unwrap_or(NonZeroUsize::MIN);
     Limits { answer: global.timeout, shell: global.timeout.max(Limits::default().shell), sockets, ..Limits::default() }
 }
 

@@ -3,6 +3,7 @@
 mod apply;
 mod args;
 mod demo;
+mod descriptors;
 mod drain;
 mod drift;
 mod edit;

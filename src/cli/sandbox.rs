@@ -5,7 +5,7 @@ use std::io::Write as _;
 use clap::{Args, Subcommand};
 
 use super::failure::Failure;
-use super::{Exit, terminal};
+use super::{Exit, descriptors, terminal};
 use crate::config;
 use crate::sandbox::args::{DirArgs, FaultArgs, ServeArgs, ToolArgs, UpArgs};
 use crate::sandbox::{self, SandboxError, Site};
@@ -44,7 +44,11 @@ pub(super) async fn run(args: SandboxArgs) -> Result<Exit, Failure> {
         SandboxCommand::Down(args) => sandbox::down(&args.dir)?,
         SandboxCommand::Status(args) => terminal::result(&sandbox::status(&args.dir)?.to_string()),
         SandboxCommand::Fault(args) => terminal::result(&(sandbox::fault(&args)? + "\n")),
-        SandboxCommand::Serve(args) => sandbox::serve(&args.sandbox.dir).await?,
+        SandboxCommand::Serve(args) => {
+            // A thousand routers need a thousand listeners and their connections; a small sandbox works without.
+            let _ = descriptors::raise();
+            sandbox::serve(&args.sandbox.dir).await?;
+        }
         SandboxCommand::Tool(args) => tool(&args),
     }
     Ok(Exit::Done)

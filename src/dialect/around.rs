@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::{quote, shown};
+use super::{Look, quote, shown};
 use crate::model::{Instance, NodeKind, Surroundings};
 
 /// Programs that start servers again by themselves.
@@ -23,8 +23,8 @@ const RESTARTS: [&str; 5] =
 
 /// The part for the whole server. One process looks through all unit files and cron tables for all data
 /// directories, one through the user's own cron table, one through the names of all processes.
-pub(super) fn server_script(instances: &[&Instance]) -> String {
-    let dirs: BTreeSet<&str> = instances.iter().map(|instance| instance.data.trim_end_matches('/')).collect();
+pub(super) fn server_script(looks: &[Look<'_>]) -> String {
+    let dirs: BTreeSet<&str> = looks.iter().map(|look| look.at.data.trim_end_matches('/')).collect();
     let words = patterns(dirs.into_iter().map(quote));
     let restarts = patterns(RESTARTS.map(str::to_owned).into_iter());
     let daemons = patterns(DAEMONS.map(str::to_owned).into_iter());

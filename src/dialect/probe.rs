@@ -19,31 +19,57 @@ use crate::model::{
 };
 
 /// The parts that are the same for each instance. `try` runs a command and tags what it says; `look` tells of
-/// the files below `$data`. /proc tells a process that is dead but unburied, or a stranger that got the
+/// the files below a data directory. /proc tells a process that is dead but unburied, or a stranger that got the
 /// number of a dead one, from the real one; where there is no /proc, the tools' word counts.
 ///
-/// Lines are tagged by the shell's own word splitting, and small files are read by `read`: a plan looks at every
-/// instance, and each process that it does not start there is a millisecond less.
+/// A plan looks at every instance, and each process that it does not start there is a millisecond less: lines are
+/// tagged by the shell's own word splitting, small files are read by `read`, and `gather` runs one stat and one df
+/// for all. Only if those fail is each file asked for by itself, to learn which and why.
 const FUNCTIONS: &str = r#"set -f; IFS='
 '
+files= tags= dirs= numbers=
 try() { key=$1; shift; said=$("$@" 2>&1); status=$?
 for line in $said; do printf '%s\n' "$n $key $line"; done; echo "$n $key.status $status"; }
-look() { data=$1; mark=$2; conf=$3; pidfile=$4; pid=; there=
-try mark stat -L -c %U "$data/$mark"
-try conf stat -L -c '%U:%a' "$data/$conf"
-try text head -c 65536 "$data/$conf"
-try owner stat -L -c %U "$data"
-try disk df -P -k "$data"
+seen() { if test -e "$2"; then files=$files$2$IFS tags="$tags$n $1$IFS"
+elif test -x "$data" && ! test -L "$2"; then echo "$n $1 No such file or directory"; echo "$n $1.status 1"
+else try "$1" stat -L -c '%U:%a' "$2"; fi; }
+look() { n=$1; data=$2; mark=$3; conf=$2/$4; pidfile=$5; pid=; count=0
+seen mark "$data/$mark"; seen conf "$conf"; seen owner "$data"
+if test -f "$conf" && test -r "$conf"; then
+while test $count -lt 2000 && { read -r line || test -n "$line"; }; do count=$((count + 1)); printf '%s\n' "$n text $line"; done <"$conf"
+echo "$n text.status 0"
+elif test -e "$conf"; then try text head -c 65536 "$conf"; fi
+if test -d "$data"; then dirs=$dirs$data$IFS numbers=$numbers$n$IFS; fi
 set +f; set -- "$data"/pg_wal/????????.history; set -f
 for file; do test -r "$file" || continue; name=${file##*/}
 while read -r line; do printf '%s\n' "$n history ${name%.history} $line"; done <"$file"; done
 read -r pid 2>/dev/null <"$data/$pidfile"; pid=${pid%%[!0-9]*}
 if test -n "$pid" && test -r /proc/self/stat; then
 proc=gone; read -r proc 2>/dev/null <"/proc/$pid/stat"; proc=${proc##*) }; echo "$n proc ${proc%% *}"
-here=$(cd "$data" 2>/dev/null && pwd -P); there=$(readlink "/proc/$pid/cwd" 2>/dev/null)
-if test -n "$here" && test -n "$there"; then if test "$here" = "$there"; then echo "$n cwd same"; else echo "$n cwd other"; fi; fi
+if test -e "$data/." && test -e "/proc/$pid/cwd/."; then test "$data" -ef "/proc/$pid/cwd"
+case $? in 0) echo "$n cwd same";; 1) echo "$n cwd other";; esac; fi
 fi; }
+gather() { if test -n "$files"; then said=$(stat -L -c '%U:%a' $files 2>/dev/null); status=$?
+set -- $tags
+if test $status = 0; then for line in $said; do echo "$1 $line"; echo "$1.status 0"; shift; done
+else for file in $files; do n=${1%% *}; try "${1#* }" stat -L -c '%U:%a' "$file"; shift; done; fi; fi
+if test -n "$dirs"; then said=$(df -P -k $dirs 2>/dev/null); status=$?
+set -- head $numbers
+if test $status = 0; then for line in $said; do test "$1" = head || { echo "$1 disk $line"; echo "$1 disk.status 0"; }; shift; done
+else shift; for dir in $dirs; do n=$1; try disk df -P -k "$dir"; shift; done; fi; fi; }
 "#;
+
+/// One instance to look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Look<'a> {
+    pub at: &'a Instance,
+    /// Whether its own tools are run to learn what the process does: not needed where it says so itself.
+    pub tools: bool,
+}
+
+/// How many instances one script may look at: beyond, several scripts do it side by side, and the lists of files
+/// stay below what a process takes as arguments.
+pub const MOST_LOOKS: usize = 100;
 
 /// What the shell knows of one instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,57 +89,64 @@ pub struct Probe {
     pub tools_version: Fact<String>,
 }
 
-/// The script for `instances`, all of one server.
-pub fn probe_script(instances: &[&Instance]) -> String {
-    script(instances, false)
+/// The script for `looks`, all of one server and at most [`MOST_LOOKS`].
+pub fn probe_script(looks: &[Look<'_>]) -> String {
+    script(looks, false)
 }
 
 /// As [`probe_script`], and what stands around the instances as well.
-pub fn survey_script(instances: &[&Instance]) -> String {
-    script(instances, true) + &tools_script(instances)
+pub fn survey_script(looks: &[Look<'_>]) -> String {
+    script(looks, true) + &tools_script(looks)
 }
 
-fn script(instances: &[&Instance], around: bool) -> String {
+fn script(looks: &[Look<'_>], around: bool) -> String {
     let mut script = String::from("cd /\n");
     script.push_str(FUNCTIONS);
     if around {
-        script.push_str(&around::server_script(instances));
+        script.push_str(&around::server_script(looks));
     }
-    for (number, instance) in instances.iter().enumerate() {
-        let files = files(instance.kind);
-        let data = quote(&instance.data);
+    for (number, Look { at, tools }) in looks.iter().enumerate().filter(|(_, look)| look.tools || around) {
         // A subshell each, so that one's installation is not the next one's. Writing to a String cannot fail.
-        let _ = writeln!(script, "( n={number}\n{}try run {}", surroundings(&instance.install), status(instance));
-        if instance.kind.is_router() {
-            let _ = writeln!(script, "try control {}", controldata(instance));
+        let _ = writeln!(script, "( n={number}\n{}", surroundings(&at.install).trim_end());
+        if *tools {
+            let _ = writeln!(script, "try run {}", status(at));
+            if at.kind.is_router() {
+                let _ = writeln!(script, "try control {}", controldata(at));
+            }
         }
         if around {
-            script.push_str(&around::instance_script(instance));
+            script.push_str(&around::instance_script(at));
         }
-        let _ = writeln!(script, "look {data} {} {} {} )", files.mark, files.conf, files.pid);
+        script.push_str(")\n");
     }
+    script.push_str("LC_ALL=C; export LC_ALL\n");
+    for (number, Look { at, .. }) in looks.iter().enumerate() {
+        let files = files(at.kind);
+        let _ = writeln!(script, "look {number} {} {} {} {}", quote(&at.data), files.mark, files.conf, files.pid);
+    }
+    script.push_str("gather\n");
     script
 }
 
 /// Asks the tools of each installation for their version, once. (gtm_ctl has no `--version`.)
-fn tools_script(instances: &[&Instance]) -> String {
+fn tools_script(looks: &[Look<'_>]) -> String {
     let mut script = String::new();
-    for (number, instance) in
-        instances.iter().enumerate().filter(|(number, _)| asked_by(instances, *number) == Some(*number))
+    for (number, Look { at, .. }) in
+        looks.iter().enumerate().filter(|(number, _)| asked_by(looks, *number) == Some(*number))
     {
-        let _ = writeln!(script, "( n={number}\n{}try version pg_ctl --version )", surroundings(&instance.install));
+        let _ = writeln!(script, "( n={number}\n{}try version pg_ctl --version )", surroundings(&at.install));
     }
     script
 }
 
 /// The number under which the version of an instance's tools is told.
-fn asked_by(instances: &[&Instance], number: usize) -> Option<usize> {
-    let install = &instances.get(number).filter(|instance| instance.kind.is_router())?.install;
-    instances.iter().position(|instance| instance.kind.is_router() && instance.install == *install)
+fn asked_by(looks: &[Look<'_>], number: usize) -> Option<usize> {
+    let install = &looks.get(number).filter(|look| look.at.kind.is_router())?.at.install;
+    looks.iter().position(|look| look.at.kind.is_router() && look.at.install == *install)
 }
 
-/// Reads what the script printed: one [`Probe`] for each of the same instances.
-pub fn read_probe(instances: &[&Instance], text: &str) -> Vec<Probe> {
+/// Reads what the script printed: one [`Probe`] for each of the same looks.
+pub fn read_probe(looks: &[Look<'_>], text: &str) -> Vec<Probe> {
     let mut said: BTreeMap<(usize, String), String> = BTreeMap::new();
     // A line without its end is no answer.
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
@@ -126,13 +159,13 @@ pub fn read_probe(instances: &[&Instance], text: &str) -> Vec<Probe> {
             lines.push('\n');
         }
     }
-    instances
+    looks
         .iter()
         .enumerate()
-        .map(|(number, instance)| {
-            let version = asked_by(instances, number).map(|number| read_version(&Said { number, said: &said }));
+        .map(|(number, look)| {
+            let version = asked_by(looks, number).map(|number| read_version(&Said { number, said: &said }));
             let tools_version = version.unwrap_or_else(|| Fact::not_asked("gtm_ctl does not tell its version"));
-            Probe { tools_version, ..read_one(instance, &Said { number, said: &said }) }
+            Probe { tools_version, ..read_one(*look, &Said { number, said: &said }) }
         })
         .collect()
 }
@@ -183,9 +216,16 @@ impl Said<'_> {
     }
 }
 
-fn read_one(instance: &Instance, said: &Said) -> Probe {
-    let kind = instance.kind;
+fn read_one(Look { at, tools }: Look<'_>, said: &Said) -> Probe {
+    let kind = at.kind;
     let data_dir = read_data_dir(kind, said);
+    let (surroundings, clock) = read_surroundings(at, said);
+    let (histories, tools_version) = (read_histories(said.text("history")), Fact::not_asked("it was not asked"));
+    if !tools {
+        let why = "the process answers for itself";
+        let (process, control) = (Fact::not_asked(why), Fact::not_asked(why));
+        return Probe { process, role: None, control, data_dir, histories, surroundings, clock, tools_version };
+    }
     let (process, role) = read_process(kind, said, data_dir.known().is_none_or(|dir| dir.present));
     let control = match (kind, said.tool("control")) {
         (NodeKind::Gtm, _) => Fact::not_asked("a GTM has no pg_control"),
@@ -193,8 +233,6 @@ fn read_one(instance: &Instance, said: &Said) -> Probe {
         (_, Some((_, text))) => Fact::unknown(UnknownKind::Failed, shown(text)),
         (_, None) => cut_off("pg_controldata"),
     };
-    let (surroundings, clock) = read_surroundings(instance, said);
-    let (histories, tools_version) = (read_histories(said.text("history")), Fact::not_asked("it was not asked"));
     Probe { process, role, control, data_dir, histories, surroundings, clock, tools_version }
 }
 
@@ -252,7 +290,10 @@ fn read_data_dir(kind: NodeKind, said: &Said) -> Fact<DataDir> {
         (Some((0, _)), Some((1.., text))) if kind == NodeKind::Gtm => {
             return Fact::unknown(UnknownKind::Failed, shown(text));
         }
-        (Some((0, rights)), Some((read, text))) => recovery_file(kind, rights, said.text("owner"), read == 0, text),
+        (Some((0, rights)), Some((read, text))) => {
+            let owner = said.text("owner").split(':').next().unwrap_or_default();
+            recovery_file(kind, rights, owner, read == 0, text)
+        }
         (Some((_, error)), _) if is_absent(error) => None,
         (Some((_, error)), _) => return Fact::unknown(UnknownKind::Failed, shown(error)),
         _ => return cut_off("a look at the data directory"),
@@ -345,7 +386,7 @@ mod tests {
 
     fn one(kind: NodeKind, text: &str) -> Probe {
         let instance = instance(kind);
-        read_probe(&[&instance], text).remove(0)
+        read_probe(&[Look { at: &instance, tools: true }], text).remove(0)
     }
 
     #[test]
@@ -421,7 +462,8 @@ mod tests {
         #[test]
         fn any_text_is_read(text in "([0-2] (run|conf|text|mark|control|disk|proc|cwd)(.status)? .{0,20}\n){0,20}") {
             let (a, b) = (instance(NodeKind::Gtm), instance(NodeKind::Coordinator));
-            prop_assert_eq!(read_probe(&[&a, &b], &text).len(), 2);
+            let looks = [Look { at: &a, tools: true }, Look { at: &b, tools: false }];
+            prop_assert_eq!(read_probe(&looks, &text).len(), 2);
         }
     }
 }

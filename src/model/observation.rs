@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -45,7 +46,8 @@ pub struct InstanceFacts {
     /// Of a running master: who replicates from it.
     pub senders: Fact<Vec<Sender>>,
     /// The pgxc_node table this process sees (a standby sees its master's as of the WAL it replayed).
-    pub routes: Fact<Vec<Route>>,
+    /// Instances that see equal tables share one.
+    pub routes: Fact<Arc<Vec<Route>>>,
     /// `pgxc_pool_check()`, asked of coordinator masters: does the pooler agree with pgxc_node?
     pub pool_agrees: Fact<bool>,
     /// From pg_controldata, asked where the process does not answer SQL or is stopped.

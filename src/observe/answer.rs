@@ -1,5 +1,6 @@
 //! Rows into facts. What cannot be read is unknown, and says what it was.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::dialect::{read_conninfo, shown};
@@ -89,8 +90,13 @@ pub(super) fn senders(rows: &Rows) -> Result<Vec<Sender>, String> {
 
 /// pgxc_node with the columns of v2.6 or v5. A kind of row that is not known makes the table unreadable:
 /// leaving it out would be a guess.
-pub fn routes(rows: &Rows) -> Result<Vec<Route>, String> {
-    rows.iter().map(|row| route(&row)).collect()
+pub fn routes(rows: &Rows) -> Result<Arc<Vec<Route>>, String> {
+    rows.iter().map(|row| route(&row)).collect::<Result<_, _>>().map(Arc::new)
+}
+
+/// The digest of pgxc_node; none if it has no row.
+pub(super) fn digest(rows: &Rows) -> Result<Option<&str>, String> {
+    Ok(first(rows)?.get("digest"))
 }
 
 fn route(row: &Row<'_>) -> Result<Route, String> {

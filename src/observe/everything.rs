@@ -5,17 +5,28 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 
+use super::tables::Tables;
+use super::told::Told;
 use super::{Limits, gtm, merge, postgres, shell};
-use crate::dialect::{Probe, no_probe};
-use crate::model::{
-    Cluster, Instance, InstanceFacts, InstanceId, NodeKind, Observation, Role, ServerName, UnknownKind,
-};
+use crate::dialect::{Look, Probe};
+use crate::model::{Cluster, Instance, InstanceFacts, InstanceId, NodeKind, Observation, Role, ServerName};
 use crate::transport::Outside;
 
 /// Looks at every declared instance. Never fails: what could not be learned is unknown, and says why.
 pub async fn observe(cluster: &Cluster, outside: &Outside, limits: &Limits) -> Observation {
+    let round = Round {
+        cluster,
+        outside,
+        limits,
+        sockets: Semaphore::new(limits.sockets.get()),
+        shells: Semaphore::new(limits.shells.get()),
+        tables: Tables::default(),
+        told: Told::by_none_of(cluster.instances().count()),
+    };
+    let servers = by_server(cluster).into_iter().map(|(server, instances)| round.look_at(server, instances));
+    let mut seen = Observation { instances: join_all(servers).await.into_iter().flatten().collect() };
     let instances: Vec<&Instance> = cluster.instances().collect();
-    let mut seen = Observation { instances: look_at(&instances, outside, limits).await };
+    gtm::attached(&instances, &mut seen.instances);
     ask_for_admission(cluster, outside, limits, &mut seen).await;
     seen
 }
@@ -47,59 +58,65 @@ async fn ask_for_admission(cluster: &Cluster, outside: &Outside, limits: &Limits
     }
 }
 
-/// Looks at one instance, in the same way.
-pub async fn observe_instance(instance: &Instance, outside: &Outside, limits: &Limits) -> InstanceFacts {
-    look_at(&[instance], outside, limits)
-        .await
-        .remove(&instance.id)
-        .unwrap_or_else(|| InstanceFacts::unknown(UnknownKind::NotAsked, "it was not asked"))
+/// What the looks at all servers share.
+struct Round<'a> {
+    cluster: &'a Cluster,
+    outside: &'a Outside,
+    limits: &'a Limits,
+    sockets: Semaphore,
+    shells: Semaphore,
+    tables: Tables,
+    told: Told,
 }
 
-async fn look_at(instances: &[&Instance], outside: &Outside, limits: &Limits) -> BTreeMap<InstanceId, InstanceFacts> {
-    let sockets = Semaphore::new(limits.sockets.get());
-    let shells = Semaphore::new(limits.shells.get());
-    let answers = join_all(instances.iter().map(|instance| async {
-        // The semaphore is never closed; if it were, asking without a permit is still right.
-        let _permit = sockets.acquire().await.ok();
-        match instance.kind {
-            NodeKind::Gtm => gtm::ask(instance, limits).await,
-            NodeKind::Coordinator | NodeKind::Datanode => postgres::ask(outside, instance, limits).await,
-        }
-    }));
-    let probes = join_all(by_server(instances).into_iter().map(|(server, instances)| {
-        let shells = &shells;
-        async move {
-            let _permit = shells.acquire().await.ok();
-            let probes = shell::look(outside, server, &instances, limits).await;
-            instances.into_iter().map(|instance| &instance.id).zip(probes).collect::<Vec<_>>()
-        }
-    }));
-    let (answers, probes) = tokio::join!(answers, probes);
-    let mut probes: BTreeMap<&InstanceId, Probe> = probes.into_iter().flatten().collect();
-    let merged = instances.iter().zip(answers).map(|(instance, answer)| {
-        let probe = probes.remove(&instance.id);
-        (*instance, merge::merge(answer, probe.unwrap_or_else(|| no_probe(UnknownKind::NotAsked, "it was not asked"))))
-    });
-    let mut all: BTreeMap<InstanceId, InstanceFacts> = join_all(merged.map(|(instance, mut facts)| {
-        let shells = &shells;
-        async move {
+impl Round<'_> {
+    /// Asks the server's processes, and its shell: of a node whose processes all say that they are what they shall
+    /// be, no tool is run. Silent ones are looked at with tools while they are still waited for.
+    async fn look_at(&self, server: &ServerName, instances: Vec<&Instance>) -> Vec<(InstanceId, InstanceFacts)> {
+        let answers = join_all(instances.iter().map(|instance| self.ask(instance)));
+        let (answers, probes) = tokio::join!(answers, self.probe(server, &instances));
+        let merged = answers.into_iter().zip(probes).map(|(answer, probe)| merge::merge(answer, probe));
+        join_all(instances.iter().zip(merged).map(|(instance, mut facts)| async {
             if facts.is_stopped() && instance.kind.is_router() {
-                let _permit = shells.acquire().await.ok();
-                facts.wal_end = shell::wal_end(outside, instance, &facts, limits).await;
+                let _permit = self.shells.acquire().await.ok();
+                facts.wal_end = shell::wal_end(self.outside, instance, &facts, self.limits).await;
             }
             (instance.id.clone(), facts)
-        }
-    }))
-    .await
-    .into_iter()
-    .collect();
-    gtm::attached(instances, &mut all);
-    all
+        }))
+        .await
+    }
+
+    async fn ask(&self, instance: &Instance) -> InstanceFacts {
+        // The semaphore is never closed; if it were, asking without a permit is still right.
+        let _permit = self.sockets.acquire().await.ok();
+        let facts = match instance.kind {
+            NodeKind::Gtm => gtm::ask(instance, self.limits).await,
+            NodeKind::Coordinator | NodeKind::Datanode => {
+                postgres::ask(self.outside, instance, self.limits, &self.tables).await
+            }
+        };
+        self.told.note(&instance.id, instance.kind, &facts);
+        facts
+    }
+
+    async fn probe(&self, server: &ServerName, instances: &[&Instance]) -> Vec<Probe> {
+        // Opened ahead, so that the script does not wait for it. If it fails, the script says why.
+        let open = async {
+            let _permit = self.shells.acquire().await.ok();
+            let _ = self.outside.shells.open(server, self.limits.shell).await;
+        };
+        tokio::join!(open, self.told.wait(self.limits.head_start()));
+        let _permit = self.shells.acquire().await.ok();
+        let settled =
+            |at: &Instance| self.cluster.nodes.get(&at.id.node).is_some_and(|node| self.told.is_settled(node));
+        let looks: Vec<Look<'_>> = instances.iter().map(|&at| Look { at, tools: !settled(at) }).collect();
+        shell::look(self.outside, server, &looks, self.limits).await
+    }
 }
 
-fn by_server<'a>(instances: &[&'a Instance]) -> BTreeMap<&'a ServerName, Vec<&'a Instance>> {
+fn by_server(cluster: &Cluster) -> BTreeMap<&ServerName, Vec<&Instance>> {
     let mut servers: BTreeMap<&ServerName, Vec<&Instance>> = BTreeMap::new();
-    for &instance in instances {
+    for instance in cluster.instances() {
         servers.entry(&instance.id.server).or_default().push(instance);
     }
     servers

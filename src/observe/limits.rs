@@ -16,13 +16,21 @@ pub struct Limits {
     pub shells: NonZeroUsize,
 }
 
+impl Limits {
+    /// How long processes may keep silent before tools are run to learn what they do. (They are waited for all the
+    /// same.) Not sooner: where all are slow because a machine is overloaded, hundreds of tools would be the end of it.
+    pub(super) fn head_start(&self) -> Duration {
+        self.answer / 2
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             answer: Duration::from_secs(5),
             shell: Duration::from_secs(15),
-            sockets: NonZeroUsize::MIN.saturating_add(63),
-            shells: NonZeroUsize::MIN.saturating_add(15),
+            sockets: NonZeroUsize::MIN.saturating_add(2047),
+            shells: NonZeroUsize::MIN.saturating_add(63),
         }
     }
 }

@@ -13,9 +13,11 @@ mod limits;
 mod merge;
 mod postgres;
 mod shell;
+mod tables;
+mod told;
 mod vitals;
 
 pub use answer::routes as read_routes;
 pub use discover::{DiscoverError, Way, discover};
-pub use everything::{observe, observe_instance};
+pub use everything::observe;
 pub use limits::Limits;

@@ -1,15 +1,17 @@
-//! What a coordinator or datanode says of itself, in two round trips.
+//! What a coordinator or datanode says of itself, in two round trips; a third reads a table nobody has read yet.
 
 use crate::dialect::{self, Sql, query};
 use crate::model::{Fact, Instance, InstanceFacts, NodeKind, Process, Role, SystemId, UnknownKind};
-use crate::transport::{Outside, Session, SqlError};
+use crate::transport::{Deadline, Outside, Session, SqlError};
 
 use super::Limits;
 use super::answer::{self, Answer, fact};
+use super::tables::Tables;
 use super::vitals;
 
-/// Logs in and asks. Whatever cannot be learned keeps the reason.
-pub(super) async fn ask(outside: &Outside, instance: &Instance, limits: &Limits) -> InstanceFacts {
+/// Logs in and asks, all within one time limit. Whatever cannot be learned keeps the reason.
+pub(super) async fn ask(outside: &Outside, instance: &Instance, limits: &Limits, tables: &Tables) -> InstanceFacts {
+    let deadline = Deadline::from(limits.answer);
     let session = match outside.session(instance, limits.answer).await {
         Ok(session) => session,
         Err(error) => return no_session(&error),
@@ -20,10 +22,10 @@ pub(super) async fn ask(outside: &Outside, instance: &Instance, limits: &Limits)
         Some(version) => Fact::Known(version.to_owned()),
         None => Fact::unknown(UnknownKind::Unreadable, "the login told no server_version"),
     };
-    let blocked = first_round(&session, instance.kind, limits, &mut facts).await;
+    let blocked = first_round(&session, instance.kind, deadline, &mut facts).await;
     match blocked {
         Some(error) => nothing_more(&error, &mut facts),
-        None => second_round(&session, instance.kind, limits, &mut facts).await,
+        None => second_round(&session, instance.kind, deadline, tables, &mut facts).await,
     }
     session.close().await;
     facts
@@ -43,7 +45,7 @@ fn no_session(error: &SqlError) -> InstanceFacts {
 async fn first_round(
     session: &Session,
     kind: NodeKind,
-    limits: &Limits,
+    deadline: Deadline,
     facts: &mut InstanceFacts,
 ) -> Option<SqlError> {
     let mut questions = vec![query::node_name(), query::default_read_only(), query::read_only()];
@@ -51,7 +53,7 @@ async fn first_round(
         questions.push(query::allow_dml());
     }
     questions.extend([query::stay_read_only(), query::role()]);
-    let mut answers = session.query_all(&questions, limits.answer).await.into_iter();
+    let mut answers = session.query_all(&questions, deadline).await.into_iter();
     let mut next = || answers.next().unwrap_or_else(|| Ok(crate::transport::Rows::default()));
     let (name, default, read_only) = (next(), next(), next());
     let allow_dml = (kind == NodeKind::Datanode).then(&mut next);
@@ -89,9 +91,16 @@ fn role_by_show(default: &Answer, read_only: &Answer, allow_dml: Option<&Answer>
     }
 }
 
-async fn second_round(session: &Session, kind: NodeKind, limits: &Limits, facts: &mut InstanceFacts) {
+async fn second_round(
+    session: &Session,
+    kind: NodeKind,
+    deadline: Deadline,
+    tables: &Tables,
+    facts: &mut InstanceFacts,
+) {
     let role = facts.role.known().copied();
-    let mut questions = vec![query::system_id(), query::routes(), query::settings(), query::load()];
+    let mut questions =
+        vec![query::system_id(), query::routes_digest(session.version()), query::settings(), query::load()];
     questions.extend(match role {
         Some(Role::Master) => [query::master_wal(), query::senders()].to_vec(),
         Some(Role::Standby) => [query::standby_wal(), query::receiver()].to_vec(),
@@ -101,10 +110,10 @@ async fn second_round(session: &Session, kind: NodeKind, limits: &Limits, facts:
     if pool {
         questions.push(query::pool_check());
     }
-    let answers = session.query_all(&questions, limits.answer).await;
-    let [system_id, routes, settings, load, rest @ ..] = answers.as_slice() else { return };
+    let answers = session.query_all(&questions, deadline).await;
+    let [system_id, digest, settings, load, rest @ ..] = answers.as_slice() else { return };
     facts.system_id = fact(system_id, answer::parsed::<SystemId>);
-    facts.routes = fact(routes, answer::routes);
+    facts.routes = tables.of(session, digest, deadline).await;
     facts.settings = match load {
         Ok(load) => fact(settings, |rows| vitals::settings(rows, load)),
         Err(error) => error.fact(),

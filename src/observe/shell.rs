@@ -2,25 +2,29 @@
 
 use std::time::SystemTime;
 
+use futures_util::future::join_all;
+
 use crate::dialect::command::{Patience, end_of_wal};
-use crate::dialect::{Probe, Script, admission, no_probe, read_end_of_wal, read_probe, shown, survey_script};
+use crate::dialect::{
+    Look, MOST_LOOKS, Probe, Script, admission, no_probe, read_end_of_wal, read_probe, shown, survey_script,
+};
 use crate::model::{Admission, Fact, Instance, InstanceFacts, Lsn, ServerName, UnknownKind};
 use crate::transport::Outside;
 
 use super::{Limits, vitals};
 
-/// Looks at all of one server's `instances` by one script; gives one [`Probe`] for each, in their order.
-pub(super) async fn look(
-    outside: &Outside,
-    server: &ServerName,
-    instances: &[&Instance],
-    limits: &Limits,
-) -> Vec<Probe> {
+/// Looks at all of one server's instances by one script (very many: by several); gives one [`Probe`] for each
+/// look, in their order.
+pub(super) async fn look(outside: &Outside, server: &ServerName, looks: &[Look<'_>], limits: &Limits) -> Vec<Probe> {
+    join_all(looks.chunks(MOST_LOOKS).map(|looks| look_at_some(outside, server, looks, limits))).await.concat()
+}
+
+async fn look_at_some(outside: &Outside, server: &ServerName, looks: &[Look<'_>], limits: &Limits) -> Vec<Probe> {
     let asked = SystemTime::now();
-    match outside.shells.run(server, &survey_script(instances), limits.shell).await {
+    match outside.shells.run(server, &survey_script(looks), limits.shell).await {
         Ok(output) => {
             let answered = SystemTime::now();
-            let mut probes = read_probe(instances, &output.stdout);
+            let mut probes = read_probe(looks, &output.stdout);
             for probe in &mut probes {
                 let clock = probe.clock.and_then(|clock| vitals::clock_offset(clock, asked, answered));
                 if let Fact::Known(around) = &mut probe.surroundings {
@@ -29,10 +33,7 @@ pub(super) async fn look(
             }
             probes
         }
-        Err(error) => {
-            let probe = no_probe(error.kind(), &error.to_string());
-            instances.iter().map(|_| probe.clone()).collect()
-        }
+        Err(error) => vec![no_probe(error.kind(), &error.to_string()); looks.len()],
     }
 }
 

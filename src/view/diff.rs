@@ -33,7 +33,7 @@ fn table(router: &InstanceId, plan: &Plan, seen: &Observation) -> BTreeMap<Strin
     let own = seen.instances.get(router).and_then(|facts| facts.routes.known());
     let mut copies = plan.cluster.nodes.get(&router.node).into_iter().flat_map(|node| node.instances.values());
     let other = || copies.find_map(|copy| seen.instances.get(&copy.id)?.routes.known());
-    let rows = own.or_else(other).map(Vec::as_slice).unwrap_or_default();
+    let rows = own.or_else(other).map(|rows| rows.as_slice()).unwrap_or_default();
     rows.iter().map(|row: &Route| (row.node.clone(), live(row))).collect()
 }
 

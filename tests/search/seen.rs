@@ -96,7 +96,7 @@ fn answered(lab: &Lab, id: &InstanceId, copy: &Postgres) -> InstanceFacts {
         return facts;
     }
     facts.started = Fact::Known(process.started.epoch_text());
-    facts.routes = Fact::Known(routes(copy));
+    facts.routes = Fact::Known(routes(copy).into());
     facts.settings = Fact::Known(settings(lab));
     facts.load = Fact::Known(Load::default());
     match process.standby() {

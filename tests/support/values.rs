@@ -101,7 +101,7 @@ fn running(node: &Node, instance: &Instance, rows: &[Route]) -> InstanceFacts {
     facts.history = Fact::Known(Vec::new());
     facts.wal_end = Fact::Known(Lsn(1000));
     if node.kind.is_router() {
-        facts.routes = Fact::Known(rows.to_vec());
+        facts.routes = Fact::Known(rows.to_vec().into());
         facts.pool_agrees = Fact::Known(true);
     }
     let recovery_conf = (!is_master).then(|| recovery(upstream));

@@ -130,7 +130,7 @@ fn a_router_that_disagrees_everywhere_does_not_push_out_the_rest() {
     let mut seen = observed(&live);
     let router = live.nodes.values().find(|node| node.name.as_str() == "cn0000").unwrap().master_id();
     if let otb::model::Fact::Known(rows) = &mut seen.instances.get_mut(&router).unwrap().routes {
-        rows.iter_mut().filter(|row| row.node.starts_with("dn")).for_each(|row| row.port = 1);
+        std::sync::Arc::make_mut(rows).iter_mut().filter(|row| row.node.starts_with("dn")).for_each(|row| row.port = 1);
     }
     let plan = planned(&declared, &seen, &[]);
     let step = plan.steps.iter().find(|step| step.run.len() > 400).expect("one step of hundreds of statements");

@@ -94,7 +94,7 @@ fn name_of(census: &Fact<Census>) -> Fact<String> {
 /// What the coordinator says of itself and of the others.
 struct First {
     cluster: Fact<ClusterName>,
-    routes: Vec<Route>,
+    routes: std::sync::Arc<Vec<Route>>,
 }
 
 async fn first_look(way: &Way, limits: &Limits) -> Result<First, DiscoverError> {
@@ -132,7 +132,7 @@ async fn first_look(way: &Way, limits: &Limits) -> Result<First, DiscoverError> 
 /// The rows that can be declared, and a sentence for each that cannot.
 fn rows(first: &First) -> (Vec<Row>, Vec<String>) {
     let (mut rows, mut left_out) = (Vec::new(), Vec::new());
-    for route in &first.routes {
+    for route in first.routes.iter() {
         let kind = match route.kind {
             RouteKind::Coordinator => NodeKind::Coordinator,
             RouteKind::Datanode => NodeKind::Datanode,

@@ -242,7 +242,7 @@ fn no_gtm_row_two_of_them_or_another_name_refuse() {
     let cluster = declared(&["gtm_1"]);
     let change = |seen: &mut Observation, act: fn(&mut Vec<Route>)| {
         if let Fact::Known(rows) = &mut seen.instances.get_mut(&id("dn02@s47")).unwrap().routes {
-            act(rows);
+            act(std::sync::Arc::make_mut(rows));
         }
     };
     let mut none = healthy(&cluster);

@@ -154,7 +154,7 @@ fn the_guides_wrong_port_is_one_reroute_one_reload_one_proof() {
     let declared = cluster("s29");
     let mut seen = healthy(&declared);
     let Fact::Known(rows) = &mut seen.instances.get_mut(&id("cn02@s47")).unwrap().routes else { panic!() };
-    rows.iter_mut().find(|row| row.node == "dn02").unwrap().port = 23001;
+    std::sync::Arc::make_mut(rows).iter_mut().find(|row| row.node == "dn02").unwrap().port = 23001;
     let plan = make_plan(&declared, &seen);
     assert_eq!(verbs(&plan), ["reroute:cn02@s47", "reload:cn02@s47", "prove:cn02@s47"]);
     assert_eq!(kinds(&plan), [ChangeKind::Reroute]);

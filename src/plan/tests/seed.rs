@@ -82,7 +82,7 @@ fn running(live: &Cluster, node: &Node, instance: &Instance, role: Role) -> Inst
     facts.wal_end = Fact::Known(Lsn(1000));
     facts.history = Fact::Known(Vec::new());
     facts.newest_history = Fact::Known(Timeline(1));
-    facts.routes = Fact::Known(routes(live));
+    facts.routes = Fact::Known(routes(live).into());
     facts.pool_agrees = Fact::Known(true);
     let upstream = node.master_instance().unwrap().endpoint.clone();
     let recovery = RecoveryFile {
@@ -252,7 +252,7 @@ pub(super) fn perform(action: &Action, cluster: &Cluster, seen: &mut Observation
 pub(super) fn reroute(seen: &mut Observation, router: &NodeName, row: &str, host: &str, port: u16) {
     for (_, facts) in seen.instances.iter_mut().filter(|(id, _)| id.node == *router) {
         if let Fact::Known(rows) = &mut facts.routes {
-            let row = rows.iter_mut().find(|route| route.node == row).unwrap();
+            let row = std::sync::Arc::make_mut(rows).iter_mut().find(|route| route.node == row).unwrap();
             (row.host, row.port) = (host.to_owned(), port);
         }
     }

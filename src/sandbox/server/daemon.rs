@@ -146,7 +146,6 @@ pub(crate) async fn serve(daemon: Arc<Daemon>) -> io::Result<()> {
 
 /// Lays a site's instances down and starts them all.
 pub(crate) async fn start(site: Site) -> io::Result<Arc<Daemon>> {
-    raise_file_limit();
     let daemon = Daemon::new(site);
     daemon.lay_down()?;
     match daemon.start_all().await {
@@ -171,13 +170,4 @@ async fn directory_gone(dir: PathBuf) {
     while dir.join("sandbox.json").exists() {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
-}
-
-/// A thousand routers need a thousand listeners and their connections.
-fn raise_file_limit() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    // Without it a small sandbox works all the same.
-    let _ = setrlimit(Resource::Nofile, raised);
 }

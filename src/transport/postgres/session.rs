@@ -14,6 +14,7 @@ use super::error::is_tls;
 use super::{Passwords, Rows, SqlError, Tls};
 use crate::dialect::{Sql, shown};
 use crate::model::{Connection, Endpoint, NodeKind};
+use crate::transport::Deadline;
 
 /// pgxc_node holds at most 2048 coordinators and 2048 datanodes; nothing otb asks for is longer.
 const MOST_ROWS: usize = 10_000;
@@ -87,17 +88,17 @@ impl Session {
     }
 
     /// Asks one question. Out of time, the server is told to cancel and the session is over.
-    pub async fn query(&self, sql: &Sql, limit: Duration) -> Result<Rows, SqlError> {
-        let answer = self.ask(sql, Instant::now() + limit, limit).await;
+    pub async fn query(&self, sql: &Sql, limit: impl Into<Deadline>) -> Result<Rows, SqlError> {
+        let answer = self.ask(sql, limit.into()).await;
         self.tidy_up(answer.as_ref().err()).await;
         answer
     }
 
     /// Asks several questions in one round trip, each in a transaction of its own, and gives the answers in
     /// the same order; `limit` is for all of them together. One that fails leaves the others alone.
-    pub async fn query_all(&self, questions: &[Sql], limit: Duration) -> Vec<Result<Rows, SqlError>> {
-        let deadline = Instant::now() + limit;
-        let answers = join_all(questions.iter().map(|sql| self.ask(sql, deadline, limit))).await;
+    pub async fn query_all(&self, questions: &[Sql], limit: impl Into<Deadline>) -> Vec<Result<Rows, SqlError>> {
+        let deadline = limit.into();
+        let answers = join_all(questions.iter().map(|sql| self.ask(sql, deadline))).await;
         self.tidy_up(answers.iter().find_map(|answer| answer.as_ref().err())).await;
         answers
     }
@@ -112,7 +113,7 @@ impl Session {
             let error = SqlError::Unreachable { at: self.at.clone(), why: "the session is closed".to_owned() };
             return Err(error);
         }
-        self.ask(sql, Instant::now() + limit, limit).await.map_err(SqlError::after_sending)
+        self.ask(sql, limit.into()).await.map_err(SqlError::after_sending)
     }
 
     /// Ends the session, giving its good-bye a moment; one that is over already is just dropped.
@@ -124,7 +125,7 @@ impl Session {
         }
     }
 
-    async fn ask(&self, sql: &Sql, deadline: Instant, limit: Duration) -> Result<Rows, SqlError> {
+    async fn ask(&self, sql: &Sql, Deadline { at: deadline, limit }: Deadline) -> Result<Rows, SqlError> {
         if let Some(error) = self.ended.get() {
             return Err(error.clone());
         }
