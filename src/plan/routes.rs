@@ -1,6 +1,8 @@
 //! Which rows of which router differ from the declared placement.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+use std::sync::Arc;
 
 use super::situation::{running_masters, serving};
 use crate::model::{
@@ -16,31 +18,45 @@ pub(crate) struct RouterView<'a> {
     pub kind: NodeKind,
     pub table: Fact<&'a [Route]>,
     pub pool_agrees: &'a Fact<bool>,
-    compared: Compared,
+    /// Routers whose tables are equal share one.
+    compared: Rc<Compared>,
 }
 
 /// The declared nodes by the names that rows give them.
 type Declared<'a> = HashMap<&'a str, &'a Node>;
 
+/// Tables that were compared already, by where observation keeps them.
+type Known = BTreeMap<*const Vec<Route>, Rc<Compared>>;
+
 /// Every router of the cluster, by node.
 pub(crate) fn routers<'a>(cluster: &'a Cluster, seen: &'a Observation) -> Vec<RouterView<'a>> {
     let declared: Declared<'_> = cluster.nodes.values().map(|node| (node.name.as_str(), node)).collect();
-    cluster.routers().filter_map(|node| view(node, seen, &declared)).collect()
+    let mut known = Known::new();
+    cluster.routers().filter_map(|node| view(node, seen, &declared, &mut known)).collect()
 }
 
-fn view<'a>(node: &'a Node, seen: &'a Observation, declared: &Declared<'_>) -> Option<RouterView<'a>> {
+fn view<'a>(
+    node: &'a Node,
+    seen: &'a Observation,
+    declared: &Declared<'_>,
+    known: &mut Known,
+) -> Option<RouterView<'a>> {
     let serving = serving(node, seen);
     let router = serving.clone().unwrap_or_else(|| node.master_id());
     let facts = seen.instances.get(&router)?;
+    let mut found = Rc::default();
     let table = match (&table_source(node, seen).unwrap_or(facts).routes, serving) {
-        (Fact::Known(rows), Some(_)) => Fact::Known(rows.as_slice()),
+        (Fact::Known(rows), Some(_)) => {
+            let entry = known.entry(Arc::as_ptr(rows));
+            found = Rc::clone(entry.or_insert_with(|| Rc::new(compared(rows, declared))));
+            Fact::Known(rows.as_slice())
+        }
         (Fact::Known(_), None) => {
             Fact::unknown(UnknownKind::NotAsked, format!("no master of {} can be named", node.name))
         }
         (Fact::Unknown(unknown), _) => Fact::Unknown(unknown.clone()),
     };
-    let compared = table.known().map_or_else(Compared::default, |rows| compared(rows, declared));
-    Some(RouterView { router, kind: node.kind, table, pool_agrees: &facts.pool_agrees, compared })
+    Some(RouterView { router, kind: node.kind, table, pool_agrees: &facts.pool_agrees, compared: found })
 }
 
 /// pgxc_node reaches standbys by WAL (field notes, section 2): the present master's table is the one the
@@ -65,6 +81,7 @@ struct Compared {
     changes: Vec<RouteChange>,
     missing: Vec<NodeName>,
     strangers: Vec<String>,
+    gtm_rows: usize,
 }
 
 fn compared(rows: &[Route], declared: &Declared<'_>) -> Compared {
@@ -83,7 +100,8 @@ fn compared(rows: &[Route], declared: &Declared<'_>) -> Compared {
     let missing = declared.values().filter(|node| !found.contains_key(node.name.as_str()));
     let mut missing: Vec<NodeName> = missing.map(|node| node.name.clone()).collect();
     missing.sort_unstable();
-    Compared { changes, missing, strangers }
+    let gtm_rows = masters_of(rows).filter(|row| row.kind == RouteKind::Gtm).count();
+    Compared { changes, missing, strangers, gtm_rows }
 }
 
 fn change(row: &Route, node: &Node) -> Option<RouteChange> {
@@ -124,8 +142,7 @@ impl RouterView<'_> {
 
     /// The number of GTM rows; exactly one is right.
     pub(crate) fn gtm_rows(&self) -> usize {
-        let rows = self.table.known().into_iter().flat_map(|rows| masters_of(rows));
-        rows.filter(|row| row.kind == RouteKind::Gtm).count()
+        self.compared.gtm_rows
     }
 
     /// Whether its pgxc_node has v5's forward ports; none: it could not be read, or is empty.

@@ -1,5 +1,7 @@
 //! The survey: each node's situation and what follows from it, before it becomes steps.
 
+use std::collections::BTreeMap;
+
 use super::document::{Change, ChangeKind};
 use super::gtm::{self, Repoint};
 use super::rejoin::{self, Rejoin};
@@ -136,15 +138,16 @@ pub(crate) fn routers(
     seen: &Observation,
     owed: bool,
 ) -> Vec<RouterSurvey> {
-    let may_change =
-        |name: &NodeName| nodes.iter().any(|survey| survey.node.name == *name && survey.situation.allows_acting());
-    let in_scope = |name: &NodeName| nodes.iter().any(|survey| survey.node.name == *name);
+    let acting: BTreeMap<&NodeName, bool> =
+        nodes.iter().map(|survey| (&survey.node.name, survey.situation.allows_acting())).collect();
+    let may_change = |name: &NodeName| acting.get(name).is_some_and(|may| *may);
+    let in_scope = |name: &NodeName| acting.contains_key(name);
     let leftover = nodes.iter().any(|survey| is_leftover(survey, seen));
     // Nothing tells afterwards whether the run that moved the GTM came to its reloads.
     let gtm_left = nodes.iter().any(|survey| survey.node.kind == NodeKind::Gtm && is_leftover(survey, seen));
     let survey = |view: &RouterView<'_>| {
-        let mut routes = view.changes().to_vec();
-        routes.retain(|change| may_change(&change.node));
+        let mut routes: Vec<RouteChange> =
+            view.changes().iter().filter(|change| may_change(&change.node)).cloned().collect();
         let repoint = gtm::repoint(view, &mut routes, cluster, seen);
         let stale = view.pool_agrees.is_known_and(|agrees| !agrees) && in_scope(&view.router.node);
         // pgxc_pool_check() of a datanode is always true (field notes, section 3): after a run that was cut
