@@ -22,12 +22,15 @@ pub(super) struct Field<'a> {
     controls: Mutex<BTreeMap<InstanceId, Control>>,
     /// How far the log of a GTM went that this run has stopped; no file of a stopped GTM tells.
     flushes: Mutex<BTreeMap<InstanceId, Lsn>>,
+    /// How far the master's log went when a GTM standby was first seen attached: what comes after, it redoes.
+    attached: Mutex<BTreeMap<InstanceId, Lsn>>,
 }
 
 impl<'a> Field<'a> {
     pub(super) fn new(cluster: &'a Cluster, outside: &'a Outside) -> Self {
         let sessions = cluster.instances().map(|instance| (instance.id.clone(), Mutex::new(None))).collect();
-        Self { cluster, outside, sessions, controls: Mutex::default(), flushes: Mutex::default() }
+        let (controls, flushes, attached) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { cluster, outside, sessions, controls, flushes, attached }
     }
 
     /// The declared instance. A plan names only instances of the cluster it carries; one that does not was
@@ -87,6 +90,16 @@ impl<'a> Field<'a> {
 
     pub(super) async fn remembered_flush(&self, gtm: &InstanceId) -> Option<Lsn> {
         self.flushes.lock().await.get(gtm).copied()
+    }
+
+    /// Where the log of a GTM standby's master was when this run first saw the standby attached; now, if this is it.
+    pub(super) async fn attached_at(&self, standby: &InstanceId, now: Lsn) -> Lsn {
+        *self.attached.lock().await.entry(standby.clone()).or_insert(now)
+    }
+
+    /// A standby that starts anew attaches anew.
+    pub(super) async fn forget_attached(&self, standby: &InstanceId) {
+        self.attached.lock().await.remove(standby);
     }
 
     /// Whether this run has seen the end of the process's orderly stop, in the same script that stopped it.

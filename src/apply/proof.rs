@@ -136,19 +136,28 @@ async fn streams_now(standby: &InstanceId, upstream: &InstanceId, field: &Field<
     Ok(Found::Fails(format!("the WAL receiver of {standby} is {status} from {leads}, not streaming from {wanted}")))
 }
 
-/// Whether a GTM standby runs as one and its master lists it. The master is asked first: a standby that still copies
-/// its master's state accepts connections and answers none (seen live).
+/// Whether a GTM standby runs as one, its master lists it, and it has flushed more than was there when it was first
+/// seen attached. To be listed is not enough: a standby that has redone no record yet must not be promoted, and one
+/// that follows a GTM with a broken log is listed and dies a second later (seen live). An idle GTM writes a record
+/// every five seconds. The master is asked first: a standby that still copies its master's state accepts connections
+/// and answers none (seen live).
 async fn gtm_streams(standby: &InstanceId, upstream: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
     let (own, master) = (field.instance(standby)?, field.instance(upstream)?);
-    let list = ask_gtm(&master.endpoint, ASK).await.map_err(|error| error.to_string())?.standbys;
+    let active = ask_gtm(&master.endpoint, ASK).await.map_err(|error| error.to_string())?;
     let name = dialect::gtm_standby_name(&own.endpoint);
-    let listed = list.iter().filter(|other| other.name == name).count();
+    let listed = active.standbys.iter().filter(|other| other.name == name).count();
     if listed == 0 {
         return Ok(Found::Fails(format!("{upstream} lists no standby {name}: the log of {standby} says why")));
     }
-    let role = ask_gtm(&own.endpoint, ASK).await.map_err(|error| error.to_string())?.role;
-    if role != Role::Standby {
-        return Ok(Found::Fails(format!("{standby} runs as {role}")));
+    let status = ask_gtm(&own.endpoint, ASK).await.map_err(|error| error.to_string())?;
+    if status.role != Role::Standby {
+        return Ok(Found::Fails(format!("{standby} runs as {}", status.role)));
+    }
+    let mark = field.attached_at(standby, active.flushed).await;
+    if status.flushed <= mark {
+        let flushed = status.flushed;
+        let why = format!("{standby} has flushed to {flushed}, and has got nothing new since {mark}: its log says why");
+        return Ok(Found::Fails(why));
     }
     // Others of that port have the same name: each that runs as a standby must be listed.
     let others = field.cluster.nodes.get(&standby.node).into_iter().flat_map(|node| node.instances.values());

@@ -85,7 +85,11 @@ pub(super) struct Record {
 fn changes_something(step: &Step) -> bool {
     !matches!(
         step.action,
-        Action::Checkpoint { .. } | Action::CatchUp { .. } | Action::Prove { .. } | Action::StageFence { .. }
+        Action::Checkpoint { .. }
+            | Action::AwaitRedo { .. }
+            | Action::CatchUp { .. }
+            | Action::Prove { .. }
+            | Action::StageFence { .. }
     )
 }
 

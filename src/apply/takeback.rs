@@ -35,6 +35,7 @@ pub(super) async fn take_back(step: &Step, field: &Field<'_>) -> Result<(), Stri
         Action::Fence { instance, .. } => remove_fence(instance, field).await,
         Action::Stop { instance, fenced } => start_again(instance, *fenced, field).await,
         Action::Checkpoint { .. }
+        | Action::AwaitRedo { .. }
         | Action::CatchUp { .. }
         | Action::Prove { .. }
         | Action::Reload { .. }

@@ -38,6 +38,8 @@ pub enum Action {
     Fence { instance: InstanceId, upstream: InstanceId },
     /// CHECKPOINT on the master, so that its shutdown checkpoint is short.
     Checkpoint { instance: InstanceId },
+    /// Wait until a GTM standby has redone something of its master's log: promoted before, it would break its own.
+    AwaitRedo { standby: InstanceId, upstream: InstanceId },
     /// `pg_ctl stop -m fast`, and the staged fence moved into place in the same breath.
     Stop { instance: InstanceId, fenced: bool },
     /// Wait until the standby has replayed what the stopped master wrote last.
@@ -65,6 +67,7 @@ impl Action {
             Self::StageFence { instance, .. }
             | Self::Fence { instance, .. }
             | Self::Checkpoint { instance }
+            | Self::AwaitRedo { standby: instance, .. }
             | Self::Stop { instance, .. }
             | Self::CatchUp { standby: instance, .. }
             | Self::Promote { instance }
@@ -92,6 +95,7 @@ impl Action {
             Self::StageFence { .. } => "stage-fence",
             Self::Fence { .. } => "fence",
             Self::Checkpoint { .. } => "checkpoint",
+            Self::AwaitRedo { .. } => "await-redo",
             Self::Stop { .. } => "stop",
             Self::CatchUp { .. } => "catch-up",
             Self::Promote { .. } => "promote",

@@ -21,6 +21,9 @@ pub(super) fn run(cluster: &Cluster, action: &Action) -> Vec<String> {
         }
         Action::Checkpoint { .. } => vec![sql(target, &dialect::checkpoint())],
         Action::Stop { fenced, .. } => stop(target, *fenced, patience),
+        Action::AwaitRedo { upstream, .. } => {
+            [upstream, &target.id].map(|id| gtm_asked(id, "status, how far it has flushed")).to_vec()
+        }
         Action::CatchUp { .. } | Action::Promote { .. } if target.kind == NodeKind::Gtm => promote_gtm(target, action),
         Action::CatchUp { .. } => vec![sql(target, &query::replayed())],
         Action::Promote { .. } => vec![shell(target, &command::promote(target)), sql(target, &query::role())],
@@ -56,11 +59,16 @@ fn stop(target: &Instance, fenced: bool, patience: Patience) -> Vec<String> {
 }
 
 /// A GTM is asked over its own protocol, which has no text.
+fn gtm_asked(id: &InstanceId, what: &str) -> String {
+    format!("{id}=> GTM protocol: {what}")
+}
+
 fn promote_gtm(target: &Instance, action: &Action) -> Vec<String> {
-    let ask = |what: &str| format!("{}=> GTM protocol: {what}", target.id);
     match action {
-        Action::Promote { .. } => vec![shell(target, &command::promote(target)), ask("status, its role")],
-        _ => vec![ask("status, how far it has flushed")],
+        Action::Promote { .. } => {
+            vec![shell(target, &command::promote(target)), gtm_asked(&target.id, "status, its role")]
+        }
+        _ => vec![gtm_asked(&target.id, "status, how far it has flushed")],
     }
 }
 

@@ -108,7 +108,7 @@ fn act(lab: &mut Lab, action: &Action) -> Result<(), Failed> {
             Ok(())
         }
         Action::Reload { router } => sql(lab, router, "select pgxc_pool_reload()"),
-        Action::Prove { .. } => Ok(()),
+        Action::AwaitRedo { .. } | Action::Prove { .. } => Ok(()),
         Action::Rejoin { instance, upstream, method } => rejoin(lab, instance, upstream, *method),
     }
 }

@@ -127,7 +127,8 @@ pub(super) fn needs_shell(action: &Action) -> bool {
         | Action::Promote { .. }
         | Action::Restart { .. }
         | Action::Rejoin { .. } => true,
-        Action::Checkpoint { .. }
+        Action::AwaitRedo { .. }
+        | Action::Checkpoint { .. }
         | Action::CatchUp { .. }
         | Action::RepointGtm { .. }
         | Action::Reroute { .. }
@@ -184,8 +185,8 @@ async fn act(action: &Action, limit: Duration, field: &Field<'_>) -> Result<(), 
         Action::RepointGtm { router, route } => route::reroute(router, std::slice::from_ref(route), limit, field).await,
         Action::Reroute { router, routes } => route::reroute(router, routes, limit, field).await,
         Action::Reload { router } => route::reload(router, limit, field).await,
-        // The proof is its postcondition.
-        Action::Prove { .. } => Ok(()),
+        // What is waited for or proved is their postcondition.
+        Action::AwaitRedo { .. } | Action::Prove { .. } => Ok(()),
         Action::Rejoin { instance, upstream, method } => {
             rejoin::rejoin(instance, upstream, *method, limit, field).await
         }

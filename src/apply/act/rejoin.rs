@@ -36,6 +36,7 @@ pub(super) async fn rejoin(
         }
     };
     field.forget(id).await;
+    field.forget_attached(id).await;
     run_all(id, &commands, limit, field).await?;
     Ok(())
 }

@@ -39,6 +39,8 @@ impl StepList<'_> {
         });
         if survey.node.kind.is_router() {
             self.checkpoint(from);
+        } else {
+            self.await_redo(from, &to);
         }
     }
 
@@ -79,6 +81,18 @@ impl StepList<'_> {
             after: Vec::new(),
             undo: Undo::NotNeeded,
             why: "What is flushed now need not be flushed while nobody can write.",
+            needs: Vec::new(),
+        });
+    }
+
+    fn await_redo(&mut self, from: &InstanceId, to: &InstanceId) {
+        self.push(Draft {
+            phase: Phase::Prepare,
+            action: Action::AwaitRedo { standby: to.clone(), upstream: from.clone() },
+            before: vec![runs(from, Role::Master), runs(to, Role::Standby)],
+            after: vec![Condition::Streams { standby: to.clone(), upstream: from.clone() }],
+            undo: Undo::NotNeeded,
+            why: "A GTM promoted before it has redone a record loses its place in the log; one comes every five seconds.",
             needs: Vec::new(),
         });
     }

@@ -221,7 +221,11 @@ pub(super) fn make_plan(cluster: &Cluster, seen: &Observation) -> Plan {
 pub(super) fn perform(action: &Action, cluster: &Cluster, seen: &mut Observation) {
     let endpoint = |id: &InstanceId| cluster.instance(id).unwrap().endpoint.clone();
     match action {
-        Action::StageFence { .. } | Action::Checkpoint { .. } | Action::CatchUp { .. } | Action::Prove { .. } => {}
+        Action::StageFence { .. }
+        | Action::Checkpoint { .. }
+        | Action::AwaitRedo { .. }
+        | Action::CatchUp { .. }
+        | Action::Prove { .. } => {}
         Action::Fence { instance, upstream } => fence(seen, &instance.to_string(), &endpoint(upstream)),
         Action::Stop { instance, fenced } => {
             stop(seen, &instance.to_string(), ControlState::ShutDown);

@@ -45,6 +45,8 @@ pub struct World {
     /// Whether a GTM that was connected to during its promotion's checkpoint hangs when a standby attaches.
     pub(super) gtm_trap: bool,
     pub(super) memo: Memo,
+    /// When active GTMs write their next record unasked.
+    pub(super) gtm_record_due: Moment,
     next_disk: u32,
     next_pid: u32,
     next_session: u64,
@@ -70,6 +72,7 @@ impl World {
             unsettled: false,
             gtm_trap: false,
             memo: Memo::default(),
+            gtm_record_due: Moment(0),
             next_disk: 1,
             // Beyond Linux's largest pid, so that no `kill` ever finds a real process by it.
             next_pid: 5_000_000,

@@ -19,6 +19,8 @@ pub struct Gtm {
     pub process: Option<GtmProcess>,
     /// Timestamps it has handed out; a standby copies its master's.
     pub served: u64,
+    /// Never started yet: a cluster that was laid down stands for one that has run for long.
+    pub laid_down: bool,
 }
 
 /// A running GTM.
@@ -35,7 +37,27 @@ pub struct GtmProcess {
     pub checkpoint_due: Option<Moment>,
     /// Somebody connected anew during that checkpoint: the next standby that attaches hangs it (seen live).
     pub poisoned: bool,
+    pub log: GtmLog,
+    /// A standby of a GTM that has lost its log ends a moment after it is listed (seen live).
+    pub ends_at: Option<Moment>,
 }
+
+/// How a GTM stands to its own log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GtmLog {
+    /// A standby that has redone nothing since it attached: it does not know where the log ends.
+    EndUnknown,
+    EndKnown,
+    /// Promoted in the first of these states: it goes on in a place that is not the end (seen live: "redo
+    /// exit,recovery finish upto 0/0"), and who attaches asks for log that is not there.
+    Lost,
+}
+
+/// Microseconds between two records of a GTM that nobody asks: 5 s live, less here so that tests need not wait.
+const RECORD_EVERY: u64 = 200_000;
+
+/// Microseconds from attaching to "xlog file not found in master, exit now".
+const ENDS_AFTER: u64 = 700_000;
 
 /// Microseconds from a GTM's promotion to the end of its checkpoint: 0.2 to 0.8 s (seen live).
 const CHECKPOINT_AFTER: u64 = 300_000;
@@ -59,7 +81,7 @@ pub struct GtmConf {
 
 impl Gtm {
     pub(super) fn new(home: Home) -> Self {
-        Self { home, process: None, served: 0 }
+        Self { home, process: None, served: 0, laid_down: true }
     }
 
     pub fn is_active(&self) -> bool {
@@ -69,6 +91,11 @@ impl Gtm {
     /// The global timestamp it would give: it runs with the clock, and never goes backwards.
     pub fn timestamp(&self, now: Moment) -> u64 {
         1_000_000_000 + now.0 % 1_000_000_000_000 + self.served
+    }
+
+    /// Whether it follows a GTM that has lost its log, and has found out.
+    fn ends_by(&self, now: Moment) -> bool {
+        self.process.as_ref().and_then(|process| process.ends_at).is_some_and(|at| at <= now)
     }
 
     pub fn flushed(&self) -> Lsn {
@@ -93,6 +120,14 @@ impl World {
             None => GtmRole::Active,
             Some((host, port)) => GtmRole::Standby { host, port },
         };
+        let follows_nothing = match &role {
+            GtmRole::Active => false,
+            GtmRole::Standby { host, port } => {
+                let master = self.listening.get(&(host.clone(), *port)).and_then(|disk| self.gtms.get(disk));
+                master.and_then(|master| master.process.as_ref()).is_some_and(|master| master.log == GtmLog::Lost)
+            }
+        };
+        let ends_at = follows_nothing.then(|| Moment(now.0 + ENDS_AFTER));
         // A standby copies the state of its active GTM when it starts, and cannot start without it.
         let copied = match &role {
             GtmRole::Active => None,
@@ -105,6 +140,8 @@ impl World {
         };
         self.listening.insert((conf.host.to_string(), conf.port), disk);
         if let Some(gtm) = self.gtms.get_mut(&disk) {
+            let begins = role != GtmRole::Active && !std::mem::take(&mut gtm.laid_down);
+            let log = if begins { GtmLog::EndUnknown } else { GtmLog::EndKnown };
             gtm.served = copied.unwrap_or(gtm.served);
             gtm.process = Some(GtmProcess {
                 pid,
@@ -116,6 +153,8 @@ impl World {
                 role,
                 checkpoint_due: None,
                 poisoned: false,
+                log,
+                ends_at,
             });
         }
         self.spring_trap(disk);
@@ -140,6 +179,9 @@ impl World {
             return;
         }
         process.role = GtmRole::Active;
+        if process.log == GtmLog::EndUnknown {
+            process.log = GtmLog::Lost;
+        }
         process.checkpoint_due = Some(Moment(now.0 + CHECKPOINT_AFTER));
         self.effects
             .push(Effect::AppendGtmConf(disk, "# Updated due to GTM promote request\nstartup = ACT".to_owned()));
@@ -152,6 +194,44 @@ impl World {
             if process.checkpoint_due.is_some_and(|due| due <= now) {
                 process.checkpoint_due = None;
                 self.effects.push(Effect::TouchGtmControl(*disk));
+            }
+        }
+    }
+
+    /// GTMs that nobody asks write a record now and then all the same, and their standbys redo it.
+    pub(super) fn gtm_records(&mut self, now: Moment) {
+        let ended: Vec<DiskId> = self.gtms.iter().filter(|(_, gtm)| gtm.ends_by(now)).map(|(disk, _)| *disk).collect();
+        for disk in ended {
+            self.end_gtm(disk, Ending::Killed);
+        }
+        if now.0 < self.gtm_record_due.0 {
+            return;
+        }
+        self.gtm_record_due = Moment(now.0 + RECORD_EVERY);
+        let active: Vec<DiskId> = self.gtms.iter().filter(|(_, gtm)| gtm.is_active()).map(|(disk, _)| *disk).collect();
+        for disk in active {
+            self.write_gtm_record(disk);
+        }
+    }
+
+    /// The log of an active GTM grows by a record; the standbys that stream have it at once.
+    fn write_gtm_record(&mut self, disk: DiskId) {
+        let lost = self
+            .gtms
+            .get(&disk)
+            .and_then(|gtm| gtm.process.as_ref())
+            .is_some_and(|process| process.log == GtmLog::Lost);
+        let streams = |other: &Gtm| !lost && self.gtm_standbys(disk).contains(&other);
+        let standbys: Vec<DiskId> =
+            self.gtms.iter().filter(|(_, other)| streams(other)).map(|(disk, _)| *disk).collect();
+        let Some(active) = self.gtms.get_mut(&disk) else { return };
+        active.served += 1;
+        let served = active.served;
+        for standby in standbys {
+            let Some(standby) = self.gtms.get_mut(&standby) else { continue };
+            standby.served = served;
+            if let Some(process) = &mut standby.process {
+                process.log = GtmLog::EndKnown;
             }
         }
     }
@@ -248,21 +328,8 @@ impl World {
     }
 
     fn serve_timestamp(&mut self, session: SessionId, gtm: DiskId) {
-        let followers: Vec<DiskId> = self
-            .gtms
-            .iter()
-            .filter(|(_, other)| self.gtm_standbys(gtm).contains(other))
-            .map(|(disk, _)| *disk)
-            .collect();
-        let Some(active) = self.gtms.get_mut(&gtm) else { return };
-        active.served += 1;
-        let served = active.served;
-        let started = active.process.as_ref().map(|process| process.started);
-        for follower in followers {
-            if let Some(follower) = self.gtms.get_mut(&follower) {
-                follower.served = served;
-            }
-        }
+        self.write_gtm_record(gtm);
+        let started = self.gtms.get(&gtm).and_then(|gtm| gtm.process.as_ref()).map(|process| process.started);
         let is_new =
             self.sessions.get(&session).is_some_and(|known| known.gtm != started.map(|started| (gtm, started)));
         if is_new {

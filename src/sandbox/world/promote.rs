@@ -35,6 +35,7 @@ impl World {
             self.checkpoint(disk, now);
         }
         self.gtm_checkpoints(now);
+        self.gtm_records(now);
         self.settle(now);
     }
 

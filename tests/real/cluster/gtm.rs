@@ -1,7 +1,7 @@
 //! Putting the GTM back by hand: roles by gtm.conf, a promotion that is left alone until it is over, every router
 //! told.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use otb::model::{Instance, Node, NodeKind};
 
@@ -66,17 +66,40 @@ impl Real {
         );
         self.start(&standby.id);
         assert!((0..60).any(|_| self.is_attached(standby, active)), "{} does not attach", standby.id);
+        self.wait_for_a_record(standby, active);
+    }
+
+    /// A standby promoted before it has redone a record of its active GTM loses its place in the log; an idle GTM
+    /// writes one every five seconds.
+    fn wait_for_a_record(&self, standby: &Instance, active: &Instance) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let mut level = None;
+        while Instant::now() < deadline {
+            let (own, of_active) = (self.gtm_flushed(standby), self.gtm_flushed(active));
+            match &level {
+                None if own.is_some() && own == of_active => level = own,
+                Some(level) if own.as_ref().is_some_and(|own| own != level) => return,
+                _ => {}
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        panic!("{} redoes nothing of {}\n{}", standby.id, active.id, self.gtm_logs());
     }
 
     /// gtm_ctl does not wait: a standby needs a second or two until its active GTM lists it.
     pub(super) fn wait_for_gtm(&self, started: &Instance) {
         if started.kind == NodeKind::Gtm {
             let gtms = || self.cluster.nodes[&started.id.node].instances.values();
-            let serves = || {
-                self.gtm_role(started).as_deref() == Some("primary")
-                    || gtms().any(|active| active.id != started.id && self.is_attached(started, active))
-            };
-            assert!((0..60).any(|_| serves()), "{} does not attach", started.id);
+            let upstream = || gtms().find(|active| active.id != started.id && self.is_attached(started, active));
+            for _ in 0..60 {
+                if self.gtm_role(started).as_deref() == Some("primary") {
+                    return;
+                }
+                if let Some(active) = upstream() {
+                    return self.wait_for_a_record(started, active);
+                }
+            }
+            panic!("{} does not attach\n{}", started.id, self.gtm_logs());
         }
     }
 
@@ -115,6 +138,11 @@ impl Real {
             std::thread::sleep(Duration::from_millis(300));
         }
         attached
+    }
+
+    fn gtm_flushed(&self, gtm: &Instance) -> Option<String> {
+        let text = self.gtm_status(gtm)?;
+        Some(text.split_once("xlog [")?.1.split(']').next()?.to_owned())
     }
 
     fn gtm_status(&self, gtm: &Instance) -> Option<String> {

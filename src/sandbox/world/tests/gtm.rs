@@ -77,6 +77,26 @@ fn a_gtm_connected_to_during_its_promotions_checkpoint_hangs_when_the_old_one_re
     }
 }
 
+/// Live, four times of four: "redo exit,recovery finish upto 0/0", and later "xlog file not found in master".
+#[test]
+fn a_gtm_promoted_before_it_has_redone_a_record_loses_those_who_follow_it() {
+    for waits in [false, true] {
+        let mut lab = Lab::new();
+        lab.stop("gtm_1@s47");
+        lab.start_gtm("gtm_1@s47", Some((S29.to_owned(), 21_000))).unwrap();
+        let (gtm, old, now) = (lab.disk("gtm_1@s47"), lab.disk("gtm_1@s29"), lab.now());
+        if waits {
+            lab.world.tick(Moment(now.0 + 5_000_000));
+        }
+        lab.stop("gtm_1@s29");
+        lab.world.promote_gtm(gtm, now);
+        lab.start_gtm("gtm_1@s29", Some((S47.to_owned(), 21_000))).unwrap();
+        assert_eq!(lab.world.gtm_standbys(gtm).len(), 1, "it is listed all the same");
+        lab.world.tick(Moment(now.0 + 20_000_000));
+        assert_eq!(lab.world.gtm(old).unwrap().process.is_some(), waits);
+    }
+}
+
 #[test]
 fn alter_node_needs_the_gtm_on_a_datanode_and_not_on_a_coordinator() {
     let mut lab = Lab::new();
