@@ -7,6 +7,7 @@ use crate::sandbox::moment::Moment;
 use super::World;
 use super::answer::{Stop, Wait};
 use super::effect::{Effect, Ending};
+use super::gtm_log::GtmLog;
 use super::instance::{DiskId, Home};
 use super::lifecycle::StartFailure;
 use super::net::Reach;
@@ -42,23 +43,6 @@ pub struct GtmProcess {
     pub ends_at: Option<Moment>,
 }
 
-/// How a GTM stands to its own log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GtmLog {
-    /// A standby that has redone nothing since it attached: it does not know where the log ends.
-    EndUnknown,
-    EndKnown,
-    /// Promoted in the first of these states: it goes on in a place that is not the end (seen live: "redo
-    /// exit,recovery finish upto 0/0"), and who attaches asks for log that is not there.
-    Lost,
-}
-
-/// Microseconds between two records of a GTM that nobody asks: 5 s live, less here so that tests need not wait.
-const RECORD_EVERY: u64 = 200_000;
-
-/// Microseconds from attaching to "xlog file not found in master, exit now".
-const ENDS_AFTER: u64 = 700_000;
-
 /// Microseconds from a GTM's promotion to the end of its checkpoint: 0.2 to 0.8 s (seen live).
 const CHECKPOINT_AFTER: u64 = 300_000;
 
@@ -93,11 +77,6 @@ impl Gtm {
         1_000_000_000 + now.0 % 1_000_000_000_000 + self.served
     }
 
-    /// Whether it follows a GTM that has lost its log, and has found out.
-    fn ends_by(&self, now: Moment) -> bool {
-        self.process.as_ref().and_then(|process| process.ends_at).is_some_and(|at| at <= now)
-    }
-
     pub fn flushed(&self) -> Lsn {
         Lsn(0x20_0000 + self.served * 132)
     }
@@ -120,14 +99,7 @@ impl World {
             None => GtmRole::Active,
             Some((host, port)) => GtmRole::Standby { host, port },
         };
-        let follows_nothing = match &role {
-            GtmRole::Active => false,
-            GtmRole::Standby { host, port } => {
-                let master = self.listening.get(&(host.clone(), *port)).and_then(|disk| self.gtms.get(disk));
-                master.and_then(|master| master.process.as_ref()).is_some_and(|master| master.log == GtmLog::Lost)
-            }
-        };
-        let ends_at = follows_nothing.then(|| Moment(now.0 + ENDS_AFTER));
+        let ends_at = self.ends_at(&role, now);
         // A standby copies the state of its active GTM when it starts, and cannot start without it.
         let copied = match &role {
             GtmRole::Active => None,
@@ -194,44 +166,6 @@ impl World {
             if process.checkpoint_due.is_some_and(|due| due <= now) {
                 process.checkpoint_due = None;
                 self.effects.push(Effect::TouchGtmControl(*disk));
-            }
-        }
-    }
-
-    /// GTMs that nobody asks write a record now and then all the same, and their standbys redo it.
-    pub(super) fn gtm_records(&mut self, now: Moment) {
-        let ended: Vec<DiskId> = self.gtms.iter().filter(|(_, gtm)| gtm.ends_by(now)).map(|(disk, _)| *disk).collect();
-        for disk in ended {
-            self.end_gtm(disk, Ending::Killed);
-        }
-        if now.0 < self.gtm_record_due.0 {
-            return;
-        }
-        self.gtm_record_due = Moment(now.0 + RECORD_EVERY);
-        let active: Vec<DiskId> = self.gtms.iter().filter(|(_, gtm)| gtm.is_active()).map(|(disk, _)| *disk).collect();
-        for disk in active {
-            self.write_gtm_record(disk);
-        }
-    }
-
-    /// The log of an active GTM grows by a record; the standbys that stream have it at once.
-    fn write_gtm_record(&mut self, disk: DiskId) {
-        let lost = self
-            .gtms
-            .get(&disk)
-            .and_then(|gtm| gtm.process.as_ref())
-            .is_some_and(|process| process.log == GtmLog::Lost);
-        let streams = |other: &Gtm| !lost && self.gtm_standbys(disk).contains(&other);
-        let standbys: Vec<DiskId> =
-            self.gtms.iter().filter(|(_, other)| streams(other)).map(|(disk, _)| *disk).collect();
-        let Some(active) = self.gtms.get_mut(&disk) else { return };
-        active.served += 1;
-        let served = active.served;
-        for standby in standbys {
-            let Some(standby) = self.gtms.get_mut(&standby) else { continue };
-            standby.served = served;
-            if let Some(process) = &mut standby.process {
-                process.log = GtmLog::EndKnown;
             }
         }
     }

@@ -12,6 +12,7 @@ mod effect;
 mod faults;
 mod functions;
 mod gtm;
+mod gtm_log;
 mod instance;
 mod lifecycle;
 mod memo;
