@@ -69,7 +69,8 @@ fn everything_on_real_processes() {
         on_the_seed(&install, &scenarios, &topics, &mut failed);
     }
     for path in wide {
-        check(WIDE, &mut failed, || support::script::run(&path, &Real::up(&install, true)));
+        let real = Real::up(&install, true);
+        check(WIDE, &real, &mut failed, || support::script::run(&path, &real));
     }
     say(&format!("real lane: done after {:.0} s", begun.elapsed().as_secs_f64()));
     assert!(failed.is_empty(), "failed on real processes: {}", failed.join(", "));
@@ -81,23 +82,23 @@ fn on_the_seed(install: &Path, scenarios: &[PathBuf], topics: &[PathBuf], failed
     let real = Real::up(install, false);
     say(&format!("real lane: a cluster is up after {:.0} s", begun.elapsed().as_secs_f64()));
     for path in scenarios {
-        check(name_of(path), failed, || support::script::run(path, &real));
+        check(name_of(path), &real, failed, || support::script::run(path, &real));
         real.reset();
     }
     for topic in topics {
-        check(&part_of(topic), failed, || conformance::hold(topic, &real));
+        check(&part_of(topic), &real, failed, || conformance::hold(topic, &real));
         real.reset();
     }
     for &(name, part) in PARTS {
         if wanted(name) {
-            check(name, failed, || part(&real));
+            check(name, &real, failed, || part(&real));
             real.reset();
         }
     }
 }
 
 /// Runs one part; a panic in it fails it and not the rest.
-fn check(name: &str, failed: &mut Vec<String>, part: impl FnOnce()) {
+fn check(name: &str, real: &Real, failed: &mut Vec<String>, part: impl FnOnce()) {
     let begun = Instant::now();
     let ok = catch_unwind(AssertUnwindSafe(part)).is_ok();
     say(&format!(
@@ -106,6 +107,7 @@ fn check(name: &str, failed: &mut Vec<String>, part: impl FnOnce()) {
         begun.elapsed().as_secs_f64()
     ));
     if !ok {
+        say(&format!("what the GTMs logged last:\n{}", real.gtm_logs()));
         failed.push(name.to_owned());
     }
 }
