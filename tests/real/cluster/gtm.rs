@@ -125,6 +125,16 @@ impl Real {
         self.hands.run(&format!("tail -n 40 {logs} 2>/dev/null | grep -v LOCATION"), &[], 10).stdout
     }
 
+    /// Whether a GTM's process is there and says nothing, not even after a while.
+    pub(crate) fn a_gtm_hangs(&self) -> bool {
+        let lives = |gtm: &&Instance| {
+            let pid = format!("kill -0 $(head -n 1 {}/gtm.pid)", gtm.data);
+            self.hands.run(&pid, &[], 5).code == 0
+        };
+        let mut gtms = self.cluster.nodes_of(NodeKind::Gtm).flat_map(|node| node.instances.values()).filter(lives);
+        gtms.any(|gtm| (0..2).all(|_| self.gtm_status(gtm).is_none()))
+    }
+
     fn gtm_role(&self, gtm: &Instance) -> Option<String> {
         let text = self.gtm_status(gtm)?;
         let role = text.split_once("current node [")?.1.split(']').next()?;
