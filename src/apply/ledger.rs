@@ -89,7 +89,7 @@ impl<'a> Ledger<'a> {
         }
         let needed = self.plan.steps.iter().filter(|other| step.needs.contains(&other.id));
         let done = needed.filter(|other| self.outcome(&other.id).is_some_and(Outcome::is_done));
-        done.flat_map(|other| other.after.iter().chain(&other.before)).cloned().collect()
+        done.flat_map(|other| other.after.iter().chain(&other.before)).cloned().flat_map(with_implied).collect()
     }
 
     /// What is left to do of a step after the failures so far, or why it is left out.
@@ -199,6 +199,15 @@ impl<'a> Ledger<'a> {
     pub fn report(self) -> Report {
         self.record.report(self.plan)
     }
+}
+
+/// What was stopped cleanly is stopped.
+fn with_implied(proved: Condition) -> Vec<Condition> {
+    let implied = match &proved {
+        Condition::CleanlyStopped { instance } => Some(Condition::Stopped { instance: instance.clone() }),
+        _ => None,
+    };
+    implied.into_iter().chain([proved]).collect()
 }
 
 /// `action` without the nodes whose move failed; none if nothing is left.
