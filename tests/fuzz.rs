@@ -19,15 +19,7 @@ use otb::transport::{Passwords, Rows};
 
 const FILE: &str = include_str!("config/valid/contract.yaml");
 
-const CONTROL: &str = "\
-Database system identifier:           7711080223426993833
-Database cluster state:               in production
-Latest checkpoint location:           0/30088F8
-Latest checkpoint's REDO location:    0/30088F0
-Latest checkpoint's TimeLineID:       1
-Min recovery ending loc's timeline:   0
-Bytes per WAL segment:                16777216
-";
+const CONTROL: &str = include_str!("support/controldata.txt");
 
 const PROBE: &str = "\
 0 clock 1700000000.123456789\n0 clock.status 0\n0 keeper /etc/cron.d/x:* * * * * pg_ctl -D /data/dn01 start

@@ -17,15 +17,7 @@ use otb::observe::{Limits, observe};
 use otb::transport::{Outside, Passwords, ShellSettings};
 use tokio::net::TcpListener;
 
-const CONTROL: &str = "\
-Database system identifier:           7711080223426993833
-Database cluster state:               in production
-Latest checkpoint location:           0/30088F8
-Latest checkpoint's REDO location:    0/30088F0
-Latest checkpoint's TimeLineID:       1
-Min recovery ending loc's timeline:   0
-Bytes per WAL segment:                16777216
-";
+const CONTROL: &str = include_str!("support/controldata.txt");
 
 #[cfg(test)]
 mod fixture {
