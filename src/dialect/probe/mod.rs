@@ -1,0 +1,70 @@
+//! One script that looks at every instance of a server, and the reader of what it prints.
+//!
+//! Each line of the output is `NUMBER KEY TEXT`, whatever the tools say: the number is the instance's place in
+//! the list, `KEY.status` carries a tool's exit status. Nothing is written and nothing is asked of a server
+//! but by gtm_ctl, within two seconds.
+
+mod read;
+mod said;
+mod script;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+pub use read::read_probe;
+pub use script::{probe_script, survey_script};
+
+use crate::model::{
+    Control, DataDir, Fact, Instance, Process, Role, Surroundings, Timeline, TimelineSwitch, UnknownKind,
+};
+
+/// One instance to look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Look<'a> {
+    pub at: &'a Instance,
+    /// Whether its own tools are run to learn what the process does: not needed where it says so itself.
+    pub tools: bool,
+}
+
+/// How many instances one script may look at: beyond, several scripts do it side by side, and the lists of files
+/// stay below what a process takes as arguments.
+pub const MOST_LOOKS: usize = 100;
+
+/// What the shell knows of one instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    pub process: Fact<Process>,
+    /// A GTM's, by gtm_ctl.
+    pub role: Option<Role>,
+    pub control: Fact<Control>,
+    pub data_dir: Fact<DataDir>,
+    /// Where the ancestors of each timeline that has a history file ended.
+    pub histories: BTreeMap<Timeline, Vec<TimelineSwitch>>,
+    /// Told by [`survey_script`] only.
+    pub surroundings: Fact<Surroundings>,
+    /// What the server's clock said, as [`super::read_clock`] reads it.
+    pub clock: Option<(i64, i64)>,
+    /// Told by [`survey_script`] only.
+    pub tools_version: Fact<String>,
+}
+
+/// Everything unknown for the same reason.
+pub fn no_probe(kind: UnknownKind, why: &str) -> Probe {
+    Probe {
+        process: Fact::unknown(kind, why),
+        role: None,
+        control: Fact::unknown(kind, why),
+        data_dir: Fact::unknown(kind, why),
+        histories: BTreeMap::new(),
+        surroundings: Fact::unknown(kind, why),
+        clock: None,
+        tools_version: Fact::unknown(kind, why),
+    }
+}
+
+/// The number under which the version of an instance's tools is told.
+fn asked_by(looks: &[Look<'_>], number: usize) -> Option<usize> {
+    let install = &looks.get(number).filter(|look| look.at.kind.is_router())?.at.install;
+    looks.iter().position(|look| look.at.kind.is_router() && look.at.install == *install)
+}

@@ -1,0 +1,167 @@
+//! What the script printed, as facts. What is missing or cut off is unknown, never "no".
+
+use std::collections::BTreeMap;
+
+use super::said::{Output, Said};
+use super::{Look, Probe, asked_by};
+use crate::dialect::{
+    StandbyConf, around, read_clock, read_control, read_gtm_conf, read_gtm_status_text, read_pg_status,
+    read_recovery_conf, replication_user, shown,
+};
+use crate::model::{
+    DataDir, Fact, Instance, NodeKind, Process, RecoveryFile, Role, Surroundings, Timeline, TimelineSwitch, UnknownKind,
+};
+
+/// Reads what the script printed: one [`Probe`] for each of the same looks.
+pub fn read_probe(looks: &[Look<'_>], text: &str) -> Vec<Probe> {
+    let output = Output::read(text);
+    looks
+        .iter()
+        .enumerate()
+        .map(|(number, look)| {
+            let version = asked_by(looks, number).map(|number| read_version(output.of(number)));
+            let tools_version = version.unwrap_or_else(|| Fact::not_asked("gtm_ctl does not tell its version"));
+            Probe { tools_version, ..read_one(*look, output.of(number)) }
+        })
+        .collect()
+}
+
+fn read_one(Look { at, tools }: Look<'_>, said: Said) -> Probe {
+    let kind = at.kind;
+    let data_dir = read_data_dir(kind, said);
+    let (surroundings, clock) = read_surroundings(at, said);
+    let (histories, tools_version) = (read_histories(said.text("history")), Fact::not_asked("it was not asked"));
+    if !tools {
+        let why = "the process answers for itself";
+        let (process, control) = (Fact::not_asked(why), Fact::not_asked(why));
+        return Probe { process, role: None, control, data_dir, histories, surroundings, clock, tools_version };
+    }
+    let (process, role) = read_process(kind, said, data_dir.known().is_none_or(|dir| dir.present));
+    let control = match (kind, said.tool("control")) {
+        (NodeKind::Gtm, _) => Fact::not_asked("a GTM has no pg_control"),
+        (_, Some((0, text))) => known_or(UnknownKind::Unreadable, read_control(text)),
+        (_, Some((_, text))) => Fact::unknown(UnknownKind::Failed, shown(text)),
+        (_, None) => cut_off("pg_controldata"),
+    };
+    Probe { process, role, control, data_dir, histories, surroundings, clock, tools_version }
+}
+
+/// The instance's status is told after everything around it: once it is there, nothing is missing.
+fn read_surroundings(instance: &Instance, said: Said) -> (Fact<Surroundings>, Option<(i64, i64)>) {
+    let server = said.of_the_server();
+    let clock = server.tool("clock");
+    if said.tool("mark").is_none() || clock.is_none() {
+        return (cut_off("what stands around it"), None);
+    }
+    let around = around::read(instance, &|key| server.text(key).to_owned(), &|key| said.text(key).to_owned());
+    (Fact::Known(around), clock.and_then(|(_, text)| read_clock(text)))
+}
+
+/// `pg_ctl (PostgreSQL) 10.0 OpenTenBase V2`
+fn read_version(said: Said) -> Fact<String> {
+    match said.tool("version") {
+        Some((0, text)) => match text.split_once(") ") {
+            Some((_, version)) => Fact::Known(shown(version)),
+            None => Fact::unknown(UnknownKind::Unreadable, shown(text)),
+        },
+        Some((_, text)) => Fact::unknown(UnknownKind::Failed, shown(text)),
+        None => cut_off("pg_ctl --version"),
+    }
+}
+
+fn read_process(kind: NodeKind, said: Said, present: bool) -> (Fact<Process>, Option<Role>) {
+    let Some((status, text)) = said.tool("run") else { return (cut_off("the status command"), None) };
+    let (proc, cwd) = (said.text("proc"), said.text("cwd"));
+    let read = match kind {
+        NodeKind::Gtm => read_gtm_status_text(status, text),
+        _ => read_pg_status(status, text).map(|process| (process, None)),
+    };
+    match read {
+        _ if !present => (Fact::unknown(UnknownKind::Failed, "its data directory is not there"), None),
+        Ok((Process::Running, _)) if proc == "Z" || cwd == "other" => (Fact::Known(Process::Stopped), None),
+        Ok((process, role)) => (Fact::Known(process), role),
+        // A GTM that hangs: gtm_ctl hangs with it, but its process is there.
+        Err(_) if kind == NodeKind::Gtm && !matches!(proc, "" | "Z" | "gone") && cwd == "same" => {
+            (Fact::Known(Process::Running), None)
+        }
+        Err(why) => (Fact::unknown(UnknownKind::Failed, why), None),
+    }
+}
+
+fn read_data_dir(kind: NodeKind, said: Said) -> Fact<DataDir> {
+    let Some((status, text)) = said.tool("mark") else { return cut_off("a look at the data directory") };
+    let present = match (status, is_absent(text)) {
+        (0, _) => true,
+        (_, true) => false,
+        _ => return Fact::unknown(UnknownKind::Failed, shown(text)),
+    };
+    let free_bytes = said.tool("disk").filter(|(status, _)| *status == 0).and_then(|(_, text)| read_df(text));
+    let recovery_conf = match (said.tool("conf"), said.tool("text")) {
+        (Some((0, _)), Some((1.., text))) if kind == NodeKind::Gtm => {
+            return Fact::unknown(UnknownKind::Failed, shown(text));
+        }
+        (Some((0, rights)), Some((read, text))) => {
+            let owner = said.text("owner").split(':').next().unwrap_or_default();
+            recovery_file(kind, rights, owner, read == 0, text)
+        }
+        (Some((_, error)), _) if is_absent(error) => None,
+        (Some((_, error)), _) => return Fact::unknown(UnknownKind::Failed, shown(error)),
+        _ => return cut_off("a look at the data directory"),
+    };
+    Fact::Known(DataDir { present, recovery_conf, free_bytes })
+}
+
+/// For a GTM the lines of gtm.conf that make it a standby stand for recovery.conf.
+fn recovery_file(kind: NodeKind, rights: &str, owner: &str, readable: bool, text: &str) -> Option<RecoveryFile> {
+    let conf = match (kind, readable) {
+        (_, false) => StandbyConf { standby: true, ..StandbyConf::default() },
+        (NodeKind::Gtm, true) => read_gtm_conf(text),
+        (_, true) => StandbyConf { standby: true, ..read_recovery_conf(text) },
+    };
+    let (user, mode) = rights.rsplit_once(':')?;
+    let owner_writes = u32::from_str_radix(mode, 8).is_ok_and(|mode| mode & 0o200 != 0);
+    conf.standby.then(|| RecoveryFile {
+        writable: user == owner && owner_writes,
+        rights: shown(rights),
+        upstream: conf.upstream,
+        user: replication_user(text).filter(|_| kind.is_router()),
+        fence: conf.fence,
+    })
+}
+
+/// Lines of `pg_wal/*.history`, each behind its file's timeline: `00000002 1<TAB>0/3000148<TAB>why`. Comments and
+/// empty lines are legal in such files.
+pub(super) fn read_histories(text: &str) -> BTreeMap<Timeline, Vec<TimelineSwitch>> {
+    let mut histories: BTreeMap<Timeline, Vec<TimelineSwitch>> = BTreeMap::new();
+    for line in text.lines() {
+        let mut words = line.split_whitespace();
+        let timeline = words.next().and_then(|hex| u32::from_str_radix(hex, 16).ok()).map(Timeline);
+        let parent = words.next().and_then(|word| word.parse().ok()).map(Timeline);
+        let at = words.next().and_then(|word| word.parse().ok());
+        if let (Some(timeline), Some(parent), Some(at)) = (timeline, parent, at) {
+            histories.entry(timeline).or_default().push(TimelineSwitch { timeline: parent, at });
+        }
+    }
+    histories
+}
+
+/// `df -P -k`: the fourth column of the last line is free KiB.
+fn read_df(text: &str) -> Option<u64> {
+    let kib: u64 = text.lines().last()?.split_whitespace().nth(3)?.parse().ok()?;
+    kib.checked_mul(1024)
+}
+
+fn is_absent(error: &str) -> bool {
+    error.contains("No such file or directory")
+}
+
+fn known_or<T>(kind: UnknownKind, read: Result<T, String>) -> Fact<T> {
+    match read {
+        Ok(value) => Fact::Known(value),
+        Err(why) => Fact::unknown(kind, shown(&why)),
+    }
+}
+
+fn cut_off<T>(what: &str) -> Fact<T> {
+    Fact::unknown(UnknownKind::Unreadable, format!("the shell's answer ends before {what}"))
+}

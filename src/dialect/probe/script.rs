@@ -1,0 +1,82 @@
+//! The script itself.
+
+use std::fmt::Write as _;
+
+use super::{Look, asked_by};
+use crate::dialect::command::{controldata, status};
+use crate::dialect::shell::surroundings;
+use crate::dialect::{around, quote};
+use crate::model::NodeKind;
+
+/// The parts that are the same for each instance. `try` runs a command and tags what it says; `look` tells of
+/// the files below a data directory. /proc tells a process that is dead but unburied, or a stranger that got the
+/// number of a dead one, from the real one; where there is no /proc, the tools' word counts.
+///
+/// A plan looks at every instance, and each process that it does not start there is a millisecond less: lines are
+/// tagged by the shell's own word splitting, small files are read by `read`, and `gather` runs one stat and one df
+/// for all. Only if those fail is each file asked for by itself, to learn which and why.
+const FUNCTIONS: &str = include_str!("functions.sh");
+
+/// The script for `looks`, all of one server and at most [`MOST_LOOKS`].
+pub fn probe_script(looks: &[Look<'_>]) -> String {
+    script(looks, false)
+}
+
+/// As [`probe_script`], and what stands around the instances as well.
+pub fn survey_script(looks: &[Look<'_>]) -> String {
+    script(looks, true) + &tools_script(looks)
+}
+
+fn script(looks: &[Look<'_>], around: bool) -> String {
+    let mut script = String::from("cd /\n");
+    script.push_str(FUNCTIONS);
+    if around {
+        script.push_str(&around::server_script(looks));
+    }
+    for (number, Look { at, tools }) in looks.iter().enumerate().filter(|(_, look)| look.tools || around) {
+        // A subshell each, so that one's installation is not the next one's. Writing to a String cannot fail.
+        let _ = writeln!(script, "( n={number}\n{}", surroundings(&at.install).trim_end());
+        if *tools {
+            let _ = writeln!(script, "try run {}", status(at));
+            if at.kind.is_router() {
+                let _ = writeln!(script, "try control {}", controldata(at));
+            }
+        }
+        if around {
+            script.push_str(&around::instance_script(at));
+        }
+        script.push_str(")\n");
+    }
+    script.push_str("LC_ALL=C; export LC_ALL\n");
+    for (number, Look { at, .. }) in looks.iter().enumerate() {
+        let files = files(at.kind);
+        let _ = writeln!(script, "look {number} {} {} {} {}", quote(&at.data), files.mark, files.conf, files.pid);
+    }
+    script.push_str("gather\n");
+    script
+}
+
+/// Asks the tools of each installation for their version, once. (gtm_ctl has no `--version`.)
+fn tools_script(looks: &[Look<'_>]) -> String {
+    let mut script = String::new();
+    for (number, Look { at, .. }) in
+        looks.iter().enumerate().filter(|(number, _)| asked_by(looks, *number) == Some(*number))
+    {
+        let _ = writeln!(script, "( n={number}\n{}try version pg_ctl --version )", surroundings(&at.install));
+    }
+    script
+}
+
+struct Files {
+    /// A file that every data directory of this kind has.
+    mark: &'static str,
+    conf: &'static str,
+    pid: &'static str,
+}
+
+fn files(kind: NodeKind) -> Files {
+    match kind {
+        NodeKind::Gtm => Files { mark: "gtm.conf", conf: "gtm.conf", pid: "gtm.pid" },
+        _ => Files { mark: "PG_VERSION", conf: "recovery.conf", pid: "postmaster.pid" },
+    }
+}

@@ -1,0 +1,111 @@
+use proptest::prelude::*;
+
+use super::read::read_histories;
+use super::*;
+use crate::dialect::command::tests::instance;
+use crate::model::NodeKind;
+
+const MASTER: &str = "\
+0 run pg_ctl: server is running (PID: 16181)
+0 run /opt/opentenbase/bin/postgres \"--datanode\" \"-D\" \"/data/dn01\"
+0 run.status 0
+0 control pg_controldata: could not open file \"x\" for reading: Permission denied
+0 control.status 1
+0 mark opentenbase
+0 mark.status 0
+0 conf stat: cannot statx '/data/dn01/recovery.conf': No such file or directory
+0 conf.status 1
+0 text cat: /data/dn01/recovery.conf: No such file or directory
+0 text.status 1
+0 owner opentenbase
+0 owner.status 0
+0 disk Filesystem     1024-blocks     Used Available Capacity Mounted on
+0 disk overlay          263174212 56012312 193720132      23% /
+0 disk.status 0
+0 proc S
+0 cwd same
+";
+
+fn one(kind: NodeKind, text: &str) -> Probe {
+    let instance = instance(kind);
+    read_probe(&[Look { at: &instance, tools: true }], text).remove(0)
+}
+
+#[test]
+fn a_running_master() {
+    let probe = one(NodeKind::Datanode, MASTER);
+    assert_eq!(probe.process, Fact::Known(Process::Running));
+    assert_eq!(probe.control.reason().unwrap().kind, UnknownKind::Failed);
+    let dir = probe.data_dir.known().unwrap();
+    assert_eq!((dir.present, dir.free_bytes), (true, Some(193_720_132 * 1024)));
+    assert_eq!(dir.recovery_conf, None);
+}
+
+#[test]
+fn a_dead_but_unburied_process_and_a_stranger_are_no_server() {
+    for text in [MASTER.replace("proc S", "proc Z"), MASTER.replace("cwd same", "cwd other")] {
+        assert_eq!(one(NodeKind::Datanode, &text).process, Fact::Known(Process::Stopped));
+    }
+}
+
+#[test]
+fn a_standby_whose_recovery_conf_is_roots() {
+    let text = MASTER
+        .replace(
+            "0 conf stat: cannot statx '/data/dn01/recovery.conf': No such file or directory\n0 conf.status 1",
+            "0 conf root:644\n0 conf.status 0",
+        )
+        .replace(
+            "0 text cat: /data/dn01/recovery.conf: No such file or directory\n0 text.status 1",
+            "0 text # otb fence\n0 text standby_mode = on\n0 text primary_conninfo = 'host=h port=1'\n0 text.status 0",
+        );
+    let file = one(NodeKind::Datanode, &text).data_dir.known().unwrap().recovery_conf.clone().unwrap();
+    assert_eq!((file.writable, file.rights.as_str(), file.fence), (false, "root:644", true));
+    assert_eq!(file.upstream.unwrap().to_string(), "h:1");
+}
+
+#[test]
+fn a_hanging_gtm_runs() {
+    let text =
+        MASTER.replace("0 run.status 0", "0 run.status 124").replace("0 run pg_ctl: server is running", "0 run x");
+    assert_eq!(one(NodeKind::Gtm, &text).process, Fact::Known(Process::Running));
+    assert!(one(NodeKind::Gtm, &text.replace("proc S", "proc gone")).process.known().is_none());
+}
+
+#[test]
+fn no_directory_tells_nothing_of_a_process() {
+    let text = MASTER
+        .replace("0 mark opentenbase\n0 mark.status 0", "0 mark stat: '/x': No such file or directory\n0 mark.status 1")
+        .replace("0 run.status 0", "0 run.status 4");
+    let probe = one(NodeKind::Datanode, &text);
+    assert!(probe.process.known().is_none());
+    assert!(!probe.data_dir.known().unwrap().present);
+}
+
+#[test]
+fn histories_are_read_per_timeline() {
+    let text = "00000002 1\t0/3000148\tno recovery target specified\n00000003 # a comment\n\
+                00000003 1\t0/3000148\tno\n00000003 2\t0/5000000\tno\nrubbish\n00000004 x y\n";
+    let switch = |timeline, at: &str| TimelineSwitch { timeline: Timeline(timeline), at: at.parse().unwrap() };
+    let histories = read_histories(text);
+    assert_eq!(histories[&Timeline(2)], [switch(1, "0/3000148")]);
+    assert_eq!(histories[&Timeline(3)], [switch(1, "0/3000148"), switch(2, "0/5000000")]);
+    assert_eq!(histories.len(), 2);
+}
+
+proptest! {
+    #[test]
+    fn a_cut_answer_never_makes_a_fact_up(cut in 0..MASTER.len()) {
+        let whole = one(NodeKind::Datanode, MASTER);
+        let probe = one(NodeKind::Datanode, &MASTER[..cut]);
+        prop_assert!(probe.process.known().is_none() || probe.process == whole.process);
+        prop_assert!(probe.data_dir.known().is_none_or(|dir| dir.present && dir.recovery_conf.is_none()));
+    }
+
+    #[test]
+    fn any_text_is_read(text in "([0-2] (run|conf|text|mark|control|disk|proc|cwd)(.status)? .{0,20}\n){0,20}") {
+        let (a, b) = (instance(NodeKind::Gtm), instance(NodeKind::Coordinator));
+        let looks = [Look { at: &a, tools: true }, Look { at: &b, tools: false }];
+        prop_assert_eq!(read_probe(&looks, &text).len(), 2);
+    }
+}
