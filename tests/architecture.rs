@@ -37,16 +37,21 @@ fn source() -> PathBuf {
 }
 
 fn files(below: &Path) -> Vec<PathBuf> {
+    let found = walk(below);
+    assert!(!found.is_empty(), "{} holds no source", below.display());
+    found
+}
+
+fn walk(below: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(below).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            found.extend(files(&path));
+            found.extend(walk(&path));
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             found.push(path);
         }
     }
-    assert!(!found.is_empty(), "{} holds no source", below.display());
     found
 }
 
@@ -54,6 +59,16 @@ fn files(below: &Path) -> Vec<PathBuf> {
 fn code(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
     text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+}
+
+/// A room that grows past its purpose is rebuilt. (clippy.toml holds the length of functions.)
+#[test]
+fn no_file_is_longer_than_400_lines() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for path in ["src", "tests", "benches"].iter().flat_map(|part| files(&root.join(part))) {
+        let lines = fs::read_to_string(&path).unwrap().lines().count();
+        assert!(lines <= 400, "{} has {lines} lines: split it by what it does", path.display());
+    }
 }
 
 #[test]

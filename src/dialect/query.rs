@@ -166,6 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "one table")]
     fn the_exact_texts() {
         for (sql, text) in [
             (node_name(), "show pgxc_node_name"),

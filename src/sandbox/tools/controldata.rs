@@ -40,15 +40,42 @@ pub(super) fn run(daemon: &Arc<Daemon>, args: &[String], console: &Console) -> u
     }
 }
 
-fn lines(copy: &Postgres) -> String {
+/// What the server was built and set up with, the same for every copy.
+const SETTINGS: &[(&str, &str)] = &[
+    ("Backup start location:", "0/0"),
+    ("Backup end location:", "0/0"),
+    ("End-of-backup record required:", "no"),
+    ("wal_level setting:", "logical"),
+    ("wal_log_hints setting:", "on"),
+    ("max_connections setting:", "200"),
+    ("max_worker_processes setting:", "128"),
+    ("max_prepared_xacts setting:", "60"),
+    ("max_locks_per_xact setting:", "64"),
+    ("track_commit_timestamp setting:", "on"),
+    ("Maximum data alignment:", "8"),
+    ("Database block size:", "8192"),
+    ("Blocks per segment of large relation:", "131072"),
+    ("WAL block size:", "8192"),
+    ("Bytes per WAL segment:", "16777216"),
+    ("Maximum length of identifiers:", "64"),
+    ("Maximum columns in an index:", "32"),
+    ("Maximum size of a TOAST chunk:", "1972"),
+    ("Size of a large-object chunk:", "2048"),
+    ("Date/time type storage:", "64-bit integers"),
+    ("Float4 argument passing:", "by value"),
+    ("Float8 argument passing:", "by value"),
+    ("Data page checksum version:", "0"),
+];
+
+/// What a copy has done, as the first half of the output says it.
+fn state(copy: &Postgres) -> Vec<(&'static str, String)> {
     let control = &copy.control;
     let recovering = control.min_recovery_timeline != Timeline(0);
     let recovery_end = if recovering { copy.replayed() } else { Lsn(0) };
     let xid = 580 + copy.applied;
     let file = Wal::file_name(control.timeline, control.redo);
     let gts = (1_000_000_000 + xid).to_string();
-    let nonce = format!("{:064x}", copy.system_id.0);
-    let rows: [(&str, String); 54] = [
+    vec![
         ("pg_control version number:", "1002".into()),
         ("Catalog version number:", "201707211".into()),
         ("Database system identifier:", copy.system_id.to_string()),
@@ -78,34 +105,17 @@ fn lines(copy: &Postgres) -> String {
         ("Fake LSN counter for unlogged rels:", "0/1".into()),
         ("Minimum recovery ending location:", recovery_end.to_string()),
         ("Min recovery ending loc's timeline:", control.min_recovery_timeline.to_string()),
-        ("Backup start location:", "0/0".into()),
-        ("Backup end location:", "0/0".into()),
-        ("End-of-backup record required:", "no".into()),
-        ("wal_level setting:", "logical".into()),
-        ("wal_log_hints setting:", "on".into()),
-        ("max_connections setting:", "200".into()),
-        ("max_worker_processes setting:", "128".into()),
-        ("max_prepared_xacts setting:", "60".into()),
-        ("max_locks_per_xact setting:", "64".into()),
-        ("track_commit_timestamp setting:", "on".into()),
-        ("Maximum data alignment:", "8".into()),
-        ("Database block size:", "8192".into()),
-        ("Blocks per segment of large relation:", "131072".into()),
-        ("WAL block size:", "8192".into()),
-        ("Bytes per WAL segment:", "16777216".into()),
-        ("Maximum length of identifiers:", "64".into()),
-        ("Maximum columns in an index:", "32".into()),
-        ("Maximum size of a TOAST chunk:", "1972".into()),
-        ("Size of a large-object chunk:", "2048".into()),
-        ("Date/time type storage:", "64-bit integers".into()),
-        ("Float4 argument passing:", "by value".into()),
-        ("Float8 argument passing:", "by value".into()),
-        ("Data page checksum version:", "0".into()),
-        ("Mock authentication nonce:", nonce),
+    ]
+}
+
+fn lines(copy: &Postgres) -> String {
+    let settings = SETTINGS.iter().map(|(label, value)| (*label, (*value).to_owned()));
+    let last = [
+        ("Mock authentication nonce:", format!("{:064x}", copy.system_id.0)),
         ("Need mvcc if page is visible:", "0".into()),
     ];
     let mut text = String::new();
-    for (label, value) in rows {
+    for (label, value) in state(copy).into_iter().chain(settings).chain(last) {
         // v2.6's own two lines are not aligned (seen live).
         let width = if label.contains("'s latest") { 0 } else { 38 };
         // Writing into a String cannot fail.
