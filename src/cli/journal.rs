@@ -1,12 +1,14 @@
-//! The journal of a run: one JSON document per line, appended, and on disk before each act. For audit only: nothing
-//! reads it to go on. What is in it comes from the plan and from apply's events, which hold no secrets.
+//! The journal of a run: one JSON document per line, appended, and on disk before each act; inside a write gap, where
+//! a busy disk may take seconds, on its way there. For audit only: nothing reads it to go on. What is in it comes from
+//! the plan and from apply's events, which hold no secrets.
 
+use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, mpsc};
 use std::time::SystemTime;
 
 use schemars::JsonSchema;
@@ -16,7 +18,7 @@ use super::failure::Failure;
 use super::{Exit, terminal};
 use crate::apply::{End, Event};
 use crate::model::ClusterName;
-use crate::plan::{FORMAT_VERSION, Plan, StepId, Waiver};
+use crate::plan::{FORMAT_VERSION, Phase, Plan, StepId, Waiver};
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -35,7 +37,7 @@ pub struct JournalLine {
 pub enum Entry {
     /// The lock is held, the plan is decided, nothing of it is done yet. A run in two parts has two.
     Plan { otb_version: String, cluster: ClusterName, fingerprint: String, waivers: Vec<Waiver>, steps: Vec<Planned> },
-    /// What apply tells; a step's start is on disk before the step acts.
+    /// What apply tells; a step's start is written before the step acts, and on disk unless clients wait for it.
     Event { event: Event },
     /// How it ended.
     End { end: End, exit: u8 },
@@ -56,6 +58,29 @@ pub(super) struct Journal {
     run: String,
     /// It could not be written: said once.
     failed: AtomicBool,
+    /// Steps before and after which clients may be waiting.
+    gap: Mutex<Gap>,
+    /// Brings to disk what is written while clients wait; each word to it is one time.
+    behind: Option<mpsc::Sender<()>>,
+}
+
+/// Which steps of the plan under way belong to a write gap.
+#[derive(Debug, Default)]
+struct Gap {
+    steps: BTreeSet<StepId>,
+    is_open: bool,
+}
+
+impl Gap {
+    fn of(plan: &Plan) -> Self {
+        let inside = plan.steps.iter().filter(|step| !matches!(step.phase, Phase::Prepare | Phase::Rejoin));
+        Self { steps: inside.map(|step| step.id.clone()).collect(), is_open: false }
+    }
+
+    /// Whether clients wait already when this step begins. The first one inside opens the gap.
+    fn waits_for(&mut self, step: &StepId) -> bool {
+        self.steps.contains(step) && std::mem::replace(&mut self.is_open, true)
+    }
 }
 
 impl Journal {
@@ -68,7 +93,10 @@ impl Journal {
         };
         let opened = path.and_then(|path| open(&path).map(|file| (file, path.clone())).map_err(|e| at(&path, &e)));
         match opened {
-            Ok((file, path)) => Ok(Some(Self { file: Mutex::new(file), path, run, failed: AtomicBool::new(false) })),
+            Ok((file, path)) => {
+                let (behind, gap) = (sync_behind(&file), Mutex::default());
+                Ok(Some(Self { file: Mutex::new(file), path, run, failed: AtomicBool::new(false), gap, behind }))
+            }
             Err(why) if wanted.is_some() => Err(Failure::error(format!("failed to open the journal: {why}"))
                 .hint("nothing was changed; name a file that can be appended to")),
             Err(why) => {
@@ -80,6 +108,7 @@ impl Journal {
 
     /// The plan that is about to be carried out.
     pub(super) fn plan(&self, plan: &Plan) {
+        *held(&self.gap) = Gap::of(plan);
         let steps = plan.steps.iter().map(|step| Planned { id: step.id.clone(), run: step.run.clone() });
         self.write(Entry::Plan {
             otb_version: plan.otb_version.clone(),
@@ -100,19 +129,18 @@ impl Journal {
 
     /// A journal that cannot be written in mid-run is a warning: to stop between a stop and a promotion would be worse.
     fn write(&self, entry: Entry) {
-        let sync = matches!(
-            entry,
-            Entry::Plan { .. }
-                | Entry::End { .. }
-                | Entry::Event { event: Event::StepStarted { .. } | Event::Undoing { .. } }
-        );
+        let sync = self.sync_of(&entry);
         let at = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
         let line = JournalLine { format_version: FORMAT_VERSION.to_owned(), at, run: self.run.clone(), entry };
         let written = serde_json::to_string(&line).map_err(io::Error::other).and_then(|text| {
-            let mut file = self.file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut file = held(&self.file);
             // One write, so that lines of two runs never mix.
             file.write_all((text + "\n").as_bytes())?;
-            if sync { file.sync_data() } else { Ok(()) }
+            match sync {
+                Sync::Before => file.sync_data(),
+                Sync::Behind if self.behind.as_ref().is_none_or(|behind| behind.send(()).is_err()) => file.sync_data(),
+                Sync::Behind | Sync::Later => Ok(()),
+            }
         });
         if let Err(error) = written
             && !self.failed.swap(true, Ordering::Relaxed)
@@ -120,6 +148,48 @@ impl Journal {
             terminal::say(&format!("warning: the journal is not complete: {}: {error}", self.path.display()));
         }
     }
+}
+
+/// When a line is to be on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sync {
+    /// Before anything goes on.
+    Before,
+    /// As soon as it can be, while what it tells of goes on.
+    Behind,
+    /// With the next one that must be.
+    Later,
+}
+
+impl Journal {
+    fn sync_of(&self, entry: &Entry) -> Sync {
+        match entry {
+            Entry::Event { event: Event::StepStarted { step } } if held(&self.gap).waits_for(step) => Sync::Behind,
+            Entry::Plan { .. }
+            | Entry::End { .. }
+            | Entry::Event { event: Event::StepStarted { .. } | Event::Undoing { .. } } => Sync::Before,
+            Entry::Event { .. } => Sync::Later,
+        }
+    }
+}
+
+/// A thread that ends with the journal; none where the file or the thread cannot be had twice.
+fn sync_behind(file: &File) -> Option<mpsc::Sender<()>> {
+    let file = file.try_clone().ok()?;
+    let (sender, receiver) = mpsc::channel();
+    let work = move || {
+        while receiver.recv().is_ok() {
+            // Whoever asked meanwhile has it, too. What fails here fails again at the end, and is said there.
+            while receiver.try_recv().is_ok() {}
+            let _ = file.sync_data();
+        }
+    };
+    std::thread::Builder::new().name("journal".to_owned()).spawn(work).ok()?;
+    Some(sender)
+}
+
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 fn open(path: &Path) -> io::Result<File> {
@@ -149,6 +219,15 @@ fn directory_name(cluster: &ClusterName) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_step_that_opens_the_gap_is_on_disk_before_it_and_those_inside_keep_nobody_waiting() {
+        let step = |id: &str| StepId::new(id, &crate::model::InstanceId::try_from("dn01@s29".to_owned()).unwrap());
+        let steps = ["stop", "promote"].map(step).into();
+        let mut gap = Gap { steps, is_open: false };
+        let waits: Vec<bool> = ["checkpoint", "stop", "promote", "rejoin"].map(|id| gap.waits_for(&step(id))).into();
+        assert_eq!(waits, [false, false, true, false]);
+    }
 
     #[test]
     fn a_clusters_name_never_leaves_the_directory() {

@@ -20,12 +20,28 @@ impl From<Duration> for Patience {
 /// A fast stop: sessions are ended, a shutdown checkpoint is written. `-Z` also makes pg_ctl silent on success
 /// (pg_ctl.c lets `case 'Z'` fall through into `-s`), so the status is all there is.
 /// gtm_ctl's fast stop has no wait limit of its own worth setting.
+///
+/// pg_ctl looks ten times a second whether the pid file is gone, gtm_ctl once, and nobody can write meanwhile: the
+/// command looks a hundred times a second, and leaves to the tool what takes longer than some two seconds. (A sleep(1)
+/// that knows no fractions fails, and the tool has the rest.)
 pub fn stop(instance: &Instance, patience: Patience) -> Command {
     let data = quote(&instance.data);
-    Command::new(match instance.kind {
-        NodeKind::Gtm => format!("gtm_ctl -Z gtm -D {data} stop -m fast"),
-        kind => format!("pg_ctl -Z {kind} -D {data} stop -m fast -w -t {}", patience.0),
-    })
+    let (signal, stop, pid) = match instance.kind {
+        NodeKind::Gtm => {
+            let stop = format!("gtm_ctl -Z gtm -D {data} stop -m fast");
+            (format!("{stop} -W"), stop, "gtm.pid")
+        }
+        kind => {
+            let stop = format!("pg_ctl -Z {kind} -D {data} stop -m fast");
+            (format!("{stop} -W"), format!("{stop} -w -t {}", patience.0), "postmaster.pid")
+        }
+    };
+    let pid = quote(&format!("{}/{pid}", instance.data));
+    Command::new(format!(
+        "{{ {signal} && {{ n=0; while test -e {pid} && test $n -lt 150; do sleep 0.01; n=$((n + 1)); done; \
+         test ! -e {pid} || {stop} || test ! -e {pid}; }}; }}"
+    ))
+    .shown_as(stop)
 }
 
 /// Starts the server and waits. It gets a session of its own, for pg_ctl of this family does not give it one:
@@ -184,7 +200,13 @@ pub(crate) mod tests {
             wal_segment_bytes: 16 << 20,
         };
         for (command, text) in [
-            (stop(&dn, Patience(60)), "pg_ctl -Z datanode -D '/data/dn 01' stop -m fast -w -t 60"),
+            (
+                stop(&dn, Patience(60)),
+                "{ pg_ctl -Z datanode -D '/data/dn 01' stop -m fast -W && { n=0; \
+                 while test -e '/data/dn 01/postmaster.pid' && test $n -lt 150; do sleep 0.01; n=$((n + 1)); done; \
+                 test ! -e '/data/dn 01/postmaster.pid' || pg_ctl -Z datanode -D '/data/dn 01' stop -m fast -w -t 60 \
+                 || test ! -e '/data/dn 01/postmaster.pid'; }; }",
+            ),
             (
                 start(&dn, Patience(60)),
                 "{ setsid pg_ctl -Z datanode -D '/data/dn 01' -l '/data/dn 01/otb-start.log' start -w -t 60 \
@@ -226,7 +248,13 @@ pub(crate) mod tests {
     fn the_exact_texts_for_a_gtm() {
         let gtm = instance(NodeKind::Gtm);
         for (command, text) in [
-            (stop(&gtm, Patience(60)), "gtm_ctl -Z gtm -D '/data/dn 01' stop -m fast"),
+            (
+                stop(&gtm, Patience(60)),
+                "{ gtm_ctl -Z gtm -D '/data/dn 01' stop -m fast -W && { n=0; \
+                 while test -e '/data/dn 01/gtm.pid' && test $n -lt 150; do sleep 0.01; n=$((n + 1)); done; \
+                 test ! -e '/data/dn 01/gtm.pid' || gtm_ctl -Z gtm -D '/data/dn 01' stop -m fast \
+                 || test ! -e '/data/dn 01/gtm.pid'; }; }",
+            ),
             (status(&gtm), "timeout -k 1 2 gtm_ctl -Z gtm -D '/data/dn 01' status -H 172.16.0.29 -P 23001"),
         ] {
             assert_eq!(command.as_str(), text);

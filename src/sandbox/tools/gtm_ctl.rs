@@ -178,7 +178,8 @@ impl Run<'_> {
             }
             Ok(Some(_)) => {}
         }
-        self.say("waiting for server to shut down...");
+        let waits = !self.parsed.has('W');
+        self.say(if waits { "waiting for server to shut down..." } else { "server shutting down\n" });
         let patience = self.parsed.value('t').and_then(|text| text.parse().ok()).unwrap_or(60);
         let began = Instant::now();
         while let Some(disk) = self.running() {
@@ -189,7 +190,7 @@ impl Run<'_> {
                 }
                 hung
             });
-            if !hung {
+            if !hung || !waits {
                 break;
             }
             if began.elapsed() >= Duration::from_secs(patience) {
@@ -199,8 +200,10 @@ impl Run<'_> {
             tokio::time::sleep(POLL).await;
         }
         self.daemon.quiesce().await;
-        self.say(". done\n");
-        self.console.out("server stopped\n");
+        if waits {
+            self.say(". done\n");
+            self.console.out("server stopped\n");
+        }
         0
     }
 

@@ -184,7 +184,7 @@ impl Run<'_> {
         if !matches!(mode, "s" | "smart" | "f" | "fast" | "i" | "immediate") {
             return usage(self.console, &format!("unrecognized shutdown mode \"{mode}\""));
         }
-        self.say("waiting for server to shut down...");
+        self.say(if self.waits() { "waiting for server to shut down..." } else { "server shutting down\n" });
         let (began, mut dots) = (Instant::now(), 0);
         while let Some(disk) = self.running() {
             let done = self.daemon.with(|world, now| {
@@ -193,7 +193,7 @@ impl Run<'_> {
                 }
                 world.signal_stop(disk, if mode.starts_with('i') { Ending::Abort } else { Ending::Shutdown }, now)
             });
-            if began.elapsed() < self.patience() {
+            if self.waits() && began.elapsed() < self.patience() {
                 self.dot(began, &mut dots);
             }
             if done || !self.waits() {
@@ -213,7 +213,9 @@ impl Run<'_> {
             tokio::time::sleep(POLL).await;
         }
         self.daemon.quiesce().await;
-        self.say(" done\nserver stopped\n");
+        if self.waits() {
+            self.say(" done\nserver stopped\n");
+        }
         0
     }
 
