@@ -19,11 +19,17 @@ const AGAIN: Duration = Duration::from_secs(5);
 
 /// The lock on every server that could be reached.
 pub struct Lock {
-    cluster: Cluster,
-    holder: String,
-    held: Vec<(ServerName, Held)>,
+    held: Vec<Hold>,
     /// Servers on which it could not be taken because no shell answered.
     pub unreached: Vec<String>,
+}
+
+/// The lock on one server.
+struct Hold {
+    server: ServerName,
+    /// What took it, and takes it again.
+    script: String,
+    held: Held,
 }
 
 /// Why the lock is not held.
@@ -40,16 +46,26 @@ pub enum LockError {
 impl Lock {
     /// Takes the lock or says who holds it. `holder` is what the others will read: who, since when, from where.
     pub async fn take(cluster: &Cluster, outside: &Outside, holder: &str, limit: Duration) -> Result<Self, LockError> {
-        let (cluster, holder) = (cluster.clone(), holder.to_owned());
-        let mut lock = Self { cluster, holder, held: Vec::new(), unreached: Vec::new() };
-        let servers: Vec<ServerName> = lock.cluster.servers.keys().cloned().collect();
-        for server in servers {
-            if let Some(script) = lock.script(&server) {
-                match outside.shells.hold(&server, &script, limit).await {
-                    Ok(held) => lock.add(&server, held).await?,
-                    Err(error) => lock.unreached.push(format!("{server}: {error}")),
-                }
+        let mut lock = Self { held: Vec::new(), unreached: Vec::new() };
+        for server in cluster.servers.keys() {
+            let here: Vec<&Instance> = cluster.instances().filter(|instance| instance.id.server == *server).collect();
+            // There is nothing of the cluster on that server.
+            if here.is_empty() {
+                continue;
             }
+            let script = lock_script(&here, holder);
+            let held = match outside.shells.hold(server, &script, limit).await {
+                Ok(held) => held,
+                Err(error) => {
+                    lock.unreached.push(format!("{server}: {error}"));
+                    continue;
+                }
+            };
+            if let Err(holder) = read_lock(held.first_line()) {
+                lock.release().await;
+                return Err(LockError::Taken { cluster: cluster.name.to_string(), server: server.clone(), holder });
+            }
+            lock.held.push(Hold { server: server.clone(), script, held });
         }
         if lock.held.is_empty() {
             return Err(LockError::Nowhere(lock.unreached.join("; ")));
@@ -57,45 +73,34 @@ impl Lock {
         Ok(lock)
     }
 
-    /// None: there is nothing of the cluster on that server.
-    fn script(&self, server: &ServerName) -> Option<String> {
-        let here: Vec<&Instance> = self.cluster.instances().filter(|instance| instance.id.server == *server).collect();
-        (!here.is_empty()).then(|| lock_script(&here, &self.holder))
-    }
-
     /// Sees to it that nobody else can have begun. As long as it is held on one server, another run is refused there;
     /// where its connection broke it is taken again, by the rule it was first taken by: on every server that can be
     /// reached. Gives what happened to it; or why it is lost: nothing of it is left, or somebody else has it.
     /// A connection that was cut off without a word counts as held until the transport notices.
     pub async fn keep(&mut self, outside: &Outside) -> Result<Vec<String>, String> {
-        let mut held = Vec::new();
         let mut broken = Vec::new();
-        for (server, mut one) in self.held.drain(..) {
-            if one.is_alive() {
-                held.push((server, one));
-            } else {
-                broken.push(server);
-            }
+        for mut hold in std::mem::take(&mut self.held) {
+            if hold.held.is_alive() { &mut self.held } else { &mut broken }.push(hold);
         }
-        self.held = held;
         if let ([first, ..], true) = (broken.as_slice(), self.held.is_empty()) {
-            return Err(format!("the lock on {first} was lost"));
+            return Err(format!("the lock on {} was lost", first.server));
         }
         let mut notes = Vec::new();
-        for server in broken {
-            notes.push(self.take_again(&server, outside).await?);
+        for hold in broken {
+            notes.push(self.take_again(hold, outside).await?);
         }
         Ok(notes)
     }
 
-    async fn take_again(&mut self, server: &ServerName, outside: &Outside) -> Result<String, String> {
-        let Some(script) = self.script(server) else { return Ok(String::new()) };
-        match outside.shells.hold(server, &script, AGAIN).await {
+    async fn take_again(&mut self, lost: Hold, outside: &Outside) -> Result<String, String> {
+        let Hold { server, script, .. } = lost;
+        match outside.shells.hold(&server, &script, AGAIN).await {
             Ok(held) => {
                 read_lock(held.first_line())
                     .map_err(|holder| format!("the lock on {server} was lost, and {holder} has it"))?;
-                self.held.push((server.clone(), held));
-                Ok(format!("the lock on {server} was lost and taken again"))
+                let note = format!("the lock on {server} was lost and taken again");
+                self.held.push(Hold { server, script, held });
+                Ok(note)
             }
             Err(error) => Ok(format!("the lock on {server} was lost and is held elsewhere still: {error}")),
         }
@@ -106,25 +111,10 @@ impl Lock {
         self.held.len()
     }
 
-    async fn add(&mut self, server: &ServerName, held: Held) -> Result<(), LockError> {
-        match read_lock(held.first_line()) {
-            Ok(()) => {
-                self.held.push((server.clone(), held));
-                Ok(())
-            }
-            Err(holder) => {
-                for (_, held) in self.held.drain(..) {
-                    held.close(RELEASE).await;
-                }
-                Err(LockError::Taken { cluster: self.cluster.name.to_string(), server: server.clone(), holder })
-            }
-        }
-    }
-
     /// Gives it back.
     pub async fn release(self) {
-        for (_, held) in self.held {
-            held.close(RELEASE).await;
+        for hold in self.held {
+            hold.held.close(RELEASE).await;
         }
     }
 }

@@ -50,7 +50,7 @@ pub struct InstanceFacts {
     pub routes: Fact<Arc<Vec<Route>>>,
     /// `pgxc_pool_check()`, asked of coordinator masters: does the pooler agree with pgxc_node?
     pub pool_agrees: Fact<bool>,
-    /// From pg_controldata, asked where the process does not answer SQL or is stopped.
+    /// From pg_controldata, asked of all copies of a node that did not show itself as declared.
     pub control: Fact<Control>,
     /// The data directory as the shell sees it.
     pub data_dir: Fact<DataDir>,
