@@ -1,7 +1,6 @@
 //! `otb drift`: looks, compares, tells. tests/architecture.rs holds that nothing which changes a cluster can be
 //! reached from here.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,6 +8,7 @@ use clap::Args;
 
 use super::args::{Format, Global};
 use super::failure::Failure;
+use super::file::{self, Over};
 use super::{Exit, json, look, terminal};
 use crate::drift::{self, Baseline, Drift, Verdict};
 use crate::view;
@@ -80,33 +80,13 @@ fn write_files(drift: &Drift, args: &DriftArgs) -> Result<(), Failure> {
     let junit = args.junit.as_deref().map(|path| {
         let text =
             view::drift_junit(drift).map_err(|error| Failure::error(format!("failed to make JUnit XML: {error}")))?;
-        replace(path, &text)
+        file::write(path, &text, Over::Anything)
     });
     let prometheus = args.prometheus.as_deref().map(|path| {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        replace(path, &view::drift_prometheus(drift, now))
+        file::write(path, &view::drift_prometheus(drift, now), Over::Anything)
     });
     junit.transpose()?;
     prometheus.transpose()?;
     Ok(())
-}
-
-/// By a rename: whoever reads the file at any moment reads a whole one. It may be read by all, as the node exporter
-/// runs as somebody else.
-fn replace(path: &Path, text: &str) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::error(format!("failed to write {}: {error}", path.display()));
-    let name = path.file_name().ok_or_else(|| failed(std::io::Error::other("it names no file")))?;
-    let mut beside = std::ffi::OsString::from(".");
-    beside.push(name);
-    beside.push(format!(".{}", std::process::id()));
-    let beside = path.with_file_name(beside);
-    let written =
-        std::fs::OpenOptions::new().write(true).create(true).truncate(true).open(&beside).and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        });
-    written.and_then(|()| std::fs::rename(&beside, path)).map_err(|error| {
-        let _ = std::fs::remove_file(&beside);
-        failed(error)
-    })
 }

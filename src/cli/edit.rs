@@ -1,9 +1,6 @@
 //! Changes that otb writes into cluster.yaml for the user: shown as a unified diff, written on request.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::Write as _;
-use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -11,6 +8,7 @@ use similar::TextDiff;
 
 use super::args::{Format, Global};
 use super::failure::Failure;
+use super::file::{self, Over};
 use super::plan::{self, PlanArgs};
 use super::{Exit, look, terminal};
 use crate::config;
@@ -106,44 +104,8 @@ impl Edit {
         plan::show(global, plan_args, &plan, &seen, &next)
     }
 
-    /// Replaces the file in one moment: a reader sees the old text or the new one. Owner and mode stay.
+    /// Writes the file, unless it is another than the one that was read.
     pub(super) fn write(&self) -> Result<(), Failure> {
-        let failed = |why: String| {
-            Failure::error(format!("failed to write {}: {why}; nothing was changed", self.file.display()))
-        };
-        // What a symbolic link leads to is replaced, not the link.
-        let path = std::fs::canonicalize(&self.file).map_err(|error| failed(error.to_string()))?;
-        let metadata = std::fs::metadata(&path).map_err(|error| failed(error.to_string()))?;
-        // Its directory would let it be replaced all the same: but whoever made it read-only meant it.
-        if metadata.permissions().readonly() {
-            let mode = metadata.mode() & 0o7777;
-            return Err(failed(format!("it is read-only (mode {mode:04o})")).hint("chmod u+w, or edit it by hand"));
-        }
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let draft = path.with_file_name(format!(".{name}.otb-{}", std::process::id()));
-        let replaced = self.draft(&draft, &metadata).and_then(|()| {
-            if std::fs::read(&path)? != self.before.as_bytes() {
-                return Err(std::io::Error::other("somebody changed it since otb read it"));
-            }
-            std::fs::rename(&draft, &path)
-        });
-        if let Err(error) = replaced {
-            let _ = std::fs::remove_file(&draft);
-            return Err(failed(error.to_string()).hint("look at the file, then run the command again"));
-        }
-        // The rename is done; that it survives a power failure is the directory's to say.
-        let _ = path.parent().map(File::open).and_then(Result::ok).map(|directory| directory.sync_all());
-        Ok(())
-    }
-
-    fn draft(&self, draft: &Path, like: &std::fs::Metadata) -> std::io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create_new(true).open(draft)?;
-        file.write_all(self.after.as_bytes())?;
-        let own = file.metadata()?;
-        if (own.uid(), own.gid()) != (like.uid(), like.gid()) {
-            fchown(&file, Some(like.uid()), Some(like.gid()))?;
-        }
-        file.set_permissions(like.permissions())?;
-        file.sync_all()
+        file::write(&self.file, &self.after, Over::Text(&self.before))
     }
 }

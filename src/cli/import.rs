@@ -1,13 +1,13 @@
 //! `otb import`.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
 use super::args::Global;
 use super::failure::Failure;
+use super::file::{self, Over};
 use super::{Exit, look, terminal};
 use crate::import::{self, Draft, ShellDraft};
 use crate::model::{Connection, Endpoint, Host, ServerName, ShellAccess, ShellVia, SslMode};
@@ -142,7 +142,8 @@ pub(super) async fn run(global: &Global, args: &ImportArgs) -> Result<Exit, Fail
     };
     let text = import::yaml(&draft);
     match &args.out {
-        Some(out) => write(out, &text, args.force)?,
+        // A file that somebody made meanwhile is not replaced either.
+        Some(out) => file::write(out, &text, if args.force { Over::Anything } else { Over::Nothing })?,
         None => terminal::result(&text),
     }
     tell(&draft, args.out.as_deref());
@@ -222,16 +223,6 @@ fn refuse_existing(out: &Path, force: bool) -> Result<(), Failure> {
     }
     Err(Failure::error(format!("{} is there already, and nothing was written", out.display()))
         .hint("name another file, or --force to replace it"))
-}
-
-/// A file that somebody made meanwhile is not replaced either.
-fn write(out: &Path, text: &str, force: bool) -> Result<(), Failure> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).truncate(force);
-    let opened = if force { options.create(true) } else { options.create_new(true) }.open(out);
-    opened
-        .and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(|error| Failure::error(format!("failed to write {}: {error}", out.display())))
 }
 
 /// What is open, and what was noticed.

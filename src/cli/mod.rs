@@ -10,6 +10,7 @@ mod edit;
 mod events;
 mod exit;
 mod failure;
+mod file;
 mod graph;
 mod import;
 mod interrupt;

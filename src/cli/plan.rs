@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::args::{Format, Global};
 use super::failure::Failure;
+use super::file::{self, Over};
 use super::{Exit, json, look, terminal};
 use crate::model::Observation;
 use crate::plan::{self, Plan, Waiver};
@@ -94,8 +95,7 @@ pub(super) fn print(plan: &Plan, global: &Global, checks: bool) -> Result<(), Fa
 }
 
 fn save(plan: &Plan, path: &Path) -> Result<(), Failure> {
-    std::fs::write(path, json::pretty(plan)?)
-        .map_err(|error| Failure::error(format!("failed to write {}: {error}", path.display())))?;
+    file::write(path, &json::pretty(plan)?, Over::Anything)?;
     terminal::say(&format!("saved to {}; apply exactly this with: otb apply {}", path.display(), path.display()));
     Ok(())
 }

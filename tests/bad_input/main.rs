@@ -20,3 +20,4 @@ mod saved;
 mod servers;
 mod streams;
 mod usage;
+mod writing;
