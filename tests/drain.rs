@@ -54,3 +54,21 @@ fn draining_a_server_of_64_datanodes_takes_one_reload_per_router() {
     );
     assert!(ratio < LIMIT, "33 masters took {ratio:.2} times as long as one; the limit is {LIMIT}");
 }
+
+/// A drain looks at all to choose, and then again only at the nodes that it moves.
+#[test]
+fn only_what_is_moved_is_looked_at_twice() {
+    let place = Place::up("");
+    let log = place.dir().join("drain.log");
+    let run = place.otb("drain s29 --skip gtm_1 --skip cn01 --checks --log-file").args([&log]).run();
+    // What is asked only of nodes that move was asked.
+    run.ends(0).says(&["switchover dn01", "admission:dn01"]);
+    let text = std::fs::read_to_string(log).unwrap();
+    let logins = |server: &str, port: u16| {
+        let at = format!(" at={}:{port} sql=show pgxc_node_name ", place.address(server));
+        text.matches(&at).count()
+    };
+    assert_eq!([("s29", 23001), ("s47", 23001)].map(|(server, port)| logins(server, port)), [2, 2], "{text}");
+    let others = [("s29", 15432), ("s47", 15432), ("s29", 23002), ("s47", 23002)];
+    assert_eq!(others.map(|(server, port)| logins(server, port)), [1, 1, 1, 1], "{text}");
+}

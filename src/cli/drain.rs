@@ -50,7 +50,8 @@ pub(super) async fn run(global: &Global, args: &DrainArgs) -> Result<Exit, Failu
         _ => terminal::say(story.trim_end()),
     }
     let way_back = "otb restore OLD_FILE, or your version control";
-    edit.finish(global, (&args.edit, &args.plan), (&format!("otb drain {server}"), way_back)).await
+    let again = format!("otb drain {server}");
+    edit.finish(global, (&args.edit, &args.plan), Some(seen), (&again, way_back)).await
 }
 
 fn server<'a>(text: &str, cluster: &'a Cluster) -> Result<&'a ServerName, Failure> {

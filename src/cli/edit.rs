@@ -1,6 +1,6 @@
 //! Changes that otb writes into cluster.yaml for the user: shown as a unified diff, written on request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -12,7 +12,7 @@ use super::file::{self, Over};
 use super::plan::{self, PlanArgs};
 use super::{Exit, look, terminal};
 use crate::config;
-use crate::model::{NodeName, ServerName};
+use crate::model::{NodeName, Observation, ServerName};
 
 /// What the commands that change the file have in common.
 #[derive(Debug, Args)]
@@ -51,6 +51,8 @@ pub(super) struct Edit {
     file: PathBuf,
     before: String,
     after: String,
+    /// The nodes whose master is declared elsewhere now.
+    moved: BTreeSet<NodeName>,
 }
 
 impl Edit {
@@ -59,7 +61,7 @@ impl Edit {
             let text = format!("failed to edit {}: {error}; nothing was changed", file.display());
             Failure::error(text).hint("change the `master:` lines by hand, then otb plan")
         })?;
-        Ok(Self { file: file.to_owned(), before, after })
+        Ok(Self { file: file.to_owned(), before, after, moved: masters.keys().cloned().collect() })
     }
 
     /// As `patch` and `git apply` read it; empty if nothing changes.
@@ -72,12 +74,13 @@ impl Edit {
             .to_string()
     }
 
-    /// Shows the change, writes it if that is wanted, and plans what it asks for. `again` is the command as
-    /// given, `way_back` what undoes it once it is written.
+    /// Shows the change, writes it if that is wanted, and plans what it asks for. `looked` is what was seen already,
+    /// `again` the command as given, `way_back` what undoes it once it is written.
     pub(super) async fn finish(
         &self,
         global: &Global,
         (args, plan_args): (&EditArgs, &PlanArgs),
+        looked: Option<Observation>,
         (again, way_back): (&str, &str),
     ) -> Result<Exit, Failure> {
         let diff = self.diff();
@@ -95,9 +98,11 @@ impl Edit {
         let cluster = config::load(&name, &self.after);
         let cluster = cluster.map_err(|diagnostics| Failure::new(Exit::Config, diagnostics.to_string()))?.cluster;
         let targets = global.targets(&cluster)?;
-        // Looked at anew: some questions are asked only of nodes whose declared master is another.
         let outside = look::outside(&cluster)?;
-        let seen = look::observe(&cluster, &outside, global).await;
+        let seen = match looked {
+            Some(seen) => look::observe_again(seen, &self.moved, &cluster, &outside, global).await,
+            None => look::observe(&cluster, &outside, global).await,
+        };
         outside.close().await;
         let plan = look::plan_now(&cluster, &seen, &targets, &plan_args.waivers()?);
         let next = if args.write { "otb apply".to_owned() } else { format!("{again} --write, then otb apply") };

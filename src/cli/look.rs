@@ -1,5 +1,6 @@
 //! What every command that looks at the cluster does first: read the file, look, plan.
 
+use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -34,6 +35,17 @@ pub(super) fn outside(cluster: &Cluster) -> Result<Outside, Failure> {
 /// Looks at the whole cluster.
 pub(super) async fn observe(cluster: &Cluster, outside: &Outside, global: &Global) -> Observation {
     observe::observe(cluster, outside, &limits(global)).await
+}
+
+/// Looks again at `nodes`, which `cluster` declares otherwise than when `seen` was seen.
+pub(super) async fn observe_again(
+    seen: Observation,
+    nodes: &BTreeSet<NodeName>,
+    cluster: &Cluster,
+    outside: &Outside,
+    global: &Global,
+) -> Observation {
+    observe::observe_again(seen, nodes, cluster, outside, &limits(global)).await
 }
 
 pub(super) fn limits(global: &Global) -> Limits {

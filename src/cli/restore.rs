@@ -56,7 +56,7 @@ pub(super) async fn run(global: &Global, args: &RestoreArgs) -> Result<Exit, Fai
         _ => terminal::say(story.trim_end()),
     }
     let again = format!("otb restore {}", args.old.display());
-    edit.finish(global, (&args.edit, &args.plan), (&again, "your version control")).await
+    edit.finish(global, (&args.edit, &args.plan), None, (&again, "your version control")).await
 }
 
 fn old(args: &RestoreArgs) -> Result<Loaded, Failure> {

@@ -1,6 +1,6 @@
 //! All instances at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 use tokio::sync::Semaphore;
@@ -9,11 +9,34 @@ use super::tables::Tables;
 use super::told::Told;
 use super::{Limits, gtm, merge, postgres, shell};
 use crate::dialect::{Look, Probe};
-use crate::model::{Cluster, Instance, InstanceFacts, InstanceId, NodeKind, Observation, Role, ServerName};
+use crate::model::{Cluster, Instance, InstanceFacts, InstanceId, NodeKind, NodeName, Observation, Role, ServerName};
 use crate::transport::Outside;
 
 /// Looks at every declared instance. Never fails: what could not be learned is unknown, and says why.
 pub async fn observe(cluster: &Cluster, outside: &Outside, limits: &Limits) -> Observation {
+    add(Observation::default(), cluster.instances().collect(), cluster, outside, limits).await
+}
+
+/// Looks again at the nodes that `cluster` declares otherwise than when `seen` was seen: what is asked of a node
+/// depends on where its master shall be.
+pub async fn observe_again(
+    seen: Observation,
+    nodes: &BTreeSet<NodeName>,
+    cluster: &Cluster,
+    outside: &Outside,
+    limits: &Limits,
+) -> Observation {
+    let concerned = cluster.instances().filter(|instance| nodes.contains(&instance.id.node)).collect();
+    add(seen, concerned, cluster, outside, limits).await
+}
+
+async fn add(
+    mut seen: Observation,
+    concerned: Vec<&Instance>,
+    cluster: &Cluster,
+    outside: &Outside,
+    limits: &Limits,
+) -> Observation {
     let round = Round {
         cluster,
         outside,
@@ -21,20 +44,28 @@ pub async fn observe(cluster: &Cluster, outside: &Outside, limits: &Limits) -> O
         sockets: Semaphore::new(limits.sockets.get()),
         shells: Semaphore::new(limits.shells.get()),
         tables: Tables::default(),
-        told: Told::by_none_of(cluster.instances().count()),
+        told: Told::by_none_of(concerned.len()),
     };
-    let servers = by_server(cluster).into_iter().map(|(server, instances)| round.look_at(server, instances));
-    let mut seen = Observation { instances: join_all(servers).await.into_iter().flatten().collect() };
+    let servers = by_server(&concerned).into_iter().map(|(server, instances)| round.look_at(server, instances));
+    seen.instances.extend(join_all(servers).await.into_iter().flatten());
     let instances: Vec<&Instance> = cluster.instances().collect();
     gtm::attached(&instances, &mut seen.instances);
-    ask_for_admission(cluster, outside, limits, &mut seen).await;
+    let nodes = concerned.iter().map(|instance| &instance.id.node).collect();
+    ask_for_admission(cluster, &nodes, outside, limits, &mut seen).await;
     seen
 }
 
 /// Only where a master is to be moved: the one question that needs what the others brought.
-async fn ask_for_admission(cluster: &Cluster, outside: &Outside, limits: &Limits, seen: &mut Observation) {
+async fn ask_for_admission(
+    cluster: &Cluster,
+    nodes: &BTreeSet<&NodeName>,
+    outside: &Outside,
+    limits: &Limits,
+    seen: &mut Observation,
+) {
     let shells = Semaphore::new(limits.shells.get());
-    let moves = cluster.nodes.values().filter(|node| node.kind.is_router()).filter_map(|node| {
+    let concerned = cluster.nodes.values().filter(|node| node.kind.is_router() && nodes.contains(&node.name));
+    let moves = concerned.filter_map(|node| {
         let to = node.master_instance()?;
         let facts = seen.instances.get(&to.id).filter(|facts| facts.is_running(Role::Standby))?;
         let file = facts.data_dir.known().and_then(|dir| dir.recovery_conf.as_ref());
@@ -114,9 +145,9 @@ impl Round<'_> {
     }
 }
 
-fn by_server(cluster: &Cluster) -> BTreeMap<&ServerName, Vec<&Instance>> {
+fn by_server<'a>(concerned: &[&'a Instance]) -> BTreeMap<&'a ServerName, Vec<&'a Instance>> {
     let mut servers: BTreeMap<&ServerName, Vec<&Instance>> = BTreeMap::new();
-    for instance in cluster.instances() {
+    for &instance in concerned {
         servers.entry(&instance.id.server).or_default().push(instance);
     }
     servers

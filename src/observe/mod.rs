@@ -19,5 +19,5 @@ mod vitals;
 
 pub use answer::routes as read_routes;
 pub use discover::{DiscoverError, Way, discover};
-pub use everything::observe;
+pub use everything::{observe, observe_again};
 pub use limits::Limits;
