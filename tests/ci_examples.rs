@@ -4,10 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 #[path = "support/limited.rs"]
-#[allow(dead_code, reason = "shared with the tests of bad input")]
 mod limited;
 #[path = "support/place.rs"]
-#[allow(dead_code, reason = "shared with the tests of bad input")]
 mod place;
 
 use std::path::{Path, PathBuf};
@@ -61,7 +59,7 @@ fn succeeds(place: &Place, steps: &[String]) -> String {
 }
 
 /// The whole pipeline: a change is planned and applied, then there is no drift, then there is.
-fn goes_through(job: impl Fn(&str) -> Vec<String>) {
+fn goes_through(job: impl Fn(&str) -> Vec<String>) -> Place {
     let place = checkout();
     place.declare("dn01", "s47");
     assert!(succeeds(&place, &job("plan")).contains("switchover"));
@@ -74,6 +72,7 @@ fn goes_through(job: impl Fn(&str) -> Vec<String>) {
     assert!(std::fs::read_to_string(place.dir().join("drift.xml")).unwrap().contains("role:dn01@s29"));
     // Applying a plan that was made for another state of the cluster is refused.
     assert_eq!(run(&place, &job("apply").join("\n")).0, 4);
+    place
 }
 
 #[test]
@@ -81,12 +80,15 @@ fn the_workflow_for_github() {
     let workflow: Value = serde_yaml::from_str(&example("github-actions.yml")).unwrap();
     let variable = workflow["env"]["OTB_FILE"].as_str();
     assert_eq!(variable, Some("cluster.yaml"));
-    goes_through(|job| {
+    let place = goes_through(|job| {
         let steps = workflow["jobs"][job]["steps"].as_sequence().unwrap().iter();
         let steps: Vec<String> = steps.filter_map(|step| step["run"].as_str()).map(str::to_owned).collect();
         assert!(!steps.iter().any(|step| step.contains("${{")), "an expression would be run by the shell");
         steps
     });
+    let summary = std::fs::read_to_string(place.dir().join("summary.md")).unwrap();
+    assert!(summary.starts_with("🔀 **otb plan** `opentenbase_cluster`: 1 change"), "{summary}");
+    assert!(summary.contains("```mermaid"), "{summary}");
 }
 
 #[test]

@@ -5,7 +5,6 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests touch the outside")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
-#![allow(dead_code, reason = "what is shared with other tests is not all needed here")]
 
 #[path = "support/limited.rs"]
 mod limited;

@@ -2,7 +2,6 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests touch the outside")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
-#![allow(dead_code, reason = "each test binary uses a part of what they share")]
 
 #[path = "support/limited.rs"]
 mod limited;

@@ -3,7 +3,6 @@
 #![allow(clippy::disallowed_methods, reason = "tests touch the outside")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
-#[allow(dead_code, reason = "shared with other tests")]
 #[path = "support/values.rs"]
 mod values;
 

@@ -4,13 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 #[path = "bad_input/fakes.rs"]
-#[allow(dead_code, reason = "shared with the tests of bad input")]
 mod fakes;
 #[path = "support/limited.rs"]
-#[allow(dead_code, reason = "shared with the tests of bad input")]
 mod limited;
 #[path = "support/place.rs"]
-#[allow(dead_code, reason = "shared with the tests of bad input")]
 mod place;
 
 use std::path::PathBuf;

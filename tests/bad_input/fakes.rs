@@ -1,5 +1,7 @@
 //! Servers that are not what they should be.
 
+#![allow(dead_code, reason = "each test that shares this file uses a part of it")]
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;

@@ -3,14 +3,12 @@
 #[path = "../support/ground.rs"]
 pub(crate) mod ground;
 #[path = "../support/limited.rs"]
-#[allow(dead_code, reason = "other lanes use the rest")]
 pub(crate) mod limited;
 #[path = "../support/normal.rs"]
 pub(crate) mod normal;
 #[path = "../support/over_ssh.rs"]
 pub(crate) mod over_ssh;
 #[path = "../support/place.rs"]
-#[allow(dead_code, reason = "other lanes use the rest")]
 pub(crate) mod place;
 #[path = "../support/sandbox.rs"]
 pub(crate) mod sandbox;

@@ -1,5 +1,7 @@
 //! The binary under a hard time limit: whatever happens, a test ends, and says what otb had said until then.
 
+#![allow(dead_code, reason = "each test that shares this file uses a part of it")]
+
 use std::io::{Read, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
@@ -127,7 +129,6 @@ impl Running {
     }
 
     /// Waits until `part` stands so often on standard output, or it has ended.
-    #[allow(dead_code, reason = "not every test watches")]
     pub(crate) fn until_printed(&mut self, part: &str, times: usize) {
         while self.stdout.text().matches(part).count() < times && self.child.try_wait().unwrap().is_none() {
             assert!(self.began.elapsed() < self.limit, "{part:?} was not printed {times} times");

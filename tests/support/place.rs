@@ -1,5 +1,7 @@
 //! A sandbox of one's own, driven through [`super::limited`].
 
+#![allow(dead_code, reason = "each test that shares this file uses a part of it")]
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

@@ -1,4 +1,6 @@
 //! Clusters as values: declared by a file's text, and observed as running and right but for where masters are. For
+
+#![allow(dead_code, reason = "each test that shares this file uses a part of it")]
 //! views and figures, which need no servers.
 
 use std::fmt::Write as _;

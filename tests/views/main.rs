@@ -7,11 +7,9 @@ mod browser;
 mod commands;
 mod graph;
 mod hostile;
-#[allow(dead_code, reason = "shared with other tests")]
 #[path = "../support/limited.rs"]
 mod limited;
 mod markdown;
-#[allow(dead_code, reason = "shared with other tests")]
 #[path = "../support/place.rs"]
 mod place;
 #[path = "../support/skip.rs"]
