@@ -42,9 +42,12 @@ impl Cluster {
 /// How otb logs in to every coordinator and datanode. Passwords come from PGPASSWORD or ~/.pgpass.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Connection {
+    /// The database user.
     pub user: String,
+    /// The database that is connected to.
     pub database: String,
     pub sslmode: SslMode,
+    /// The file with the certificate authorities to trust, as libpq's sslrootcert; none: ~/.postgresql/root.crt.
     pub sslrootcert: Option<String>,
 }
 

@@ -158,6 +158,7 @@ impl fmt::Display for Role {
 pub struct StandbyFacts {
     pub received: Option<Lsn>,
     pub replayed: Option<Lsn>,
+    /// Whether somebody paused its replay (`pg_wal_replay_pause()`).
     pub replay_paused: bool,
     /// When the transaction that it replayed last was committed, RFC 3339 in UTC: what it shows is as of then.
     pub last_replay: Option<String>,
@@ -170,7 +171,9 @@ pub struct StandbyFacts {
 /// One row of pg_stat_replication.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Sender {
+    /// How the standby calls itself.
     pub application_name: String,
+    /// Where the standby connects from; none: by a local socket, or a GTM does not tell.
     pub client_addr: Option<String>,
     /// `streaming`, `catchup`, `startup`, `backup`.
     pub state: String,
@@ -186,7 +189,9 @@ pub struct Route {
     /// As the server gave it; not necessarily a name the file knows.
     pub node: String,
     pub kind: RouteKind,
+    /// pgxc_node.node_host.
     pub host: String,
+    /// pgxc_node.node_port.
     pub port: u16,
     /// v5's node_forward_port.
     pub forward: Option<u16>,

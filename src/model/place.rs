@@ -21,6 +21,7 @@ text_type! {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Endpoint {
     pub host: Host,
+    /// 1 to 65535.
     pub port: u16,
 }
 

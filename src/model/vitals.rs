@@ -61,7 +61,9 @@ pub struct Surroundings {
 /// the answer took their time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClockOffset {
+    /// Negative: its clock is behind.
     pub at_least_ms: i64,
+    /// Never less than `at_least_ms`.
     pub at_most_ms: i64,
 }
 
@@ -76,14 +78,10 @@ impl ClockOffset {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum Admission {
-    Admitted {
-        user: String,
-    },
+    /// It may.
+    Admitted { user: String },
     /// What psql said.
-    Refused {
-        user: String,
-        why: String,
-    },
+    Refused { user: String, why: String },
 }
 
 #[cfg(test)]

@@ -100,6 +100,7 @@ codes! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
+    /// It is as it must be.
     Pass,
     /// Said, but in nobody's way.
     Warn,

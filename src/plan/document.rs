@@ -131,11 +131,11 @@ impl fmt::Display for ChangeKind {
 /// How much was looked at: "nothing to do" means nothing without it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LookedAt {
-    /// Server processes.
+    /// Server processes; with `targets` only theirs.
     pub instances: usize,
     /// Masters with a pgxc_node table.
     pub routers: usize,
-    /// pgxc_node rows compared.
+    /// pgxc_node rows compared; with `targets` only theirs.
     pub routes: usize,
 }
 

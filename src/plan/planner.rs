@@ -4,9 +4,10 @@
 use super::check::{Check, CheckId, Waiver};
 use super::document::{FORMAT_VERSION, LookedAt, Plan, Unseen};
 use super::routes::{self, RouterView};
+use super::situation::running_masters;
 use super::survey::{self, NodeSurvey, RouterSurvey};
 use super::{checks, fingerprint, gtm, steps};
-use crate::model::{Cluster, Fact, InstanceFacts, InstanceId, NodeName, Observation, Role, Unknown};
+use crate::model::{Cluster, Fact, InstanceFacts, InstanceId, Node, NodeName, Observation, Role, Unknown};
 
 /// What a plan is made from.
 #[derive(Debug)]
@@ -30,10 +31,13 @@ impl Input<'_> {
 
 /// Plans.
 pub fn plan(input: &Input<'_>) -> Plan {
+    let aimed_at = aimed_at(input);
+    let declared = input.cluster;
+    let input = &Input { cluster: &aimed_at, observed_at: input.observed_at.clone(), ..*input };
     let Input { cluster, seen, .. } = input;
     let in_scope = cluster.nodes.values().filter(|node| input.in_scope(&node.name));
     let nodes: Vec<NodeSurvey<'_>> = in_scope.map(|node| survey::node(cluster, node, seen)).collect();
-    let views = routes::routers(cluster, seen);
+    let views = routes::routers(cluster, seen, &|name| input.in_scope(name));
     let (nodes, routers, afterwards) = match gtm::stage(cluster, seen, &views, nodes) {
         Ok(stage) => (stage.gtm, stage.routers, Some(stage.afterwards)),
         Err(nodes) => {
@@ -47,22 +51,36 @@ pub fn plan(input: &Input<'_>) -> Plan {
     // A waiver that names no check yet may name one of the second part.
     let unused = if staged { Vec::new() } else { unused };
     let facts = fingerprint::facts(seen, &views);
+    // What is down and left aside stays down: nothing can be proved through it.
+    let will_serve = |node: &Node| input.in_scope(&node.name) || running_masters(node, seen).len() == 1;
     Plan {
         format_version: FORMAT_VERSION.to_owned(),
         otb_version: env!("CARGO_PKG_VERSION").to_owned(),
         observed_at: input.observed_at.clone(),
-        cluster: (*cluster).clone(),
+        cluster: declared.clone(),
         targets: input.targets.to_vec(),
-        fingerprint: fingerprint::digest(cluster, &facts),
+        fingerprint: fingerprint::digest(declared, &facts),
         facts,
         changes: survey::changes(&nodes, &routers, seen),
-        steps: steps::build(cluster, &nodes, &routers),
+        steps: steps::build(cluster, &nodes, &routers, &will_serve),
         afterwards,
         checks,
         waivers: used(input.waivers, &unused),
-        looked_at: looked_at(seen, &views),
+        looked_at: looked_at(input, &views),
         unseen: unseen(cluster, seen, &views, &|name| input.in_scope(name)),
     }
+}
+
+/// What the file asks for, less what `--target` leaves aside: that stays where it is, and what is told or proved there is
+/// told and proved where it is.
+fn aimed_at(input: &Input<'_>) -> Cluster {
+    let mut cluster = input.cluster.clone();
+    for node in cluster.nodes.values_mut().filter(|node| !input.in_scope(&node.name)) {
+        if let [only] = running_masters(node, input.seen).as_slice() {
+            node.master.clone_from(&only.server);
+        }
+    }
+    cluster
 }
 
 /// The waivers of `input` that name no check of its plan: a typing error, or no longer needed.
@@ -99,8 +117,14 @@ fn all_checks(
     all
 }
 
-fn looked_at(seen: &Observation, views: &[RouterView<'_>]) -> LookedAt {
-    LookedAt { instances: seen.instances.len(), routers: views.len(), routes: views.iter().map(RouterView::len).sum() }
+/// What this plan rests on: with `--target` not all that was seen.
+fn looked_at(input: &Input<'_>, views: &[RouterView<'_>]) -> LookedAt {
+    let concerns = |name: &str| input.targets.is_empty() || input.targets.iter().any(|target| target.as_str() == name);
+    LookedAt {
+        instances: input.seen.instances.keys().filter(|id| concerns(id.node.as_str())).count(),
+        routers: views.len(),
+        routes: views.iter().map(|view| view.rows_of(&concerns)).sum(),
+    }
 }
 
 /// What matters and is not known: one entry per instance and fact.

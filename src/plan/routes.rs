@@ -29,19 +29,25 @@ type Declared<'a> = HashMap<&'a str, &'a Node>;
 type Known = BTreeMap<*const Vec<Route>, Rc<Compared>>;
 
 /// Every router of the cluster, by node.
-pub(crate) fn routers<'a>(cluster: &'a Cluster, seen: &'a Observation) -> Vec<RouterView<'a>> {
+pub(crate) fn routers<'a>(
+    cluster: &'a Cluster,
+    seen: &'a Observation,
+    in_scope: &dyn Fn(&NodeName) -> bool,
+) -> Vec<RouterView<'a>> {
     let declared: Declared<'_> = cluster.nodes.values().map(|node| (node.name.as_str(), node)).collect();
     let mut known = Known::new();
-    cluster.routers().filter_map(|node| view(node, seen, &declared, &mut known)).collect()
+    cluster.routers().filter_map(|node| view(node, in_scope(&node.name), seen, &declared, &mut known)).collect()
 }
 
 fn view<'a>(
     node: &'a Node,
+    in_scope: bool,
     seen: &'a Observation,
     declared: &Declared<'_>,
     known: &mut Known,
 ) -> Option<RouterView<'a>> {
-    let serving = serving(node, seen);
+    // Out of scope nobody is promoted or started.
+    let serving = serving(node, seen).filter(|id| in_scope || is_running_master(id, seen));
     let router = serving.clone().unwrap_or_else(|| node.master_id());
     let facts = seen.instances.get(&router)?;
     let mut found = Rc::default();
@@ -57,6 +63,10 @@ fn view<'a>(
         (Fact::Unknown(unknown), _) => Fact::Unknown(unknown.clone()),
     };
     Some(RouterView { router, kind: node.kind, table, pool_agrees: &facts.pool_agrees, compared: found })
+}
+
+fn is_running_master(id: &InstanceId, seen: &Observation) -> bool {
+    seen.instances.get(id).is_some_and(|facts| facts.is_running(Role::Master))
 }
 
 /// pgxc_node reaches standbys by WAL (field notes, section 2): the present master's table is the one the
@@ -158,7 +168,12 @@ impl RouterView<'_> {
         (row.node != declared.name.as_str()).then_some((row.node.as_str(), &declared.name))
     }
 
-    /// How many rows there are to compare.
+    /// How many rows there are of the nodes that `concerns`.
+    pub(crate) fn rows_of(&self, concerns: &dyn Fn(&str) -> bool) -> usize {
+        self.table.known().map_or(0, |rows| rows.iter().filter(|row| concerns(&row.node)).count())
+    }
+
+    /// How many rows there are.
     pub(crate) fn len(&self) -> usize {
         self.table.known().map_or(0, |rows| rows.len())
     }

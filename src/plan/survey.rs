@@ -152,7 +152,8 @@ pub(crate) fn routers(
         let stale = view.pool_agrees.is_known_and(|agrees| !agrees) && in_scope(&view.router.node);
         // pgxc_pool_check() of a datanode is always true (field notes, section 3): after a run that was cut
         // off, whether its pool was reloaded cannot be asked, only done again.
-        let unaskable = leftover && view.kind == NodeKind::Datanode;
+        let serves = in_scope(&view.router.node) || view.table.known().is_some();
+        let unaskable = leftover && view.kind == NodeKind::Datanode && serves;
         let changes = !routes.is_empty() || repoint.is_some();
         let owed = (owed || gtm_left) && view.table.known().is_some();
         let reload = changes || stale || unaskable || owed;

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::style;
 use super::words::count;
+use super::{outline, style};
 use crate::drift::{Drift, NoteKind, Verdict};
 
 /// What differs first, then what is accepted, what could not be seen, and the baseline's own matters.
@@ -45,16 +45,19 @@ fn head(drift: &Drift) -> String {
         count(looked.routes, "row") + " of pgxc_node",
         count(looked.routers, "router")
     );
+    let subject = outline::subject(&drift.cluster, &drift.targets);
     match drift.verdict {
-        Verdict::None => style::good(format!("No drift: {} is as declared. {looked}", drift.cluster)) + "\n",
+        Verdict::None => {
+            let as_declared = outline::as_declared(&drift.cluster, &drift.targets);
+            style::good(format!("No drift: {as_declared}. {looked}")) + "\n"
+        }
         Verdict::Drift => {
             let n = count(drift.differences.len(), "difference");
-            style::bad(format!("Drift: {n} between {} and its file. {looked}", drift.cluster)) + "\n"
+            style::bad(format!("Drift: {n} between {subject} and the file. {looked}")) + "\n"
         }
         Verdict::Unknown => {
             let n = count(drift.unseen.len(), "fact");
-            style::bad(format!("Unknown: no difference was seen in {}, but {n} could not be. {looked}", drift.cluster))
-                + "\n"
+            style::bad(format!("Unknown: no difference was seen in {subject}, but {n} could not be. {looked}")) + "\n"
         }
     }
 }

@@ -1,8 +1,10 @@
 //! What every view of a plan says alike: its one sentence, what was looked at, the parts of its steps.
 
+use std::fmt::Display;
+
 use crate::model::NodeName;
 use crate::plan::{Action, Change, Check, Phase, Plan, Step};
-use crate::view::words::count;
+use crate::view::words::{count, listed};
 
 /// How many changes the one sentence names.
 const NAMED: usize = 3;
@@ -10,7 +12,7 @@ const NAMED: usize = 3;
 /// The plan in one sentence, without the cluster's name and without a full stop.
 pub(super) fn sentence(plan: &Plan) -> String {
     if plan.is_empty() {
-        return format!("nothing to do, looked at {}", looked_at(plan));
+        return format!("nothing to do{}, looked at {}", only(plan), looked_at(plan));
     }
     let refused = match refusing(plan).count() {
         0 => String::new(),
@@ -22,7 +24,7 @@ pub(super) fn sentence(plan: &Plan) -> String {
         } else {
             format!(", {} could not be seen", count(plan.unseen.len(), "fact"))
         };
-        return format!("no change can be planned{refused}{unseen}");
+        return format!("no change can be planned{}{refused}{unseen}", only(plan));
     }
     let named: Vec<String> = plan.changes.iter().take(NAMED).map(brief).collect();
     let more = match plan.changes.len().saturating_sub(NAMED) {
@@ -30,7 +32,13 @@ pub(super) fn sentence(plan: &Plan) -> String {
         n => format!(" and {n} more"),
     };
     let (changes, steps) = (count(plan.changes.len(), "change"), count(plan.steps.len(), "step"));
-    format!("{changes} in {steps}{refused}: {}{more}", named.join(", "))
+    format!("{changes} in {steps}{}{refused}: {}{more}", only(plan), named.join(", "))
+}
+
+/// ` for dn01 only (--target)`, if that is so.
+fn only(plan: &Plan) -> String {
+    let names: Vec<String> = plan.targets.iter().map(ToString::to_string).collect();
+    if names.is_empty() { String::new() } else { format!(" for {} only (--target)", listed(&names)) }
 }
 
 fn brief(change: &Change) -> String {
@@ -45,6 +53,18 @@ pub(super) fn looked_at(plan: &Plan) -> String {
     let looked = &plan.looked_at;
     let (instances, routes) = (count(looked.instances, "instance"), count(looked.routes, "row"));
     format!("{instances}, {routes} of pgxc_node on {}", count(looked.routers, "router"))
+}
+
+/// What a plan is of: the cluster, or what `--target` names of it. The rest was left aside, whatever it is.
+pub(super) fn subject(cluster: &impl Display, targets: &[NodeName]) -> String {
+    let names: Vec<String> = targets.iter().map(ToString::to_string).collect();
+    if names.is_empty() { cluster.to_string() } else { format!("{} of {cluster} (by --target only)", listed(&names)) }
+}
+
+/// `X is as declared`.
+pub(super) fn as_declared(cluster: &impl Display, targets: &[NodeName]) -> String {
+    let are = if targets.len() > 1 { "are" } else { "is" };
+    format!("{} {are} as declared", subject(cluster, targets))
 }
 
 /// The checks that stand in the way.

@@ -95,3 +95,12 @@ fn every_key_is_on_its_page() {
     held("docs/reference/status-json.md", &page::page("status", &schema("status"), &known));
     held("docs/reference/events.md", &page::page("events", &schema("events"), &known));
 }
+
+#[test]
+fn every_key_has_a_meaning() {
+    for name in ["plan", "status", "events"] {
+        let page = page::page(name, &schema(name), &[]);
+        let silent: Vec<&str> = page.lines().filter(|line| line.ends_with("|  |")).collect();
+        assert!(silent.is_empty(), "docs/reference has nothing to say of {silent:#?}: document them in the code");
+    }
+}

@@ -27,13 +27,13 @@ pub(crate) fn page(name: &str, schema: &Value, elsewhere: &[String]) -> String {
          [{name}.schema.json](../../schemas/{name}.schema.json) (`otb schema {name}`); a document that has\neverything in it \
          is [{name}.ndjson](../../schemas/examples/{name}.ndjson).\n\n"
     );
-    section(&mut out, schema, elsewhere);
+    section(&mut out, schema, schema, elsewhere);
     for (name, definition) in in_order(schema, elsewhere) {
         let _ = writeln!(out, "\n## {name}\n");
         if let Some(text) = description(definition) {
             let _ = writeln!(out, "{text}\n");
         }
-        section(&mut out, definition, elsewhere);
+        section(&mut out, definition, schema, elsewhere);
     }
     out
 }
@@ -72,11 +72,11 @@ fn references(part: &Value) -> Vec<String> {
     }
 }
 
-fn section(out: &mut String, part: &Value, elsewhere: &[String]) {
+fn section(out: &mut String, part: &Value, schema: &Value, elsewhere: &[String]) {
     if let Some(keys) = part["properties"].as_object() {
         out.push_str("| key | type | meaning |\n|---|---|---|\n");
         for (key, value) in keys {
-            let _ = writeln!(out, "| `{key}` | {} | {} |", kind(value, elsewhere), cell(value));
+            let _ = writeln!(out, "| `{key}` | {} | {} |", kind(value, elsewhere), cell(&meaning(value, schema)));
         }
     }
     let variants: Vec<&Value> = part["oneOf"].as_array().into_iter().flatten().collect();
@@ -101,11 +101,11 @@ fn section(out: &mut String, part: &Value, elsewhere: &[String]) {
 
 fn variant_row(variant: &Value, elsewhere: &[String]) -> String {
     if let Some(value) = variant["const"].as_str() {
-        return format!("| `\"{value}\"` | | {} |", cell(variant));
+        return format!("| `\"{value}\"` | | {} |", cell(&description(variant).unwrap_or_default()));
     }
     if let Some(values) = variant["enum"].as_array() {
         let values: Vec<String> = values.iter().map(|value| format!("`{value}`")).collect();
-        return format!("| {} | | {} |", values.join(", "), cell(variant));
+        return format!("| {} | | {} |", values.join(", "), cell(&description(variant).unwrap_or_default()));
     }
     let empty = serde_json::Map::new();
     let keys = variant["properties"].as_object().unwrap_or(&empty);
@@ -116,15 +116,29 @@ fn variant_row(variant: &Value, elsewhere: &[String]) -> String {
         format!("`{key}`: {}{about}", kind(value, elsewhere))
     });
     let others: Vec<String> = referred.into_iter().chain(others).collect();
-    format!("| {} | {} | {} |", tag.unwrap_or_else(|| "an object".to_owned()), others.join("<br>"), cell(variant))
+    format!(
+        "| {} | {} | {} |",
+        tag.unwrap_or_else(|| "an object".to_owned()),
+        others.join("<br>"),
+        cell(&description(variant).unwrap_or_default())
+    )
 }
 
 fn description(value: &Value) -> Option<String> {
     value["description"].as_str().map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-fn cell(value: &Value) -> String {
-    description(value).unwrap_or_default().replace('|', "\\|")
+/// What a key says of itself, or else what its type is.
+fn meaning(value: &Value, schema: &Value) -> String {
+    let of_type = || {
+        let first = |text: String| text.split_inclusive(". ").next().unwrap_or_default().trim_end().to_owned();
+        references(value).first().and_then(|name| description(&schema["$defs"][name])).map(first)
+    };
+    description(value).or_else(of_type).unwrap_or_default()
+}
+
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
 }
 
 fn kind(value: &Value, elsewhere: &[String]) -> String {

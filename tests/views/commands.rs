@@ -27,6 +27,26 @@ fn every_format_of_plan_show_and_status() {
     place.otb("status --format html").run().ends(0).says(&["<svg ", "dn01@s47"]);
 }
 
+/// Whatever becomes of the other nodes, it is not said to be as declared.
+#[test]
+fn what_a_target_leaves_aside_is_said() {
+    let place = Place::up("");
+    place.declare("dn02", "s29");
+    let only = "dn01 of opentenbase_cluster (by --target only) is as declared";
+    for command in ["plan", "apply", "drift"] {
+        let looked_at = "Looked at 2 instances, 4 rows of pgxc_node on 4 routers";
+        place.otb(command).line("--target dn01").run().ends(0).says(&[only, looked_at]);
+    }
+    let both = place.otb("plan --target dn01 --target cn01").run();
+    both.ends(0).says(&["dn01, cn01 of opentenbase_cluster (by --target only) are as declared"]);
+    place.declare("dn01", "s47");
+    let plan = place.otb("plan --target dn01 --format markdown").run();
+    plan.ends(0).says(&["1 change in 16 steps for dn01 only ("]);
+    let applied = place.otb("apply --auto-approve --target dn01").run();
+    applied.ends(0).says(&["Done: dn01 of opentenbase_cluster (by --target only) is as declared"]);
+    place.otb("plan --detailed-exitcode").run().ends(2).says(&["switchover dn02"]);
+}
+
 #[test]
 fn a_format_that_a_command_cannot_write_is_wrong_usage() {
     let place = Place::up("");

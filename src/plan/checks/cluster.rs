@@ -21,7 +21,8 @@ pub(crate) fn for_routers(
     let mut checks: Vec<Check> =
         routers.iter().map(|router| look(router, cluster, seen).of(CheckCode::Routes, &router.router)).collect();
     checks.extend(routers.iter().filter(|router| router.table.known().is_some()).map(|router| {
-        let found = format!("{} has {} GTM rows", router.router, router.gtm_rows());
+        let rows = router.gtm_rows();
+        let found = format!("{} has {rows} GTM {}", router.router, if rows == 1 { "row" } else { "rows" });
         match router.gtm_rows() {
             1 => Finding::pass(found),
             _ => Finding::block(found, "repair pgxc_node on this router by hand: exactly one row of type G"),

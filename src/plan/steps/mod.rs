@@ -7,10 +7,15 @@ use super::limits;
 use super::step::{Action, Phase, RejoinMethod, Step, StepId, Undo};
 use super::survey::{NodeSurvey, RouterSurvey};
 use super::wording;
-use crate::model::{Cluster, Condition, InstanceId, NodeKind, Role};
+use crate::model::{Cluster, Condition, InstanceId, Node, NodeKind, Role};
 
 /// Builds all steps, in an order in which they could be done one after the other.
-pub(crate) fn build(cluster: &Cluster, nodes: &[NodeSurvey<'_>], routers: &[RouterSurvey]) -> Vec<Step> {
+pub(crate) fn build(
+    cluster: &Cluster,
+    nodes: &[NodeSurvey<'_>],
+    routers: &[RouterSurvey],
+    will_serve: &dyn Fn(&Node) -> bool,
+) -> Vec<Step> {
     let mut list = StepList { cluster, steps: Vec::new(), gtm_part: Vec::new() };
     let is_gtm = |survey: &&NodeSurvey<'_>| survey.node.kind == NodeKind::Gtm;
     let (gtm, others): (Vec<_>, Vec<_>) = nodes.iter().partition(is_gtm);
@@ -37,7 +42,8 @@ pub(crate) fn build(cluster: &Cluster, nodes: &[NodeSurvey<'_>], routers: &[Rout
         let told = list.ids(|step| is_telling(step) && step.action.target().node == router.router.node);
         list.reload(router, &[taken_over.as_slice(), told.as_slice()].concat());
     }
-    list.proofs(nodes, routers);
+    let coordinators: Vec<&Node> = cluster.nodes_of(NodeKind::Coordinator).filter(|node| will_serve(node)).collect();
+    list.proofs(&coordinators, nodes, routers);
     for survey in nodes {
         list.rejoins(survey);
     }
@@ -166,8 +172,8 @@ impl StepList<'_> {
     }
 
     /// Moved nodes are proved through every coordinator, rerouted ones through those whose row changed.
-    fn proofs(&mut self, nodes: &[NodeSurvey<'_>], routers: &[RouterSurvey]) {
-        for coordinator in self.cluster.nodes_of(NodeKind::Coordinator) {
+    fn proofs(&mut self, coordinators: &[&Node], nodes: &[NodeSurvey<'_>], routers: &[RouterSurvey]) {
+        for coordinator in coordinators {
             let through = coordinator.master_id();
             let needs = self.ids(|step| match step.phase {
                 Phase::Gtm | Phase::Move => true,

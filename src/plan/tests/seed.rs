@@ -207,10 +207,16 @@ pub(super) fn fence(seen: &mut Observation, at: &str, upstream: &Endpoint) {
 }
 
 pub(super) fn make_plan(cluster: &Cluster, seen: &Observation) -> Plan {
+    make_plan_of(&[], cluster, seen)
+}
+
+/// With `--target`.
+pub(super) fn make_plan_of(targets: &[&str], cluster: &Cluster, seen: &Observation) -> Plan {
+    let targets: Vec<NodeName> = targets.iter().map(|name| NodeName::new(*name).unwrap()).collect();
     plan(&Input {
         cluster,
         seen,
-        targets: &[],
+        targets: &targets,
         waivers: &[],
         observed_at: "2026-01-01T00:00:00Z".to_owned(),
         owes_reloads: false,

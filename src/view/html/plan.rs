@@ -40,7 +40,10 @@ fn banner(plan: &Plan) -> Markup {
     let (class, more) = if plan.is_refused() {
         ("refused", "Refused: mend what the checks below name, then plan again.")
     } else if plan.is_empty() {
-        ("done", "The cluster is as declared.")
+        (
+            "done",
+            if plan.targets.is_empty() { "The cluster is as declared." } else { "What was asked for is as declared." },
+        )
     } else if plan.changes.is_empty() {
         ("", "What could not be seen is listed below.")
     } else {

@@ -25,10 +25,11 @@ pub fn plan_text(plan: &Plan, all_checks: bool) -> String {
 }
 
 fn headline(out: &mut String, plan: &Plan) {
-    let name = &plan.cluster.name;
+    let name = outline::subject(&plan.cluster.name, &plan.targets);
     let seen = outline::looked_at(plan);
     let _ = if plan.is_empty() {
-        writeln!(out, "{} {name} is as declared. Looked at {seen}.", style::good("Nothing to do:"))
+        let as_declared = outline::as_declared(&plan.cluster.name, &plan.targets);
+        writeln!(out, "{} {as_declared}. Looked at {seen}.", style::good("Nothing to do:"))
     } else if plan.changes.is_empty() {
         writeln!(out, "{name}: no change can be planned. Looked at {seen}.")
     } else {

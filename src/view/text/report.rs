@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use crate::apply::{End, Outcome, Report};
 use crate::model::NodeKind;
 use crate::plan::{Action, Plan};
-use crate::view::style;
 use crate::view::words::{self, count, listed};
+use crate::view::{outline, style};
 
 /// Renders the report; `left` is the plan made after the run.
 pub fn report_text(plan: &Plan, report: &Report, left: &Plan) -> String {
@@ -56,7 +56,13 @@ fn gaps(out: &mut String, plan: &Plan, report: &Report) {
 
 fn head(report: &Report, left: &Plan) -> String {
     match report.end {
-        End::Done if left.is_empty() => style::good("Done: the cluster is as declared, and a fresh plan is empty."),
+        End::Done if left.is_empty() && left.targets.is_empty() => {
+            style::good("Done: the cluster is as declared, and a fresh plan is empty.")
+        }
+        End::Done if left.is_empty() => {
+            let as_declared = outline::as_declared(&left.cluster.name, &left.targets);
+            style::good(format!("Done: {as_declared}, and a fresh plan of that is empty."))
+        }
         End::Done if left.changes.is_empty() && !left.is_refused() => {
             style::careful("Done: every step is verified; what could not be seen afterwards is listed below.")
         }
