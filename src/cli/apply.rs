@@ -222,7 +222,7 @@ impl Works<'_> {
         if let Some(journal) = &self.journal {
             journal.plan(plan);
         }
-        let progress = view::ProgressView::new(plan);
+        let progress = view::ProgressView::new(plan, terminal::motion());
         let tell = |event: &Event| {
             progress.event(event);
             self.tell(event);

@@ -14,6 +14,7 @@ use crate::model::{Cluster, NodeName, Observation};
 use crate::observe::{self, Limits};
 use crate::plan::{Input, Plan, Waiver, plan};
 use crate::transport::Outside;
+use crate::view::Looking;
 
 /// File descriptors that are not for sessions: pipes of shells, files, the terminal.
 const OTHER_DESCRIPTORS: usize = 256;
@@ -34,6 +35,7 @@ pub(super) fn outside(cluster: &Cluster) -> Result<Outside, Failure> {
 
 /// Looks at the whole cluster.
 pub(super) async fn observe(cluster: &Cluster, outside: &Outside, global: &Global) -> Observation {
+    let _looking = Looking::at(cluster.instances().count(), terminal::motion());
     observe::observe(cluster, outside, &limits(global)).await
 }
 

@@ -10,6 +10,7 @@ use super::failure::Failure;
 use super::interrupt::{self, unless_interrupted};
 use super::{Exit, json, look, terminal};
 use crate::model::{Cluster, Observation};
+use crate::observe::observe;
 use crate::view::{self, StatusDocument};
 
 /// Show the live cluster as it is: roles, lag, timelines, and routes that disagree
@@ -38,21 +39,22 @@ pub(super) async fn run(global: &Global, args: &StatusArgs) -> Result<Exit, Fail
     }
     let mut interrupts = interrupt::listen();
     let redraw = std::io::stdout().is_terminal() && global.format == Format::Text;
+    let limits = look::limits(global);
     loop {
         // Ctrl-C is how a watch ends: no failure.
-        let Ok(seen) = unless_interrupted(&mut interrupts, look::observe(&cluster, &outside, global)).await else {
+        let Ok(seen) = unless_interrupted(&mut interrupts, observe(&cluster, &outside, &limits)).await else {
             break;
         };
         if redraw {
-            terminal::clear();
             let every = humantime::format_duration(args.interval);
-            terminal::result(&format!("{}, every {every}, Ctrl-C ends\n", look::now()));
+            let text = view::watched_text(&cluster, &seen);
+            terminal::redraw(&format!("{}, every {every}, Ctrl-C ends\n{text}", look::now()));
+        } else {
+            terminal::result(&match global.format {
+                Format::Json => json::line(&StatusDocument::new(&cluster, &seen, look::now()))?,
+                _ => format!("{}\n{}\n", look::now(), view::status_text(&cluster, &seen)),
+            });
         }
-        terminal::result(&match global.format {
-            Format::Json => json::line(&StatusDocument::new(&cluster, &seen, look::now()))?,
-            _ if redraw => view::status_text(&cluster, &seen),
-            _ => format!("{}\n{}\n", look::now(), view::status_text(&cluster, &seen)),
-        });
         if !terminal::is_read() || unless_interrupted(&mut interrupts, tokio::time::sleep(args.interval)).await.is_err()
         {
             break;

@@ -1,12 +1,12 @@
 //! Standard output is the result, standard error everything else; colour only on a terminal.
 
-use std::io::{ErrorKind, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::args::ColorChoice;
 use super::failure::Failure;
-use crate::view;
+use crate::view::{self, Motion};
 
 /// Applies `--color`; NO_COLOR and CLICOLOR are honoured by `auto`.
 pub(super) fn choose_color(choice: ColorChoice) {
@@ -41,10 +41,52 @@ pub(super) fn is_read() -> bool {
     !GONE.load(Ordering::Relaxed) && lost().is_none()
 }
 
-/// Wipes the terminal. Not through anstream: where colour is off it would take this out, too.
-pub(super) fn clear() {
+/// Puts `text` where the terminal's text was, as much of it as there is room for: it does not scroll, nor wrap lines.
+pub(super) fn redraw(text: &str) {
+    let rows = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(24, |size| usize::from(size.ws_row)).max(3);
+    let lines: Vec<&str> = text.lines().collect();
+    let shown = if lines.len() < rows { lines.len() } else { rows - 2 };
+    let mut screen = String::from("\x1b[H\x1b[?7l");
+    for line in &lines[..shown] {
+        screen.push_str(line);
+        screen.push_str("\x1b[K\n");
+    }
+    if let Some(more @ 1..) = lines.len().checked_sub(shown) {
+        let _ = std::fmt::Write::write_fmt(&mut screen, format_args!("and {more} more lines: otb status\x1b[K\n"));
+    }
+    screen.push_str("\x1b[J\x1b[?7h");
+    // Not through anstream: where colour is off it would take the moves out, too.
+    let colour = anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
+    let screen = if colour { screen } else { without_styles(&screen) };
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(b"\x1b[H\x1b[2J").and_then(|()| out.flush());
+    let _ = out.write_all(screen.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Without `ESC [ ... m`.
+fn without_styles(text: &str) -> String {
+    let mut out = String::new();
+    for (n, part) in text.split("\x1b[").enumerate() {
+        let end = part.find(|c: char| !c.is_ascii_digit() && c != ';');
+        match end {
+            _ if n == 0 => out.push_str(part),
+            Some(end) if part[end..].starts_with('m') => out.push_str(&part[end + 1..]),
+            _ => {
+                out.push_str("\x1b[");
+                out.push_str(part);
+            }
+        }
+    }
+    out
+}
+
+/// What may move on standard error: nothing where it is no terminal or a dumb one, ASCII where the locale is not UTF-8.
+pub(super) fn motion() -> Motion {
+    let set = |name: &&str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    if !std::io::stderr().is_terminal() || set(&"TERM").is_none_or(|term| term == "dumb") {
+        return Motion::None;
+    }
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(set).unwrap_or_default().to_ascii_lowercase();
+    if locale.contains("utf-8") || locale.contains("utf8") { Motion::Unicode } else { Motion::Ascii }
 }
 
 /// Why the result did not reach standard output, if it did not.
@@ -68,5 +110,13 @@ pub(super) fn failure(failure: &Failure) {
     }
     if let Some(hint) = &failure.hint {
         say(&view::hint_line(hint));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn styles_go_and_moves_stay() {
+        assert_eq!(super::without_styles("\x1b[H\x1b[1mbold\x1b[0m\x1b[K"), "\x1b[Hbold\x1b[K");
     }
 }

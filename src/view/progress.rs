@@ -1,7 +1,6 @@
 //! What apply is doing right now: bars on a terminal, one line per transition elsewhere.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,20 +10,55 @@ use super::{style, words};
 use crate::apply::{Event, Outcome};
 use crate::plan::{Plan, StepId};
 
+/// What the terminal on standard error can show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Motion {
+    /// It is none, or it cannot go back: lines only.
+    None,
+    /// Bars of ASCII letters.
+    Ascii,
+    Unicode,
+}
+
+impl Motion {
+    fn style(self, text: &str) -> ProgressStyle {
+        let style = ProgressStyle::with_template(text).unwrap_or_else(|_| ProgressStyle::default_spinner());
+        if self == Self::Ascii { style.progress_chars("#>-").tick_chars("|/-\\ ") } else { style }
+    }
+}
+
+/// That otb is looking, for as long as this lives.
+pub struct Looking {
+    _bar: Option<ProgressBar>,
+}
+
+impl Looking {
+    pub fn at(instances: usize, motion: Motion) -> Self {
+        let bar = (motion != Motion::None).then(|| {
+            let bar = ProgressBar::new_spinner().with_style(motion.style("  {spinner} {msg}, {elapsed}"));
+            bar.set_message(format!("looking at {}", words::count(instances, "instance")));
+            bar.enable_steady_tick(Duration::from_millis(100));
+            bar
+        });
+        Self { _bar: bar }
+    }
+}
+
 /// Shows events on standard error.
 pub struct ProgressView {
     bars: Option<Bars>,
 }
 
 struct Bars {
+    motion: Motion,
     all: MultiProgress,
     total: ProgressBar,
     running: Mutex<BTreeMap<StepId, ProgressBar>>,
 }
 
 impl ProgressView {
-    pub fn new(plan: &Plan) -> Self {
-        let bars = std::io::stderr().is_terminal().then(|| Bars::new(plan.steps.len()));
+    pub fn new(plan: &Plan, motion: Motion) -> Self {
+        let bars = (motion != Motion::None).then(|| Bars::new(plan.steps.len(), motion));
         Self { bars }
     }
 
@@ -54,12 +88,12 @@ fn write_line(line: &str) {
 }
 
 impl Bars {
-    fn new(steps: usize) -> Self {
+    fn new(steps: usize, motion: Motion) -> Self {
         let all = MultiProgress::new();
         let total = all.add(ProgressBar::new(steps as u64));
-        total.set_style(template("  {bar:24} {pos}/{len} steps, {elapsed}"));
+        total.set_style(motion.style("  {bar:24} {pos}/{len} steps, {elapsed}"));
         total.enable_steady_tick(Duration::from_millis(100));
-        Self { all, total, running: Mutex::default() }
+        Self { motion, all, total, running: Mutex::default() }
     }
 
     fn event(&self, event: &Event) {
@@ -67,7 +101,7 @@ impl Bars {
         match event {
             Event::StepStarted { step } => {
                 let bar = self.all.insert_before(&self.total, ProgressBar::new_spinner());
-                bar.set_style(template("  {spinner} {msg}, {elapsed}"));
+                bar.set_style(self.motion.style("  {spinner} {msg}, {elapsed}"));
                 bar.set_message(step.to_string());
                 bar.enable_steady_tick(Duration::from_millis(100));
                 running.insert(step.clone(), bar);
@@ -88,10 +122,6 @@ impl Bars {
             self.all.suspend(|| write_line(&line));
         }
     }
-}
-
-fn template(text: &str) -> ProgressStyle {
-    ProgressStyle::with_template(text).unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
 /// One event as a line; none where a line would only be noise.

@@ -7,7 +7,7 @@ mod text;
 use bytesize::ByteSize;
 
 pub use document::{Disagreement, STATUS_VERSION, StatusDocument};
-pub use text::status_text;
+pub use text::{status_text, watched_text};
 
 use super::words::count;
 use crate::model::{Cluster, Fact, Instance, InstanceFacts, InstanceId, Node, Observation, Process, Role};

@@ -2,21 +2,36 @@
 
 use std::fmt::Write as _;
 
-use super::{Tone, nodes};
+use super::{NodeStatus, Tone, is_bad, nodes, sentence};
 use crate::model::{Cluster, Observation};
 use crate::view::style;
 
 /// One block per node, one line per instance.
 pub fn status_text(cluster: &Cluster, seen: &Observation) -> String {
+    blocks(cluster, &nodes(cluster, seen).iter().collect::<Vec<_>>())
+}
+
+/// The same for a screen that may be too small for all of it: the one sentence, then what is not in order.
+pub fn watched_text(cluster: &Cluster, seen: &Observation) -> String {
+    let nodes = nodes(cluster, seen);
+    let troubled = |status: &&NodeStatus<'_>| {
+        !status.disagreements.is_empty() || status.instances.iter().any(|(_, line)| is_bad(line))
+    };
+    let (mut all, right): (Vec<_>, Vec<_>) = nodes.iter().partition(troubled);
+    all.extend(right);
+    format!("{}\n{}", sentence(&nodes), blocks(cluster, &all))
+}
+
+fn blocks(cluster: &Cluster, nodes: &[&NodeStatus<'_>]) -> String {
     let mut out = format!("{}\n", style::bold(&cluster.name));
-    for status in nodes(cluster, seen) {
+    for status in nodes {
         let node = status.node;
         let _ = writeln!(out, "\n{} {}, master declared on {}", style::bold(&node.name), node.kind, node.master);
-        for (instance, line) in status.instances {
+        for (instance, line) in &status.instances {
             let words: String = line.iter().map(|(tone, text)| painted(*tone, text)).collect();
             let _ = writeln!(out, "  {:<14} {:<22} {words}", instance.id, instance.endpoint.to_string());
         }
-        for wrong in status.disagreements {
+        for wrong in &status.disagreements {
             let _ = writeln!(out, "  {}", style::careful(format!("{} routes it to {}", wrong.router, wrong.routed_to)));
         }
     }
