@@ -1,8 +1,7 @@
-//! The journal of a run: one JSON document per line, appended, and on disk before each act; inside a write gap, where
-//! a busy disk may take seconds, on its way there. For audit only: nothing reads it to go on. What is in it comes from
-//! the plan and from apply's events, which hold no secrets.
+//! The journal of a run: one JSON document per line, appended, and on disk before each act. Inside a write gap, where a
+//! busy disk may take seconds, what is on disk before an act is that it is ahead. For audit only: nothing reads it to go
+//! on. What is in it comes from the plan and from apply's events, which hold no secrets.
 
-use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -37,7 +36,10 @@ pub struct JournalLine {
 pub enum Entry {
     /// The lock is held, the plan is decided, nothing of it is done yet. A run in two parts has two.
     Plan { otb_version: String, cluster: ClusterName, fingerprint: String, waivers: Vec<Waiver>, steps: Vec<Planned> },
-    /// What apply tells; a step's start is written before the step acts, and on disk unless clients wait for it.
+    /// Clients will have to wait from the next line on: any of these steps may have begun when this is the last line
+    /// that reached the disk.
+    Ahead { steps: Vec<StepId> },
+    /// What apply tells. A step's start is on disk before the step acts, or else its name in `ahead` is.
     Event { event: Event },
     /// How it ended.
     End { end: End, exit: u8 },
@@ -67,8 +69,17 @@ pub(super) struct Journal {
 /// Which steps of the plan under way belong to a write gap.
 #[derive(Debug, Default)]
 struct Gap {
-    steps: BTreeSet<StepId>,
+    steps: Vec<StepId>,
     is_open: bool,
+}
+
+/// Where a step stands that begins.
+#[derive(Debug, PartialEq, Eq)]
+enum Begins {
+    Outside,
+    /// It opens the gap: these may follow.
+    Opens(Vec<StepId>),
+    Inside,
 }
 
 impl Gap {
@@ -77,9 +88,14 @@ impl Gap {
         Self { steps: inside.map(|step| step.id.clone()).collect(), is_open: false }
     }
 
-    /// Whether clients wait already when this step begins. The first one inside opens the gap.
-    fn waits_for(&mut self, step: &StepId) -> bool {
-        self.steps.contains(step) && std::mem::replace(&mut self.is_open, true)
+    fn begin(&mut self, step: &StepId) -> Begins {
+        if !self.steps.contains(step) {
+            Begins::Outside
+        } else if std::mem::replace(&mut self.is_open, true) {
+            Begins::Inside
+        } else {
+            Begins::Opens(self.steps.iter().filter(|other| *other != step).cloned().collect())
+        }
     }
 }
 
@@ -110,26 +126,42 @@ impl Journal {
     pub(super) fn plan(&self, plan: &Plan) {
         *held(&self.gap) = Gap::of(plan);
         let steps = plan.steps.iter().map(|step| Planned { id: step.id.clone(), run: step.run.clone() });
-        self.write(Entry::Plan {
+        let entry = Entry::Plan {
             otb_version: plan.otb_version.clone(),
             cluster: plan.cluster.name.clone(),
             fingerprint: plan.fingerprint.clone(),
             waivers: plan.waivers.clone(),
             steps: steps.collect(),
-        });
+        };
+        self.write(entry, Sync::Before);
     }
 
     pub(super) fn event(&self, event: &Event) {
-        self.write(Entry::Event { event: event.clone() });
+        let sync = match event {
+            Event::StepStarted { step } => self.begin(step),
+            Event::Undoing { .. } => Sync::Before,
+            _ => Sync::Later,
+        };
+        self.write(Entry::Event { event: event.clone() }, sync);
+    }
+
+    /// When the start of `step` is to be on disk. What may follow the one that opens a gap goes there with it.
+    fn begin(&self, step: &StepId) -> Sync {
+        let begins = held(&self.gap).begin(step);
+        match begins {
+            Begins::Inside => return Sync::Behind,
+            Begins::Opens(steps) if !steps.is_empty() => self.write(Entry::Ahead { steps }, Sync::Later),
+            Begins::Opens(_) | Begins::Outside => {}
+        }
+        Sync::Before
     }
 
     pub(super) fn end(&self, end: End, exit: Exit) {
-        self.write(Entry::End { end, exit: exit.code() });
+        self.write(Entry::End { end, exit: exit.code() }, Sync::Before);
     }
 
     /// A journal that cannot be written in mid-run is a warning: to stop between a stop and a promotion would be worse.
-    fn write(&self, entry: Entry) {
-        let sync = self.sync_of(&entry);
+    fn write(&self, entry: Entry, sync: Sync) {
         let at = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
         let line = JournalLine { format_version: FORMAT_VERSION.to_owned(), at, run: self.run.clone(), entry };
         let written = serde_json::to_string(&line).map_err(io::Error::other).and_then(|text| {
@@ -159,18 +191,6 @@ enum Sync {
     Behind,
     /// With the next one that must be.
     Later,
-}
-
-impl Journal {
-    fn sync_of(&self, entry: &Entry) -> Sync {
-        match entry {
-            Entry::Event { event: Event::StepStarted { step } } if held(&self.gap).waits_for(step) => Sync::Behind,
-            Entry::Plan { .. }
-            | Entry::End { .. }
-            | Entry::Event { event: Event::StepStarted { .. } | Event::Undoing { .. } } => Sync::Before,
-            Entry::Event { .. } => Sync::Later,
-        }
-    }
 }
 
 /// A thread that ends with the journal; none where the file or the thread cannot be had twice.
@@ -221,12 +241,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_step_that_opens_the_gap_is_on_disk_before_it_and_those_inside_keep_nobody_waiting() {
+    fn what_keeps_nobody_waiting_inside_the_gap_was_announced_before_it() {
         let step = |id: &str| StepId::new(id, &crate::model::InstanceId::try_from("dn01@s29".to_owned()).unwrap());
-        let steps = ["stop", "promote"].map(step).into();
-        let mut gap = Gap { steps, is_open: false };
-        let waits: Vec<bool> = ["checkpoint", "stop", "promote", "rejoin"].map(|id| gap.waits_for(&step(id))).into();
-        assert_eq!(waits, [false, false, true, false]);
+        let mut gap = Gap { steps: ["stop", "promote"].map(step).into(), is_open: false };
+        let began: Vec<Begins> = ["checkpoint", "stop", "promote", "rejoin"].map(|id| gap.begin(&step(id))).into();
+        let opens = Begins::Opens(vec![step("promote")]);
+        assert_eq!(began, [Begins::Outside, opens, Begins::Inside, Begins::Outside]);
     }
 
     #[test]
