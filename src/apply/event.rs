@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::report::{Report, Undone};
 use crate::model::NodeName;
-use crate::plan::{Plan, StepId};
+use crate::plan::{ExpectedGap, Plan, StepId};
 
 /// The version of the stream of events, by Terraform's rules: a minor one adds, a major one breaks.
 pub const EVENTS_VERSION: &str = "1.0";
@@ -55,8 +55,15 @@ pub enum Event {
     Undone(Undone),
     /// Something worth knowing that is no failure.
     Note { text: String },
-    /// How long nobody could write to a moved node.
-    Gap { node: NodeName, milliseconds: u64 },
+    /// How long nobody could write to a moved node, as otb saw it: from the stop until the last coordinator reached the
+    /// new master.
+    Gap {
+        node: NodeName,
+        milliseconds: u64,
+        /// What the plan expected.
+        #[serde(default)]
+        expected: Option<ExpectedGap>,
+    },
     /// The last event, always: how otb ended.
     Finished {
         /// otb's exit code (docs/reference/exit-codes.md).

@@ -184,7 +184,8 @@ impl<'a> Run<'a> {
 
     fn gaps(&self) {
         for (node, gap) in &self.ledger.record.gaps {
-            (self.tell)(&Event::Gap { node: node.clone(), milliseconds: milliseconds(*gap) });
+            let expected = self.plan.expected_gap(node);
+            (self.tell)(&Event::Gap { node: node.clone(), milliseconds: milliseconds(*gap), expected });
         }
     }
 

@@ -62,6 +62,8 @@ pub struct InstanceFacts {
     pub surroundings: Fact<Surroundings>,
     /// Asked of a master that is to be moved: may its server replicate from the declared master?
     pub admission: Fact<Admission>,
+    /// How long its first answer after the login took, in microseconds: a round trip and little else.
+    pub round_trip: Fact<u64>,
     /// What `pg_ctl --version` below its `install` says, for example `10.0 OpenTenBase V2`.
     pub tools_version: Fact<String>,
 }
@@ -93,6 +95,7 @@ impl InstanceFacts {
             load: no(kind, why),
             surroundings: no(kind, why),
             admission: no(kind, why),
+            round_trip: no(kind, why),
             tools_version: no(kind, why),
         }
     }

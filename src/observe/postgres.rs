@@ -23,6 +23,10 @@ pub(super) async fn ask(outside: &Outside, instance: &Instance, limits: &Limits,
         None => Fact::unknown(UnknownKind::Unreadable, "the login told no server_version"),
     };
     let blocked = first_round(&session, instance.kind, deadline, &mut facts).await;
+    facts.round_trip = match session.round_trip() {
+        Some(took) => Fact::Known(u64::try_from(took.as_micros()).unwrap_or(u64::MAX)),
+        None => Fact::not_asked("no question was answered"),
+    };
     match blocked {
         Some(error) => nothing_more(&error, &mut facts),
         None => second_round(&session, instance.kind, deadline, tables, &mut facts).await,

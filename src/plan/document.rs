@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check::{Check, Waiver};
+use super::gap::ExpectedGap;
 use super::step::{Phase, Step};
 use crate::model::{Cluster, InstanceId, NodeKind, NodeName, ServerName, UnknownKind};
 
@@ -59,6 +60,11 @@ impl Plan {
         self.checks.iter().any(|check| check.verdict.refuses())
     }
 
+    /// How long clients of a node are expected to wait while its master moves.
+    pub fn expected_gap(&self, node: &NodeName) -> Option<ExpectedGap> {
+        self.changes.iter().find(|change| change.node == *node).and_then(|change| change.expected_gap)
+    }
+
     pub fn steps_in(&self, phase: Phase) -> impl Iterator<Item = &Step> {
         self.steps.iter().filter(move |step| step.phase == phase)
     }
@@ -87,6 +93,9 @@ pub struct Change {
     pub routers: Vec<InstanceId>,
     /// One sentence: what was seen that calls for it.
     pub because: String,
+    /// How long clients are expected to wait for the node: of a switchover from a running master.
+    #[serde(default)]
+    pub expected_gap: Option<ExpectedGap>,
 }
 
 /// The kinds of change.

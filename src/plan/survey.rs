@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::document::{Change, ChangeKind};
+use super::gap;
 use super::gtm::{self, Repoint};
 use super::rejoin::{self, Rejoin};
 use super::routes::RouterView;
@@ -174,7 +175,9 @@ fn is_leftover(survey: &NodeSurvey<'_>, seen: &Observation) -> bool {
 
 /// The changes that people read, most important first.
 pub(crate) fn changes(nodes: &[NodeSurvey<'_>], routers: &[RouterSurvey], seen: &Observation) -> Vec<Change> {
-    let mut changes: Vec<Change> = nodes.iter().filter_map(|survey| role_change(survey, routers, seen)).collect();
+    let slowest = gap::slowest(routers, seen);
+    let mut changes: Vec<Change> =
+        nodes.iter().filter_map(|survey| role_change(survey, routers, slowest, seen)).collect();
     changes.extend(
         nodes.iter().filter(|survey| survey.change.is_none()).filter_map(|survey| route_change(survey, routers)),
     );
@@ -185,7 +188,7 @@ pub(crate) fn changes(nodes: &[NodeSurvey<'_>], routers: &[RouterSurvey], seen: 
     changes
 }
 
-fn role_change(survey: &NodeSurvey<'_>, routers: &[RouterSurvey], seen: &Observation) -> Option<Change> {
+fn role_change(survey: &NodeSurvey<'_>, routers: &[RouterSurvey], slowest: u64, seen: &Observation) -> Option<Change> {
     let kind = survey.change?;
     let declared = survey.node.master_id();
     let from = survey.from.as_ref();
@@ -209,6 +212,7 @@ fn role_change(survey: &NodeSurvey<'_>, routers: &[RouterSurvey], seen: &Observa
         to: survey.node.master.clone(),
         routers: routers_of(&survey.node.name, routers),
         because,
+        expected_gap: gap::expected(survey, slowest, seen),
     })
 }
 
@@ -239,6 +243,7 @@ fn route_change(survey: &NodeSurvey<'_>, routers: &[RouterSurvey]) -> Option<Cha
         to: survey.node.master.clone(),
         because: format!("{who} {verb} {node} {from}, its master is at {}", first.target()),
         routers,
+        expected_gap: None,
     })
 }
 
@@ -259,6 +264,7 @@ fn pool_change(router: &RouterSurvey, nodes: &[NodeSurvey<'_>]) -> Option<Change
         to: survey.node.master.clone(),
         routers: Vec::new(),
         because,
+        expected_gap: None,
     })
 }
 
@@ -271,5 +277,6 @@ pub(crate) fn rejoin_changes<'a>(survey: &'a NodeSurvey<'_>) -> impl Iterator<It
         to: rejoin.instance.server.clone(),
         routers: Vec::new(),
         because: format!("{}: {}", rejoin.instance, rejoin.because),
+        expected_gap: None,
     })
 }

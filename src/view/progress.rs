@@ -136,7 +136,7 @@ pub fn event_line(event: &Event) -> Option<String> {
         Event::StepEnded { step, outcome, milliseconds } => ended(step, outcome, Duration::from_millis(*milliseconds)),
         Event::Undone(undone) => words::undone(undone),
         Event::Note { text } => format!("  {text}"),
-        Event::Gap { node, milliseconds } => format!("  {node} serves again after {milliseconds} ms"),
+        Event::Gap { node, milliseconds, .. } => format!("  {node} serves again after {milliseconds} ms"),
     })
 }
 

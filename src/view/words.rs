@@ -2,6 +2,8 @@
 
 use super::style;
 use crate::apply::Undone;
+use crate::model::NodeKind;
+use crate::plan::{Change, ExpectedGap};
 
 /// `1 step`, `2 steps`.
 pub(super) fn count(n: usize, noun: &str) -> String {
@@ -12,6 +14,25 @@ pub(super) fn count(n: usize, noun: &str) -> String {
 /// `412 ms`, `3.1 s`.
 pub(super) fn duration(took: std::time::Duration) -> String {
     if took.as_millis() < 1000 { format!("{} ms", took.as_millis()) } else { format!("{:.1} s", took.as_secs_f64()) }
+}
+
+/// `120 ms to 1700 ms`.
+pub(super) fn gap(expected: ExpectedGap) -> String {
+    format!("{} ms to {} ms", expected.least_milliseconds, expected.most_milliseconds)
+}
+
+/// What clients of a changed node have to expect, in a clause.
+pub(super) fn expected_gap(change: &Change) -> Option<String> {
+    let what = if change.node_kind == NodeKind::Gtm { "no timestamps for" } else { "write gap" };
+    change.expected_gap.map(|expected| format!("{what} {} expected", gap(expected)))
+}
+
+/// Why a node changes, and what its clients have to expect.
+pub(super) fn because(change: &Change) -> String {
+    match expected_gap(change) {
+        Some(gap) => format!("{}; {gap}", change.because),
+        None => change.because.clone(),
+    }
 }
 
 /// How a step was taken back, on a line.

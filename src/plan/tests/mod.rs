@@ -1,6 +1,7 @@
 //! Table tests of the planner's rules, and laws that hold for every plan.
 
 mod audit;
+mod gap;
 mod gtm;
 mod laws;
 mod placement;

@@ -30,6 +30,8 @@ pub struct Session {
     version: Option<String>,
     /// The error that ended the session: every later statement gets it again, at once.
     ended: OnceLock<SqlError>,
+    /// How long the first answer took.
+    round_trip: OnceLock<Duration>,
     driver: JoinSet<()>,
 }
 
@@ -75,7 +77,15 @@ impl Session {
             // Its error reaches the statement that was waiting for an answer.
             let _ = connection.await;
         });
-        Ok(Self { at: endpoint.clone(), client, tls: tls.clone(), version, ended: OnceLock::new(), driver })
+        Ok(Self {
+            at: endpoint.clone(),
+            client,
+            tls: tls.clone(),
+            version,
+            ended: OnceLock::new(),
+            round_trip: OnceLock::new(),
+            driver,
+        })
     }
 
     pub fn endpoint(&self) -> &Endpoint {
@@ -85,6 +95,11 @@ impl Session {
     /// `server_version` as it came with the login: known even while the GTM is down.
     pub fn version(&self) -> Option<&str> {
         self.version.as_deref()
+    }
+
+    /// How long the answer to the first question took: a round trip and little else.
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.round_trip.get().copied()
     }
 
     /// Asks one question. Out of time, the server is told to cancel and the session is over.
@@ -135,6 +150,9 @@ impl Session {
             Err(_) => Err(SqlError::TimedOut { at: self.at.clone(), limit }),
         };
         let took = begun.elapsed();
+        if answer.is_ok() {
+            let _ = self.round_trip.set(took);
+        }
         match &answer {
             Ok(rows) => tracing::debug!(at = %self.at, %sql, rows = rows.len(), ?took, "asked"),
             Err(error) => tracing::debug!(at = %self.at, %sql, %error, ?took, "asked"),

@@ -8,7 +8,7 @@ use crate::view::escape::visible;
 use crate::view::graph::When;
 use crate::view::outline::{self, Item};
 use crate::view::topology::Topology;
-use crate::view::words::{count, listed};
+use crate::view::words::{because, count, listed};
 
 /// Renders `plan` as one page.
 pub fn plan_html(plan: &Plan) -> String {
@@ -75,7 +75,7 @@ fn changes(plan: &Plan) -> Markup {
         let routers: Vec<String> = change.routers.iter().map(ToString::to_string).collect();
         let node = html! { strong { (visible(change.node.as_str())) } " " (change.node_kind) };
         let kind = html! { span class="tag" { (change.kind) } };
-        vec![kind, node, place, text(&change.because), text(&listed(&routers))]
+        vec![kind, node, place, text(&because(change)), text(&listed(&routers))]
     });
     let rows: Vec<Vec<Markup>> = rows.collect();
     html! {

@@ -9,7 +9,7 @@ use crate::view::escape::{cut, fenced, html_code, markdown, markdown_code, visib
 use crate::view::graph::mermaid_graph;
 use crate::view::outline::{self, Item};
 use crate::view::topology::Topology;
-use crate::view::words::{count, listed};
+use crate::view::words::{because, count, listed};
 
 /// Room of each part, in characters; what the others leave is the steps'.
 const CHANGES: usize = 12_000;
@@ -96,7 +96,7 @@ fn change_row(plan: &Plan, change: &Change) -> String {
         markdown_code(change.node.as_str()),
         change.node_kind,
         markdown_code(after.as_str()),
-        markdown(&cut(&change.because, SENTENCE)),
+        markdown(&cut(&because(change), SENTENCE)),
         listed(&routers)
     )
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::plan::{Change, Check, Move, Plan, Undo, Verdict};
 use crate::view::outline::{self, Item};
 use crate::view::style;
-use crate::view::words::{count, listed};
+use crate::view::words::{self, count, listed};
 
 /// Renders `plan`; `all_checks` shows those that passed, too.
 pub fn plan_text(plan: &Plan, all_checks: bool) -> String {
@@ -48,6 +48,9 @@ fn change_lines(out: &mut String, change: &Change) {
     };
     let _ = writeln!(out, "  {} {:<10} {:<12} {place}", style::change(change.kind), change.node, change.node_kind);
     let _ = writeln!(out, "             {}", change.because);
+    if let Some(gap) = words::expected_gap(change) {
+        let _ = writeln!(out, "             {gap}");
+    }
     if !change.routers.is_empty() {
         let routers: Vec<String> = change.routers.iter().map(ToString::to_string).collect();
         let _ = writeln!(out, "             {}", style::dim(format!("routed anew on {}", listed(&routers))));

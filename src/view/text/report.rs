@@ -44,10 +44,12 @@ fn gaps(out: &mut String, plan: &Plan, report: &Report) {
             .iter()
             .any(|step| matches!(&step.action, Action::Stop { instance, .. } if instance.node == *node));
         let kind = plan.cluster.nodes.get(node).map(|node| node.kind);
+        let expected =
+            plan.expected_gap(node).map_or_else(String::new, |gap| format!("; expected: {}", words::gap(gap)));
         let _ = if stopped && kind == Some(NodeKind::Gtm) {
-            writeln!(out, "  {node} gave no timestamps for {milliseconds} ms")
+            writeln!(out, "  {node} gave no timestamps for {milliseconds} ms{expected}")
         } else if stopped {
-            writeln!(out, "  {node} could not be written to for {milliseconds} ms")
+            writeln!(out, "  {node} could not be written to for {milliseconds} ms{expected}")
         } else {
             writeln!(out, "  {node} served again {milliseconds} ms after the first step")
         };
