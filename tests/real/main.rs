@@ -7,10 +7,12 @@
 mod cluster;
 #[path = "../conformance/mod.rs"]
 mod conformance;
+mod fat;
 mod gtm;
 mod import;
 mod mishaps;
 mod over_ssh;
+mod peers;
 mod refused;
 mod rows;
 mod support;
@@ -40,6 +42,7 @@ const PARTS: &[Part] = &[
     ("otb_killed", mishaps::otb_killed),
     ("promotion_kills_the_standby", mishaps::promotion_kills_the_standby),
     ("rows", rows::none_is_lost),
+    ("peers", peers::beside_others),
 ];
 
 /// The scenario whose coordinators have standbys; it gets a cluster of its own.

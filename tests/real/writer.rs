@@ -55,6 +55,11 @@ impl Writer {
         tally.longest.max(tally.last.elapsed())
     }
 
+    /// How long its last commit lies back.
+    pub(crate) fn idle(&self) -> Duration {
+        held(&self.tally).last.elapsed()
+    }
+
     /// Stops writing and gives what was seen.
     pub(crate) fn finish(mut self) -> Tally {
         self.stop.store(true, Ordering::Relaxed);

@@ -7,6 +7,7 @@ mod faults;
 mod gtm;
 mod hands;
 mod layout;
+mod pgxc_ctl;
 mod reap;
 mod reset;
 mod setup;

@@ -127,6 +127,19 @@ impl Real {
         self.follow(standby, master);
     }
 
+    /// A master that was stopped cleanly after the other had everything: recovery.conf and a start are enough.
+    pub(crate) fn follow_after_a_clean_stop(&self, standby: &Instance, master: &Instance) {
+        self.hands.must(&format!("rm -f {}/recovery.conf", standby.data), 10);
+        self.follow(standby, master);
+    }
+
+    /// Stops an instance and starts it again, with settings that want it.
+    pub(crate) fn start_anew(&self, id: &str) {
+        let instance = self.instance(id);
+        self.hands.must(&format!("pg_ctl -D {} stop -m fast", instance.data), 100);
+        self.start(&instance.id);
+    }
+
     /// Writes recovery.conf and starts it.
     fn follow(&self, standby: &Instance, master: &Instance) {
         let (data, user, at) = (&standby.data, self.hands.user(), &master.endpoint);
