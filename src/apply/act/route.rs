@@ -16,6 +16,9 @@ const LOCK_TIMEOUT_MS: u32 = 300;
 /// How long to stand back after that, so that those who queued get through.
 const STAND_BACK: Duration = Duration::from_millis(100);
 
+/// How often a pool reload is asked for within its limit, should it not answer.
+const RELOADS: u32 = 3;
+
 /// `lock_not_available`.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 
@@ -57,8 +60,21 @@ fn is_locked(error: &SqlError) -> bool {
 }
 
 /// One reload per router and run; on v2.6 it ends no session, on v5 it does (field notes, section 3).
+///
+/// It goes round without an end as long as the pooler does not agree with pgxc_node (poolutils.c), and was seen not to
+/// come back in 30 s: what has not answered in a part of the time is left to itself and asked for again in a session
+/// of its own. A second one does no harm.
 pub(super) async fn reload(router: &InstanceId, limit: Duration, field: &Field<'_>) -> Result<(), Failed> {
-    let rows = field.act(router, &dialect::pool_reload(), limit).await?;
+    let deadline = Instant::now() + limit;
+    let rows = loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match field.act(router, &dialect::pool_reload(), left.min(limit / RELOADS)).await {
+            Err(SqlError::Lost { .. } | SqlError::TimedOut { .. }) if Instant::now() < deadline => {
+                tokio::time::sleep(STAND_BACK).await;
+            }
+            answer => break answer?,
+        }
+    };
     match rows.single() {
         Some("t") => Ok(()),
         other => Err(Failed::NotDone(format!("pgxc_pool_reload() on {router} answered {other:?}"))),
