@@ -2,13 +2,14 @@
 //!
 //! Data walks one way: file → [`config`] → [`model`] ← [`observe`] ← cluster;
 //! [`model`] → [`plan`] → [`view`]; [`plan`] → [`apply`].
-//! [`model`], [`config`] (but its reader), [`dialect`], [`import`], [`plan`], [`drift`] and [`sandbox`]'s world are pure:
+//! [`codes`], [`model`], [`config`] (but its reader), [`dialect`], [`import`], [`plan`], [`drift`] and [`sandbox`]'s world are pure:
 //! no clock, environment, file, process, socket or printing. The outside is touched in [`transport`].
 
 #[expect(clippy::disallowed_methods, reason = "measures how long steps take")]
 pub mod apply;
 #[expect(clippy::disallowed_methods, reason = "reads plans, the clock and the operator's name; counts interrupts")]
 pub mod cli;
+pub mod codes;
 pub mod config;
 pub mod dialect;
 pub mod drift;

@@ -17,11 +17,25 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("transport", &["model", "dialect"]),
     ("observe", &["model", "dialect", "transport"]),
     ("apply", &["model", "dialect", "transport", "plan"]),
-    ("view", &["model", "dialect", "plan", "drift", "apply"]),
+    ("codes", &["model", "config", "plan"]),
+    ("view", &["model", "dialect", "plan", "drift", "apply", "codes"]),
     ("sandbox", &["model", "dialect"]),
     (
         "cli",
-        &["model", "config", "dialect", "import", "plan", "drift", "transport", "observe", "apply", "view", "sandbox"],
+        &[
+            "model",
+            "config",
+            "dialect",
+            "import",
+            "plan",
+            "drift",
+            "transport",
+            "observe",
+            "apply",
+            "codes",
+            "view",
+            "sandbox",
+        ],
     ),
 ];
 
@@ -30,7 +44,7 @@ const OUTSIDE: &[&str] =
     &["std::fs", "TcpStream", "std::process", "std::env", "std::io::std", "tokio", "SystemTime", "Instant", "rand::"];
 
 /// Rooms, and parts of rooms, that touch nothing.
-const PURE: &[&str] = &["model", "dialect", "import", "plan", "drift", "sandbox/world", "sandbox/sql"];
+const PURE: &[&str] = &["model", "dialect", "import", "plan", "drift", "codes", "sandbox/world", "sandbox/sql"];
 
 fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::fs;
 
 use otb::cli::Exit;
+use otb::codes::{ErrorCode, Explanation, Kind};
 use otb::plan::CheckCode;
 
 fn page(name: &str) -> String {
@@ -19,27 +20,63 @@ fn every_exit_code_is_on_its_page() {
     let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| code")).collect();
     assert_eq!(rows.len(), Exit::ALL.len());
     for exit in Exit::ALL {
-        let begins = format!("| {} | {} |", exit.code(), exit.meaning());
-        assert!(rows.iter().any(|row| row.starts_with(&begins)), "no row begins with {begins}");
+        let row = format!("| {} | {} | {} |", exit.code(), exit.meaning(), exit.next()).replace("  |", " |");
+        assert!(rows.contains(&row.as_str()), "there is no row {row}");
     }
 }
 
-/// `OTB_BLESS=1` writes the page.
+/// Compares with the page, or writes it with `OTB_BLESS=1`.
+fn held(name: &str, text: &str) {
+    if std::env::var_os("OTB_BLESS").is_some() {
+        fs::write(format!("{}/docs/reference/{name}", env!("CARGO_MANIFEST_DIR")), text).unwrap();
+    }
+    assert_eq!(page(name), text, "bless with OTB_BLESS=1 cargo test --test reference");
+}
+
+fn sections(out: &mut String, entries: &[Explanation]) {
+    for Explanation { code, title, why, next, waivable, kind, exit, .. } in entries {
+        write!(out, "\n## {code}\n\n{title}\n\n{why}\n\n**What to do:** {next}\n").unwrap();
+        match (kind, waivable) {
+            (Kind::Check, true) => writeln!(out, "\nWaived by `--waive {code}:SUBJECT --reason ...`.").unwrap(),
+            (Kind::Check, false) => writeln!(out, "\nIt cannot be waived.").unwrap(),
+            _ => writeln!(out, "\nExit code {}.", exit.unwrap()).unwrap(),
+        }
+    }
+}
+
 #[test]
 fn every_check_is_on_its_page() {
     let mut text = String::from(
         "# Checks\n\nEach is shown as `NAME:SUBJECT`; `otb plan --checks` shows those that passed, too. A check refuses when it \
          blocks\nor when what it needs could not be learned. `--waive NAME:SUBJECT --reason ...` lifts one by name where that is\n\
-         possible.\n\n| name | what must be so | can be waived |\n|---|---|---|\n",
+         possible. `otb explain NAME` tells what stands below.\n\n| name | what must be so | can be waived |\n|---|---|---|\n",
     );
-    for code in CheckCode::ALL {
-        let waivable = if code.is_waivable() { "yes" } else { "no" };
-        writeln!(text, "| `{}` | {} | {waivable} |", code.word(), code.about()).unwrap();
+    let entries: Vec<Explanation> = CheckCode::ALL.iter().copied().map(Explanation::of_check).collect();
+    for Explanation { code, title, waivable, .. } in &entries {
+        let waivable = if *waivable { "yes" } else { "no" };
+        writeln!(text, "| [`{code}`](#{code}) | {title} | {waivable} |").unwrap();
     }
-    if std::env::var_os("OTB_BLESS").is_some() {
-        fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference/checks.md"), &text).unwrap();
+    sections(&mut text, &entries);
+    held("checks.md", &text);
+}
+
+#[test]
+fn every_error_is_on_its_page() {
+    let mut text = String::from(
+        "# Errors\n\nEvery error is printed as `error[CODE]: what, and where`, mostly with a hint; `otb explain CODE` tells what \
+         stands here,\n`otb explain` lists all, and with `--format json` writes a list of objects with the keys `code`, `kind` \
+         (check, file,\nerror, exit), `title`, `why`, `next`, `exit`, `waivable` and `page`. Codes are never reused or renamed: \
+         runbooks and\nscripts may name them. Mistakes in cluster.yaml begin with `config.`; checks have codes without an area \
+         ([checks.md](checks.md)),\nand a run ends with an exit code ([exit-codes.md](exit-codes.md)).\n\n\
+         | code | exit | what happened |\n|---|---|---|\n",
+    );
+    let files = otb::config::Code::ALL.into_iter().map(Explanation::of_file);
+    let entries: Vec<Explanation> = ErrorCode::ALL.iter().copied().map(Explanation::of_error).chain(files).collect();
+    for Explanation { code, title, exit, .. } in &entries {
+        writeln!(text, "| [`{code}`](#{}) | {} | {title} |", code.replace('.', ""), exit.unwrap()).unwrap();
     }
-    assert_eq!(page("checks.md"), text, "bless with OTB_BLESS=1 cargo test --test reference");
+    sections(&mut text, &entries);
+    held("errors.md", &text);
 }
 
 /// Generated, committed, and held: `otb schema plan > schemas/plan.schema.json`.

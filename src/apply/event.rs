@@ -10,7 +10,7 @@ use crate::model::NodeName;
 use crate::plan::{ExpectedGap, Plan, StepId};
 
 /// The version of the stream of events, by Terraform's rules: a minor one adds, a major one breaks.
-pub const EVENTS_VERSION: &str = "1.0";
+pub const EVENTS_VERSION: &str = "1.1";
 
 /// One line of `otb apply --format json` and of `--events FILE`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -70,6 +70,8 @@ pub enum Event {
         exit: u8,
         /// What that code means.
         meaning: String,
+        /// Why it did not end well, as `otb explain` knows it; none: it did.
+        code: Option<String>,
         /// The error message, where it ended with one.
         why: Option<String>,
         /// Every step's outcome, of the plan that was announced last; none: nothing was begun.

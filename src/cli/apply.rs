@@ -13,6 +13,7 @@ use super::interrupt::{self, unless_interrupted};
 use super::journal::Journal;
 use super::{Exit, look, outcome, plan, show, terminal};
 use crate::apply::{End, Event, Interrupts, Lock, LockError, Report, Run};
+use crate::codes::ErrorCode;
 use crate::model::{Cluster, NodeName};
 use crate::plan::{Plan, Waiver, audit, moved};
 use crate::transport::Outside;
@@ -257,13 +258,13 @@ async fn approve(plan: &Plan, interrupts: &mut Interrupts) -> Result<(), Failure
     ));
     let mut line = Vec::new();
     let mut input = tokio::io::BufReader::new(tokio::io::stdin().take(LONGEST_ANSWER));
-    unless_interrupted(interrupts, input.read_until(b'\n', &mut line))
-        .await?
-        .map_err(|error| Failure::error(format!("failed to read the approval: {error}; nothing was changed")))?;
+    unless_interrupted(interrupts, input.read_until(b'\n', &mut line)).await?.map_err(|error| {
+        Failure::new(ErrorCode::InputUnreadable, format!("failed to read the approval: {error}; nothing was changed"))
+    })?;
     if line.trim_ascii() == b"yes" {
         return Ok(());
     }
-    Err(Failure::error("not approved, nothing was changed")
+    Err(Failure::new(ErrorCode::ApplyNotApproved, "not approved, nothing was changed")
         .hint("without a terminal use --auto-approve, or apply a saved plan"))
 }
 
@@ -283,12 +284,11 @@ async fn lock(cluster: &Cluster, outside: &Outside, patience: Duration) -> Resul
             }
             Err(error @ LockError::Taken { .. }) => {
                 let hint = "wait for it, or use --lock-timeout 5m";
-                return Err(Failure::new(Exit::Locked, error.to_string()).hint(hint));
+                return Err(Failure::new(ErrorCode::LockHeld, error.to_string()).hint(hint));
             }
             Err(error @ LockError::Nowhere(_)) => {
-                return Err(
-                    Failure::error(error.to_string()).hint("otb needs a shell on the servers: see `shell` in the file")
-                );
+                return Err(Failure::new(ErrorCode::LockNowhere, error.to_string())
+                    .hint("otb needs a shell on the servers: see `shell` in the file"));
             }
         }
     }
@@ -309,7 +309,8 @@ fn audited(plan: &Plan, so_far: &str) -> Result<(), Failure> {
         return Ok(());
     }
     let text = format!("the plan breaks rules that no plan may break, {so_far}\n  {}", broken.join("\n  "));
-    Err(Failure::error(text).hint("this is a mistake in otb, or the plan was edited: keep the plan and report it"))
+    Err(Failure::new(ErrorCode::PlanAudit, text)
+        .hint("this is a mistake in otb, or the plan was edited: keep the plan and report it"))
 }
 
 /// A plan is applied only to the cluster it was made for, and only while it would be made again like that.
@@ -321,5 +322,5 @@ fn still_fits(approved: &Plan, now: &Plan) -> Result<(), Failure> {
     let lines = moved(approved, now);
     let text =
         format!("the plan does not fit the live cluster any more, nothing was changed\n  {}", lines.join("\n  "));
-    Err(Failure::new(Exit::Stale, text).hint("look at what moved, then plan again"))
+    Err(Failure::new(ErrorCode::PlanStale, text).hint("look at what moved, then plan again"))
 }

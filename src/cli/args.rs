@@ -6,7 +6,10 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::failure::Failure;
-use super::{Exit, apply, demo, drain, drift, graph, import, plan, restore, sandbox, schema, show, status, validate};
+use super::{
+    Exit, apply, demo, drain, drift, explain, graph, import, plan, restore, sandbox, schema, show, status, validate,
+};
+use crate::codes::ErrorCode;
 use crate::model::NodeName;
 
 /// Declarative master placement for OpenTenBase clusters.
@@ -74,7 +77,10 @@ const LEAST_TIME: Duration = Duration::from_millis(10);
 fn target(text: &str, cluster: &crate::model::Cluster) -> Result<NodeName, Failure> {
     let found = cluster.nodes.keys().find(|name| name.as_str() == text);
     found.cloned().ok_or_else(|| {
-        let failure = Failure::new(Exit::Usage, format!("--target {text}: the file declares no node of that name"));
+        let failure = Failure::new(
+            ErrorCode::UsageUnknownNode,
+            format!("--target {text}: the file declares no node of that name"),
+        );
         failure.meant("--target ", text, cluster.nodes.keys().map(NodeName::as_str))
     })
 }
@@ -123,6 +129,7 @@ pub(super) enum Command {
     Graph(graph::GraphArgs),
     Demo(demo::DemoArgs),
     Sandbox(sandbox::SandboxArgs),
+    Explain(explain::ExplainArgs),
     Schema(schema::SchemaArgs),
     Completions(schema::CompletionsArgs),
     Man(schema::ManArgs),
@@ -135,7 +142,7 @@ impl Command {
             Self::Plan(_) | Self::Drain(_) | Self::Restore(_) | Self::Show(_) | Self::Status(_) => {
                 &[Format::Text, Format::Json, Format::Markdown, Format::Html]
             }
-            Self::Apply(_) | Self::Drift(_) => &[Format::Text, Format::Json],
+            Self::Apply(_) | Self::Drift(_) | Self::Explain(_) => &[Format::Text, Format::Json],
             _ => &[Format::Text],
         }
     }
@@ -148,7 +155,7 @@ impl Command {
         }
         let known: Vec<&str> = known.iter().map(|format| format.word()).collect();
         let text = format!("--format {}: this command writes {} only", format.word(), known.join(" and "));
-        let failure = Failure::new(Exit::Usage, text);
+        let failure = Failure::new(ErrorCode::UsageFormat, text);
         Err(if matches!(self, Self::Graph(_)) {
             failure.hint("the language of a graph is chosen by --as")
         } else {
@@ -173,6 +180,7 @@ pub(super) async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Graph(args) => graph::run(&global, &args).await,
         Command::Demo(args) => demo::run(&global, &args).await,
         Command::Sandbox(args) => sandbox::run(args).await,
+        Command::Explain(args) => explain::run(&global, &args),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => Ok(schema::completions(&args)),
         Command::Man(args) => schema::man(&args),

@@ -9,6 +9,7 @@ use super::args::Global;
 use super::edit::Edit;
 use super::failure::Failure;
 use super::{Exit, apply, look, plan, sandbox, terminal};
+use crate::codes::ErrorCode;
 use crate::model::{NodeName, ServerName};
 use crate::sandbox::args::UpArgs;
 use crate::view;
@@ -64,7 +65,8 @@ fn heading(text: &str) {
 }
 
 fn change(global: &Global) -> Result<String, Failure> {
-    let failed = |why: String| Failure::error(format!("failed to edit {}: {why}", global.file.display()));
+    let failed =
+        |why: String| Failure::new(ErrorCode::InternalBug, format!("failed to edit {}: {why}", global.file.display()));
     let node = NodeName::new("dn01").map_err(|error| failed(error.to_string()))?;
     let server = ServerName::new("s47").map_err(|error| failed(error.to_string()))?;
     let edit = Edit::new(&global.file, look::load(global)?.text, &BTreeMap::from([(node, server)]))?;
@@ -75,8 +77,9 @@ fn change(global: &Global) -> Result<String, Failure> {
 fn take_down(dir: &Path, remove: bool) -> Result<(), Failure> {
     crate::sandbox::down(dir)?;
     if remove {
-        std::fs::remove_dir_all(dir)
-            .map_err(|error| Failure::error(format!("failed to remove {}: {error}", dir.display())))?;
+        std::fs::remove_dir_all(dir).map_err(|error| {
+            Failure::new(ErrorCode::SandboxFiles, format!("failed to remove {}: {error}", dir.display()))
+        })?;
     }
     Ok(())
 }

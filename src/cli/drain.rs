@@ -9,6 +9,7 @@ use super::edit::{Edit, EditArgs};
 use super::failure::Failure;
 use super::plan::PlanArgs;
 use super::{Exit, look, terminal};
+use crate::codes::ErrorCode;
 use crate::model::{Cluster, NodeName, ServerName};
 use crate::plan::{Drain, drain};
 use crate::view;
@@ -56,7 +57,10 @@ pub(super) async fn run(global: &Global, args: &DrainArgs) -> Result<Exit, Failu
 
 fn server<'a>(text: &str, cluster: &'a Cluster) -> Result<&'a ServerName, Failure> {
     cluster.servers.keys().find(|name| name.as_str() == text).ok_or_else(|| {
-        let failure = Failure::new(Exit::Usage, format!("drain {text}: the file declares no server of that name"));
+        let failure = Failure::new(
+            ErrorCode::UsageUnknownServer,
+            format!("drain {text}: the file declares no server of that name"),
+        );
         failure.meant("otb drain ", text, cluster.servers.keys().map(ServerName::as_str))
     })
 }
@@ -72,7 +76,7 @@ fn refuse_stuck(drain: &Drain, server: &ServerName) -> Result<(), Failure> {
         names.join(", ")
     );
     let skips: String = names.iter().fold(String::new(), |text, name| text + " --skip " + name);
-    Err(Failure::new(Exit::Refused, text)
+    Err(Failure::new(ErrorCode::DrainStuck, text)
         .hint(format!("declare a standby of each elsewhere, or leave them there: otb drain {server}{skips}")))
 }
 

@@ -10,6 +10,7 @@ use super::args::{Format, Global};
 use super::failure::Failure;
 use super::file::{self, Over};
 use super::{Exit, json, look, terminal};
+use crate::codes::ErrorCode;
 use crate::drift::{self, Baseline, Drift, Verdict};
 use crate::view;
 
@@ -49,7 +50,10 @@ pub(super) async fn run(global: &Global, args: &DriftArgs) -> Result<Exit, Failu
         Verdict::Drift => Exit::Differences,
         Verdict::Unknown => {
             let text = "whether there is drift is not known: not everything could be seen";
-            terminal::failure(&Failure::error(text).hint("bring back what is listed as not seen, then look again"));
+            terminal::failure(
+                &Failure::new(ErrorCode::DriftUnseen, text)
+                    .hint("bring back what is listed as not seen, then look again"),
+            );
             Exit::Error
         }
     })
@@ -69,7 +73,9 @@ fn print(drift: &Drift, global: &Global) -> Result<(), Failure> {
 }
 
 fn read_baseline(path: &Path) -> Result<Baseline, Failure> {
-    let failed = |why: String| Failure::error(format!("failed to read the baseline {}: {why}", path.display()));
+    let failed = |why: String| {
+        Failure::new(ErrorCode::DriftBaseline, format!("failed to read the baseline {}: {why}", path.display()))
+    };
     let text = look::read_text(path, MOST_BYTES).map_err(|error| failed(error.to_string()))?;
     let hint = "docs/reference/drift.md shows a baseline";
     Baseline::read(&text).map_err(|error| failed(error.to_string()).hint(hint))
@@ -78,8 +84,8 @@ fn read_baseline(path: &Path) -> Result<Baseline, Failure> {
 /// Each is tried, so that one full disk does not keep the other from being told.
 fn write_files(drift: &Drift, args: &DriftArgs) -> Result<(), Failure> {
     let junit = args.junit.as_deref().map(|path| {
-        let text =
-            view::drift_junit(drift).map_err(|error| Failure::error(format!("failed to make JUnit XML: {error}")))?;
+        let text = view::drift_junit(drift)
+            .map_err(|error| Failure::new(ErrorCode::InternalBug, format!("failed to make JUnit XML: {error}")))?;
         file::write(path, &text, Over::Anything)
     });
     let prometheus = args.prometheus.as_deref().map(|path| {

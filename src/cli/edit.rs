@@ -11,6 +11,7 @@ use super::failure::Failure;
 use super::file::{self, Over};
 use super::plan::{self, PlanArgs};
 use super::{Exit, look, terminal};
+use crate::codes::ErrorCode;
 use crate::config;
 use crate::model::{NodeName, Observation, ServerName};
 
@@ -30,13 +31,15 @@ impl EditArgs {
     pub(super) fn check(&self, plan: &PlanArgs, cluster: &crate::model::Cluster) -> Result<(), Failure> {
         if plan.saves() && !self.write {
             let text = "--out wants --write: a saved plan is applied only with the file it was made from";
-            return Err(Failure::new(Exit::Usage, text).hint("add --write, or leave --out away"));
+            return Err(Failure::new(ErrorCode::UsageCombination, text).hint("add --write, or leave --out away"));
         }
         let unknown = self.skip.iter().find(|text| !cluster.nodes.keys().any(|name| name.as_str() == *text));
         match unknown {
             None => Ok(()),
-            Some(text) => Err(Failure::new(Exit::Usage, format!("--skip {text}: the file declares no such node"))
-                .meant("--skip ", text, cluster.nodes.keys().map(NodeName::as_str))),
+            Some(text) => {
+                Err(Failure::new(ErrorCode::UsageUnknownNode, format!("--skip {text}: the file declares no such node"))
+                    .meant("--skip ", text, cluster.nodes.keys().map(NodeName::as_str)))
+            }
         }
     }
 
@@ -59,7 +62,7 @@ impl Edit {
     pub(super) fn new(file: &Path, before: String, masters: &BTreeMap<NodeName, ServerName>) -> Result<Self, Failure> {
         let after = config::with_masters(&before, masters).map_err(|error| {
             let text = format!("failed to edit {}: {error}; nothing was changed", file.display());
-            Failure::error(text).hint("change the `master:` lines by hand, then otb plan")
+            Failure::new(ErrorCode::EditForm, text).hint("change the `master:` lines by hand, then otb plan")
         })?;
         Ok(Self { file: file.to_owned(), before, after, moved: masters.keys().cloned().collect() })
     }
@@ -96,7 +99,7 @@ impl Edit {
         }
         let name = self.file.display().to_string();
         let cluster = config::load(&name, &self.after);
-        let cluster = cluster.map_err(|diagnostics| Failure::new(Exit::Config, diagnostics.to_string()))?.cluster;
+        let cluster = cluster?.cluster;
         let targets = global.targets(&cluster)?;
         let outside = look::outside(&cluster)?;
         let seen = match looked {

@@ -9,8 +9,9 @@ use std::time::SystemTime;
 
 use super::args::{Format, Global};
 use super::failure::Failure;
-use super::{Exit, terminal};
+use super::{Exit, outcome, terminal};
 use crate::apply::{EVENTS_VERSION, Event, EventLine, Report};
+use crate::codes::{Code, ErrorCode};
 use crate::plan::Plan;
 
 /// The stream of events, to wherever it is wanted.
@@ -27,7 +28,10 @@ impl Events {
         let open = |path: &Path| {
             let file = OpenOptions::new().create(true).append(true).open(path);
             file.map(|file| (path.to_owned(), file)).map_err(|error| {
-                Failure::error(format!("failed to open {} for events: {error}; nothing was changed", path.display()))
+                Failure::new(
+                    ErrorCode::OutputUnwritable,
+                    format!("failed to open {} for events: {error}; nothing was changed", path.display()),
+                )
             })
         };
         let file = path.map(open).transpose()?;
@@ -59,18 +63,20 @@ impl Events {
 
     /// The end of an apply that came to one.
     pub(super) fn finished(&self, exit: Exit, report: Option<&Report>, left: Option<&Plan>) {
-        self.end(exit, None, report, left);
+        self.end(exit, outcome::code(exit).map(Code::Error), None, (report, left));
     }
 
     /// The end of an apply that did not come about.
     pub(super) fn failed(&self, failure: &Failure) {
-        self.end(failure.exit, Some(failure.message.clone()), None, None);
+        self.end(failure.exit(), Some(failure.code), Some(failure.message.clone()), (None, None));
     }
 
-    fn end(&self, exit: Exit, why: Option<String>, report: Option<&Report>, left: Option<&Plan>) {
+    fn end(&self, exit: Exit, code: Option<Code>, why: Option<String>, so_far: (Option<&Report>, Option<&Plan>)) {
         let (exit, meaning) = (exit.code(), exit.meaning().to_owned());
+        let code = code.map(|code| code.as_str().to_owned());
+        let (report, left) = so_far;
         let left = left.map(|plan| Box::new(plan.clone()));
-        self.tell(&Event::Finished { exit, meaning, why, report: report.cloned(), left });
+        self.tell(&Event::Finished { exit, meaning, code, why, report: report.cloned(), left });
     }
 }
 

@@ -1,22 +1,24 @@
-//! A command that did not come about: exit code, what, and what to do next.
+//! A command that did not come about: its code, what, and what to do next.
 
 use super::Exit;
+use crate::codes::{Code, ErrorCode};
+use crate::config::Diagnostics;
 
 /// Why a command ends early.
 #[derive(Debug)]
 pub(super) struct Failure {
-    pub exit: Exit,
+    pub code: Code,
     pub message: String,
     pub hint: Option<String>,
 }
 
 impl Failure {
-    pub(super) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), hint: None }
+    pub(super) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code: Code::Error(code), message: message.into(), hint: None }
     }
 
-    pub(super) fn error(message: impl Into<String>) -> Self {
-        Self::new(Exit::Error, message)
+    pub(super) fn exit(&self) -> Exit {
+        self.code.exit()
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -31,5 +33,13 @@ impl Failure {
             Some(name) => self.hint(format!("did you mean {before}{name}?")),
             None => self,
         }
+    }
+}
+
+/// All mistakes of a cluster.yaml. Each has its own code in front; the first stands for all.
+impl From<Diagnostics> for Failure {
+    fn from(diagnostics: Diagnostics) -> Self {
+        let code = diagnostics.list.first().map_or(Code::Error(ErrorCode::InternalBug), |first| Code::File(first.code));
+        Self { code, message: diagnostics.to_string(), hint: None }
     }
 }

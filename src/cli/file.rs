@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use super::failure::Failure;
+use crate::codes::ErrorCode;
 
 /// What may be at the path before.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +25,13 @@ pub(super) enum Over<'a> {
 /// Writes `text` to `path`. A file that is replaced keeps its owner and mode, and a symbolic link to it stays one.
 pub(super) fn write(path: &Path, text: &str, over: Over<'_>) -> std::result::Result<(), Failure> {
     put(path, text.as_bytes(), over).map_err(|error| {
-        let failure = Failure::error(format!("failed to write {}: {error}; nothing was changed", path.display()));
+        let code = match over {
+            Over::Nothing if error.kind() == ErrorKind::AlreadyExists => ErrorCode::ImportExists,
+            Over::Nothing | Over::Anything => ErrorCode::OutputUnwritable,
+            Over::Text(_) => ErrorCode::EditUnwritable,
+        };
+        let text = format!("failed to write {}: {error}; nothing was changed", path.display());
+        let failure = Failure::new(code, text);
         match error.kind() {
             ErrorKind::AlreadyExists => failure.hint("name another file, or --force to replace it"),
             ErrorKind::ReadOnlyFilesystem => failure.hint("chmod u+w, or edit it by hand"),

@@ -9,9 +9,11 @@ use super::args::Global;
 use super::failure::Failure;
 use super::file::{self, Over};
 use super::{Exit, look, terminal};
+use crate::codes::ErrorCode;
 use crate::import::{self, Draft, ShellDraft};
 use crate::model::{Connection, Endpoint, Host, ServerName, ShellAccess, ShellVia, SslMode};
 use crate::observe::{self, DiscoverError, Way};
+use crate::transport::OutsideError;
 
 /// The largest file of another tool that is read, in bytes.
 const MOST_BYTES: u64 = 4 << 20;
@@ -138,7 +140,7 @@ pub(super) async fn run(global: &Global, args: &ImportArgs) -> Result<Exit, Fail
         }
         (None, None, Some(file)) => of_file(file, "opentenbase_ctl", import::from_config_ini)?,
         // clap wants one of them.
-        (None, None, None) => return Err(Failure::new(Exit::Usage, "name what to import from")),
+        (None, None, None) => return Err(Failure::new(ErrorCode::UsageMissing, "name what to import from")),
     };
     let text = import::yaml(&draft);
     match &args.out {
@@ -184,7 +186,14 @@ async fn live(coordinator: &Endpoint, global: &Global, args: &ImportArgs) -> Res
 }
 
 fn refusal(error: DiscoverError) -> Failure {
-    let failure = Failure::error(format!("failed to import: {error}"));
+    let code = match &error {
+        DiscoverError::Outside(OutsideError::Tls(_)) => ErrorCode::ConnectionTls,
+        DiscoverError::Outside(OutsideError::Shell(_)) => ErrorCode::ConnectionShell,
+        DiscoverError::NoSession(_) => ErrorCode::ImportNoSession,
+        DiscoverError::NoNode(..) | DiscoverError::Datanode { .. } => ErrorCode::ImportNoCoordinator,
+        DiscoverError::NoRoutes(..) => ErrorCode::ImportNoRoutes,
+    };
+    let failure = Failure::new(code, format!("failed to import: {error}"));
     match error {
         DiscoverError::NoSession(_) => failure.hint("name a coordinator that answers: --coordinator HOST:PORT, and its --user"),
         DiscoverError::NoNode(..) => failure.hint("name a coordinator of an OpenTenBase cluster, by the port that psql uses"),
@@ -205,12 +214,15 @@ fn of_file(
 ) -> Result<Draft, Failure> {
     let shown = file.display();
     let text = look::read_text(file, MOST_BYTES)
-        .map_err(|error| Failure::error(format!("failed to read {shown}: {error}")))?;
+        .map_err(|error| Failure::new(ErrorCode::ImportSource, format!("failed to read {shown}: {error}")))?;
     let mut draft = read(&text).map_err(|error| {
         let line = text.lines().nth(error.line.saturating_sub(1)).unwrap_or_default();
         let line = crate::dialect::shown(line);
-        Failure::error(format!("failed to import {shown}: {error}\n  {:>4} | {line}", error.line))
-            .hint(format!("mend this line; is it the configuration of {tool}?"))
+        Failure::new(
+            ErrorCode::ImportSource,
+            format!("failed to import {shown}: {error}\n  {:>4} | {line}", error.line),
+        )
+        .hint(format!("mend this line; is it the configuration of {tool}?"))
     })?;
     draft.source =
         file.file_name().map_or_else(|| tool.to_owned(), |name| crate::dialect::shown(&name.to_string_lossy()));
@@ -221,7 +233,7 @@ fn refuse_existing(out: &Path, force: bool) -> Result<(), Failure> {
     if force || !out.exists() {
         return Ok(());
     }
-    Err(Failure::error(format!("{} is there already, and nothing was written", out.display()))
+    Err(Failure::new(ErrorCode::ImportExists, format!("{} is there already, and nothing was written", out.display()))
         .hint("name another file, or --force to replace it"))
 }
 

@@ -2,9 +2,9 @@
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::Exit;
 use super::failure::Failure;
 use crate::apply::Interrupts;
+use crate::codes::ErrorCode;
 
 /// Counts Ctrl-C and SIGTERM from here on.
 pub(super) fn listen() -> Interrupts {
@@ -38,7 +38,7 @@ pub(super) async fn unless_interrupted<T>(
     };
     tokio::select! {
         biased;
-        () = asked => Err(Failure::new(Exit::Interrupted, "interrupted, nothing was changed")),
+        () = asked => Err(Failure::new(ErrorCode::ApplyInterrupted, "interrupted, nothing was changed")),
         done = work => Ok(done),
     }
 }

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::failure::Failure;
 use super::{Exit, terminal};
 use crate::apply::{End, Event};
+use crate::codes::ErrorCode;
 use crate::model::ClusterName;
 use crate::plan::{FORMAT_VERSION, Phase, Plan, StepId, Waiver};
 
@@ -113,8 +114,10 @@ impl Journal {
                 let (behind, gap) = (sync_behind(&file), Mutex::default());
                 Ok(Some(Self { file: Mutex::new(file), path, run, failed: AtomicBool::new(false), gap, behind }))
             }
-            Err(why) if wanted.is_some() => Err(Failure::error(format!("failed to open the journal: {why}"))
-                .hint("nothing was changed; name a file that can be appended to")),
+            Err(why) if wanted.is_some() => {
+                Err(Failure::new(ErrorCode::OutputUnwritable, format!("failed to open the journal: {why}"))
+                    .hint("nothing was changed; name a file that can be appended to"))
+            }
             Err(why) => {
                 terminal::say(&format!("warning: this run has no journal: {why}; --journal FILE names another place"));
                 Ok(None)

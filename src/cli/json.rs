@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::failure::Failure;
+use crate::codes::ErrorCode;
 
 pub(super) fn pretty(document: &impl Serialize) -> Result<String, Failure> {
     ended(serde_json::to_string_pretty(document))
@@ -13,5 +14,6 @@ pub(super) fn line(document: &impl Serialize) -> Result<String, Failure> {
 }
 
 fn ended(text: serde_json::Result<String>) -> Result<String, Failure> {
-    text.map(|text| text + "\n").map_err(|error| Failure::error(format!("failed to write JSON: {error}")))
+    text.map(|text| text + "\n")
+        .map_err(|error| Failure::new(ErrorCode::InternalBug, format!("failed to write JSON: {error}")))
 }

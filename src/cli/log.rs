@@ -11,6 +11,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::failure::Failure;
+use crate::codes::ErrorCode;
 
 /// Starts logging, if it is wanted at all.
 pub(super) fn start(verbose: u8, file: Option<&Path>) -> Result<(), Failure> {
@@ -22,10 +23,12 @@ pub(super) fn start(verbose: u8, file: Option<&Path>) -> Result<(), Failure> {
         .with(terminal.with_target(false).with_filter(level))
         .with(file.map(|layer| layer.with_filter(LevelFilter::DEBUG)))
         .try_init()
-        .map_err(|error| Failure::error(format!("failed to start logging: {error}")))
+        .map_err(|error| Failure::new(ErrorCode::InternalStart, format!("failed to start logging: {error}")))
 }
 
 fn open(path: &Path) -> Result<std::fs::File, Failure> {
     let file = OpenOptions::new().create(true).append(true).open(path);
-    file.map_err(|error| Failure::error(format!("failed to open the log file {}: {error}", path.display())))
+    file.map_err(|error| {
+        Failure::new(ErrorCode::OutputUnwritable, format!("failed to open the log file {}: {error}", path.display()))
+    })
 }

@@ -8,12 +8,13 @@ use std::time::SystemTime;
 
 use super::args::Global;
 use super::failure::Failure;
-use super::{Exit, descriptors, terminal};
+use super::{descriptors, terminal};
+use crate::codes::ErrorCode;
 use crate::config::{self, Loaded};
 use crate::model::{Cluster, NodeName, Observation};
 use crate::observe::{self, Limits};
 use crate::plan::{Input, Plan, Waiver, plan};
-use crate::transport::Outside;
+use crate::transport::{Outside, OutsideError};
 use crate::view::Looking;
 
 /// File descriptors that are not for sessions: pipes of shells, files, the terminal.
@@ -21,16 +22,26 @@ const OTHER_DESCRIPTORS: usize = 256;
 
 /// Reads and checks the file.
 pub(super) fn load(global: &Global) -> Result<Loaded, Failure> {
-    config::read(&global.file).map_err(|diagnostics| Failure::new(Exit::Config, diagnostics.to_string()))
+    Ok(config::read(&global.file)?)
 }
 
 /// The way to the outside, with its warnings said.
 pub(super) fn outside(cluster: &Cluster) -> Result<Outside, Failure> {
-    let outside = Outside::new(cluster).map_err(|error| Failure::error(error.to_string()))?;
+    let outside = Outside::new(cluster)?;
     for warning in outside.warnings() {
         terminal::say(&format!("warning: {warning}"));
     }
     Ok(outside)
+}
+
+impl From<OutsideError> for Failure {
+    fn from(error: OutsideError) -> Self {
+        let code = match &error {
+            OutsideError::Tls(_) => ErrorCode::ConnectionTls,
+            OutsideError::Shell(_) => ErrorCode::ConnectionShell,
+        };
+        Self::new(code, error.to_string())
+    }
 }
 
 /// Looks at the whole cluster.
@@ -73,7 +84,7 @@ pub(super) fn now() -> String {
 
 /// `--waive CODE:SUBJECT` with the one `--reason`.
 pub(super) fn waivers(waive: &[String], reason: Option<&str>) -> Result<Vec<Waiver>, Failure> {
-    let usage = |text: String| Failure::new(Exit::Usage, text);
+    let usage = |text: String| Failure::new(ErrorCode::UsageWaiver, text);
     let reason = reason.map(str::trim).filter(|reason| !reason.is_empty());
     match (reason, waive) {
         (None, []) => Ok(Vec::new()),

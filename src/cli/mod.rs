@@ -8,7 +8,7 @@ mod drain;
 mod drift;
 mod edit;
 mod events;
-mod exit;
+mod explain;
 mod failure;
 mod file;
 mod graph;
@@ -31,11 +31,19 @@ mod validate;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use clap::error::ErrorKind;
 
+use crate::codes::ErrorCode;
+pub use crate::codes::Exit;
 pub use args::Cli;
-pub use exit::Exit;
 use failure::Failure;
 pub use journal::{Entry, JournalLine, Planned};
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
 
 /// Runs otb on the process's arguments.
 pub fn main() -> ExitCode {
@@ -46,14 +54,14 @@ pub fn main() -> ExitCode {
     terminal::choose_color(cli.global.color);
     if let Err(failure) = log::start(cli.global.verbose, cli.global.log_file.as_deref()) {
         terminal::failure(&failure);
-        return failure.exit.into();
+        return failure.exit().into();
     }
     let changes = matches!(cli.command, args::Command::Apply(_) | args::Command::Demo(_));
     match run(cli) {
         Ok(exit) => told(exit, changes).into(),
         Err(failure) => {
             terminal::failure(&failure);
-            failure.exit.into()
+            failure.exit().into()
         }
     }
 }
@@ -61,14 +69,38 @@ pub fn main() -> ExitCode {
 /// A result that nobody could read is no success; but what apply did and proved stays done.
 fn told(exit: Exit, changes: bool) -> Exit {
     let Some(why) = terminal::lost() else { return exit };
-    terminal::failure(&Failure::error(format!("failed to write to standard output: {why}")));
+    terminal::failure(&Failure::new(ErrorCode::OutputLost, format!("failed to write to standard output: {why}")));
     if changes { exit } else { Exit::Error }
 }
 
 /// clap exits 2 on wrong usage, which would read as "differences".
 fn usage(error: &clap::Error) -> Exit {
-    let _ = error.print();
-    if error.use_stderr() { Exit::Usage } else { Exit::Done }
+    if !error.use_stderr() {
+        let _ = error.print();
+        return Exit::Done;
+    }
+    // clap's colours pass through what takes them out where they do not belong.
+    let said = error.render().ansi().to_string();
+    let code = usage_code(error.kind());
+    terminal::say(said.replacen("error:", &format!("error[{code}]:"), 1).trim_end());
+    code.exit()
+}
+
+fn usage_code(kind: ErrorKind) -> ErrorCode {
+    match kind {
+        ErrorKind::InvalidSubcommand => ErrorCode::UsageCommand,
+        ErrorKind::ArgumentConflict => ErrorCode::UsageCombination,
+        ErrorKind::MissingRequiredArgument
+        | ErrorKind::MissingSubcommand
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => ErrorCode::UsageMissing,
+        ErrorKind::InvalidValue
+        | ErrorKind::ValueValidation
+        | ErrorKind::NoEquals
+        | ErrorKind::TooFewValues
+        | ErrorKind::WrongNumberOfValues
+        | ErrorKind::InvalidUtf8 => ErrorCode::UsageValue,
+        _ => ErrorCode::UsageOption,
+    }
 }
 
 fn run(cli: Cli) -> Result<Exit, Failure> {
@@ -76,7 +108,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         .worker_threads(2)
         .enable_all()
         .build()
-        .map_err(|error| Failure::error(format!("failed to start: {error}")))?;
+        .map_err(|error| Failure::new(ErrorCode::InternalStart, format!("failed to start: {error}")))?;
     let exit = runtime.block_on(args::dispatch(cli));
     // A blocked reader of standard input must not keep a finished run alive.
     runtime.shutdown_background();

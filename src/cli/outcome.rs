@@ -5,8 +5,24 @@ use super::events::Events;
 use super::failure::Failure;
 use super::{Exit, terminal};
 use crate::apply::{End, Report};
+use crate::codes::ErrorCode;
 use crate::plan::{Plan, Unseen};
 use crate::view;
+
+/// Why an apply that came to its end did not end well.
+pub(super) fn code(exit: Exit) -> Option<ErrorCode> {
+    Some(match exit {
+        Exit::Error => ErrorCode::ApplyFailed,
+        Exit::Refused => ErrorCode::ApplyRefused,
+        Exit::RolledBack => ErrorCode::ApplyRolledBack,
+        Exit::PartWay => ErrorCode::ApplyPartWay,
+        Exit::NotRejoined => ErrorCode::ApplyNotRejoined,
+        Exit::UnknownOutcome => ErrorCode::ApplyUnknownOutcome,
+        Exit::Interrupted => ErrorCode::ApplyInterrupted,
+        // Done needs none; the others end an apply before it has begun, as failures with a code of their own.
+        Exit::Done | Exit::Differences | Exit::Stale | Exit::Locked | Exit::Usage | Exit::Config => return None,
+    })
+}
 
 /// Refused, nothing to do, or nothing that could be said to be so; none: there is work.
 pub(super) fn settled(plan: &Plan) -> Option<Exit> {
@@ -24,7 +40,7 @@ pub(super) fn not_begun(exit: Exit, left: Option<&Plan>, events: &Events) -> Res
     if exit == Exit::Error {
         let hint = "bring back what the plan lists as not seen, then apply again";
         let text = "nothing was done, and whether the cluster is as declared is not known";
-        return Err(Failure::error(text).hint(hint));
+        return Err(Failure::new(ErrorCode::ApplyUnseen, text).hint(hint));
     }
     events.finished(exit, None, left);
     Ok(exit)
@@ -49,6 +65,9 @@ pub(super) fn finish(
             terminal::result(&view::first_part_text(plan, report));
         }
         terminal::result(&view::report_text(plan, report, left));
+        if let Some(code) = code(exit) {
+            terminal::more(&[code.as_str()]);
+        }
     }
     events.finished(exit, Some(report), Some(left));
     exit

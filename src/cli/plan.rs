@@ -1,5 +1,6 @@
 //! `otb plan`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -8,6 +9,7 @@ use super::args::{Format, Global};
 use super::failure::Failure;
 use super::file::{self, Over};
 use super::{Exit, json, look, terminal};
+use crate::codes::ErrorCode;
 use crate::model::Observation;
 use crate::plan::{self, Plan, Waiver};
 use crate::view;
@@ -45,7 +47,10 @@ impl PlanArgs {
 
 pub(super) async fn run(global: &Global, args: &PlanArgs) -> Result<Exit, Failure> {
     if global.diff && global.format != Format::Text {
-        return Err(Failure::new(Exit::Usage, "--diff goes with --format text: it would follow the document"));
+        return Err(Failure::new(
+            ErrorCode::UsageCombination,
+            "--diff goes with --format text: it would follow the document",
+        ));
     }
     let cluster = look::load(global)?.cluster;
     let targets = global.targets(&cluster)?;
@@ -86,7 +91,14 @@ pub(super) fn show(
 /// Prints a plan in the wanted format.
 pub(super) fn print(plan: &Plan, global: &Global, checks: bool) -> Result<(), Failure> {
     match global.format {
-        Format::Text => terminal::result(&view::plan_text(plan, checks)),
+        Format::Text => {
+            terminal::result(&view::plan_text(plan, checks));
+            let refusing: BTreeSet<&str> =
+                plan.checks.iter().filter(|check| check.verdict.refuses()).map(|check| check.code.word()).collect();
+            if !refusing.is_empty() {
+                terminal::more(&refusing.into_iter().collect::<Vec<_>>());
+            }
+        }
         Format::Json => terminal::result(&json::pretty(plan)?),
         Format::Markdown => terminal::result(&view::plan_markdown(plan)),
         Format::Html => terminal::result(&view::plan_html(plan)),

@@ -7,6 +7,7 @@ use super::edit::{Edit, EditArgs};
 use super::failure::Failure;
 use super::plan::PlanArgs;
 use super::{Exit, look, terminal};
+use crate::codes::ErrorCode;
 use crate::config::{self, Loaded};
 use crate::model::{Cluster, Node, NodeName};
 use crate::plan::Move;
@@ -37,7 +38,9 @@ pub(super) async fn run(global: &Global, args: &RestoreArgs) -> Result<Exit, Fai
     let old = old(args)?.cluster;
     if old.name != cluster.name {
         let text = format!("{} is of the cluster {}, not of {}", args.old.display(), old.name, cluster.name);
-        return Err(Failure::new(Exit::Usage, text).hint("name an older version of this cluster's file"));
+        return Err(
+            Failure::new(ErrorCode::UsageOtherCluster, text).hint("name an older version of this cluster's file")
+        );
     }
     let wanted = |name: &NodeName| (targets.is_empty() || targets.contains(name)) && !args.edit.skips(name);
     let moves = moves(cluster, &old, &wanted)?;
@@ -65,7 +68,7 @@ fn old(args: &RestoreArgs) -> Result<Loaded, Failure> {
     } else {
         config::read(&args.old)
     };
-    read.map_err(|diagnostics| Failure::new(Exit::Config, diagnostics.to_string()))
+    Ok(read?)
 }
 
 fn moves(cluster: &Cluster, old: &Cluster, wanted: &dyn Fn(&NodeName) -> bool) -> Result<Vec<Move>, Failure> {
@@ -75,9 +78,8 @@ fn moves(cluster: &Cluster, old: &Cluster, wanted: &dyn Fn(&NodeName) -> bool) -
     let gone: Vec<String> = nodes.iter().filter_map(|node| gone(node, was(node, old)?)).collect();
     if !gone.is_empty() {
         let text = format!("cannot be restored, nothing was changed: {}", gone.join("; "));
-        return Err(
-            Failure::new(Exit::Refused, text).hint("declare the instance again, or leave the node out by --skip")
-        );
+        return Err(Failure::new(ErrorCode::RestoreGone, text)
+            .hint("declare the instance again, or leave the node out by --skip"));
     }
     let one = |node: &&Node| {
         let before = was(node, old)?;

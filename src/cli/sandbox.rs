@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::failure::Failure;
 use super::{Exit, descriptors, terminal};
+use crate::codes::ErrorCode;
 use crate::config;
 use crate::sandbox::args::{DirArgs, FaultArgs, ServeArgs, ToolArgs, UpArgs};
 use crate::sandbox::{self, SandboxError, Site};
@@ -56,16 +57,21 @@ pub(super) async fn run(args: SandboxArgs) -> Result<Exit, Failure> {
 
 /// Starts a sandbox.
 pub(super) fn up(args: &UpArgs) -> Result<Site, Failure> {
-    let read = |file: &std::path::PathBuf| {
-        config::read(file).map_err(|diagnostics| Failure::new(Exit::Config, diagnostics.to_string()))
-    };
-    let from = args.from.as_ref().map(read).transpose()?;
+    let from = args.from.as_ref().map(|file| config::read(file)).transpose()?;
     Ok(sandbox::up(args, from.map(|loaded| loaded.cluster))?)
 }
 
 impl From<SandboxError> for Failure {
     fn from(error: SandboxError) -> Self {
-        Self::error(format!("failed to {error}"))
+        let code = match &error {
+            SandboxError::InUse(_) => ErrorCode::SandboxInUse,
+            SandboxError::NotEmpty(_) => ErrorCode::SandboxNotEmpty,
+            SandboxError::NotRunning(_) => ErrorCode::SandboxNotRunning,
+            SandboxError::NoAddress | SandboxError::Ended(_) | SandboxError::NotReady(_) => ErrorCode::SandboxStart,
+            SandboxError::Refused(_) | SandboxError::Name(_) => ErrorCode::SandboxRefused,
+            SandboxError::Io(_) => ErrorCode::SandboxFiles,
+        };
+        Self::new(code, format!("failed to {error}"))
     }
 }
 

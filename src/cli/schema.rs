@@ -5,6 +5,7 @@ use clap::{Args, CommandFactory as _, ValueEnum};
 use super::failure::Failure;
 use super::journal::JournalLine;
 use super::{Cli, Exit, json, terminal};
+use crate::codes::ErrorCode;
 use crate::{apply, config, drift, plan, view};
 
 /// Print a JSON schema
@@ -65,7 +66,9 @@ pub(super) struct ManArgs {}
 
 pub(super) fn man(_: &ManArgs) -> Result<Exit, Failure> {
     let mut page = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(|error| Failure::error(error.to_string()))?;
+    clap_mangen::Man::new(Cli::command())
+        .render(&mut page)
+        .map_err(|error| Failure::new(ErrorCode::InternalBug, error.to_string()))?;
     terminal::result(&String::from_utf8_lossy(&page));
     Ok(Exit::Done)
 }

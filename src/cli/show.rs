@@ -7,6 +7,7 @@ use clap::Args;
 use super::args::Global;
 use super::failure::Failure;
 use super::{Exit, look, plan};
+use crate::codes::ErrorCode;
 use crate::plan::{FORMAT_VERSION, Plan};
 
 /// The largest plan file otb reads, in bytes.
@@ -30,7 +31,9 @@ pub(super) fn run(global: &Global, args: &ShowArgs) -> Result<Exit, Failure> {
 
 /// Reads a saved plan and refuses what this otb cannot understand, and what nobody planned.
 pub(super) fn read(path: &Path) -> Result<Plan, Failure> {
-    let failed = |why: String| Failure::error(format!("failed to read the plan {}: {why}", path.display()));
+    let failed_as =
+        |code, why: String| Failure::new(code, format!("failed to read the plan {}: {why}", path.display()));
+    let failed = |why: String| failed_as(ErrorCode::PlanUnreadable, why);
     let text = look::read_text(path, MOST_BYTES).map_err(|error| failed(error.to_string()))?;
     let again = "the file is cut off or no plan; make it again with otb plan -o";
     let value: serde_json::Value =
@@ -41,12 +44,14 @@ pub(super) fn read(path: &Path) -> Result<Plan, Failure> {
     }
     if major(version) != major(FORMAT_VERSION) {
         let hint = "plan again with this otb, or apply with the one that made the plan";
-        return Err(failed(format!("its format_version is {version:?}, this otb reads {FORMAT_VERSION}")).hint(hint));
+        let why = format!("its format_version is {version:?}, this otb reads {FORMAT_VERSION}");
+        return Err(failed_as(ErrorCode::PlanFormatVersion, why).hint(hint));
     }
     let plan: Plan = serde_json::from_value(value).map_err(|error| failed(error.to_string()).hint(again))?;
     if !crate::plan::is_intact(&plan) {
         let why = "its fingerprint does not fit its content: it was changed after otb wrote it";
-        return Err(failed(why.to_owned()).hint("change cluster.yaml and plan again; a plan is not edited"));
+        return Err(failed_as(ErrorCode::PlanEdited, why.to_owned())
+            .hint("change cluster.yaml and plan again; a plan is not edited"));
     }
     Ok(plan)
 }
@@ -57,7 +62,9 @@ pub(super) fn read_for_apply(path: &Path, global: &Global) -> Result<Plan, Failu
     let plan = read(path)?;
     if !global.target.is_empty() {
         let text = "--target does not go with a saved plan, which has its own targets";
-        return Err(Failure::new(Exit::Usage, text).hint("otb plan --target NODE -o PLAN, then otb apply PLAN"));
+        return Err(
+            Failure::new(ErrorCode::UsageCombination, text).hint("otb plan --target NODE -o PLAN, then otb apply PLAN")
+        );
     }
     if !global.file.exists() {
         return Ok(plan);
@@ -70,7 +77,7 @@ pub(super) fn read_for_apply(path: &Path, global: &Global) -> Result<Plan, Failu
     let (file, saved) = (global.file.display(), path.display());
     let text =
         format!("{saved} was not made from {file} as it is now, nothing was changed\n  {}", differences.join("\n  "));
-    Err(Failure::new(Exit::Stale, text)
+    Err(Failure::new(ErrorCode::PlanOtherFile, text)
         .hint("plan again, or name with --file the cluster.yaml that the plan was made from"))
 }
 

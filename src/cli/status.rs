@@ -9,6 +9,7 @@ use super::args::{Format, Global};
 use super::failure::Failure;
 use super::interrupt::{self, unless_interrupted};
 use super::{Exit, json, look, terminal};
+use crate::codes::ErrorCode;
 use crate::model::{Cluster, Observation};
 use crate::observe::observe;
 use crate::view::{self, StatusDocument};
@@ -27,7 +28,10 @@ pub(super) struct StatusArgs {
 
 pub(super) async fn run(global: &Global, args: &StatusArgs) -> Result<Exit, Failure> {
     if args.watch && matches!(global.format, Format::Markdown | Format::Html) {
-        return Err(Failure::new(Exit::Usage, "--watch goes with --format text and json: a document is one look"));
+        return Err(Failure::new(
+            ErrorCode::UsageCombination,
+            "--watch goes with --format text and json: a document is one look",
+        ));
     }
     let cluster = look::load(global)?.cluster;
     let outside = look::outside(&cluster)?;

@@ -4,6 +4,7 @@ use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::Exit;
 use super::args::ColorChoice;
 use super::failure::Failure;
 use crate::view::{self, Motion};
@@ -106,11 +107,20 @@ pub(super) fn failure(failure: &Failure) {
     if failure.message.starts_with("error") {
         say(failure.message.trim_end());
     } else {
-        say(&view::error_line(&failure.message));
+        say(&view::error_line(failure.code.as_str(), &failure.message));
     }
     if let Some(hint) = &failure.hint {
         say(&view::hint_line(hint));
     }
+    // Wrong usage has said all there is to say.
+    if failure.exit() != Exit::Usage {
+        more(&[failure.code.as_str()]);
+    }
+}
+
+/// Says where there is more to read of these codes.
+pub(super) fn more(codes: &[&str]) {
+    say(&view::more_line(codes));
 }
 
 #[cfg(test)]

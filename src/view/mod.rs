@@ -3,6 +3,7 @@
 mod diff;
 mod drift;
 mod escape;
+mod explain;
 mod graph;
 mod html;
 mod junit;
@@ -18,6 +19,7 @@ mod words;
 
 pub use diff::route_diff;
 pub use drift::drift_text;
+pub use explain::{explained_text, listed_text};
 pub use graph::{dot_graph, mermaid_graph, svg_graph};
 pub use html::{plan_html, status_html};
 pub use junit::drift_junit;
@@ -25,6 +27,6 @@ pub use markdown::{plan_markdown, status_markdown};
 pub use progress::{Looking, Motion, ProgressView, event_line};
 pub use prometheus::drift_prometheus;
 pub use status::{Disagreement, STATUS_VERSION, StatusDocument, status_text, watched_text};
-pub use style::{bold, dim, error_line, hint_line};
+pub use style::{bold, dim, error_line, hint_line, more_line};
 pub use text::{first_part_text, moves_text, plan_text, report_text};
 pub use topology::Topology;

@@ -25,9 +25,14 @@ fn coloured(color: AnsiColor) -> Style {
     color.on_default()
 }
 
-/// `error: …`
-pub fn error_line(text: impl Display) -> String {
-    format!("{} {text}", paint(coloured(AnsiColor::Red).bold(), "error:"))
+/// `error[plan.stale]: …`
+pub fn error_line(code: &str, text: impl Display) -> String {
+    format!("{} {text}", paint(coloured(AnsiColor::Red).bold(), format!("error[{code}]:")))
+}
+
+/// ` more: otb explain fence lag`
+pub fn more_line(codes: &[&str]) -> String {
+    format!("{} otb explain {}", paint(coloured(AnsiColor::Cyan), " more:"), codes.join(" "))
 }
 
 /// `hint: …`

@@ -106,11 +106,16 @@ fn events(text: &str) -> Vec<Value> {
     let events: Vec<Value> =
         text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect();
     for event in &events {
-        assert_eq!(event["format_version"], "1.0", "{event}");
+        assert_eq!(event["format_version"], "1.1", "{event}");
         assert!(event["at"].as_str().unwrap().ends_with('Z'), "{event}");
     }
     assert_eq!(events.last().unwrap()["event"], "finished", "{text}");
     assert_eq!(events.iter().filter(|event| event["event"] == "finished").count(), 1);
+    let end = events.last().unwrap();
+    match end["code"].as_str() {
+        Some(code) => assert_eq!(u64::from(otb::codes::find(code).unwrap().exit.unwrap()), end["exit"], "{end}"),
+        None => assert_eq!(end["exit"], 0, "{end}"),
+    }
     events
 }
 

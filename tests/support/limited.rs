@@ -163,10 +163,26 @@ impl Ended {
     #[track_caller]
     pub(crate) fn fails(&self, code: i32, parts: &[&str]) -> &Self {
         self.ends(code);
+        if code != 0 {
+            self.has_code();
+        }
         for part in parts {
             assert!(self.stderr.contains(part), "{part:?} is not in standard error:\n{}", self.stderr);
         }
         self
+    }
+
+    /// Whatever fails says a code, and `otb explain` knows it.
+    #[track_caller]
+    fn has_code(&self) {
+        let heads = self.stderr.lines().filter_map(|line| line.strip_prefix("error[")?.split_once("]:"));
+        let mut codes: Vec<&str> = heads.map(|(code, _)| code).collect();
+        let more = self.stderr.lines().filter_map(|line| line.strip_prefix(" more: otb explain "));
+        codes.extend(more.flat_map(str::split_whitespace));
+        assert!(!codes.is_empty() || self.stderr.contains("Usage:"), "no code:\n{}", self.stderr);
+        for code in codes {
+            assert!(otb::codes::find(code).is_ok(), "{code} is explained nowhere:\n{}", self.stderr);
+        }
     }
 
     #[track_caller]

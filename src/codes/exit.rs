@@ -1,7 +1,5 @@
 //! Exit codes: a documented part of otb's interface (docs/reference/exit-codes.md).
 
-use std::process::ExitCode;
-
 /// How a run of otb ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -87,11 +85,24 @@ impl Exit {
             Self::Interrupted => "interrupted before any change",
         }
     }
-}
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit.code())
+    /// What to do next, as the reference says it; empty: nothing.
+    pub fn next(self) -> &'static str {
+        match self {
+            Self::Done => "",
+            Self::Error => "read the message; mend; again",
+            Self::Differences => "review the plan, then `otb apply`",
+            Self::Refused => "mend what the check names, or `--waive` it",
+            Self::Stale => "read what moved; plan again",
+            Self::Locked => "wait, or `--lock-timeout 5m`",
+            Self::RolledBack => "mend what failed; plan again",
+            Self::PartWay => "`otb plan` shows the rest, `otb apply` goes on",
+            Self::NotRejoined => "read its log; `otb apply`",
+            Self::UnknownOutcome => "`otb plan`: it looks again",
+            Self::Usage => "the message names what would be right; `otb COMMAND --help`",
+            Self::Config => "each mistake is shown with its place",
+            Self::Interrupted => "`otb apply` again when you want to",
+        }
     }
 }
 

@@ -1,0 +1,41 @@
+//! `otb explain`: what a code means, why otb stops there, what to do.
+
+use clap::Args;
+
+use super::args::{Format, Global};
+use super::failure::Failure;
+use super::{Exit, json, terminal};
+use crate::codes::{self, ErrorCode, Explanation};
+use crate::view;
+
+/// Say what the code of a check, a mistake, an error or an exit means, why otb stops there, and what to do
+///
+/// Codes stand in `error[CODE]`, in front of a check's subject (lag:dn01), and in the `code` of JSON output. Without one
+/// all are listed.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: otb explain data-loss\nExample: otb explain plan.stale")]
+pub(super) struct ExplainArgs {
+    /// Such as data-loss, lag:dn01, plan.stale, config.unknown-key or 7
+    #[arg(value_name = "CODE")]
+    codes: Vec<String>,
+}
+
+pub(super) fn run(global: &Global, args: &ExplainArgs) -> Result<Exit, Failure> {
+    let all = args.codes.is_empty();
+    let found: Vec<Explanation> =
+        if all { codes::all() } else { args.codes.iter().map(|text| find(text)).collect::<Result<_, _>>()? };
+    terminal::result(&match global.format {
+        Format::Json => json::pretty(&found)?,
+        _ if all => view::listed_text(&found),
+        _ => found.iter().map(view::explained_text).collect::<Vec<_>>().join("\n"),
+    });
+    Ok(Exit::Done)
+}
+
+fn find(text: &str) -> Result<Explanation, Failure> {
+    codes::find(text).map_err(|nearest| {
+        let text = format!("there is no code {}", crate::dialect::shown(text));
+        Failure::new(ErrorCode::UsageUnknownCode, text)
+            .hint(format!("did you mean otb explain {nearest}? `otb explain` lists all"))
+    })
+}

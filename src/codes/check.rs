@@ -1,0 +1,91 @@
+//! Why each check is made, and what to do when it refuses.
+
+use crate::plan::CheckCode;
+
+macro_rules! texts {
+    ($($code:ident: $why:literal, $next:literal;)*) => {
+        /// Why otb looks at it, and what to do.
+        pub(super) fn text(code: CheckCode) -> (&'static str, &'static str) {
+            match code { $(CheckCode::$code => ($why, $next),)* }
+        }
+    };
+}
+
+texts! {
+    Identity: "An address in the file that leads to another node's process would have that one stopped or promoted.",
+        "Correct `address` and `port` of the instance in the file; `otb status` shows what answers where.";
+    System: "Two copies of one node share the system identifier that initdb gave them. A standby with another one is a copy of another node, and its promotion would replace this node's rows by that one's.",
+        "Point the file at this node's own standby, or build the standby anew by pg_basebackup.";
+    Version: "A standby of another version may read the WAL differently, or not at all.",
+        "Install the same version on both servers. Waive it only for versions that are known to share the WAL format.";
+    SplitBrain: "Both took writes, and each has rows that the other lacks. Nothing in OpenTenBase complains about two masters, and no tool can join them.",
+        "The higher timeline was promoted last. Decide which one holds the data that counts, stop the other one, keep its directory, and plan again.";
+    Standby: "Only a running standby can be promoted. One that is stopped, or whose state nobody can tell, may lack transactions.",
+        "Start it as a standby first: declare the present master, apply, then move. Of a node without a master declare the copy that stopped last.";
+    Attached: "A standby that streams from another server, or from none, does not get what the master writes now.",
+        "Look into the standby's log and its primary_conninfo; a standby that lacks WAL is built anew by pg_basebackup. Waive it only if the missing WAL does not matter.";
+    Replay: "A promotion first replays everything that was received. Paused, it would wait for ever, with the old master already down.",
+        "Run `select pg_wal_replay_resume()` on the standby, then plan again.";
+    Lag: "What the standby has not replayed yet must be replayed inside the write gap: clients wait that long.",
+        "Wait until it has caught up, raise policy.max_lag in the file, or accept the longer gap by a waiver.";
+    Timeline: "A standby whose timeline is ahead of its master's was promoted once: it has a history of its own.",
+        "Find out which copy holds the data that counts before going on; build the other one anew by pg_basebackup.";
+    RecoveryConf: "A promotion renames recovery.conf. A standby that may not do that dies of the promotion, with the old master already down. A live cluster lost both copies that way.",
+        "On the standby's server let recovery.conf belong to the server's OS user and be writable for it; correct `data` in the file if it is looked for in the wrong place.";
+    Shell: "A stop, a promotion and a fence are commands on the server. Without a shell the old master could not be stopped, and a failed run could not be undone.",
+        "Check `shell` in the file: `ssh -o BatchMode=yes USER@ADDRESS true` must work without a question, and with run_as also `sudo -n -u USER true` there.";
+    DataDirectory: "A command on another node's directory would stop, promote or fence that node.",
+        "Correct `data` of the instance in the file.";
+    ToolsVersion: "A pg_ctl or pg_controldata of another version may do harm before it notices.",
+        "Correct `install` in the file: it names the directory above bin/ and lib/ of the version that the server runs.";
+    Disk: "A promotion writes a WAL segment and a history file. On a full disk it fails half-way, with the old master already down.",
+        "Make room on the file system of the standby's data directory.";
+    Fence: "If the old master still takes writes somewhere while another copy is promoted, there are two masters, and the writes of one are lost. A server that does not answer may be cut off and alive.",
+        "Make sure by hand that the old master is off and stays off (power, network, storage). Then say so: --waive fence:NODE --reason \"...\".";
+    DataLoss: "In a failover the standby may not have received what the old master acknowledged last. Those transactions would be gone, and clients were told that they are safe.",
+        "Bring the old master's server back so that otb can read where its WAL ends, or switch over from it. To accept the loss say so by name: --waive data-loss:NODE --reason \"...\".";
+    Gtm: "Without a timestamp nothing commits, not even the ALTER NODE that tells routers of the new master.",
+        "Bring the GTM up first, or plan without --target so that its part is planned as well. Of two active GTMs stop the one that the routers do not use, with startup = STANDBY in its gtm.conf.";
+    Routes: "A router that cannot be read may go on sending statements to the old master; a row that is missing cannot be altered.",
+        "Bring the router back, or create the missing row with CREATE NODE. Waived, the router stays wrong until the next plan.";
+    Forward: "On v5 an ALTER NODE without a forward_port keeps the old master's. A query that moves rows between nodes then ends with its session.",
+        "Write forward_port of each instance into the file, as in its postgresql.conf; on v2.6 remove it.";
+    GtmRow: "A router with no GTM row, or with two, takes its timestamps from nobody knows where.",
+        "Repair pgxc_node on that router by hand: exactly one row of type G.";
+    Rejoin: "Without a way back the node would stay without a standby.",
+        "Do what the hint says, or set policy.old_master: leave, or waive it and build the standby anew later.";
+    Superuser: "ALTER NODE wants a superuser. A refusal half-way would leave some routers with the old routes.",
+        "Name a superuser as connection.user in the file.";
+    ClusterName: "A standby of another cluster, reached by a wrong address, would become a master of this one.",
+        "Correct `cluster`, or the instance's address and port, in the file.";
+    HotStandby: "A standby that cannot be asked cannot say what it has replayed, and so never when it is safe to promote it.",
+        "Set hot_standby = on in its postgresql.conf and restart it.";
+    SyncStandbys: "A base backup copies synchronous_standby_names. Promoted, the standby would hang on each commit until a standby of that name streams from it.",
+        "Empty it on the standby and reload. Waive it if another standby will match at once.";
+    Room: "The old master and the other copies each take a sender of the new master. Without room for them they cannot follow.",
+        "Raise max_wal_senders in the standby's postgresql.conf and restart it. Waived, the old master cannot rejoin.";
+    WalKeep: "With wal_keep_segments = 0 the new master may recycle WAL before the other copies ask for it.",
+        "Set wal_keep_segments to a few; a copy that comes too late is built anew by pg_basebackup. This check only warns.";
+    PreparedLimit: "A distributed transaction is prepared on each node. A new master that allows fewer makes them fail under load.",
+        "Set max_prepared_transactions on the standby to the master's value and restart it.";
+    Admission: "The old master can become a standby only if the new one lets it in. That is tried, because pg_hba.conf, passwords and the network all have a say.",
+        "Add a `host replication` line for the old master's server to pg_hba.conf of the standby and run pg_reload_conf(). Waived, the old master cannot rejoin.";
+    Backup: "The stop of the master would make a running backup worthless.",
+        "Wait until the backup is done, or end it.";
+    Transactions: "The stop ends open transactions. The older one is, the more work is lost.",
+        "Look at pg_stat_activity on the master. This check only warns.";
+    Prepared: "Transactions that are prepared but neither committed nor rolled back keep their locks, on the new master as on the old.",
+        "If they are old, pg_clean_check_txn(120) shows them and pg_clean_execute(120) ends them (extension pg_clean). This check only warns.";
+    Slots: "Replication slots do not move to the new master. Who reads through one loses its place.",
+        "Create them on the new master for those who use them; otb's standbys use none. This check only warns.";
+    Archiver: "A stop waits until all WAL is archived: a backlog becomes a longer write gap.",
+        "Mend archive_command on the master first, or expect the gap. This check only warns.";
+    Tools: "otb runs pg_ctl, gtm_ctl, pg_controldata and pg_basebackup on the servers. One that is missing would be missed with the master already down.",
+        "Correct `install` in the file, or the rights of its bin directory.";
+    Clocks: "Logs of servers whose clocks differ cannot be read side by side, and tools that compare times are misled.",
+        "Let chrony or ntpd set them right. This check only warns.";
+    Supervisor: "systemd, cron or pgxc_ctl may start the old master again while otb works on its directory. otb's fence makes it come up as a standby, not as a second master.",
+        "Switch it off until the run is over. This check only warns.";
+    Strangers: "A row for a node that the file does not name is one that otb neither looks at nor changes.",
+        "Declare the node in the file, or drop the row with DROP NODE. This check only warns.";
+}

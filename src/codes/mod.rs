@@ -1,0 +1,193 @@
+//! Everything that otb can refuse, report or end with, by a stable code: what it means, why otb stops, what to do.
+//!
+//! A check has one word (`lag`), as waivers name it; a mistake in the file and an error have an area and a word
+//! (`config.unknown-key`, `plan.stale`); how otb ends has a number. Codes are never reused or renamed. `otb explain`,
+//! docs/reference/checks.md and docs/reference/errors.md say what stands here.
+
+mod check;
+mod error;
+mod exit;
+mod file;
+
+use serde::Serialize;
+
+pub use error::ErrorCode;
+pub use exit::Exit;
+
+use crate::config;
+use crate::plan::CheckCode;
+
+/// What a code is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Of the preflight.
+    Check,
+    /// Of cluster.yaml.
+    File,
+    /// A command that did not come about, or not to its end.
+    Error,
+    /// An exit code.
+    Exit,
+}
+
+/// The code of whatever ends a command early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    File(config::Code),
+    Error(ErrorCode),
+}
+
+impl Code {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::File(code) => code.as_str(),
+            Self::Error(code) => code.as_str(),
+        }
+    }
+
+    pub fn exit(self) -> Exit {
+        match self {
+            Self::File(_) => Exit::Config,
+            Self::Error(code) => code.exit(),
+        }
+    }
+}
+
+/// What `otb explain CODE` tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    pub code: String,
+    pub kind: Kind,
+    /// Of a check: what must be so. Of anything else: what happened.
+    pub title: String,
+    /// Why otb stops there.
+    pub why: String,
+    /// What to do.
+    pub next: String,
+    /// The exit code of a run that ends with it; none: it ends no run.
+    pub exit: Option<u8>,
+    /// Whether `--waive CODE:SUBJECT` lifts it.
+    pub waivable: bool,
+    /// The page that has it, from the root of the repository.
+    pub page: String,
+}
+
+impl Explanation {
+    pub fn of_check(code: CheckCode) -> Self {
+        let (why, next) = check::text(code);
+        Self {
+            code: code.word().to_owned(),
+            kind: Kind::Check,
+            title: code.about().to_owned(),
+            why: why.to_owned(),
+            next: next.to_owned(),
+            exit: Some(Exit::Refused.code()),
+            waivable: code.is_waivable(),
+            page: format!("docs/reference/checks.md#{}", code.word()),
+        }
+    }
+
+    pub fn of_file(code: config::Code) -> Self {
+        let (title, next) = file::text(code);
+        Self::error(code.as_str(), Kind::File, (title, file::WHY, next), Exit::Config)
+    }
+
+    pub fn of_error(code: ErrorCode) -> Self {
+        Self::error(code.as_str(), Kind::Error, (code.title(), code.why(), code.next()), code.exit())
+    }
+
+    pub fn of_exit(exit: Exit) -> Self {
+        Self {
+            page: "docs/reference/exit-codes.md".to_owned(),
+            ..Self::error(&exit.code().to_string(), Kind::Exit, (exit.meaning(), "", exit.next()), exit)
+        }
+    }
+
+    fn error(code: &str, kind: Kind, (title, why, next): (&str, &str, &str), exit: Exit) -> Self {
+        // A heading's anchor has no dots.
+        let anchor = code.replace('.', "");
+        Self {
+            code: code.to_owned(),
+            kind,
+            title: title.to_owned(),
+            why: why.to_owned(),
+            next: next.to_owned(),
+            exit: Some(exit.code()),
+            waivable: false,
+            page: format!("docs/reference/errors.md#{anchor}"),
+        }
+    }
+}
+
+/// Everything that has a code, in the order of the reference.
+pub fn all() -> Vec<Explanation> {
+    let checks = CheckCode::ALL.iter().copied().map(Explanation::of_check);
+    let file = config::Code::ALL.into_iter().map(Explanation::of_file);
+    let errors = ErrorCode::ALL.iter().copied().map(Explanation::of_error);
+    let exits = Exit::ALL.into_iter().map(Explanation::of_exit);
+    checks.chain(file).chain(errors).chain(exits).collect()
+}
+
+/// What `text` names: a code, a check with its subject as plans print it (`lag:dn01`), or an exit code. None: the
+/// code that is nearest to it.
+pub fn find(text: &str) -> Result<Explanation, String> {
+    let word = text.split(':').next().unwrap_or_default().trim().to_lowercase();
+    let all = all();
+    if let Some(found) = all.iter().find(|entry| entry.code == word) {
+        return Ok(found.clone());
+    }
+    let near = |entry: &Explanation| {
+        // A hand that leaves the area out means the word.
+        let last = entry.code.rsplit('.').next().unwrap_or_default();
+        strsim::jaro_winkler(&entry.code, &word).max(strsim::jaro_winkler(last, &word))
+    };
+    let nearest = all.iter().max_by(|a, b| near(a).total_cmp(&near(b)));
+    Err(nearest.map_or_else(String::new, |entry| entry.code.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_code_is_there_once_and_says_all_three() {
+        let mut seen = BTreeSet::new();
+        for entry in all() {
+            assert!(seen.insert(entry.code.clone()), "{} is there twice", entry.code);
+            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
+            assert!(entry.code.chars().all(plain), "{}", entry.code);
+            if entry.kind == Kind::Exit {
+                continue;
+            }
+            assert_eq!(entry.code.contains('.'), entry.kind != Kind::Check, "{}", entry.code);
+            for text in [&entry.title, &entry.why, &entry.next] {
+                assert!(text.ends_with('.') && !text.contains("  "), "{}: {text:?}", entry.code);
+            }
+        }
+        assert!(seen.len() > 120, "{}", seen.len());
+    }
+
+    #[test]
+    fn codes_are_found_as_people_meet_them() {
+        for (text, code) in [("lag", "lag"), ("lag:dn01", "lag"), ("Plan.Stale", "plan.stale"), ("9", "9")] {
+            assert_eq!(find(text).unwrap().code, code);
+        }
+    }
+
+    #[test]
+    fn typing_mistakes_lead_to_the_nearest() {
+        for (text, code) in [
+            ("lagg", "lag"),
+            ("plan-stale", "plan.stale"),
+            ("stale", "plan.stale"),
+            ("config.unkown-key", "config.unknown-key"),
+            ("unknown_key", "config.unknown-key"),
+            ("splitbrain", "split-brain"),
+        ] {
+            assert_eq!(find(text).unwrap_err(), code, "{text}");
+        }
+    }
+}
