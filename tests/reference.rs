@@ -6,7 +6,8 @@
 use std::fmt::Write as _;
 use std::fs;
 
-use otb::cli::Exit;
+use clap::{CommandFactory as _, Parser as _};
+use otb::cli::{Cli, Exit};
 use otb::codes::{ErrorCode, Explanation, Kind};
 use otb::plan::CheckCode;
 
@@ -77,6 +78,41 @@ fn every_error_is_on_its_page() {
     }
     sections(&mut text, &entries);
     held("errors.md", &text);
+}
+
+/// Every command with its path, root first; what is hidden is for otb itself.
+fn commands(command: &clap::Command, path: &str, found: &mut Vec<(String, clap::Command)>) {
+    found.push((path.to_owned(), command.clone()));
+    for below in command.get_subcommands().filter(|below| !below.is_hide_set() && below.get_name() != "help") {
+        commands(below, &format!("{path} {}", below.get_name()), found);
+    }
+}
+
+/// The calls of otb in a line of examples: it may pipe, chain, and write to files.
+fn calls(line: &str) -> Vec<Vec<&str>> {
+    let parts = line.split(" && ").flat_map(|part| part.split(" | "));
+    let words = parts.map(|part| part.split(" > ").next().unwrap().split_whitespace().collect::<Vec<_>>());
+    words.filter(|words| words.first() == Some(&"otb")).collect()
+}
+
+#[test]
+fn every_help_has_an_example_that_is_right() {
+    let mut found = Vec::new();
+    commands(&Cli::command(), "otb", &mut found);
+    assert!(found.len() > 18, "{}", found.len());
+    for (path, command) in found {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let examples: Vec<&str> = help.lines().filter_map(|line| line.strip_prefix("Example: ")).collect();
+        assert!(!examples.is_empty(), "{path} --help has no example");
+        let calls: Vec<_> = examples.iter().flat_map(|line| calls(line)).collect();
+        let name = path.rsplit(' ').next().unwrap();
+        assert!(calls.iter().any(|words| words.contains(&name)), "no example of {path} calls it: {examples:?}");
+        for words in calls {
+            if let Err(error) = Cli::try_parse_from(&words) {
+                panic!("the help of {path} has {words:?}, which is wrong: {error}");
+            }
+        }
+    }
 }
 
 /// Generated, committed, and held: `otb schema plan > schemas/plan.schema.json`.

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::failure::Failure;
 use super::{
     Exit, apply, demo, drain, drift, explain, graph, import, plan, restore, sandbox, schema, show, status, validate,
+    version,
 };
 use crate::codes::ErrorCode;
 use crate::model::NodeName;
@@ -17,8 +18,8 @@ use crate::model::NodeName;
 /// One file, cluster.yaml, says on which server each node's master shall be. `otb plan` compares it with the
 /// live cluster and prints the fewest steps that lead there; `otb apply` does them and proves the result.
 #[derive(Debug, Parser)]
-#[command(name = "otb", version, max_term_width = 100, propagate_version = true)]
-#[command(after_help = "Try it without a cluster: otb demo")]
+#[command(name = "otb", version = version::SHORT, long_version = version::LONG, max_term_width = 100, propagate_version = true)]
+#[command(after_help = "Example: otb demo\nIt needs no cluster. What a code in error[CODE] means: otb explain CODE")]
 pub struct Cli {
     #[command(flatten)]
     pub(super) global: Global,

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use super::args::Global;
 use super::failure::Failure;
-use super::{descriptors, terminal};
+use super::{descriptors, nearby, terminal};
 use crate::codes::ErrorCode;
 use crate::config::{self, Loaded};
 use crate::model::{Cluster, NodeName, Observation};
@@ -22,7 +22,7 @@ const OTHER_DESCRIPTORS: usize = 256;
 
 /// Reads and checks the file.
 pub(super) fn load(global: &Global) -> Result<Loaded, Failure> {
-    Ok(config::read(&global.file)?)
+    config::read(&global.file).map_err(|diagnostics| nearby::failure(&global.file, diagnostics))
 }
 
 /// The way to the outside, with its warnings said.

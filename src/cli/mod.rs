@@ -18,6 +18,7 @@ mod journal;
 mod json;
 mod log;
 mod look;
+mod nearby;
 mod outcome;
 mod plan;
 mod restore;
@@ -27,6 +28,7 @@ mod show;
 mod status;
 mod terminal;
 mod validate;
+mod version;
 
 use std::process::ExitCode;
 

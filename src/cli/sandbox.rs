@@ -22,10 +22,13 @@ pub(super) struct SandboxArgs {
 #[derive(Debug, Subcommand)]
 enum SandboxCommand {
     /// Start it in the background and write DIR/cluster.yaml
+    #[command(after_help = "Example: otb sandbox up --dir demo --datanodes 4 && otb -f demo/cluster.yaml status")]
     Up(UpArgs),
     /// End it
+    #[command(after_help = "Example: otb sandbox down --dir demo")]
     Down(DirArgs),
     /// Show what runs in it
+    #[command(after_help = "Example: otb sandbox status --dir demo")]
     Status(DirArgs),
     /// Do to it what happens to real clusters
     Fault(FaultArgs),

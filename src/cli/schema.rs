@@ -1,5 +1,7 @@
 //! `otb schema`, `otb completions`, `otb man`: for editors, shells and packagers.
 
+use std::path::PathBuf;
+
 use clap::{Args, CommandFactory as _, ValueEnum};
 
 use super::failure::Failure;
@@ -59,12 +61,23 @@ pub(super) fn completions(args: &CompletionsArgs) -> Exit {
     Exit::Done
 }
 
-/// Print the manual page
+/// Print the manual page, or write those of all commands
 #[derive(Debug, Args)]
-#[command(after_help = "Example: otb man | man -l -")]
-pub(super) struct ManArgs {}
+#[command(after_help = "Example: otb man | man -l -\nExample: otb man --dir /usr/local/share/man/man1")]
+pub(super) struct ManArgs {
+    /// Write otb.1, otb-plan.1 and so on into this directory
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
 
-pub(super) fn man(_: &ManArgs) -> Result<Exit, Failure> {
+pub(super) fn man(args: &ManArgs) -> Result<Exit, Failure> {
+    if let Some(dir) = &args.dir {
+        clap_mangen::generate_to(Cli::command(), dir).map_err(|error| {
+            let text = format!("failed to write manual pages into {}: {error}", dir.display());
+            Failure::new(ErrorCode::OutputUnwritable, text).hint("name a directory that exists and may be written to")
+        })?;
+        return Ok(Exit::Done);
+    }
     let mut page = Vec::new();
     clap_mangen::Man::new(Cli::command())
         .render(&mut page)

@@ -78,7 +78,8 @@ pub(super) fn help() -> String {
     }
     text.push_str(
         "\nINSTANCE and ROUTER are NODE@SERVER, or NODE for its running master.\n\
-         Commands other than the sandbox's own still run on a partitioned server.\n",
+         Commands other than the sandbox's own still run on a partitioned server.\n\n\
+         Example: otb sandbox fault --dir demo kill dn02@s47\n",
     );
     text
 }

@@ -60,3 +60,58 @@ fn limits_that_leave_no_time_or_nobody_to_ask() {
     wrong("plan --parallelism 0", &["--parallelism"]);
     wrong("apply --lock-timeout=-5s", &["--lock-timeout"]);
 }
+
+/// otb in `dir`, without a file named.
+fn in_dir(dir: &std::path::Path, line: &str) -> Ended {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_otb"))
+        .args(line.split_whitespace())
+        .current_dir(dir)
+        .env_remove("OTB_FILE")
+        .env("NO_COLOR", "1")
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ended {
+        code: output.status.code().unwrap(),
+        stdout: text(&output.stdout),
+        stderr: text(&output.stderr),
+        took: std::time::Duration::ZERO,
+    }
+}
+
+#[test]
+fn without_a_file_it_says_where_it_looked_and_what_to_type() {
+    let (dir, _) = written("somewhere.txt", "");
+    let here = dir.path().canonicalize().unwrap();
+    let parts = ["error[config.not-found]", here.to_str().unwrap(), "-f FILE", "otb import --coordinator", "otb demo"];
+    in_dir(&here, "plan").fails(78, &parts);
+}
+
+#[test]
+fn in_a_wrong_directory_the_file_nearby_is_named() {
+    let (dir, _) = written("cluster.yaml", GOOD);
+    let below = dir.path().join("docs/old");
+    std::fs::create_dir_all(&below).unwrap();
+    in_dir(&below, "validate").fails(78, &["did you mean otb -f ../../cluster.yaml validate?"]);
+    in_dir(dir.path(), "-f clutser.yaml validate").fails(78, &["did you mean otb -f cluster.yaml validate?"]);
+    in_dir(dir.path(), "validate --file=clusters/x.yaml").fails(78, &["did you mean otb -f cluster.yaml validate?"]);
+
+    let (above, _) = written("notes.txt", "");
+    let demo = above.path().join("demo");
+    std::fs::create_dir(&demo).unwrap();
+    std::fs::write(demo.join("cluster.yaml"), GOOD).unwrap();
+    in_dir(above.path(), "plan --checks").fails(78, &["did you mean otb -f demo/cluster.yaml plan --checks?"]);
+    in_dir(above.path(), "plan -f demo").fails(78, &["did you mean otb -f demo/cluster.yaml plan?"]);
+    // What is hinted at is right.
+    in_dir(above.path(), "-f demo/cluster.yaml validate").ends(0);
+}
+
+#[test]
+fn typing_mistakes_are_answered_with_the_right_word() {
+    wrong("drain aa", &["error[usage.unknown-server]", "did you mean otb drain a?"]);
+    wrong("restore old.yaml --skip dn1", &["error[usage.unknown-node]", "did you mean --skip dn01?"]);
+    wrong("schema clsuter", &["error[usage.value]", "'cluster'"]);
+    wrong("plan --detailed", &["error[usage.option]", "--detailed-exitcode"]);
+    wrong("sandbox upp", &["error[usage.command]", "'up'"]);
+    wrong("explain lagg plan.stale", &["error[usage.unknown-code]", "did you mean otb explain lag?"]);
+}

@@ -1,0 +1,81 @@
+//! Where the cluster.yaml that was not found may be: what to type instead.
+
+use std::path::{Path, PathBuf};
+
+use super::failure::Failure;
+use crate::config::{Code, Diagnostics};
+
+/// The most entries of a directory that are looked at: nobody waits for a hint.
+const MOST_ENTRIES: usize = 500;
+
+/// How far above the working directory a project's root may be.
+const MOST_PARENTS: usize = 8;
+
+/// The failure of a file that could not be read; where it is simply not there, with what is.
+pub(super) fn failure(file: &Path, diagnostics: Diagnostics) -> Failure {
+    let missing = diagnostics.list.iter().any(|one| one.code == Code::NotFound);
+    let failure = Failure::from(diagnostics);
+    if !missing && !file.is_dir() {
+        return failure;
+    }
+    let found = found(file);
+    if let Some(found) = found {
+        return failure.hint(format!("did you mean {}?", command_with(&found)));
+    }
+    let looked = std::env::current_dir().map_or_else(|_| ".".to_owned(), |dir| dir.display().to_string());
+    failure.hint(format!(
+        "there is none in {looked}, above it, or in its subdirectories: name it with -f FILE, write one with `otb import \
+         --coordinator HOST:PORT -o cluster.yaml`, or try `otb demo`"
+    ))
+}
+
+/// Inside what was named, nearly of that name beside it, above the working directory, or one level below it.
+fn found(file: &Path) -> Option<PathBuf> {
+    let name = Path::new("cluster.yaml");
+    if file.is_dir() {
+        return Some(file.join(name)).filter(|path| path.is_file());
+    }
+    let beside = misspelt(file);
+    let above = || (1..=MOST_PARENTS).map(|up| Path::new(&"../".repeat(up)).join(name)).find(|path| path.is_file());
+    let below = || {
+        let mut dirs: Vec<PathBuf> = entries(Path::new(".")).into_iter().filter(|path| path.is_dir()).collect();
+        dirs.sort();
+        dirs.into_iter().map(|dir| dir.join(name)).find(|path| path.is_file())
+    };
+    let here = || Some(name.to_owned()).filter(|path| path.is_file());
+    beside.or_else(here).or_else(above).or_else(below)
+}
+
+fn misspelt(file: &Path) -> Option<PathBuf> {
+    let wanted = file.file_name()?.to_str()?;
+    let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let near = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        strsim::osa_distance(name, wanted)
+    };
+    let yaml = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml");
+    let near_enough = |path: &PathBuf| near(path) <= 3 && path.is_file();
+    entries(dir).into_iter().filter(yaml).filter(near_enough).min_by_key(near)
+}
+
+/// What is in a directory, as one types it from here.
+fn entries(dir: &Path) -> Vec<PathBuf> {
+    let read = std::fs::read_dir(dir).into_iter().flatten().take(MOST_ENTRIES).flatten();
+    read.map(|entry| if dir == Path::new(".") { entry.file_name().into() } else { entry.path() }).collect()
+}
+
+/// The command as it was typed, with another file.
+fn command_with(file: &Path) -> String {
+    let mut words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    let mut rest = String::new();
+    while let Some(word) = words.next() {
+        let names_one = word.starts_with("--file=") || word.starts_with("-f");
+        if word == "-f" || word == "--file" {
+            words.next();
+        } else if !names_one {
+            rest.push(' ');
+            rest.push_str(&crate::dialect::shown(&word));
+        }
+    }
+    format!("otb -f {}{rest}", crate::dialect::shown(&file.display().to_string()))
+}
