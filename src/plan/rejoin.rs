@@ -72,7 +72,7 @@ fn running_standby(
     if follows && (standby.streaming || *situation != Situation::Right) {
         return Rejoin::NotNeeded;
     }
-    if let Some(dead) = dead_timeline(facts, its_facts) {
+    if let Some(dead) = dead_timeline(facts, its_facts).or_else(|| beyond_the_fork(facts, its_facts)) {
         return Rejoin::By { method: RejoinMethod::Replace, because: dead };
     }
     let upstream = standby.upstream.as_ref().map_or_else(|| "nobody".to_owned(), ToString::to_string);
@@ -128,6 +128,20 @@ fn dead_timeline(facts: &InstanceFacts, master: Option<&InstanceFacts>) -> Optio
     let master = master.filter(|master| master.is_running(Role::Master))?;
     let (newest, theirs) = (facts.newest_history.known()?, master.timeline.known()?);
     (newest > theirs).then(|| format!("its pg_wal knows timeline {newest}, which the master never reached"))
+}
+
+/// An old master that crashed with WAL of its own and was started behind its fence: it replays all of that and never
+/// streams ("new timeline 2 forked off current database system timeline 1 before current recovery point"). Without the
+/// fence it may as well be a standby whose control file does not know of the new timeline yet: a restart tells.
+fn beyond_the_fork(facts: &InstanceFacts, master: Option<&InstanceFacts>) -> Option<String> {
+    let fenced = facts.data_dir.is_known_and(|dir| dir.recovery_conf.as_ref().is_some_and(|file| file.fence));
+    let master = master.filter(|master| fenced && master.is_running(Role::Master))?;
+    let (mine, theirs) = (facts.timeline.known()?, master.timeline.known()?);
+    let replayed = facts.standby.known()?.replayed?;
+    let left = master.history.known()?.iter().find(|switch| switch.timeline == *mine)?.at;
+    let beyond =
+        format!("it was fenced, and has replayed timeline {mine} to {replayed}, which the master left at {left}");
+    (mine < theirs && replayed > left).then_some(beyond)
 }
 
 /// Whether the WAL of a stopped copy is a prefix of the master's: same timeline and not beyond the master's

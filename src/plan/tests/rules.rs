@@ -73,6 +73,33 @@ fn a_copy_that_knows_a_timeline_of_nobody_is_copied_anew() {
     assert_eq!(method(&make_plan(&declared, &seen)), Some(RejoinMethod::BaseBackup));
 }
 
+/// Its own WAL goes beyond the point where the new master's history left it: restarted again and again it never streams.
+#[test]
+fn an_old_master_started_behind_its_fence_with_wal_of_its_own_is_copied_anew() {
+    let declared = cluster("s29");
+    let method = |replayed: u64, fenced: bool| {
+        let mut seen = healthy(&declared);
+        let master = seen.instances.get_mut(&id("dn01@s29")).unwrap();
+        master.timeline = Fact::Known(Timeline(2));
+        master.history = Fact::Known(vec![TimelineSwitch { timeline: Timeline(1), at: Lsn(900) }]);
+        if fenced {
+            fence(&mut seen, "dn01@s47", &declared.instance(&id("dn01@s29")).unwrap().endpoint);
+        }
+        let standby = seen.instances.get_mut(&id("dn01@s47")).unwrap();
+        standby.timeline = Fact::Known(Timeline(1));
+        if let Fact::Known(facts) = &mut standby.standby {
+            (facts.streaming, facts.replayed) = (false, Some(Lsn(replayed)));
+        }
+        match make_plan(&declared, &seen).steps.last().map(|step| step.action.clone()) {
+            Some(Action::Rejoin { method, .. }) => Some(method),
+            _ => None,
+        }
+    };
+    assert_eq!(method(901, true), Some(RejoinMethod::Replace));
+    assert_eq!(method(900, true), Some(RejoinMethod::Repoint));
+    assert_eq!(method(901, false), Some(RejoinMethod::Repoint));
+}
+
 #[test]
 fn a_node_with_both_copies_down_may_be_started_though_its_routes_cannot_be_read() {
     let declared = cluster("s29");
