@@ -2,11 +2,11 @@
 
 use otb::apply::{Failed, Found, Outcome, concerns, judge, not_begun};
 use otb::dialect::{alter_gtm_node, alter_node};
-use otb::model::{Condition, ControlState, InstanceId, NodeKind, RouteChange};
+use otb::model::{Condition, ControlState, InstanceId, Lsn, NodeKind, RouteChange};
 use otb::plan::{Action, RejoinMethod, Step};
-use otb::sandbox::world::Promotion;
+use otb::sandbox::world::{Gtm, Promotion};
 
-use super::condition::check;
+use super::condition::{check, is_gtm};
 use super::lab::{Lab, Recovery};
 
 /// What goes wrong with the next act itself.
@@ -37,7 +37,8 @@ pub(crate) fn perform(
     let lost = || Err(Failed::Unknown("no answer".to_owned()));
     let acted = match mishap {
         Mishap::None => act(lab, action),
-        Mishap::Refused if matches!(action, Action::Prove { .. }) => Ok(()),
+        // Nothing is sent that could be refused.
+        Mishap::Refused if matches!(action, Action::Prove { .. } | Action::AwaitRedo { .. }) => act(lab, action),
         Mishap::Refused => Err(Failed::NotDone("failed by the search".to_owned())),
         Mishap::AnswerLost => {
             let _ = act(lab, action);
@@ -108,7 +109,11 @@ fn act(lab: &mut Lab, action: &Action) -> Result<(), Failed> {
             Ok(())
         }
         Action::Reload { router } => sql(lab, router, "select pgxc_pool_reload()"),
-        Action::AwaitRedo { .. } | Action::Prove { .. } => Ok(()),
+        Action::Prove { .. } => Ok(()),
+        Action::AwaitRedo { .. } => {
+            lab.much_later();
+            Ok(())
+        }
         Action::Rejoin { instance, upstream, method } => rejoin(lab, instance, upstream, *method),
     }
 }
@@ -124,6 +129,9 @@ fn statement(change: &RouteChange) -> String {
 fn stop(lab: &mut Lab, id: &InstanceId, fenced: bool) -> Result<(), Failed> {
     shell(lab, id)?;
     let disk = lab.disks[id];
+    if let Some(position) = lab.world.gtm(disk).map(Gtm::flushed) {
+        return stop_gtm(lab, id, fenced, position);
+    }
     if lab.world.is_hung(disk) {
         return Err(not_done("pg_ctl: server does not shut down"));
     }
@@ -142,8 +150,38 @@ fn stop(lab: &mut Lab, id: &InstanceId, fenced: bool) -> Result<(), Failed> {
     }
 }
 
+/// What it had flushed is asked of the GTM itself, which must answer for that.
+fn stop_gtm(lab: &mut Lab, id: &InstanceId, fenced: bool, position: Lsn) -> Result<(), Failed> {
+    let disk = lab.disks[id];
+    match lab.world.word(disk) {
+        "hung" | "stopped" => return Err(not_done("not begun: no answer")),
+        _ => lab.world.stop_gtm(disk),
+    }
+    let files = lab.files_of(id);
+    if let Some(fence) = files.staged.take_if(|_| fenced) {
+        files.recovery = Some(fence);
+    }
+    lab.flushed.insert(id.clone(), position);
+    Ok(())
+}
+
+/// gtm_ctl promote is a signal, and says nothing of what became of it.
+fn promote_gtm(lab: &mut Lab, id: &InstanceId) -> Result<(), Failed> {
+    let (disk, now) = (lab.disks[id], lab.now());
+    lab.world.promote_gtm(disk, now);
+    lab.do_to_files();
+    match lab.world.word(disk) {
+        "master" => Ok(()),
+        "stopped" => Err(not_done("gtm_ctl: PID file does not exist")),
+        _ => Err(Failed::Unknown("it does not answer as the active one".to_owned())),
+    }
+}
+
 fn promote(lab: &mut Lab, id: &InstanceId) -> Result<(), Failed> {
     shell(lab, id)?;
+    if is_gtm(lab, id) {
+        return promote_gtm(lab, id);
+    }
     let writable = lab.files[id].recovery.as_ref().is_none_or(|recovery| recovery.writable);
     let now = lab.now();
     let promotion = lab.world.promote(lab.disks[id], writable, now);
@@ -153,7 +191,7 @@ fn promote(lab: &mut Lab, id: &InstanceId) -> Result<(), Failed> {
         Promotion::Died => Err(not_done("the server died of the promotion")),
         Promotion::NotAStandby => Err(not_done("pg_ctl: not in standby mode")),
     };
-    lab.rename_recovery_files();
+    lab.do_to_files();
     ended
 }
 
@@ -165,6 +203,16 @@ fn rejoin(lab: &mut Lab, id: &InstanceId, upstream: &InstanceId, method: RejoinM
     let to = Recovery::to(&lab.endpoint(upstream), false);
     let now = lab.now();
     let disk = lab.disks[id];
+    if is_gtm(lab, id) {
+        lab.files_of(id).recovery = Some(to);
+        if method == RejoinMethod::Repoint {
+            lab.world.stop_gtm(disk);
+        }
+        let started = lab.start(id).map_err(not_done);
+        // The step's end is awaited: another record of the master's.
+        lab.much_later();
+        return started;
+    }
     if matches!(method, RejoinMethod::Repoint | RejoinMethod::Replace) {
         lab.world.shut_down(disk, now);
     }
@@ -191,14 +239,11 @@ pub(crate) fn take_back(lab: &mut Lab, step: &Step) -> Result<(), String> {
     match &step.action {
         Action::StageFence { .. } => lab.files_of(&target).staged = None,
         Action::Fence { .. } => lab.files_of(&target).recovery = None,
-        Action::Stop { fenced, .. } => {
-            let runs = lab.world.postgres(lab.disks[&target]).is_some_and(|copy| copy.process.is_some());
-            if !runs {
-                if *fenced {
-                    lab.files_of(&target).recovery = None;
-                }
-                lab.start(&target)?;
+        Action::Stop { fenced, .. } if lab.world.word(lab.disks[&target]) == "stopped" => {
+            if *fenced {
+                lab.files_of(&target).recovery = None;
             }
+            lab.start(&target)?;
         }
         _ => {}
     }

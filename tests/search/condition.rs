@@ -2,7 +2,7 @@
 
 use otb::apply::Found;
 use otb::model::{Condition, InstanceId, Role};
-use otb::sandbox::world::{Postgres, Reach, Receiver};
+use otb::sandbox::world::{DiskId, Gtm, GtmLog, Postgres, Reach, Receiver};
 
 use super::lab::Lab;
 
@@ -22,18 +22,24 @@ fn silent() -> Found {
 pub(crate) fn check(lab: &Lab, condition: &Condition) -> Found {
     match condition {
         Condition::Runs { instance, role } => runs(lab, instance, *role),
-        Condition::Stopped { instance } => {
-            by_shell(lab, instance, |copy| when(copy.process.is_none(), "it is running"))
-        }
-        Condition::CleanlyStopped { instance } => by_shell(lab, instance, |copy| {
-            when(copy.process.is_none() && copy.control.state.is_clean(), "it is not stopped cleanly")
+        Condition::Stopped { instance } => by_shell(lab, instance, |disk| stopped(lab, disk)),
+        Condition::CleanlyStopped { instance } => by_shell(lab, instance, |disk| {
+            // Of a GTM no file tells how it stopped.
+            let clean = lab.world.postgres(disk).is_none_or(|copy| copy.control.state.is_clean());
+            if clean { stopped(lab, disk) } else { fails("it is not stopped cleanly") }
         }),
         Condition::Fenced { instance, upstream } => {
             let to = lab.endpoint(upstream);
             let file = lab.files[instance].recovery.clone();
             let leads = file.is_some_and(|file| file.host == to.host.as_str() && file.port == to.port);
-            by_shell(lab, instance, |_| when(leads, "recovery.conf leads elsewhere"))
+            by_shell(lab, instance, |_| when(leads, "the fence leads elsewhere"))
         }
+        Condition::ReplayedAll { standby, source } if is_gtm(lab, standby) => match lab.flushed.get(source) {
+            Some(position) => {
+                by_gtm(lab, standby, |gtm| when(gtm.flushed() >= *position, "it has not flushed everything"))
+            }
+            None => silent(),
+        },
         Condition::ReplayedAll { standby, source } => replayed_all(lab, standby, source),
         Condition::Routed { router, node, to, .. } => by_sql(lab, router, |copy| {
             let row = copy.data.routes.get(node.as_str());
@@ -48,29 +54,53 @@ pub(crate) fn check(lab: &Lab, condition: &Condition) -> Found {
     }
 }
 
-pub(crate) fn by_shell(lab: &Lab, id: &InstanceId, ask: impl FnOnce(&Postgres) -> Found) -> Found {
-    match lab.world.postgres(lab.disks[id]) {
-        Some(copy) if !lab.world.is_cut(&id.server) => ask(copy),
+pub(crate) fn by_shell(lab: &Lab, id: &InstanceId, ask: impl FnOnce(DiskId) -> Found) -> Found {
+    if lab.world.is_cut(&id.server) { silent() } else { ask(lab.disks[id]) }
+}
+
+fn stopped(lab: &Lab, disk: DiskId) -> Found {
+    when(lab.world.word(disk) == "stopped", "it is running")
+}
+
+pub(crate) fn is_gtm(lab: &Lab, id: &InstanceId) -> bool {
+    lab.world.gtm(lab.disks[id]).is_some()
+}
+
+/// By the GTM's own protocol, which needs no login.
+fn by_gtm(lab: &Lab, id: &InstanceId, ask: impl FnOnce(&Gtm) -> Found) -> Found {
+    let disk = lab.disks[id];
+    match lab.world.gtm(disk) {
+        Some(gtm) if gtm.process.is_some() && !lab.world.is_silent(disk) => ask(gtm),
         _ => silent(),
     }
 }
 
 fn by_sql(lab: &Lab, id: &InstanceId, ask: impl FnOnce(&Postgres) -> Found) -> Found {
+    by_show(lab, id, |copy| {
+        let needs_gtm = copy.is_master();
+        if needs_gtm && !super::seen::has_gtm(lab, id, copy) {
+            return Found::Unknown("GTM error".to_owned());
+        }
+        ask(copy)
+    })
+}
+
+/// By SHOW, which takes no timestamp.
+fn by_show(lab: &Lab, id: &InstanceId, ask: impl FnOnce(&Postgres) -> Found) -> Found {
     let disk = lab.disks[id];
     match lab.world.postgres(disk) {
-        Some(copy) if !lab.world.is_silent(disk) && copy.process.is_some() => {
-            let needs_gtm = copy.is_master();
-            if needs_gtm && !super::seen::has_gtm(lab, id, copy) {
-                return Found::Unknown("GTM error".to_owned());
-            }
-            ask(copy)
-        }
+        Some(copy) if !lab.world.is_silent(disk) && copy.process.is_some() => ask(copy),
         _ => silent(),
     }
 }
 
 fn runs(lab: &Lab, id: &InstanceId, role: Role) -> Found {
-    by_sql(lab, id, |copy| when(copy.is_master() == (role == Role::Master), "it runs in the other role"))
+    let is = |master: bool| when(master == (role == Role::Master), "it runs in the other role");
+    if is_gtm(lab, id) {
+        by_gtm(lab, id, |gtm| is(gtm.is_active()))
+    } else {
+        by_show(lab, id, |copy| is(copy.is_master()))
+    }
 }
 
 fn replayed_all(lab: &Lab, standby: &InstanceId, source: &InstanceId) -> Found {
@@ -95,6 +125,12 @@ fn reached(lab: &Lab, coordinator: &InstanceId, instance: &InstanceId) -> Found 
 
 fn streams(lab: &Lab, standby: &InstanceId, upstream: &InstanceId) -> Found {
     let to = lab.endpoint(upstream);
+    if is_gtm(lab, standby) {
+        let leads = lab.files[standby].recovery.as_ref().is_some_and(|conf| conf.host == to.host.as_str());
+        let listed = leads && super::seen::is_listed(lab, standby);
+        let redone = |gtm: &Gtm| gtm.process.as_ref().is_some_and(|process| process.log == GtmLog::EndKnown);
+        return by_gtm(lab, standby, |gtm| when(listed && redone(gtm), "it is not listed, or has redone nothing yet"));
+    }
     by_sql(lab, standby, |copy| {
         let standby = copy.process.as_ref().and_then(|process| process.standby());
         let here = standby.is_some_and(|standby| {

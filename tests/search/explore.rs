@@ -1,13 +1,12 @@
 //! Depth first over all states: at each boundary every fault, then the next step.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
-use otb::apply::{Ledger, Outcome, can_be_taken_back};
+use otb::apply::{End, Ledger, Outcome, can_be_taken_back};
 use otb::model::{Condition, ControlState, InstanceId, NodeName};
-use otb::plan::{Action, Input, Plan, Step, audit, plan};
-use otb::sandbox::world::{Body, DiskId, Reach};
+use otb::plan::{Action, Input, Plan, Step, Waiver, audit, plan};
 
 use super::act::{Mishap, perform, take_back};
 use super::fault::{self, Fault};
@@ -16,6 +15,9 @@ use super::seen::observe;
 
 pub(crate) struct Search<'f> {
     faults: &'f [Fault],
+    waivers: Vec<Waiver>,
+    /// Bugs are planted here, to see that the search finds them.
+    spoil: fn(&mut Plan),
     seen: HashSet<u64>,
     ended: HashSet<u64>,
     /// Paths from the first step to an end.
@@ -24,8 +26,9 @@ pub(crate) struct Search<'f> {
 
 /// A run under way.
 #[derive(Clone)]
-struct Run<'p> {
-    lab: Lab,
+pub(super) struct Run<'p> {
+    pub(super) lab: Lab,
+    pub(super) plan: &'p Plan,
     ledger: Ledger<'p>,
     /// What distinguishes this run's books from another's.
     books: BTreeMap<String, String>,
@@ -33,24 +36,36 @@ struct Run<'p> {
     /// None: steps are still to be begun.
     undo: Option<Vec<&'p Step>>,
     /// How it came about, for whoever reads a failure.
-    path: Vec<String>,
-}
-
-fn make_plan(lab: &Lab) -> Plan {
-    let seen = observe(lab);
-    plan(&Input {
-        cluster: &lab.cluster,
-        seen: &seen,
-        targets: &[],
-        waivers: &[],
-        observed_at: String::new(),
-        owes_reloads: false,
-    })
+    pub(super) path: Vec<String>,
 }
 
 impl<'f> Search<'f> {
     pub(crate) fn new(faults: &'f [Fault]) -> Self {
-        Self { faults, seen: HashSet::new(), ended: HashSet::new(), runs: 0 }
+        let (seen, ended) = (HashSet::new(), HashSet::new());
+        Self { faults, waivers: Vec::new(), spoil: |_| {}, seen, ended, runs: 0 }
+    }
+
+    /// With `--waive`s, as if each command were given with them.
+    pub(crate) fn waiving(mut self, waivers: &[&str]) -> Self {
+        self.waivers = waivers.iter().map(|waiver| Waiver::new(waiver, "CHG-1").unwrap()).collect();
+        self
+    }
+
+    pub(crate) fn spoilt_by(mut self, spoil: fn(&mut Plan)) -> Self {
+        self.spoil = spoil;
+        self
+    }
+
+    /// `owes_reloads`: the first part of this run has moved the GTM.
+    fn make_plan(&self, lab: &Lab, owes_reloads: bool) -> Plan {
+        plan(&Input {
+            cluster: &lab.cluster,
+            seen: &observe(lab),
+            targets: &[],
+            waivers: &self.waivers,
+            observed_at: String::new(),
+            owes_reloads,
+        })
     }
 
     pub(crate) fn states(&self) -> usize {
@@ -63,10 +78,23 @@ impl<'f> Search<'f> {
 
     /// Plans once, as a run does under its lock, and explores everything that may become of it.
     pub(crate) fn run(&mut self, lab: &Lab, most: usize) {
-        let plan = make_plan(lab);
+        let mut plan = self.make_plan(lab, false);
         assert!(!plan.is_refused() && !plan.steps.is_empty(), "{:#?}", plan.checks);
         assert_eq!(audit(&plan), Vec::<String>::new());
+        (self.spoil)(&mut plan);
         self.explore(Run::new(lab.clone(), &plan), most);
+    }
+
+    /// Without its waiver nothing may be done.
+    pub(crate) fn assert_refused(&self, lab: &Lab, check: &str) {
+        let plan = self.make_plan(lab, false);
+        let refuses = |found: &otb::plan::Check| found.id.as_str() == check && found.verdict.refuses();
+        assert!(plan.checks.iter().any(refuses), "{check} does not refuse: {:#?}", plan.checks);
+    }
+
+    /// Applies without any fault, as often as there is something to do.
+    pub(crate) fn settle(&self, lab: &mut Lab) {
+        *lab = self.converge(lab.clone(), Vec::new());
     }
 
     fn explore(&mut self, mut run: Run<'_>, left: usize) {
@@ -81,8 +109,21 @@ impl<'f> Search<'f> {
                 break;
             }
         }
-        self.runs += 1;
-        self.converges(&run);
+        match self.second_part(&run) {
+            Some(plan) => {
+                let mut rest = Run::new(run.lab, &plan);
+                rest.path = run.path;
+                self.explore(rest, left);
+            }
+            None => self.end(&run),
+        }
+    }
+
+    /// What apply plans and goes on with once the GTM's part is done.
+    fn second_part(&self, run: &Run<'_>) -> Option<Plan> {
+        let done = run.plan.afterwards.is_some() && run.ledger.clone().report().end == End::Done;
+        let plan = done.then(|| self.make_plan(&run.lab, true))?;
+        (!plan.is_refused() && !plan.steps.is_empty()).then_some(plan)
     }
 
     fn branch(&mut self, run: &Run<'_>, left: usize) {
@@ -91,54 +132,62 @@ impl<'f> Search<'f> {
             branch.path.push(format!("{fault:?}"));
             match fault {
                 Fault::OtbKilled => {
-                    self.runs += 1;
-                    self.converges(&branch);
+                    self.end(&branch);
                     continue;
                 }
                 Fault::Interrupt => branch.note("interrupt", Ledger::interrupt),
                 Fault::LockLost => branch.note("lock lost", |ledger| ledger.halt("the lock was lost")),
                 Fault::Mishap(mishap) => branch.mishap = *mishap,
                 fault if !fault.strike(&mut branch.lab) => continue,
-                _ => branch.one_writable_master_at_most(),
+                _ => branch.assert_one_master(),
             }
             self.explore(branch, left - 1);
         }
     }
 
     /// After everything has healed, fresh plans lead to the declared cluster.
-    fn converges(&mut self, run: &Run<'_>) {
-        let mut lab = run.lab.clone();
-        lab.heal();
-        if !self.ended.insert(lab.key()) {
-            return;
+    fn end(&mut self, run: &Run<'_>) {
+        self.runs += 1;
+        let mut run = run.clone();
+        run.lab.heal();
+        if self.ended.insert(run.lab.key()) {
+            run.path.push("healed".to_owned());
+            self.converge(run.lab, run.path);
         }
+    }
+
+    fn converge(&self, mut lab: Lab, mut path: Vec<String>) -> Lab {
+        let mut owes = false;
         for _ in 0..8 {
-            let plan = make_plan(&lab);
+            let plan = self.make_plan(&lab, owes);
+            owes = false;
             if plan.is_empty() {
-                return;
+                return lab;
             }
             if plan.is_refused() {
                 follow_hints(&mut lab, &plan);
                 continue;
             }
-            assert_eq!(audit(&plan), Vec::<String>::new(), "after {:#?}", run.path);
+            assert_eq!(audit(&plan), Vec::<String>::new(), "after {path:#?}");
             let mut again = Run::new(lab, &plan);
-            again.path.clone_from(&run.path);
-            again.path.push("healed".to_owned());
+            again.path = path;
             while again.advance() {}
-            lab = again.lab;
+            again.lab.restart_broken_gtms();
+            owes = self.second_part(&again).is_some();
+            Run { lab, path, .. } = again;
         }
-        let plan = make_plan(&lab);
+        let plan = self.make_plan(&lab, owes);
         let steps: Vec<_> = plan.steps.iter().map(|step| step.id.to_string()).collect();
         let checks: Vec<_> = plan.checks.iter().filter(|check| check.verdict.refuses()).collect();
-        panic!("it does not converge: {steps:?}\n{checks:#?}\n{:#?}\nafter {:#?}", plan.unseen, run.path);
+        panic!("it does not converge: {steps:?}\n{checks:#?}\n{:#?}\nafter {path:#?}", plan.unseen);
     }
 }
 
 impl<'p> Run<'p> {
-    fn new(lab: Lab, plan: &'p Plan) -> Self {
+    fn new(mut lab: Lab, plan: &'p Plan) -> Self {
+        lab.flushed.clear();
         let ledger = Ledger::new(plan);
-        Self { lab, ledger, books: BTreeMap::new(), mishap: Mishap::None, undo: None, path: Vec::new() }
+        Self { lab, plan, ledger, books: BTreeMap::new(), mishap: Mishap::None, undo: None, path: Vec::new() }
     }
 
     fn note(&mut self, what: &str, book: impl FnOnce(&mut Ledger<'p>)) {
@@ -158,8 +207,7 @@ impl<'p> Run<'p> {
         let went_on = if self.undo.is_some() { self.take_one_back() } else { self.next_step() };
         if went_on {
             self.lab.later();
-            self.lab.rename_recovery_files();
-            self.one_writable_master_at_most();
+            self.assert_one_master();
         }
         went_on
     }
@@ -176,7 +224,7 @@ impl<'p> Run<'p> {
                 let mishap = std::mem::take(&mut self.mishap);
                 let outcome = perform(&mut self.lab, step, &action, &established, mishap);
                 if let Action::Promote { instance } = &action {
-                    self.nothing_acknowledged_is_lost(instance);
+                    self.assert_nothing_lost(instance);
                 }
                 outcome
             }
@@ -210,54 +258,14 @@ impl<'p> Run<'p> {
         self.ledger.undone(step, result);
         true
     }
-
-    /// Of each node at most one process that may be written to can be reached by any router.
-    fn one_writable_master_at_most(&self) {
-        for node in self.lab.cluster.nodes.values().filter(|node| node.kind.is_router()) {
-            let reached = self.writable(&node.name);
-            assert!(reached.len() < 2, "{} has {} masters in reach after {:#?}", node.name, reached.len(), self.path);
-        }
-    }
-
-    fn writable(&self, node: &NodeName) -> BTreeSet<DiskId> {
-        let world = &self.lab.world;
-        let routers = world.disks().filter(|(disk, copy)| copy.is_master() && !world.is_hung(*disk));
-        let mut reached = BTreeSet::new();
-        for (_, router) in routers {
-            let row = router.data.routes.get(node.as_str()).map(|row| (row.host.clone(), row.port));
-            let pooled = router.process.as_ref().and_then(|process| process.pooler.address(node.as_str()));
-            for (host, port) in row.into_iter().chain(pooled) {
-                if let Reach::Live(disk) = world.reach(&router.home.server, &host, port)
-                    && world.postgres(disk).is_some_and(|copy| copy.home.node == *node && copy.is_master())
-                {
-                    reached.insert(disk);
-                }
-            }
-        }
-        reached
-    }
-
-    /// Whatever any copy of the node has written is in the copy that became master.
-    fn nothing_acknowledged_is_lost(&self, promoted: &InstanceId) {
-        let world = &self.lab.world;
-        let own = world.postgres(self.lab.disks[promoted]).unwrap();
-        if !own.is_master() {
-            return;
-        }
-        let have: BTreeSet<_> = own.wal.records().iter().map(|record| (record.end, record.timeline)).collect();
-        for (id, disk) in self.lab.disks.iter().filter(|(id, _)| id.node == promoted.node) {
-            for record in world.postgres(*disk).unwrap().wal.records() {
-                let matters = matches!(record.body, Body::Commit(_) | Body::Filler(_));
-                let lost = matters && !have.contains(&(record.end, record.timeline));
-                assert!(!lost, "{promoted} was promoted without what {id} has at {}: {:#?}", record.end, self.path);
-            }
-        }
-    }
 }
 
 /// As apply's own question after a promotion that failed.
 fn died_as_standby(lab: &Lab, id: &InstanceId) -> bool {
     let stopped = super::condition::check(lab, &Condition::Stopped { instance: id.clone() });
+    if super::condition::is_gtm(lab, id) {
+        return stopped == otb::apply::Found::Holds && lab.files[id].recovery.is_some();
+    }
     let state = lab.world.postgres(lab.disks[id]).unwrap().control.state;
     stopped == otb::apply::Found::Holds
         && matches!(state, ControlState::InArchiveRecovery | ControlState::ShutDownInRecovery)
@@ -282,5 +290,6 @@ fn follow_hints(lab: &mut Lab, plan: &Plan) {
             _ => {}
         }
     }
-    lab.later();
+    lab.make_a_gtm_active(plan);
+    lab.much_later();
 }

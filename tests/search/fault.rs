@@ -15,6 +15,8 @@ pub(crate) enum Fault {
     Start(&'static str),
     Hang(&'static str),
     Cut(&'static str),
+    /// A server loses its power: what ran on it is dead and stays so, and nobody reaches it.
+    PowerOff(&'static str),
     Lag(&'static str),
     PauseReplay(&'static str),
     ReadOnlyRecovery(&'static str),
@@ -69,7 +71,7 @@ fn of_masters(node: &'static str) -> [Fault; 4] {
 pub(crate) fn all() -> Vec<Fault> {
     let mut faults = of_copies(&INSTANCES);
     faults.extend(SERVERS.map(Fault::Cut));
-    faults.extend(["dn01", "dn02"].into_iter().flat_map(of_masters));
+    faults.extend(["gtm_1", "dn01", "dn02"].into_iter().flat_map(of_masters));
     faults.extend(["cn01@s29", "cn02@s47", "dn01@s29", "dn02@s47"].map(Fault::LockRoutes));
     faults.extend(RUN);
     faults
@@ -91,7 +93,7 @@ impl Fault {
     /// Strikes the cluster. False: it does not fit it as it is, or does not concern it.
     pub(crate) fn strike(self, lab: &mut Lab) -> bool {
         let struck = self.hit(lab);
-        lab.rename_recovery_files();
+        lab.do_to_files();
         struck
     }
 
@@ -113,6 +115,13 @@ impl Fault {
             }
             Self::Start(at) => lab.start(&id(at)).is_ok(),
             Self::Hang(at) => lab.world.set_hung(disk(lab, at), true, now),
+            Self::PowerOff(server) => {
+                let on: Vec<_> = lab.disks.iter().filter(|(id, _)| id.server.as_str() == server).collect();
+                for disk in on.into_iter().map(|(_, disk)| *disk).collect::<Vec<_>>() {
+                    lab.world.kill(disk, now);
+                }
+                lab.world.set_cut(&ServerName::new(server).unwrap(), true, now)
+            }
             Self::Cut(server) => lab.world.set_cut(&ServerName::new(server).unwrap(), true, now),
             Self::Lag(at) => lab.world.set_allowance(disk(lab, at), Some(0), now),
             Self::PauseReplay(at) => lab.world.pause_replay(disk(lab, at), true, now),
@@ -138,5 +147,5 @@ fn master(lab: &Lab, node: &str) -> Option<otb::sandbox::world::DiskId> {
 pub(crate) fn start(lab: &mut Lab, id: &InstanceId) {
     // What does not start now is looked at again in the next round.
     let _ = lab.start(id);
-    lab.rename_recovery_files();
+    lab.do_to_files();
 }

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};
 
-use otb::model::{Cluster, Endpoint, InstanceId, NodeKind, NodeName, ServerName};
+use otb::model::{Cluster, Endpoint, InstanceId, Lsn, NodeKind, NodeName, ServerName};
+use otb::plan::{Check, Plan};
 use otb::sandbox::sql::parse;
-use otb::sandbox::world::{DiskId, GtmConf, Login, Ran, Replication, StartFiles, Upstream, World};
+use otb::sandbox::world::{
+    DiskId, Effect, GtmConf, GtmLog, GtmRole, Login, Ran, Replication, StartFiles, Upstream, World,
+};
 use otb::sandbox::{Flavor, Moment};
 
 /// The seed's cluster, with a third server that holds a second standby of dn02.
@@ -25,7 +28,7 @@ datanodes:
   dn02: {master: s47, port: 23002, instances: [{server: s29}, {server: s47}, {server: s61}]}
 ";
 
-/// recovery.conf.
+/// recovery.conf, or the lines of gtm.conf that make a GTM a standby.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Recovery {
     pub(crate) host: String,
@@ -40,6 +43,12 @@ impl Recovery {
     }
 }
 
+/// The pace at which everything that is due comes between two steps.
+const SLOW: u64 = 10_000_000;
+
+/// The pace at which hardly anything does: promotions' checkpoints, a GTM's next record.
+pub(crate) const QUICK: u64 = 1_000;
+
 /// What otb and the servers read and write in a data directory.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Files {
@@ -53,6 +62,10 @@ pub(crate) struct Lab {
     pub(crate) cluster: Cluster,
     pub(crate) disks: BTreeMap<InstanceId, DiskId>,
     pub(crate) files: BTreeMap<InstanceId, Files>,
+    /// How far a GTM had flushed when the run under way stopped it: nothing tells afterwards.
+    pub(crate) flushed: BTreeMap<InstanceId, Lsn>,
+    /// Microseconds from one step to the next.
+    pub(crate) pace: u64,
     clock: u64,
 }
 
@@ -66,18 +79,20 @@ impl Lab {
         let mut world = World::new(&cluster, Flavor::V2);
         let disks = world.lay_down(&cluster, Moment(1_000_000));
         let files = disks.keys().map(|id| (id.clone(), Files::default())).collect();
-        let mut lab = Self { world, cluster, disks, files, clock: 2_000_000 };
+        let (flushed, pace) = (BTreeMap::new(), SLOW);
+        let mut lab = Self { world, cluster, disks, files, flushed, pace, clock: 2_000_000 };
         let nodes: Vec<_> = lab.cluster.nodes.values().cloned().collect();
         for node in nodes {
             let master = node.master_id();
             lab.start(&master).unwrap();
-            for standby in node.standbys().filter(|standby| standby.kind != NodeKind::Gtm) {
+            for standby in node.standbys() {
                 let upstream = node.master_instance().unwrap().endpoint.clone();
                 lab.files_of(&standby.id).recovery = Some(Recovery::to(&upstream, false));
                 lab.start(&standby.id).unwrap();
             }
         }
-        lab.start(&id("gtm_1@s47")).unwrap();
+        let now = lab.now();
+        lab.world.tick(now);
         lab
     }
 
@@ -91,11 +106,21 @@ impl Lab {
         Moment(self.clock)
     }
 
-    /// Time passes: checkpoints that are due are written.
+    /// Time passes from one step to the next: what is due happens.
     pub(crate) fn later(&mut self) {
-        self.clock += 10_000_000;
+        self.pass(self.pace);
+    }
+
+    /// So much time passes that whatever is due at all has happened.
+    pub(crate) fn much_later(&mut self) {
+        self.pass(SLOW);
+    }
+
+    fn pass(&mut self, microseconds: u64) {
+        self.clock += microseconds;
         let now = Moment(self.clock);
         self.world.tick(now);
+        self.do_to_files();
     }
 
     pub(crate) fn files_of(&mut self, id: &InstanceId) -> &mut Files {
@@ -106,14 +131,13 @@ impl Lab {
         self.cluster.instance(id).unwrap().endpoint.clone()
     }
 
-    /// Starts an instance from its files; a GTM other than the file's master as its standby.
+    /// Starts an instance from its files.
     pub(crate) fn start(&mut self, id: &InstanceId) -> Result<(), String> {
         let instance = self.cluster.instance(id).unwrap().clone();
         let (disk, now) = (self.disks[id], self.now());
         let (host, port, data_directory) = (instance.endpoint.host, instance.endpoint.port, instance.data);
         if instance.kind == NodeKind::Gtm {
-            let master = self.cluster.nodes[&id.node].master_instance().unwrap().clone();
-            let standby_of = (master.id != *id).then(|| (master.endpoint.host.to_string(), master.endpoint.port));
+            let standby_of = self.files[id].recovery.as_ref().map(|conf| (conf.host.clone(), conf.port));
             let conf = GtmConf { host, port, data_directory, standby_of };
             return self.world.start_gtm(disk, conf, now).map_err(|failure| failure.0);
         }
@@ -159,6 +183,7 @@ impl Lab {
             self.files[id].hash(&mut hasher);
             self.world.word(*disk).hash(&mut hasher);
             self.world.is_cut(&id.server).hash(&mut hasher);
+            self.gtm_key(*disk).hash(&mut hasher);
             let Some(copy) = self.world.postgres(*disk) else { continue };
             for record in copy.wal.records() {
                 (record.start, record.end, record.timeline).hash(&mut hasher);
@@ -190,18 +215,61 @@ impl Lab {
 }
 
 impl Lab {
-    /// What servers do to their own files: a promotion renames recovery.conf.
-    pub(crate) fn rename_recovery_files(&mut self) {
+    /// A GTM's state: positions only as far as they are compared with others.
+    fn gtm_key(&self, disk: DiskId) -> Option<impl std::hash::Hash> {
+        let gtm = self.world.gtm(disk)?;
+        let most = self.disks.values().filter_map(|disk| self.world.gtm(*disk)).map(|gtm| gtm.served).max();
+        let holds: Vec<bool> = self.flushed.values().map(|position| gtm.flushed() >= *position).collect();
+        let process = gtm.process.as_ref().map(|process| {
+            let upstream = match &process.role {
+                GtmRole::Active => None,
+                GtmRole::Standby { host, port } => Some((host.clone(), *port)),
+            };
+            (upstream, format!("{:?}", process.log), process.checkpoint_due.is_some(), process.ends_at.is_some())
+        });
+        Some((Some(gtm.served) == most, holds, process))
+    }
+
+    /// What servers do to their own files: a promotion renames recovery.conf, of a GTM it ends gtm.conf with ACT.
+    pub(crate) fn do_to_files(&mut self) {
         for effect in self.world.take_effects() {
-            let otb::sandbox::world::Effect::RenameRecoveryConf(disk) = effect else { continue };
+            let (Effect::RenameRecoveryConf(disk) | Effect::AppendGtmConf(disk, _)) = effect else { continue };
             let owner = self.disks.iter().find(|(_, own)| **own == disk).map(|(id, _)| id.clone());
             if let Some(id) = owner {
-                self.files_of(&id).recovery = None;
+                self.files_of(&id).recovery.take_if(|conf| conf.writable);
             }
         }
     }
 
-    /// Everything that breaks by itself is mended by itself, and a human starts the GTMs.
+    /// docs/limits.md: a GTM that had to take over before it had redone a record has lost its log, and nobody can follow
+    /// it until it is started anew. The operator does.
+    pub(crate) fn restart_broken_gtms(&mut self) {
+        let lost = |disk: DiskId| {
+            let process = self.world.gtm(disk).and_then(|gtm| gtm.process.as_ref());
+            process.is_some_and(|process| process.log == GtmLog::Lost)
+        };
+        let broken: Vec<InstanceId> =
+            self.disks.iter().filter(|(_, disk)| lost(**disk)).map(|(id, _)| id.clone()).collect();
+        for id in broken {
+            self.world.stop_gtm(self.disks[&id]);
+            self.start(&id).unwrap();
+        }
+    }
+
+    /// docs/limits.md: a GTM whose gtm.conf was made read-only just before its promotion did not write there that it is
+    /// the active one. Dead, it is a standby by its own account, and only a person can know better.
+    pub(crate) fn make_a_gtm_active(&mut self, plan: &Plan) {
+        let refuses = |check: &Check| check.verdict.refuses() && check.id.as_str() == "standby:gtm_1";
+        let gtms = self.disks.iter().filter(|(id, _)| id.node.as_str() == "gtm_1");
+        let none_is_active = gtms.into_iter().all(|(_, disk)| self.world.word(*disk) != "master");
+        if none_is_active && plan.checks.iter().any(refuses) {
+            let declared = self.cluster.nodes[&NodeName::new("gtm_1").unwrap()].master_id();
+            self.files_of(&declared).recovery = None;
+            self.start(&declared).unwrap();
+        }
+    }
+
+    /// Everything that breaks by itself is mended by itself.
     pub(crate) fn heal(&mut self) {
         for server in self.world.cut_servers() {
             let now = self.now();
@@ -217,15 +285,8 @@ impl Lab {
             if let Some(recovery) = &mut self.files_of(&id).recovery {
                 recovery.writable = true;
             }
-            self.rename_recovery_files();
+            self.do_to_files();
         }
-        for gtm in ["gtm_1@s29", "gtm_1@s47"] {
-            let gtm = id(gtm);
-            if self.world.word(self.disks[&gtm]) == "stopped" {
-                self.start(&gtm).unwrap();
-            }
-        }
-        self.later();
-        self.rename_recovery_files();
+        self.much_later();
     }
 }

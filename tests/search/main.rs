@@ -2,8 +2,9 @@
 //! one node. The decisions are those of the real thing: `plan::plan` plans, `apply::Ledger` says what comes next and
 //! what is taken back; only the acts are done on a simulated cluster, without sockets, files or clocks.
 //!
-//! In every state: never two masters of a node that routers can reach, and no promotion of a copy that lacks what
-//! another copy of its node has acknowledged. After the faults have healed, plan + apply converges.
+//! In every state: never two masters of a node, or two active GTMs, that routers can reach, and no promotion of a copy
+//! that lacks what another copy of its node has acknowledged, unless a waiver says so by name. After the faults have
+//! healed, plan + apply converges.
 
 #![allow(clippy::disallowed_methods, reason = "tests touch the outside")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
@@ -13,17 +14,19 @@ mod act;
 mod condition;
 mod explore;
 mod fault;
+mod invariant;
 mod lab;
+mod planted;
 mod seen;
 
 use std::io::Write as _;
 
 use explore::Search;
 use fault::{Fault, all, of_node};
-use lab::Lab;
+use lab::{Lab, QUICK};
 
-/// Moves the masters named, with up to `most` of `faults` on the way; prints what was visited.
-fn search(name: &str, moves: &[(&str, &str)], before: &[Fault], faults: &[Fault], most: usize) {
+/// The seed's cluster after `before`, with the masters named declared elsewhere.
+fn declared(moves: &[(&str, &str)], before: &[Fault]) -> Lab {
     let mut lab = Lab::new();
     for fault in before {
         fault.strike(&mut lab);
@@ -31,18 +34,25 @@ fn search(name: &str, moves: &[(&str, &str)], before: &[Fault], faults: &[Fault]
     for (node, server) in moves {
         lab.declare(node, server);
     }
-    let mut search = Search::new(faults);
-    search.run(&lab, most);
+    lab
+}
+
+/// Explores with up to `most` of `faults` on the way; prints what was visited.
+fn explore(name: &str, lab: &Lab, mut search: Search<'_>, faults: usize, most: usize) {
+    search.run(lab, most);
     let line = format!(
-        "search {name}: {} states, {} runs, {} ends that converge, {} faults in up to {most} places",
+        "search {name}: {} states, {} runs, {} ends that converge, {faults} faults in up to {most} places",
         search.states(),
         search.runs,
         search.ends(),
-        faults.len()
     );
     // Past the runner's capture: the figure is to be seen.
     let _ = writeln!(std::io::stderr(), "{line}");
     assert!(search.states() > 100, "{line}");
+}
+
+fn search(name: &str, moves: &[(&str, &str)], before: &[Fault], faults: &[Fault], most: usize) {
+    explore(name, &declared(moves, before), Search::new(faults), faults.len(), most);
 }
 
 #[test]
@@ -74,4 +84,79 @@ fn any_pair_of_faults_of_one_node() {
 #[test]
 fn any_pair_of_faults_of_a_node_with_two_standbys() {
     search("pairs on dn02", &[("dn02", "s29")], &[], &of_node("dn02"), 2);
+}
+
+#[test]
+fn any_pair_of_faults_of_a_coordinator() {
+    search("pairs on cn01", &[("dn01", "s47")], &[], &of_node("cn01"), 2);
+}
+
+#[test]
+fn any_fault_at_any_step_of_a_switchover_of_the_gtm() {
+    search("switchover of gtm_1", &[("gtm_1", "s47")], &[], &all(), 1);
+}
+
+#[test]
+fn any_fault_at_any_step_of_a_failover_of_the_gtm() {
+    let killed = [Fault::Kill("gtm_1@s29")];
+    search("failover of gtm_1", &[("gtm_1", "s47")], &killed, &all(), 1);
+}
+
+#[test]
+fn any_fault_at_any_step_of_a_restart_of_the_gtm() {
+    search("restart of gtm_1", &[], &[Fault::Kill("gtm_1@s29")], &all(), 1);
+}
+
+#[test]
+fn any_fault_at_any_step_of_a_move_of_the_gtm_and_a_datanode() {
+    search("gtm_1 and dn01", &[("gtm_1", "s47"), ("dn01", "s47")], &[], &all(), 1);
+}
+
+#[test]
+fn any_fault_at_any_step_of_a_failover_of_the_gtm_with_a_move_after_it() {
+    let killed = [Fault::Kill("gtm_1@s29")];
+    search("failover of gtm_1, then dn01", &[("gtm_1", "s47"), ("dn01", "s47")], &killed, &all(), 1);
+}
+
+#[test]
+fn any_pair_of_faults_of_the_gtm() {
+    search("pairs on gtm_1", &[("gtm_1", "s47")], &[], &of_node("gtm_1"), 2);
+}
+
+/// Hardly any time passes: no checkpoint after a promotion is written, and no GTM writes a record unasked.
+#[test]
+fn any_fault_at_any_step_in_a_hurry() {
+    for (name, moves) in [("dn01 in a hurry", [("dn01", "s47")]), ("gtm_1 in a hurry", [("gtm_1", "s47")])] {
+        // The GTM's standby has just been started, and has redone nothing.
+        let mut lab = declared(&moves, &[Fault::Kill("gtm_1@s47"), Fault::Start("gtm_1@s47")]);
+        lab.pace = QUICK;
+        explore(name, &lab, Search::new(&all()), all().len(), 1);
+    }
+}
+
+/// dn01's master died with transactions that no standby has: who waives that by name loses them, and nothing else.
+#[test]
+fn any_fault_at_any_step_of_a_failover_that_loses_data_by_waiver() {
+    let lab = declared(&[("dn01", "s47")], &[Fault::CrashLossy("dn01")]);
+    Search::new(&[]).assert_refused(&lab, "data-loss:dn01");
+    let faults = all();
+    let search = Search::new(&faults).waiving(&["data-loss:dn01"]);
+    explore("failover of dn01, loss waived", &lab, search, faults.len(), 1);
+}
+
+/// The server of dn02's master lost its power: what it holds is not known, and only a person can say that it is off.
+#[test]
+fn any_fault_at_any_step_of_a_failover_from_a_server_that_is_off() {
+    let mut lab = declared(&[("dn02", "s61")], &[]);
+    Search::new(&[]).settle(&mut lab);
+    Fault::PowerOff("s61").strike(&mut lab);
+    lab.declare("dn02", "s47");
+    for missing in ["fence:dn02", "data-loss:dn02"] {
+        Search::new(&[]).assert_refused(&lab, missing);
+    }
+    // Who waived `fence` has said that it stays off.
+    let mut faults = all();
+    faults.retain(|fault| *fault != Fault::Start("dn02@s61"));
+    let search = Search::new(&faults).waiving(&["fence:dn02", "data-loss:dn02"]);
+    explore("failover of dn02, fence waived", &lab, search, faults.len(), 1);
 }

@@ -5,7 +5,7 @@ use otb::model::{
     Observation, Process, RecoveryFile, Role, Route, RouteKind, Sender, Settings, StandbyFacts, Surroundings,
     TimelineSwitch, UnknownKind,
 };
-use otb::sandbox::world::{Postgres, Receiver};
+use otb::sandbox::world::{Gtm, GtmRole, Postgres, Receiver};
 
 use super::lab::{Lab, Recovery};
 
@@ -19,7 +19,7 @@ fn facts(lab: &Lab, id: &InstanceId) -> InstanceFacts {
         return InstanceFacts::unknown(UnknownKind::TimedOut, "no answer");
     }
     let word = lab.world.word(disk);
-    let Some(copy) = lab.world.postgres(disk) else { return gtm(word) };
+    let Some(copy) = lab.world.postgres(disk) else { return gtm(lab, id, word) };
     let mut facts = match word {
         "stopped" => InstanceFacts::unknown(UnknownKind::NotAsked, "it does not run"),
         "hung" => InstanceFacts::unknown(UnknownKind::TimedOut, "no answer"),
@@ -33,15 +33,68 @@ fn facts(lab: &Lab, id: &InstanceId) -> InstanceFacts {
     facts
 }
 
-fn gtm(word: &str) -> InstanceFacts {
+fn gtm(lab: &Lab, id: &InstanceId, word: &str) -> InstanceFacts {
     let mut facts = InstanceFacts::unknown(UnknownKind::NotAsked, "a GTM has none");
     facts.process = Fact::Known(if word == "stopped" { Process::Stopped } else { Process::Running });
-    facts.role = match word {
-        "master" => Fact::Known(Role::Master),
-        "standby" => Fact::Known(Role::Standby),
-        _ => Fact::unknown(UnknownKind::TimedOut, "no answer"),
+    facts.data_dir = data_dir(lab, id);
+    facts.surroundings = surroundings();
+    let Some(gtm) = lab.world.gtm(lab.disks[id]).filter(|_| matches!(word, "master" | "standby")) else {
+        facts.role = Fact::unknown(UnknownKind::TimedOut, "no answer");
+        facts.wal_end = facts.role.map(|_| otb::model::Lsn(0));
+        return facts;
     };
+    facts.wal_end = Fact::Known(gtm.flushed());
+    if gtm.is_active() {
+        facts.role = Fact::Known(Role::Master);
+        let standbys = lab.world.gtm_standbys(lab.disks[id]);
+        facts.senders = Fact::Known(standbys.into_iter().map(gtm_sender).collect());
+        return facts;
+    }
+    facts.role = Fact::Known(Role::Standby);
+    facts.standby = Fact::Known(StandbyFacts {
+        received: Some(gtm.flushed()),
+        replayed: Some(gtm.flushed()),
+        replay_paused: false,
+        last_replay: None,
+        streaming: is_listed(lab, id),
+        upstream: lab.files[id].recovery.as_ref().map(|conf| endpoint(&conf.host, conf.port)),
+    });
     facts
+}
+
+fn gtm_sender(standby: &Gtm) -> Sender {
+    let port = standby.process.as_ref().map_or(0, |process| process.port);
+    Sender {
+        application_name: format!("localhost:{port}"),
+        client_addr: None,
+        state: "streaming".to_owned(),
+        sent: None,
+        replayed: Some(standby.flushed()),
+        sync_state: "async".to_owned(),
+    }
+}
+
+/// Whether the GTM that this one follows answers as the active one, and lists it.
+pub(crate) fn is_listed(lab: &Lab, id: &InstanceId) -> bool {
+    let Some(gtm) = lab.world.gtm(lab.disks[id]) else { return false };
+    let Some(GtmRole::Standby { host, port }) = gtm.process.as_ref().map(|process| &process.role) else { return false };
+    let own = |other: &&InstanceId| {
+        let at = lab.endpoint(other);
+        at.host.as_str() == host && at.port == *port
+    };
+    let Some(disk) = lab.disks.keys().find(own).map(|id| lab.disks[id]) else { return false };
+    let active = lab.world.gtm(disk).is_some_and(Gtm::is_active);
+    active && !lab.world.is_silent(disk) && lab.world.gtm_standbys(disk).contains(&gtm)
+}
+
+fn data_dir(lab: &Lab, id: &InstanceId) -> Fact<DataDir> {
+    let recovery = lab.files[id].recovery.as_ref().map(recovery_file);
+    Fact::Known(DataDir { present: true, recovery_conf: recovery, free_bytes: Some(1 << 40) })
+}
+
+fn surroundings() -> Fact<Surroundings> {
+    let clock = Some(ClockOffset { at_least_ms: 0, at_most_ms: 1 });
+    Fact::Known(Surroundings { clock, ..Surroundings::default() })
 }
 
 fn by_shell(lab: &Lab, id: &InstanceId, copy: &Postgres, facts: &mut InstanceFacts) {
@@ -63,12 +116,8 @@ fn by_shell(lab: &Lab, id: &InstanceId, copy: &Postgres, facts: &mut InstanceFac
     let switches = copy.wal.history.iter().map(|(timeline, at)| TimelineSwitch { timeline: *timeline, at: *at });
     facts.history = Fact::Known(switches.collect());
     facts.newest_history = Fact::Known(copy.wal.newest());
-    let recovery = lab.files[id].recovery.as_ref().map(recovery_file);
-    facts.data_dir = Fact::Known(DataDir { present: true, recovery_conf: recovery, free_bytes: Some(1 << 40) });
-    facts.surroundings = Fact::Known(Surroundings {
-        clock: Some(ClockOffset { at_least_ms: 0, at_most_ms: 1 }),
-        ..Surroundings::default()
-    });
+    facts.data_dir = data_dir(lab, id);
+    facts.surroundings = surroundings();
 }
 
 fn endpoint(host: &str, port: u16) -> Endpoint {
@@ -87,7 +136,7 @@ fn recovery_file(recovery: &Recovery) -> RecoveryFile {
 
 /// Of a process that answers SQL. Without a GTM a master answers SHOW only (field notes, section 4).
 fn answered(lab: &Lab, id: &InstanceId, copy: &Postgres) -> InstanceFacts {
-    let mut facts = InstanceFacts::unknown(UnknownKind::Failed, "GTM error, could not obtain global timestamp");
+    let mut facts = InstanceFacts::unknown(UnknownKind::NoTimestamp, "GTM error, could not obtain global timestamp");
     let process = copy.process.as_ref().unwrap();
     facts.node_name = Fact::Known(copy.home.node.clone());
     facts.version = Fact::Known("10.0 OpenTenBase V2".to_owned());

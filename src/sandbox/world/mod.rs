@@ -36,6 +36,7 @@ pub use cluster::World;
 pub use data::{Change, Data, Prepared, RouteRow, Table};
 pub use effect::{Effect, Ending};
 pub use gtm::{Gtm, GtmConf, GtmProcess, GtmRole};
+pub use gtm_log::GtmLog;
 pub use instance::{Control, DiskId, Home, Mode, Pooler, Postgres, Process, Receiver, Standby, Temper, Upstream};
 pub use lifecycle::{StartFailure, StartFiles};
 pub use net::Reach;
