@@ -27,6 +27,7 @@ mod tree;
 mod visible;
 
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use sha2::{Digest, Sha256};
 
@@ -58,10 +59,12 @@ pub fn load(file_name: &str, text: &str) -> Result<Loaded, Diagnostics> {
     Ok(Loaded { cluster, text: text.to_owned(), sha256: sha256(text) })
 }
 
+/// What the schema asks for, read once.
+static SHAPE: LazyLock<shape::Shape> = LazyLock::new(|| shape::Shape::of(&schema()));
+
 fn cluster(source: &source::Source<'_>, findings: &mut Findings<'_>) -> Option<Cluster> {
     let tree = parse::parse(source, findings)?;
-    let shape = shape::Shape::of(&schema());
-    let plain = structure::check(&shape, &tree, findings)?;
+    let plain = structure::check(&SHAPE, &tree, findings)?;
     let file = deserialise(plain, findings)?;
     resolve::resolve(&file, tree::Marks::root(&tree), findings)
 }
