@@ -13,11 +13,22 @@ use crate::model::{Cluster, Fact, InstanceFacts, NodeName, Observation, Process}
 /// What a fact is that could not be learned.
 const UNKNOWN: &str = "unknown";
 
+/// Of a stopped instance: what its files would make of it.
+const STARTS_AS: &str = ": starts as";
+
+fn starts_as(instance: &InstanceFacts) -> &'static str {
+    match &instance.data_dir {
+        Fact::Known(dir) if dir.recovery_conf.is_some() => "standby",
+        Fact::Known(_) => "master",
+        Fact::Unknown(_) => UNKNOWN,
+    }
+}
+
 fn table_key(router: impl std::fmt::Display) -> String {
     format!("{router}: pgxc_node")
 }
 
-/// The stable facts: roles, system identifiers, timelines, and each row that is not as declared. Not LSNs, not
+/// The stable facts: roles, system identifiers, timelines, what a stopped copy would start as, and each row that is not as declared. Not LSNs, not
 /// lag. Rows that are as declared follow from the file, so a router that is right is one entry.
 pub(crate) fn facts(seen: &Observation, routers: &[RouterView<'_>]) -> BTreeMap<String, String> {
     let mut facts = BTreeMap::new();
@@ -25,6 +36,9 @@ pub(crate) fn facts(seen: &Observation, routers: &[RouterView<'_>]) -> BTreeMap<
         facts.insert(format!("{id}: role"), role_words(instance));
         facts.insert(format!("{id}: system identifier"), word(&instance.system_id));
         facts.insert(format!("{id}: timeline"), word(&instance.timeline));
+        if instance.is_stopped() {
+            facts.insert(format!("{id}{STARTS_AS}"), starts_as(instance).to_owned());
+        }
     }
     for router in routers {
         let at = &router.router;
@@ -112,6 +126,9 @@ pub fn moved(then: &Plan, now: &Plan) -> Vec<String> {
 fn fact<'a>(facts: &'a BTreeMap<String, String>, key: &str) -> &'a str {
     if let Some(value) = facts.get(key) {
         return value;
+    }
+    if key.ends_with(STARTS_AS) {
+        return "not stopped";
     }
     match key.split_once(": route to ") {
         Some((router, _)) => match facts.get(&table_key(router)).map(String::as_str) {

@@ -78,7 +78,7 @@ pub(crate) fn node<'a>(cluster: &Cluster, node: &'a Node, seen: &Observation) ->
     let rejoins = if situation.allows_acting() { rejoins(cluster, node, &situation, seen) } else { Vec::new() };
     let moves = matches!(situation, Situation::Masterless | Situation::Elsewhere { .. });
     let stopped = if moves { others(node, seen, InstanceFacts::is_stopped) } else { Vec::new() };
-    let unfenced = if situation == Situation::Masterless { others(node, seen, is_unfenced) } else { Vec::new() };
+    let unfenced = if moves { others(node, seen, is_unfenced) } else { Vec::new() };
     let fenced = seen.instances.get(&node.master_id()).is_some_and(carries_fence);
     NodeSurvey { node, situation, change, from, rejoins, stopped, unfenced, fenced }
 }

@@ -57,7 +57,7 @@ impl<'f> Search<'f> {
     }
 
     /// `owes_reloads`: the first part of this run has moved the GTM.
-    fn make_plan(&self, lab: &Lab, owes_reloads: bool) -> Plan {
+    pub(crate) fn make_plan(&self, lab: &Lab, owes_reloads: bool) -> Plan {
         plan(&Input {
             cluster: &lab.cluster,
             seen: &observe(lab),
@@ -184,7 +184,13 @@ impl<'f> Search<'f> {
 }
 
 impl<'p> Run<'p> {
-    fn new(mut lab: Lab, plan: &'p Plan) -> Self {
+    /// Does the whole plan, and gives what became of the cluster.
+    pub(super) fn to_the_end(mut self, lab: &mut Lab) {
+        while self.advance() {}
+        *lab = self.lab;
+    }
+
+    pub(super) fn new(mut lab: Lab, plan: &'p Plan) -> Self {
         lab.flushed.clear();
         let ledger = Ledger::new(plan);
         Self { lab, plan, ledger, books: BTreeMap::new(), mishap: Mishap::None, undo: None, path: Vec::new() }
@@ -281,9 +287,15 @@ fn follow_hints(lab: &mut Lab, plan: &Plan) {
         let master = copies.iter().find(|id| word(lab, id) == "master").cloned();
         match (code, master) {
             ("data-loss" | "fence" | "standby" | "routes", None) => {
-                let stopped: Vec<_> = copies.into_iter().filter(|id| word(lab, id) == "stopped").collect();
+                let mut stopped: Vec<_> = copies.into_iter().filter(|id| word(lab, id) == "stopped").collect();
+                // The one that holds most first; and never a second one that would be a master.
+                let end = |id: &InstanceId| lab.world.postgres(lab.disks[id]).map(|copy| copy.wal.end());
+                stopped.sort_by_key(|id| std::cmp::Reverse(end(id)));
                 for id in &stopped {
-                    fault::start(lab, id);
+                    let has_master = lab.disks.keys().any(|other| other.node == node && word(lab, other) == "master");
+                    if !has_master || lab.files[id].recovery.is_some() {
+                        fault::start(lab, id);
+                    }
                 }
             }
             ("standby" | "attached" | "lag", Some(master)) => lab.declare(node.as_str(), master.server.as_str()),

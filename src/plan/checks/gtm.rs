@@ -14,11 +14,14 @@ impl View<'_> {
             self.disk().of(CheckCode::Disk, self.declared),
         ];
         match from.and_then(|id| Some((id, self.seen.instances.get(id)?))) {
-            Some((id, master)) => checks.extend([
-                self.attached(id, master).of(CheckCode::Attached, name),
-                self.lag(master).of(CheckCode::Lag, name),
-                shell(id, master).of(CheckCode::Shell, id),
-            ]),
+            Some((id, master)) => {
+                checks.extend(self.fence_besides(id).map(|finding| finding.of(CheckCode::Fence, name)));
+                checks.extend([
+                    self.attached(id, master).of(CheckCode::Attached, name),
+                    self.lag(master).of(CheckCode::Lag, name),
+                    shell(id, master).of(CheckCode::Shell, id),
+                ]);
+            }
             None => {
                 checks.extend([self.fence().of(CheckCode::Fence, name), self.gtm_loss().of(CheckCode::DataLoss, name)]);
             }

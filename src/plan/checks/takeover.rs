@@ -42,15 +42,19 @@ pub(super) struct View<'a> {
 impl View<'_> {
     fn with_master(&self, id: &InstanceId, master: &InstanceFacts) -> Vec<Check> {
         let name = &self.node.name;
-        vec![
-            self.identity(id, master).of(CheckCode::Identity, id),
-            self.system(id, master).of(CheckCode::System, name),
-            self.version(master).of(CheckCode::Version, name),
-            self.timeline(master).of(CheckCode::Timeline, name),
-            self.attached(id, master).of(CheckCode::Attached, name),
-            self.lag(master).of(CheckCode::Lag, name),
-            shell(id, master).of(CheckCode::Shell, id),
-        ]
+        let others = self.fence_besides(id).map(|finding| finding.of(CheckCode::Fence, name));
+        others
+            .into_iter()
+            .chain([
+                self.identity(id, master).of(CheckCode::Identity, id),
+                self.system(id, master).of(CheckCode::System, name),
+                self.version(master).of(CheckCode::Version, name),
+                self.timeline(master).of(CheckCode::Timeline, name),
+                self.attached(id, master).of(CheckCode::Attached, name),
+                self.lag(master).of(CheckCode::Lag, name),
+                shell(id, master).of(CheckCode::Shell, id),
+            ])
+            .collect()
     }
 
     fn without_master(&self) -> Vec<Check> {
@@ -232,7 +236,17 @@ impl View<'_> {
     /// A failover needs to know that nobody can write to the other copies (field notes, section 7: nothing in
     /// OpenTenBase complains about two masters).
     pub(super) fn fence(&self) -> Finding {
-        let others = self.node.standbys().map(|instance| &instance.id);
+        self.fenced(self.node.standbys().map(|instance| &instance.id))
+    }
+
+    /// In a switchover: the master itself is stopped and fenced, of the others it must be known.
+    pub(super) fn fence_besides(&self, master: &InstanceId) -> Option<Finding> {
+        let mut others = self.node.standbys().map(|instance| &instance.id).filter(|id| *id != master).peekable();
+        others.peek()?;
+        Some(self.fenced(others))
+    }
+
+    fn fenced<'i>(&self, others: impl Iterator<Item = &'i InstanceId>) -> Finding {
         let open: Vec<String> = others.filter_map(|id| self.may_write(id)).collect();
         if open.is_empty() {
             return Finding::pass(format!("no other copy of {} can be written to", self.node.name));
@@ -251,6 +265,11 @@ impl View<'_> {
         let facts = self.seen.instances.get(id)?;
         let why = |unknown: Option<&Unknown>| unknown.map_or_else(String::new, ToString::to_string);
         match (&facts.process, &facts.role) {
+            // One that would start as a master gets a fence first, which wants a look at its files.
+            (Fact::Known(Process::Stopped), _) if facts.data_dir.known().is_none() => Some(format!(
+                "{id} is stopped, and whether it would start as a master is not known: {}",
+                why(facts.data_dir.reason())
+            )),
             (Fact::Known(Process::Stopped), _) | (Fact::Known(_), Fact::Known(Role::Standby)) => None,
             (Fact::Unknown(_), _) => {
                 Some(format!("whether {id} still runs is not known: {}", why(facts.process.reason())))

@@ -37,11 +37,27 @@ impl StepList<'_> {
             why: "Prepared now, it costs the write gap nothing, and the old master cannot come up as a master again.",
             needs: Vec::new(),
         });
+        // A third copy that does not run and would come up as a master: the old one is fenced as it stops.
+        for instance in &survey.unfenced {
+            self.fence(Phase::Prepare, instance, &to, &[]);
+        }
         if survey.node.kind.is_router() {
             self.checkpoint(from);
         } else {
             self.await_redo(from, &to);
         }
+    }
+
+    fn fence(&mut self, phase: Phase, instance: &InstanceId, upstream: &InstanceId, needs: &[StepId]) -> StepId {
+        self.push(Draft {
+            phase,
+            action: Action::Fence { instance: instance.clone(), upstream: upstream.clone() },
+            before: vec![Condition::Stopped { instance: instance.clone() }],
+            after: vec![Condition::Fenced { instance: instance.clone(), upstream: upstream.clone() }],
+            undo: Undo::Possible("recovery.conf is removed again".to_owned()),
+            why: "Started as it is, it would be a second master, and nothing in OpenTenBase complains of two.",
+            needs: needs.to_vec(),
+        })
     }
 
     fn switchover(&mut self, phase: Phase, from: &InstanceId, to: &InstanceId, stopped: &[InstanceId]) {
@@ -139,15 +155,7 @@ impl StepList<'_> {
         let mut needs = self.gtm_part.clone();
         let first = needs.clone();
         for instance in &survey.unfenced {
-            needs.push(self.push(Draft {
-                phase,
-                action: Action::Fence { instance: instance.clone(), upstream: to.clone() },
-                before: vec![Condition::Stopped { instance: instance.clone() }],
-                after: vec![Condition::Fenced { instance: instance.clone(), upstream: to.clone() }],
-                undo: Undo::Possible("recovery.conf is removed again".to_owned()),
-                why: "Started as it is, it would be a second master, and nothing in OpenTenBase complains of two.",
-                needs: first.clone(),
-            }));
+            needs.push(self.fence(phase, instance, to, &first));
         }
         // No file of a stopped GTM says how far it went.
         if survey.change == Some(ChangeKind::Switchover)
