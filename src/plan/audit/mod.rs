@@ -6,6 +6,7 @@
 mod shape;
 mod takeover;
 mod told;
+mod whole;
 
 use std::collections::BTreeSet;
 
@@ -26,6 +27,9 @@ const INVARIANTS: &[Invariant] = &[
     takeover::nothing_is_promoted_beside_what_may_be_written_to,
     takeover::nothing_is_promoted_that_may_lack_transactions,
     takeover::a_stopped_master_is_fenced,
+    takeover::what_would_start_as_a_master_is_fenced,
+    takeover::nothing_is_restarted_beside_a_master,
+    takeover::a_gtm_standby_has_redone_a_record,
     takeover::the_gtm_goes_first,
     takeover::the_gtm_goes_alone,
     told::routes_lead_to_declared_masters,
@@ -33,6 +37,10 @@ const INVARIANTS: &[Invariant] = &[
     told::each_router_reloads_once_after_it_was_told,
     told::told_of_the_gtm_is_proved_by_a_timestamp,
     told::rejoins_follow_the_declared_master_and_come_last,
+    whole::steps_stand_in_their_phase,
+    whole::what_is_done_is_proved,
+    whole::each_step_serves_a_change,
+    whole::every_router_is_told,
 ];
 
 /// What is wrong with `plan`, one sentence each; empty: nothing.

@@ -125,6 +125,68 @@ pub(super) fn a_stopped_master_is_fenced(book: &Book<'_>) -> Vec<String> {
     wrong
 }
 
+/// The same of copies that do not run: by their files they are masters, and anybody may start them.
+pub(super) fn what_would_start_as_a_master_is_fenced(book: &Book<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (step, to) in promotions(book) {
+        let before = book.before(step);
+        let is_fenced = |id: &InstanceId| {
+            before.iter().any(|step| match &step.action {
+                Action::Fence { instance, upstream } => instance == id && upstream == to,
+                _ => false,
+            })
+        };
+        let others = node(book, to).into_iter().flat_map(|node| node.instances.values());
+        for other in others.map(|instance| &instance.id).filter(|id| *id != to) {
+            let open = match book.plan.facts.get(&format!("{other}: starts as")).map(String::as_str) {
+                Some("master") => !is_fenced(other),
+                Some("unknown") => !lets_pass(book, &format!("fence:{}", other.node)),
+                _ => false,
+            };
+            if open {
+                wrong.push(format!("{} leaves {other} unfenced: started it would be a second master", step.id));
+            }
+        }
+    }
+    wrong
+}
+
+pub(super) fn nothing_is_restarted_beside_a_master(book: &Book<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for step in book.steps() {
+        let Action::Restart { instance, .. } = &step.action else { continue };
+        let others = node(book, instance).into_iter().flat_map(|node| node.instances.values());
+        for other in others.map(|other| &other.id).filter(|id| *id != instance) {
+            let role = book.plan.facts.get(&format!("{other}: role")).map_or("unknown", String::as_str);
+            if role != "standby" && !role.starts_with("stopped") {
+                wrong.push(format!("{} would start a master beside {other}, which may be one", step.id));
+            }
+        }
+        if !step.before.contains(&Condition::Stopped { instance: instance.clone() }) {
+            wrong.push(format!("{} does not ask whether {instance} is stopped", step.id));
+        }
+    }
+    wrong
+}
+
+/// A GTM that is promoted before loses its place in its log: while its master still runs, it is waited for.
+pub(super) fn a_gtm_standby_has_redone_a_record(book: &Book<'_>) -> Vec<String> {
+    let is_gtm = |id: &InstanceId| node(book, id).is_some_and(|node| node.kind == NodeKind::Gtm);
+    let mut wrong = Vec::new();
+    for stop in book.steps() {
+        let Action::Stop { instance, .. } = &stop.action else { continue };
+        let Some((_, to)) = promotions(book).find(|(_, to)| is_gtm(to) && to.node == instance.node) else { continue };
+        let streams = Condition::Streams { standby: to.clone(), upstream: instance.clone() };
+        let awaited = book.before(stop).into_iter().any(|step| {
+            matches!(&step.action, Action::AwaitRedo { standby, .. } if standby == to) && step.after.contains(&streams)
+        });
+        if !awaited {
+            wrong.push(format!("{} does not wait until {to} has redone a record", stop.id));
+        }
+    }
+    wrong
+}
+
 /// ALTER NODE on a datanode needs a GTM that answers, and so does every proof: until it serves, and every router that
 /// runs was told, nothing else is interrupted.
 pub(super) fn the_gtm_goes_first(book: &Book<'_>) -> Vec<String> {

@@ -143,6 +143,104 @@ fn one_gtm_is_active_and_no_timestamp_is_lost() {
 }
 
 #[test]
+fn a_gtm_is_promoted_only_after_it_has_redone_a_record() {
+    let says = "stop:gtm_1@s29 does not wait until gtm_1@s47 has redone a record";
+    let hasty = |plan: &mut Plan| step(plan, "stop:gtm_1@s29").needs.retain(|id| !id.as_str().starts_with("await"));
+    catches(gtm_too(), hasty, says);
+    catches(gtm_too(), |plan| step(plan, "await-redo:gtm_1@s47").after.clear(), says);
+    let gone = |plan: &mut Plan| plan.steps.retain(|step| step.action.verb() != "await-redo");
+    catches(gtm_too(), gone, says);
+}
+
+#[test]
+fn what_does_not_run_is_fenced_if_it_would_start_as_a_master() {
+    let says = "leaves dn01@s29 unfenced: started";
+    let open = |plan: &mut Plan| {
+        plan.steps.retain(|step| step.id.as_str() != "fence:dn01@s29");
+        step(plan, "promote:dn01@s47").needs.clear();
+    };
+    catches(failover(), open, says);
+    catches(failover(), |plan| step(plan, "promote:dn01@s47").needs.clear(), says);
+    let unseen = |plan: &mut Plan| {
+        plan.facts.insert("dn01@s29: starts as".to_owned(), "unknown".to_owned());
+        plan.checks.retain(|check| check.id.as_str() != "fence:dn01");
+    };
+    catches(failover(), unseen, says);
+}
+
+/// dn01 is down where it is declared.
+fn restart() -> Plan {
+    let declared = cluster("s29");
+    let mut seen = healthy(&declared);
+    stop(&mut seen, "dn01@s29", ControlState::ShutDown);
+    make_plan(&declared, &seen)
+}
+
+#[test]
+fn nothing_is_restarted_beside_a_master() {
+    let beside = |role: &'static str| {
+        move |plan: &mut Plan| {
+            plan.facts.insert("dn01@s47: role".to_owned(), role.to_owned());
+        }
+    };
+    for role in ["master", "unknown"] {
+        catches(restart(), beside(role), "restart:dn01@s29 would start a master beside dn01@s47");
+    }
+    catches(restart(), |plan| step(plan, "restart:dn01@s29").before.clear(), "does not ask whether dn01@s29");
+}
+
+#[test]
+fn nothing_is_taken_on_trust() {
+    let unproved = |id: &'static str, says: &str| catches(gtm_too(), move |plan| step(plan, id).after.clear(), says);
+    unproved("promote:dn01@s47", "does not see to it that dn01@s47 runs as master");
+    unproved("promote:gtm_1@s47", "does not see to it that gtm_1@s47 runs as master");
+    unproved("repoint-gtm:cn01@s29", "repoint-gtm:cn01@s29 does not see to it that cn01@s29 routes gtm_1");
+    unproved("reroute:cn01@s29", "reroute:cn01@s29 does not see to it that cn01@s29 routes dn01");
+    unproved("reload:cn01@s29", "reload:cn01@s29 does not see to it");
+    unproved("prove:cn01@s29", "prove:cn01@s29 does not see to it");
+    unproved("rejoin:dn01@s29", "does not see to it that dn01@s29 streams from dn01@s47");
+    catches(failover(), |plan| step(plan, "fence:dn01@s29").after.clear(), "fence:dn01@s29 does not see to it");
+    catches(restart(), |plan| step(plan, "restart:dn01@s29").after.clear(), "restart:dn01@s29 does not see to it");
+}
+
+#[test]
+fn steps_and_changes_belong_together() {
+    let hidden = |plan: &mut Plan| plan.changes.retain(|change| change.node.as_str() != "dn01");
+    for says in ["stop:dn01@s29", "promote:dn01@s47", "reroute:cn01@s29", "prove:cn01@s29", "rejoin:dn01@s29"] {
+        catches(switchover(), hidden, &format!("{says} serves none of the plan's changes"));
+    }
+    let smuggled = |plan: &mut Plan| {
+        let mut reload = step(plan, "reload:cn01@s29").clone();
+        reload.action = Action::Reload { router: id("gtm_1@s29") };
+        reload.id = reload.action.id();
+        plan.steps.push(reload);
+    };
+    catches(switchover(), smuggled, "reload:gtm_1@s29 serves none");
+    let quiet = |plan: &mut Plan| plan.changes.retain(|change| change.node.as_str() != "gtm_1");
+    catches(gtm_too(), quiet, "repoint-gtm:dn02@s47 serves none");
+    catches(switchover(), |plan| step(plan, "rejoin:dn01@s29").phase = Phase::Prove, "where it does not belong");
+}
+
+#[test]
+fn nobody_is_forgotten() {
+    let forget = |gone: &'static str| {
+        move |plan: &mut Plan| {
+            plan.steps.retain(|step| step.id.as_str() != gone);
+            plan.steps.iter_mut().for_each(|step| step.needs.retain(|id| id.as_str() != gone));
+        }
+    };
+    catches(switchover(), forget("reroute:dn02@s47"), "promote:dn01@s47 is not told to dn02");
+    catches(switchover(), forget("reroute:dn01@s47"), "promote:dn01@s47 is not told to dn01");
+    catches(gtm_too(), forget("repoint-gtm:cn02@s47"), "promote:gtm_1@s47 is not told to cn02");
+    let one_row = |plan: &mut Plan| {
+        if let Action::Reroute { routes, .. } = &mut step(plan, "reroute:cn02@s47").action {
+            routes.clear();
+        }
+    };
+    catches(switchover(), one_row, "promote:dn01@s47 is not told to cn02");
+}
+
+#[test]
 fn who_is_told_of_the_gtm() {
     let astray = |plan: &mut Plan| {
         if let Action::RepointGtm { route, .. } = &mut step(plan, "repoint-gtm:cn01@s29").action {

@@ -1,0 +1,135 @@
+//! Invariants of the plan as a whole: nothing that nobody asked for, nobody forgotten, nothing taken on trust.
+
+use super::Book;
+use crate::model::{Condition, InstanceId, Node, NodeKind, NodeName, Role, RouteChange};
+use crate::plan::{Action, ChangeKind, Phase, Step};
+
+pub(super) fn steps_stand_in_their_phase(book: &Book<'_>) -> Vec<String> {
+    let stray = book.steps().filter(|step| {
+        let phases: &[Phase] = match step.action {
+            Action::StageFence { .. } | Action::Checkpoint { .. } | Action::AwaitRedo { .. } => &[Phase::Prepare],
+            Action::Fence { .. } => &[Phase::Prepare, Phase::Gtm, Phase::Move],
+            Action::Stop { .. } | Action::CatchUp { .. } | Action::Promote { .. } | Action::Restart { .. } => {
+                &[Phase::Gtm, Phase::Move]
+            }
+            Action::RepointGtm { .. } => &[Phase::Gtm, Phase::Reroute],
+            Action::Reroute { .. } => &[Phase::Reroute],
+            Action::Reload { .. } => &[Phase::Reload],
+            Action::Prove { .. } => &[Phase::Prove],
+            Action::Rejoin { .. } => &[Phase::Rejoin],
+        };
+        !phases.contains(&step.phase)
+    });
+    stray.map(|step| format!("{} stands in a phase where it does not belong", step.id)).collect()
+}
+
+/// What shows that a step is done: without it a command's word would be all there is.
+fn proofs(book: &Book<'_>, step: &Step) -> Vec<Condition> {
+    let runs = |instance: &InstanceId| Condition::Runs { instance: instance.clone(), role: Role::Master };
+    let routed = |router: &InstanceId, change: &RouteChange| Condition::Routed {
+        router: router.clone(),
+        node: change.node.clone(),
+        to: change.to.clone(),
+        forward: change.forward,
+    };
+    match &step.action {
+        Action::Promote { instance } | Action::Restart { instance, .. } => vec![runs(instance)],
+        Action::Fence { instance, upstream } => {
+            vec![Condition::Fenced { instance: instance.clone(), upstream: upstream.clone() }]
+        }
+        Action::Stop { instance, .. } => vec![Condition::CleanlyStopped { instance: instance.clone() }],
+        Action::RepointGtm { router, route } => vec![routed(router, route)],
+        Action::Reroute { router, routes } => routes.iter().map(|change| routed(router, change)).collect(),
+        Action::Reload { router } => {
+            let asked =
+                book.plan.cluster.nodes.get(&router.node).is_some_and(|node| node.kind == NodeKind::Coordinator);
+            asked.then(|| Condition::PoolAgrees { router: router.clone() }).into_iter().collect()
+        }
+        Action::Prove { coordinator, instances } => {
+            let reached = |instance: &InstanceId| Condition::Reached {
+                coordinator: coordinator.clone(),
+                instance: instance.clone(),
+            };
+            instances.iter().map(reached).collect()
+        }
+        Action::Rejoin { instance, upstream, .. } => {
+            vec![Condition::Streams { standby: instance.clone(), upstream: upstream.clone() }]
+        }
+        Action::StageFence { .. } | Action::Checkpoint { .. } | Action::AwaitRedo { .. } | Action::CatchUp { .. } => {
+            Vec::new()
+        }
+    }
+}
+
+pub(super) fn what_is_done_is_proved(book: &Book<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for step in book.steps() {
+        let missing = proofs(book, step).into_iter().filter(|proof| !step.after.contains(proof));
+        wrong.extend(missing.map(|proof| format!("{} does not see to it that {proof}", step.id)));
+    }
+    wrong
+}
+
+/// Whoever approves the plan reads its changes.
+pub(super) fn each_step_serves_a_change(book: &Book<'_>) -> Vec<String> {
+    let has = |node: &NodeName, kind: &dyn Fn(ChangeKind) -> bool| {
+        book.plan.changes.iter().any(|change| change.node == *node && kind(change.kind))
+    };
+    let named = |node: &NodeName| has(node, &|_| true);
+    let takes_over = |kind: ChangeKind| kind.moves_master() || kind == ChangeKind::Restart;
+    let is_told = |router: &NodeName| {
+        book.steps().any(|step| {
+            matches!(step.action, Action::RepointGtm { .. } | Action::Reroute { .. })
+                && step.action.target().node == *router
+        })
+    };
+    let serves = |step: &Step| {
+        let node = &step.action.target().node;
+        match &step.action {
+            Action::RepointGtm { route, .. } => named(&route.node),
+            Action::Reroute { routes, .. } => routes.iter().all(|change| named(&change.node)),
+            Action::Reload { .. } => is_told(node) || named(node),
+            Action::Prove { instances, .. } => instances.iter().all(|instance| named(&instance.node)),
+            Action::Rejoin { .. } => has(node, &|kind| takes_over(kind) || kind == ChangeKind::Rejoin),
+            _ => has(node, &takes_over),
+        }
+    };
+    let stray = book.steps().filter(|step| !serves(step));
+    stray.map(|step| format!("{} serves none of the plan's changes", step.id)).collect()
+}
+
+/// Of a node that gets a master every router is told whose row was seen to lead elsewhere; of a GTM also every running
+/// router whose rows could not be seen.
+pub(super) fn every_router_is_told(book: &Book<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for takeover in book.steps().filter(|step| matches!(step.action, Action::Promote { .. } | Action::Restart { .. })) {
+        let node = &takeover.action.target().node;
+        let is_gtm = book.plan.cluster.nodes.get(node).is_some_and(|node| node.kind == NodeKind::Gtm);
+        for router in book.plan.cluster.routers() {
+            let fact = |what: &str| {
+                let mut own = router.instances.values().map(|instance| format!("{}: {what}", instance.id));
+                own.find_map(|key| book.plan.facts.get(&key)).map(String::as_str)
+            };
+            let hidden = is_gtm && fact("pgxc_node") == Some("unknown") && runs(book, router);
+            let astray = fact(&format!("route to {node}")).is_some();
+            if (astray || hidden) && !book.steps().any(|step| tells(step, &router.name, node)) {
+                wrong.push(format!("{} is not told to {}", takeover.id, router.name));
+            }
+        }
+    }
+    wrong
+}
+
+fn runs(book: &Book<'_>, router: &Node) -> bool {
+    let mut roles = router.instances.values().map(|instance| book.plan.facts.get(&format!("{}: role", instance.id)));
+    roles.any(|role| role.is_some_and(|role| role == "master"))
+}
+
+fn tells(step: &Step, router: &NodeName, node: &NodeName) -> bool {
+    let told = match &step.action {
+        Action::RepointGtm { route, .. } => route.node == *node,
+        Action::Reroute { routes, .. } => routes.iter().any(|change| change.node == *node),
+        _ => false,
+    };
+    told && step.action.target().node == *router
+}
