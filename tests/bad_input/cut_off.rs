@@ -172,3 +172,39 @@ fn killed_at_ten_moments_it_converges() {
         assert_eq!((word(&state, "dn01@s29"), word(&state, "dn01@s47")), ("standby".into(), "master".into()));
     }
 }
+
+/// What apply says when the move of a GTM has come so far.
+const MOMENTS_OF_A_GTM: [&str; 10] = [
+    "lock held",
+    "done     stage-fence",
+    "done     await-redo",
+    "done     stop",
+    "done     catch-up",
+    "done     promote",
+    "done     repoint-gtm:cn01",
+    "done     repoint-gtm:dn02",
+    "done     reload:dn02",
+    "done     rejoin",
+];
+
+/// gtm_ctl takes so long that the kill comes inside the stop, the promotion and the rejoin.
+#[test]
+fn killed_at_ten_moments_of_a_gtms_move_it_converges() {
+    for moment in MOMENTS_OF_A_GTM {
+        let place = Place::up("");
+        place.declare("gtm_1", "s47");
+        place.fault("slow gtm_ctl 200");
+        let mut run = place.otb("apply --auto-approve").start();
+        run.until_said(moment);
+        pause(100);
+        run.signal(Signal::KILL);
+        let killed = run.wait();
+        let again = || place.otb("apply --auto-approve --lock-timeout 20s").limit(Duration::from_secs(90)).run();
+        // What the killed run had sent comes to its end while the next one looks: that one may ask to be run again.
+        let ended = (0..3).map(|_| again()).find(|ended| ![3, 4].contains(&ended.code)).unwrap_or_else(again);
+        assert_eq!(ended.code, 0, "killed after {moment}:\n{}\n{ended:?}", killed.stderr);
+        place.is_settled();
+        let state = place.state();
+        assert_eq!((word(&state, "gtm_1@s29"), word(&state, "gtm_1@s47")), ("standby".into(), "master".into()));
+    }
+}

@@ -9,6 +9,7 @@ mod edits;
 mod fakes;
 mod file;
 mod gtm;
+mod hostile;
 mod injection;
 mod journal;
 #[path = "../support/limited.rs"]

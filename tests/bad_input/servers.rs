@@ -7,7 +7,7 @@ use crate::limited::{Ended, otb};
 use crate::place::Place;
 
 /// `place`'s cluster.yaml with `node` declared on another port of its master's server.
-fn elsewhere(place: &Place, node: &str, port: u16) -> PathBuf {
+pub(crate) fn elsewhere(place: &Place, node: &str, port: u16) -> PathBuf {
     let text = place.text();
     let (before, block) = text.split_once(&format!("  {node}:\n")).unwrap();
     let (head, rest) = block.split_once("port: ").unwrap();

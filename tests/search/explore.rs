@@ -185,7 +185,7 @@ impl<'f> Search<'f> {
 
 impl<'p> Run<'p> {
     /// Does the whole plan, and gives what became of the cluster.
-    pub(super) fn to_the_end(mut self, lab: &mut Lab) {
+    pub(super) fn finish(mut self, lab: &mut Lab) {
         while self.advance() {}
         *lab = self.lab;
     }

@@ -176,7 +176,7 @@ fn any_fault_at_any_step_of_a_switchover_beside_a_former_master_that_is_stopped(
     let mut cut_off = found.clone();
     let promoted = cut_off.steps.iter().position(|step| step.point_of_no_return).unwrap();
     cut_off.steps.truncate(promoted + 1);
-    explore::Run::new(lab.clone(), &cut_off).to_the_end(&mut lab);
+    explore::Run::new(lab.clone(), &cut_off).finish(&mut lab);
     lab.start(&third).unwrap();
     assert_eq!(lab.world.word(lab.disks[&third]), "standby", "{:#?}", found.steps);
 }

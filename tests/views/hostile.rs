@@ -9,7 +9,8 @@ use crate::values::{Shape, observed, planned};
 
 /// A node name may have every letter but white space, controls, a slash, a backslash and `@`.
 const NAME: &str = "`|<img\u{a0}src=x>\"'*_[x](y){{}}%#&quot;;]>-->";
-const REASON: &str = "line\n| a | b |\n```\n</details><script>alert(1)</script> @all /close \u{202e}gpj";
+const REASON: &str =
+    "line\n| a | b |\n```\n</details><script>alert(1)</script> @all /close \u{202e}gpj \u{1b}[2J\u{9b}2J\u{7}";
 
 fn shape() -> Shape {
     // No-break space is white space: not allowed in a name.
@@ -41,6 +42,7 @@ fn markdown_keeps_its_structure() {
     // What is shown is the name itself.
     assert!(read.text.contains(&plan.changes[0].node.to_string()), "{}", read.text);
     assert!(!document.contains('\u{202e}'), "no text is turned round");
+    assert!(!document.contains(|c: char| c.is_control() && c != '\n'), "no cursor is moved: {document:?}");
     assert!(!document.contains(" @all"), "nobody is mentioned");
 }
 
@@ -57,7 +59,7 @@ fn html_holds_no_foreign_tag() {
         let (declared, live) = shape().clusters();
         status_html(&declared, &observed(&live), REASON)
     }] {
-        for foreign in ["<img", "<script", "alert(1)</", "\u{202e}"] {
+        for foreign in ["<img", "<script", "alert(1)</", "\u{202e}", "\u{1b}", "\u{9b}", "\u{7}"] {
             assert!(!page.contains(foreign), "{foreign} in\n{page}");
         }
         assert!(page.contains("&lt;img"), "shown as text");
