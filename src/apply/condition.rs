@@ -10,6 +10,9 @@ use crate::dialect::{self, command, query};
 use crate::model::{Condition, Control, Fact, InstanceId, Lsn, NodeKind, Process, Role};
 use crate::transport::{SqlError, ask_gtm};
 
+/// How long a SELECT may take that SHOW can stand in for.
+const BRIEFLY: Duration = Duration::from_secs(1);
+
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
@@ -61,17 +64,26 @@ pub(super) async fn check(condition: &Condition, field: &Field<'_>) -> Found {
     found.unwrap_or_else(Found::Unknown)
 }
 
-/// The role of a running process. A master without a GTM cannot tell by a SELECT, and tells by SHOW: the sessions of
-/// this run are read-only on standbys only (field notes, section 5).
+/// The role of a running process. A master without a GTM cannot tell by a SELECT, which fails or, where the GTM's
+/// server drops packets, is not answered; it tells by SHOW: the sessions of this run are read-only on standbys only
+/// (field notes, sections 4 and 5). So the SELECT is not waited for long: this is asked inside the write gap.
 pub(super) async fn role_of(id: &InstanceId, field: &Field<'_>) -> Result<Role, SqlError> {
-    let rows = match field.query(id, &query::role(), ASK).await {
-        Err(SqlError::Server(error)) if dialect::is_want_of_timestamp(&error.sqlstate, &error.message) => {
+    let rows = match field.query(id, &query::role(), BRIEFLY).await {
+        Err(error) if may_want_a_timestamp(&error) => {
             let shown = field.query(id, &query::read_only(), ASK).await?;
             return Ok(if shown.single() == Some("off") { Role::Master } else { Role::Standby });
         }
         answer => answer?,
     };
     Ok(if rows.first().and_then(|row| row.get("in_recovery")) == Some("t") { Role::Standby } else { Role::Master })
+}
+
+fn may_want_a_timestamp(error: &SqlError) -> bool {
+    match error {
+        SqlError::Server(error) => dialect::is_want_of_timestamp(&error.sqlstate, &error.message),
+        SqlError::TimedOut { .. } => true,
+        _ => false,
+    }
 }
 
 async fn runs(id: &InstanceId, role: Role, field: &Field<'_>) -> Result<Found, String> {
