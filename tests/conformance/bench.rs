@@ -59,7 +59,7 @@ impl<'a> Bench<'a> {
 
     fn shown(&mut self, command: &str) -> String {
         let (text, code) = self.ran(command);
-        let mut text = without_numbers(&normalise(&text, self.ground));
+        let mut text = without_numbers(&normalise(&text, self.ground.dir()));
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
         }

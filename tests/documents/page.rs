@@ -23,9 +23,8 @@ pub(crate) fn page(name: &str, schema: &Value, elsewhere: &[String]) -> String {
     };
     let mut out = format!(
         "# `{title}`\n\n{about}\n\n`format_version` has two numbers. A higher second one only adds keys and variants: ignore \
-         what you do not know. A higher\nfirst one breaks: refuse it. The schema is \
-         [{name}.schema.json](../../schemas/{name}.schema.json) (`otb schema {name}`); a document that has\neverything in it \
-         is [{name}.ndjson](../../schemas/examples/{name}.ndjson).\n\n"
+         what you do not know. A higher\nfirst one breaks: refuse it. `otb schema {name}` prints the schema; in the \
+         repository it is `schemas/{name}.schema.json`, and\n`schemas/examples/{name}.ndjson` has everything in it.\n\n"
     );
     section(&mut out, schema, schema, elsewhere);
     for (name, definition) in in_order(schema, elsewhere) {

@@ -89,7 +89,7 @@ fn ran(command: &str, ground: &dyn Ground) -> String {
         Some(_) => ground.fault(&words),
         None => panic!("an empty command"),
     };
-    let mut text = normalise(&stdout, ground);
+    let mut text = normalise(&stdout, ground.dir());
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
     }
