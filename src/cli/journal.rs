@@ -23,6 +23,7 @@ use crate::plan::{FORMAT_VERSION, Phase, Plan, StepId, Waiver};
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JournalLine {
+    /// A minor version adds keys, a major one breaks.
     pub format_version: String,
     /// RFC 3339 in UTC, to the millisecond.
     pub at: String,

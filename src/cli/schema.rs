@@ -51,6 +51,7 @@ pub(super) fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
 #[derive(Debug, Args)]
 #[command(after_help = "Example: otb completions bash > /etc/bash_completion.d/otb")]
 pub(super) struct CompletionsArgs {
+    /// Of which shell
     shell: clap_complete::Shell,
 }
 

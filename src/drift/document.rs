@@ -14,7 +14,9 @@ pub const FORMAT_VERSION: &str = "1.0";
 /// `otb drift --format json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Drift {
+    /// A minor version adds keys, a major one breaks.
     pub format_version: String,
+    /// Which otb looked.
     pub otb_version: String,
     /// When the cluster was observed, RFC 3339 in UTC.
     pub observed_at: String,
@@ -108,7 +110,9 @@ pub struct Difference {
     pub node: NodeName,
     /// The process concerned, where it is one.
     pub instance: Option<InstanceId>,
+    /// What the file says, or what follows from it.
     pub expected: String,
+    /// What is so instead.
     pub found: String,
 }
 
@@ -116,6 +120,7 @@ pub struct Difference {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Accepted {
     pub difference: Difference,
+    /// Why, as the baseline says.
     pub reason: String,
     /// The last day on which it is accepted, YYYY-MM-DD in UTC.
     pub expires: String,
@@ -126,9 +131,11 @@ pub struct Accepted {
 pub struct Note {
     pub kind: NoteKind,
     pub id: DriftId,
+    /// The same in words.
     pub what: String,
 }
 
+/// Why an entry does not do its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NoteKind {

@@ -1,51 +1,115 @@
 //! A reference page from a schema: every key with its type and meaning.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// The definitions of a schema.
-pub(crate) fn names(schema: &Value) -> Vec<String> {
-    schema["$defs"].as_object().unwrap().keys().cloned().collect()
+/// What pages have told already: each definition, and the page that has it.
+#[derive(Default)]
+pub(crate) struct Told(BTreeMap<String, (&'static str, Value)>);
+
+impl Told {
+    /// The definitions of `schema` are on `page` from here on.
+    pub(crate) fn on(&mut self, page: &'static str, schema: &Value) {
+        for (name, definition) in schema["$defs"].as_object().unwrap() {
+            self.0.entry(name.clone()).or_insert((page, definition.clone()));
+        }
+    }
+
+    /// The page itself tells what other schemas call `name`.
+    pub(crate) fn whole(&mut self, page: &'static str, name: &str) {
+        self.0.insert(name.to_owned(), (page, Value::Null));
+    }
 }
 
-/// The page of `name`; definitions in `elsewhere` are those of the plan's page.
-pub(crate) fn page(name: &str, schema: &Value, elsewhere: &[String]) -> String {
+/// A schema, and what of it other pages tell.
+struct Source<'a> {
+    schema: &'a Value,
+    told: &'a Told,
+}
+
+impl Source<'_> {
+    fn definition(&self, name: &str) -> &Value {
+        &self.schema["$defs"][name]
+    }
+
+    /// The other page that tells `name`; one that means something else by it does not.
+    fn elsewhere(&self, name: &str) -> Option<&'static str> {
+        let (page, definition) = self.told.0.get(name)?;
+        (definition.is_null() || definition == self.definition(name)).then_some(*page)
+    }
+
+    /// What a key or variant means: what it says itself, else what it holds says.
+    fn meaning(&self, value: &Value) -> Option<String> {
+        let referred = || {
+            let name = value["$ref"].as_str()?.rsplit('/').next().unwrap();
+            let first = |text: String| text.split_inclusive(". ").next().unwrap_or_default().trim_end().to_owned();
+            self.meaning(self.definition(name)).map(first)
+        };
+        let inner = || {
+            let variants = value["anyOf"].as_array().into_iter().flatten();
+            let parts = variants.chain([&value["items"], &value["additionalProperties"]]);
+            parts.filter(|part| part.is_object()).find_map(|part| self.meaning(part))
+        };
+        description(value).or_else(referred).or_else(inner)
+    }
+
+    /// The cell of `key`; one that says nothing is refused.
+    fn cell(&self, key: &str, value: &Value) -> String {
+        let meaning =
+            self.meaning(value).unwrap_or_else(|| panic!("{key} has no meaning, document it in the code: {value}"));
+        meaning.replace('|', "\\|")
+    }
+}
+
+/// The page of `name`, without what other pages tell.
+pub(crate) fn page(name: &str, schema: &Value, told: &Told) -> String {
+    let source = &Source { schema, told };
     let (title, about) = match name {
-        "plan" => ("otb plan --format json", "Also what `otb plan -o FILE` saves and `otb show --format json` prints."),
-        "status" => ("otb status --format json", "With `--watch` one such document per line."),
+        "plan" => {
+            ("`otb plan --format json`", "Also what `otb plan -o FILE` saves and `otb show --format json` prints.")
+        }
+        "status" => ("`otb status --format json`", "With `--watch` one such document per line."),
+        "drift" => ("`otb drift --format json`", "What the kinds mean, and the other formats: [otb drift](drift.md)."),
+        "journal" => {
+            ("The journal, key by key", "One JSON object per line. What it is for: [the journal](journal.md).")
+        }
         _ => (
-            "otb apply --format json",
+            "`otb apply --format json`",
             "One JSON object per line, on standard output, or with `--events FILE` appended to a file beside the human \
              view.\nThe first event is `planned`, unless nothing could be planned; the last one is always `finished`.",
         ),
     };
+    let example = match name {
+        "plan" | "status" | "events" => format!(", and\n`schemas/examples/{name}.ndjson` has everything in it"),
+        _ => String::new(),
+    };
     let mut out = format!(
-        "# `{title}`\n\n{about}\n\n`format_version` has two numbers. A higher second one only adds keys and variants: ignore \
+        "# {title}\n\n{about}\n\n`format_version` has two numbers. A higher second one only adds keys and variants: ignore \
          what you do not know. A higher\nfirst one breaks: refuse it. `otb schema {name}` prints the schema; in the \
-         repository it is `schemas/{name}.schema.json`, and\n`schemas/examples/{name}.ndjson` has everything in it.\n\n"
+         repository it is `schemas/{name}.schema.json`{example}.\n\n"
     );
-    section(&mut out, schema, schema, elsewhere);
-    for (name, definition) in in_order(schema, elsewhere) {
+    section(&mut out, schema, source);
+    for (name, definition) in in_order(source) {
         let _ = writeln!(out, "\n## {name}\n");
         if let Some(text) = description(definition) {
             let _ = writeln!(out, "{text}\n");
         }
-        section(&mut out, definition, schema, elsewhere);
+        section(&mut out, definition, source);
     }
     out
 }
 
 /// Definitions in the order in which a reader meets them, without those that are a plain text or told elsewhere.
-fn in_order<'a>(schema: &'a Value, elsewhere: &[String]) -> Vec<(String, &'a Value)> {
-    let (mut met, mut queue, mut order) = (BTreeSet::new(), vec![schema], Vec::new());
+fn in_order<'a>(source: &'a Source<'_>) -> Vec<(String, &'a Value)> {
+    let (mut met, mut queue, mut order) = (BTreeSet::new(), vec![source.schema], Vec::new());
     while !queue.is_empty() {
         let mut next = Vec::new();
         for part in queue {
             for name in references(part) {
-                let definition = &schema["$defs"][&name];
-                if !elsewhere.contains(&name) && met.insert(name.clone()) {
+                let definition = source.definition(&name);
+                if source.elsewhere(&name).is_none() && met.insert(name.clone()) {
                     next.push(definition);
                     order.push((name, definition));
                 }
@@ -71,11 +135,11 @@ fn references(part: &Value) -> Vec<String> {
     }
 }
 
-fn section(out: &mut String, part: &Value, schema: &Value, elsewhere: &[String]) {
+fn section(out: &mut String, part: &Value, source: &Source<'_>) {
     if let Some(keys) = part["properties"].as_object() {
         out.push_str("| key | type | meaning |\n|---|---|---|\n");
         for (key, value) in keys {
-            let _ = writeln!(out, "| `{key}` | {} | {} |", kind(value, elsewhere), cell(&meaning(value, schema)));
+            let _ = writeln!(out, "| `{key}` | {} | {} |", kind(value, source), source.cell(key, value));
         }
     }
     let variants: Vec<&Value> = part["oneOf"].as_array().into_iter().flatten().collect();
@@ -84,7 +148,7 @@ fn section(out: &mut String, part: &Value, schema: &Value, elsewhere: &[String])
         out.push_str("| one of | with | meaning |\n|---|---|---|\n");
     }
     for variant in variants {
-        let _ = writeln!(out, "{}", variant_row(variant, elsewhere));
+        let _ = writeln!(out, "{}", variant_row(variant, source));
     }
     match (&part["type"], &part["enum"]) {
         (_, Value::Array(values)) => {
@@ -98,28 +162,28 @@ fn section(out: &mut String, part: &Value, schema: &Value, elsewhere: &[String])
     }
 }
 
-fn variant_row(variant: &Value, elsewhere: &[String]) -> String {
+fn variant_row(variant: &Value, source: &Source<'_>) -> String {
     if let Some(value) = variant["const"].as_str() {
-        return format!("| `\"{value}\"` | | {} |", cell(&description(variant).unwrap_or_default()));
+        return format!("| `\"{value}\"` | | {} |", source.cell("a variant", variant));
     }
     if let Some(values) = variant["enum"].as_array() {
         let values: Vec<String> = values.iter().map(|value| format!("`{value}`")).collect();
-        return format!("| {} | | {} |", values.join(", "), cell(&description(variant).unwrap_or_default()));
+        return format!("| {} | | {} |", values.join(", "), source.cell("a variant", variant));
     }
     let empty = serde_json::Map::new();
     let keys = variant["properties"].as_object().unwrap_or(&empty);
     let tag = keys.iter().find_map(|(key, value)| Some(format!("`\"{key}\": {}`", value.get("const")?)));
-    let referred = variant.get("$ref").map(|_| format!("the keys of {}", kind(variant, elsewhere)));
+    let referred = variant.get("$ref").map(|_| format!("the keys of {}", kind(variant, source)));
     let others = keys.iter().filter(|(_, value)| value.get("const").is_none()).map(|(key, value)| {
         let about = description(value).map_or_else(String::new, |text| format!(" ({})", text.trim_end_matches('.')));
-        format!("`{key}`: {}{about}", kind(value, elsewhere))
+        format!("`{key}`: {}{about}", kind(value, source))
     });
     let others: Vec<String> = referred.into_iter().chain(others).collect();
     format!(
         "| {} | {} | {} |",
         tag.unwrap_or_else(|| "an object".to_owned()),
         others.join("<br>"),
-        cell(&description(variant).unwrap_or_default())
+        source.cell("a variant", variant)
     )
 }
 
@@ -127,33 +191,20 @@ fn description(value: &Value) -> Option<String> {
     value["description"].as_str().map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-/// What a key says of itself, or else what its type is.
-fn meaning(value: &Value, schema: &Value) -> String {
-    let of_type = || {
-        let first = |text: String| text.split_inclusive(". ").next().unwrap_or_default().trim_end().to_owned();
-        references(value).first().and_then(|name| description(&schema["$defs"][name])).map(first)
-    };
-    description(value).or_else(of_type).unwrap_or_default()
-}
-
-fn cell(text: &str) -> String {
-    text.replace('|', "\\|")
-}
-
-fn kind(value: &Value, elsewhere: &[String]) -> String {
+fn kind(value: &Value, source: &Source<'_>) -> String {
     if let Some(path) = value["$ref"].as_str() {
         let name = path.rsplit('/').next().unwrap();
-        let page = if elsewhere.iter().any(|known| known == name) { "plan-json.md" } else { "" };
+        let page = source.elsewhere(name).unwrap_or_default();
         let part = if name == "Plan" { String::new() } else { format!("#{}", name.to_lowercase()) };
         return format!("[{name}]({page}{part})");
     }
     if let Some(variants) = value["anyOf"].as_array() {
-        return variants.iter().map(|variant| kind(variant, elsewhere)).collect::<Vec<_>>().join(" or ");
+        return variants.iter().map(|variant| kind(variant, source)).collect::<Vec<_>>().join(" or ");
     }
     match &value["type"] {
-        Value::String(word) if word == "array" => format!("list of {}", kind(&value["items"], elsewhere)),
+        Value::String(word) if word == "array" => format!("list of {}", kind(&value["items"], source)),
         Value::String(word) if word == "object" && value["additionalProperties"].is_object() => {
-            format!("map of {}", kind(&value["additionalProperties"], elsewhere))
+            format!("map of {}", kind(&value["additionalProperties"], source))
         }
         Value::String(word) => word.clone(),
         Value::Array(words) => words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" or "),
