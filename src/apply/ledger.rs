@@ -1,27 +1,60 @@
 //! The books of one run and every decision that follows from them: what comes next, what is left of a step, what is
 //! taken back. Pure: the executor asks it on the live cluster, the exhaustive search on a simulated one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::act;
 use super::event::Outcome;
 use super::report::{Record, Report};
 use super::takeback;
-use crate::model::{Condition, NodeKind, NodeName};
+use crate::model::{Condition, InstanceId, NodeKind, NodeName};
 use crate::plan::{Action, Phase, Plan, Step, StepId};
 
 /// What is known of a run so far.
 #[derive(Debug, Clone)]
 pub struct Ledger<'a> {
     plan: &'a Plan,
+    index: Arc<Index<'a>>,
     pub(super) record: Record,
     begun: BTreeSet<StepId>,
+    /// How many of each step's needs are open.
+    open: Vec<usize>,
+    /// Steps that wait for nothing and were not begun, by place.
+    ready: BTreeSet<usize>,
     /// Nodes whose takeover failed or was left out: nothing of theirs goes on.
     failed: BTreeSet<NodeName>,
     interrupted: bool,
     /// Why nothing may be done any more, not even undone.
     halted: Option<String>,
+}
+
+/// What does not change during a run: a drain of many masters has thousands of steps.
+#[derive(Debug)]
+struct Index<'a> {
+    places: BTreeMap<&'a StepId, usize>,
+    /// The steps that need each step.
+    waiting: Vec<Vec<usize>>,
+    /// Each router's reroute.
+    reroutes: BTreeMap<&'a InstanceId, &'a StepId>,
+}
+
+impl<'a> Index<'a> {
+    fn new(plan: &'a Plan) -> Self {
+        let places: BTreeMap<&StepId, usize> = plan.steps.iter().zip(0..).map(|(step, at)| (&step.id, at)).collect();
+        let mut waiting = vec![Vec::new(); plan.steps.len()];
+        for (step, at) in plan.steps.iter().zip(0..) {
+            for need in step.needs.iter().filter_map(|need| places.get(need)) {
+                waiting[*need].push(at);
+            }
+        }
+        let reroute = |step: &'a Step| match &step.action {
+            Action::Reroute { router, .. } => Some((router, &step.id)),
+            _ => None,
+        };
+        Self { places, waiting, reroutes: plan.steps.iter().filter_map(reroute).collect() }
+    }
 }
 
 /// The steps of one node that are to be taken back, last first.
@@ -34,10 +67,14 @@ pub struct Undoing<'a> {
 
 impl<'a> Ledger<'a> {
     pub fn new(plan: &'a Plan) -> Self {
+        let open: Vec<usize> = plan.steps.iter().map(|step| step.needs.len()).collect();
         Self {
             plan,
+            index: Arc::new(Index::new(plan)),
             record: Record::default(),
             begun: BTreeSet::new(),
+            ready: (0..open.len()).filter(|at| open[*at] == 0).collect(),
+            open,
             failed: BTreeSet::new(),
             interrupted: false,
             halted: None,
@@ -62,8 +99,7 @@ impl<'a> Ledger<'a> {
     /// The next step whose needs are settled, which from now on counts as begun: what to do of it, or why it is
     /// left out. The caller settles either.
     pub fn begin_next(&mut self) -> Option<(&'a Step, Result<Action, String>)> {
-        let ready = |step: &&Step| !self.begun.contains(&step.id) && self.is_ready(step);
-        let step = self.plan.steps.iter().find(ready)?;
+        let step = self.plan.steps.get(self.ready.pop_first()?)?;
         self.begun.insert(step.id.clone());
         Some((step, self.fate(step)))
     }
@@ -71,10 +107,6 @@ impl<'a> Ledger<'a> {
     /// Steps that were begun and not settled.
     pub fn under_way(&self) -> Vec<StepId> {
         self.begun.iter().filter(|id| !self.record.outcomes.contains_key(*id)).cloned().collect()
-    }
-
-    fn is_ready(&self, step: &Step) -> bool {
-        step.needs.iter().all(|need| self.record.outcomes.contains_key(need))
     }
 
     fn outcome(&self, id: &StepId) -> Option<&Outcome> {
@@ -87,9 +119,10 @@ impl<'a> Ledger<'a> {
         if step.phase == Phase::Rejoin {
             return Vec::new();
         }
-        let needed = self.plan.steps.iter().filter(|other| step.needs.contains(&other.id));
+        let needed = step.needs.iter().filter_map(|need| self.plan.steps.get(*self.index.places.get(need)?));
         let done = needed.filter(|other| self.outcome(&other.id).is_some_and(Outcome::is_done));
-        done.flat_map(|other| other.after.iter().chain(&other.before)).cloned().flat_map(with_implied).collect()
+        let proved = done.flat_map(|other| other.after.iter().chain(&other.before)).cloned().flat_map(with_implied);
+        proved.filter(|condition| step.before.contains(condition)).collect()
     }
 
     /// What is left to do of a step after the failures so far, or why it is left out.
@@ -122,10 +155,7 @@ impl<'a> Ledger<'a> {
         let (Action::Reload { router } | Action::Prove { coordinator: router, .. }) = &step.action else {
             return None;
         };
-        let mut steps = self.plan.steps.iter();
-        let reroute =
-            steps.find(|other| matches!(&other.action, Action::Reroute { router: at, .. } if at == router))?;
-        self.outcome(&reroute.id)
+        self.outcome(self.index.reroutes.get(router)?)
     }
 
     /// Whether the point of no return lies behind this step: its node's, or for shared steps any node's.
@@ -164,7 +194,16 @@ impl<'a> Ledger<'a> {
         if !outcome.is_done() && (step.prepares_or_moves() || step.phase == Phase::Gtm) {
             self.failed.insert(step.action.target().node.clone());
         }
-        self.record.outcomes.insert(step.id.clone(), (outcome, took));
+        if self.record.outcomes.insert(step.id.clone(), (outcome, took)).is_none()
+            && let Some(at) = self.index.places.get(&step.id)
+        {
+            for waiting in &self.index.waiting[*at] {
+                self.open[*waiting] -= 1;
+                if self.open[*waiting] == 0 {
+                    self.ready.insert(*waiting);
+                }
+            }
+        }
     }
 
     /// What is to be taken back: of nodes that did not reach their point of no return. A promotion that may have

@@ -8,7 +8,7 @@ mod takeover;
 mod told;
 mod whole;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::document::Plan;
 use super::step::{Step, StepId};
@@ -45,33 +45,55 @@ const INVARIANTS: &[Invariant] = &[
 
 /// What is wrong with `plan`, one sentence each; empty: nothing.
 pub fn audit(plan: &Plan) -> Vec<String> {
-    let book = Book { plan };
+    let book = Book::new(plan);
     INVARIANTS.iter().flat_map(|invariant| invariant(&book)).collect()
 }
 
-/// A plan with what is asked of it again and again.
+/// A plan with what is asked of it again and again: thousands of routers make thousands of steps.
 struct Book<'a> {
     plan: &'a Plan,
+    /// Where the first step of that name stands.
+    places: BTreeMap<&'a StepId, usize>,
+    /// Of each step, one bit for each that must be settled before it begins.
+    before: Vec<Vec<u64>>,
 }
 
 impl<'a> Book<'a> {
+    fn new(plan: &'a Plan) -> Self {
+        let mut places = BTreeMap::new();
+        for (place, step) in plan.steps.iter().enumerate() {
+            places.entry(&step.id).or_insert(place);
+        }
+        let mut before: Vec<Vec<u64>> = Vec::with_capacity(plan.steps.len());
+        for step in &plan.steps {
+            let mut bits = vec![0; plan.steps.len().div_ceil(64)];
+            // One that stands later, or nowhere, is found broken by an invariant of its own.
+            let earlier = step.needs.iter().filter_map(|need| places.get(need)).filter(|at| **at < before.len());
+            for &at in earlier {
+                bits[at / 64] |= 1 << (at % 64);
+                bits.iter_mut().zip(&before[at]).for_each(|(bits, more)| *bits |= more);
+            }
+            before.push(bits);
+        }
+        Self { plan, places, before }
+    }
+
     fn steps(&self) -> impl Iterator<Item = &'a Step> + use<'a> {
         self.plan.steps.iter()
     }
 
     fn step(&self, id: &StepId) -> Option<&'a Step> {
-        self.steps().find(|step| step.id == *id)
+        self.plan.steps.get(*self.places.get(id)?)
+    }
+
+    /// Whether `first` must be settled before `step` begins.
+    fn waits_for(&self, step: &Step, first: &Step) -> bool {
+        let (Some(&step), Some(&first)) = (self.places.get(&step.id), self.places.get(&first.id)) else { return false };
+        self.before[step][first / 64] >> (first % 64) & 1 == 1
     }
 
     /// Every step that must be settled before `step` begins.
-    fn before(&self, step: &'a Step) -> Vec<&'a Step> {
-        let mut seen: BTreeSet<&StepId> = BTreeSet::new();
-        let mut open: Vec<&StepId> = step.needs.iter().collect();
-        while let Some(id) = open.pop() {
-            if seen.insert(id) {
-                open.extend(self.step(id).into_iter().flat_map(|step| &step.needs));
-            }
-        }
-        self.steps().filter(|other| seen.contains(&other.id)).collect()
+    fn before(&self, step: &Step) -> Vec<&'a Step> {
+        self.steps().filter(|other| self.waits_for(step, other)).collect()
     }
 }

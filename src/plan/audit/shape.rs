@@ -1,10 +1,10 @@
 //! Invariants of the document itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Book;
 use crate::model::InstanceId;
-use crate::plan::{Action, Phase, Step, Verdict};
+use crate::plan::{Action, Phase, Step, StepId, Verdict};
 
 pub(super) fn ids_are_unique_and_their_actions(book: &Book<'_>) -> Vec<String> {
     let mut seen = BTreeSet::new();
@@ -22,11 +22,11 @@ pub(super) fn ids_are_unique_and_their_actions(book: &Book<'_>) -> Vec<String> {
 
 /// So there is an order to do them in.
 pub(super) fn needs_are_earlier_steps_of_no_later_phase(book: &Book<'_>) -> Vec<String> {
-    let steps: Vec<&Step> = book.steps().collect();
+    let mut earlier: BTreeMap<&StepId, &Step> = BTreeMap::new();
     let mut wrong = Vec::new();
-    for (n, step) in steps.iter().enumerate() {
+    for step in book.steps() {
         for need in &step.needs {
-            match steps[..n].iter().find(|earlier| earlier.id == *need) {
+            match earlier.get(need) {
                 None => wrong.push(format!("{} needs {need}, which is no earlier step", step.id)),
                 Some(earlier) if earlier.phase > step.phase => {
                     wrong.push(format!("{} needs {need}, which belongs to a later phase", step.id));
@@ -34,6 +34,7 @@ pub(super) fn needs_are_earlier_steps_of_no_later_phase(book: &Book<'_>) -> Vec<
                 Some(_) => {}
             }
         }
+        earlier.entry(&step.id).or_insert(step);
     }
     wrong
 }

@@ -1,7 +1,9 @@
 //! Invariants of takeovers: one writable master, and no transaction lost without a waiver.
 
+use std::collections::BTreeMap;
+
 use super::Book;
-use crate::model::{Condition, InstanceId, Node, NodeKind};
+use crate::model::{Condition, InstanceId, Node, NodeKind, NodeName};
 use crate::plan::{Action, Phase, Step, Verdict};
 
 fn promotions<'a>(book: &Book<'a>) -> impl Iterator<Item = (&'a Step, &'a InstanceId)> + use<'a> {
@@ -22,9 +24,14 @@ fn lets_pass(book: &Book<'_>, check: &str) -> bool {
 }
 
 pub(super) fn one_promotion_per_node_of_the_declared_master(book: &Book<'_>) -> Vec<String> {
+    let becomes = |step: &Step| matches!(step.action, Action::Promote { .. } | Action::Restart { .. });
+    let mut times: BTreeMap<&NodeName, usize> = BTreeMap::new();
+    for step in book.steps().filter(|step| becomes(step)) {
+        *times.entry(&step.action.target().node).or_default() += 1;
+    }
     let mut wrong = Vec::new();
     for step in book.steps() {
-        let becomes = matches!(step.action, Action::Promote { .. } | Action::Restart { .. });
+        let becomes = becomes(step);
         let id = step.action.target();
         if becomes && node(book, id).is_none_or(|node| node.master_id() != *id) {
             wrong.push(format!("{} makes a master of what is not the declared one", step.id));
@@ -32,11 +39,7 @@ pub(super) fn one_promotion_per_node_of_the_declared_master(book: &Book<'_>) -> 
         if step.point_of_no_return != matches!(step.action, Action::Promote { .. }) {
             wrong.push(format!("{} has the mark of the point of no return wrong", step.id));
         }
-        let twice = book.steps().filter(|other| {
-            matches!(other.action, Action::Promote { .. } | Action::Restart { .. })
-                && other.action.target().node == id.node
-        });
-        if becomes && twice.count() > 1 {
+        if becomes && times.get(&id.node).is_some_and(|times| *times > 1) {
             wrong.push(format!("{} is not the only step that gives {} a master", step.id, id.node));
         }
     }
@@ -197,7 +200,7 @@ pub(super) fn the_gtm_goes_first(book: &Book<'_>) -> Vec<String> {
     let own = book.steps().filter(|step| step.phase == Phase::Gtm || takes_over(step) && is_gtm(step.action.target()));
     for gtm in own {
         for step in book.steps().filter(|step| takes_over(step) && !is_gtm(step.action.target())) {
-            if !book.before(step).iter().any(|before| before.id == gtm.id) {
+            if !book.waits_for(step, gtm) {
                 wrong.push(format!("{} does not wait for {}", step.id, gtm.id));
             }
         }
@@ -216,9 +219,8 @@ pub(super) fn the_gtm_goes_alone(book: &Book<'_>) -> Vec<String> {
             (_, Phase::Gtm) if !own => wrong.push(format!("{} stands among the GTM's steps", step.id)),
             (Action::Stop { .. }, _) if own => {
                 // A coordinator's checkpoint wants a timestamp.
-                let before = book.before(step);
                 let late = book.steps().filter(|other| matches!(other.action, Action::Checkpoint { .. }));
-                let late = late.filter(|other| !before.iter().any(|done| done.id == other.id));
+                let late = late.filter(|other| !book.waits_for(step, other));
                 wrong.extend(late.map(|other| format!("{} does not wait for {}", step.id, other.id)));
                 if step.phase != Phase::Gtm {
                     wrong.push(format!("{} stands outside the GTM's own part", step.id));

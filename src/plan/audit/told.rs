@@ -1,5 +1,7 @@
 //! Invariants of what comes after the takeovers: routes, reloads, rejoins.
 
+use std::collections::BTreeMap;
+
 use super::Book;
 use crate::model::{Condition, InstanceId, NodeKind, NodeName, RouteChange};
 use crate::plan::{Action, Phase, Step};
@@ -29,19 +31,18 @@ pub(super) fn routes_lead_to_declared_masters(book: &Book<'_>) -> Vec<String> {
     wrong
 }
 
-/// The step that gives a node its master, if any does.
-fn takeover<'a>(book: &Book<'a>, node: &NodeName) -> Option<&'a Step> {
-    book.steps().find(|step| {
-        matches!(step.action, Action::Promote { .. } | Action::Restart { .. }) && step.action.target().node == *node
-    })
+/// The steps that give a node its master, by node.
+fn takeovers<'a>(book: &Book<'a>) -> BTreeMap<&'a NodeName, &'a Step> {
+    let steps = book.steps().filter(|step| matches!(step.action, Action::Promote { .. } | Action::Restart { .. }));
+    steps.map(|step| (&step.action.target().node, step)).collect()
 }
 
 pub(super) fn routers_are_told_after_the_takeovers(book: &Book<'_>) -> Vec<String> {
+    let takeovers = takeovers(book);
     let mut wrong = Vec::new();
     for step in book.steps() {
-        let before = book.before(step);
-        let early = rows(step).iter().filter_map(|change| takeover(book, &change.node));
-        let early = early.filter(|takeover| !before.iter().any(|done| done.id == takeover.id));
+        let early = rows(step).iter().filter_map(|change| takeovers.get(&change.node));
+        let early = early.filter(|takeover| !book.waits_for(step, takeover));
         wrong.extend(early.map(|takeover| format!("{} does not wait for {}", step.id, takeover.id)));
     }
     wrong
@@ -49,16 +50,23 @@ pub(super) fn routers_are_told_after_the_takeovers(book: &Book<'_>) -> Vec<Strin
 
 pub(super) fn each_router_reloads_once_after_it_was_told(book: &Book<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
+    let mut count: BTreeMap<(&str, &InstanceId), usize> = BTreeMap::new();
+    let mut reloads: BTreeMap<&InstanceId, &Step> = BTreeMap::new();
+    for step in book.steps() {
+        *count.entry((step.action.verb(), step.action.target())).or_default() += 1;
+        if let Action::Reload { router } = &step.action {
+            reloads.entry(router).or_insert(step);
+        }
+    }
     for step in book.steps() {
         let router: &InstanceId = match &step.action {
             Action::Reroute { router, .. } | Action::Reload { router } => router,
             _ => continue,
         };
-        let same = |other: &&Step| other.action.verb() == step.action.verb() && other.action.target() == router;
-        if book.steps().filter(same).count() > 1 {
+        if count.get(&(step.action.verb(), router)).is_some_and(|same| *same > 1) {
             wrong.push(format!("{} is not the only one of its kind on {router}", step.id));
         }
-        let reload = book.steps().find(|other| matches!(&other.action, Action::Reload { router: at } if at == router));
+        let reload = reloads.get(router);
         let told = matches!(step.action, Action::Reroute { .. });
         match reload {
             None => wrong.push(format!("{} is never followed by a reload of {router}", step.id)),
@@ -99,9 +107,8 @@ pub(super) fn rejoins_follow_the_declared_master_and_come_last(book: &Book<'_>) 
         if master.as_ref() != Some(upstream) || instance == upstream {
             wrong.push(format!("{} makes a standby of another than the declared master", step.id));
         }
-        let before = book.before(step);
         let open = book.steps().filter(|other| matches!(other.phase, Phase::Gtm | Phase::Move | Phase::Reload));
-        let open = open.filter(|other| !before.iter().any(|done| done.id == other.id));
+        let open = open.filter(|other| !book.waits_for(step, other));
         wrong.extend(open.map(|other| format!("{} does not wait for {}", step.id, other.id)));
     }
     wrong
