@@ -1,9 +1,10 @@
 //! Names of clusters, nodes and servers: validated once, trusted afterwards.
 
 use std::fmt;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// The longest name or host OpenTenBase stores, in bytes (NAMEDATALEN - 1); longer ones are cut silently.
 pub(super) const MAX_NAME_BYTES: usize = 63;
@@ -37,20 +38,21 @@ pub(super) fn check(text: &str, what: &'static str, allowed: fn(char) -> bool) -
     }
 }
 
-/// Declares a text newtype whose constructor checks it.
+/// Declares a text newtype whose constructor checks it. Its copies share the text: a plan for thousands of routers
+/// names each node thousands of times.
 macro_rules! text_type {
     ($(#[$doc:meta])* $name:ident, $what:literal, $allowed:expr) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(#[schemars(length(min = 1, max = 63))] String);
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
+        #[serde(try_from = "String")]
+        pub struct $name(#[schemars(with = "String", length(min = 1, max = 63))] Arc<str>);
 
         impl $name {
             /// Checks `text` and wraps it.
             pub fn new(text: impl Into<String>) -> Result<Self, NameError> {
                 let text = text.into();
                 $crate::model::name::check(&text, $what, $allowed)?;
-                Ok(Self(text))
+                Ok(Self(text.into()))
             }
 
             pub fn as_str(&self) -> &str {
@@ -67,7 +69,13 @@ macro_rules! text_type {
 
         impl From<$name> for String {
             fn from(name: $name) -> String {
-                name.0
+                name.0.as_ref().to_owned()
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
             }
         }
 

@@ -1,9 +1,10 @@
 //! Where something is: hosts, endpoints, and the identity of an instance.
 
 use std::fmt;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::name::{NameError, text_type};
 use super::{NodeName, ServerName};
@@ -36,8 +37,8 @@ impl fmt::Display for Endpoint {
 }
 
 /// One server process of a node, written `dn01@s29`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
 #[schemars(with = "String")]
 pub struct InstanceId {
     pub node: NodeName,
@@ -61,14 +62,20 @@ impl TryFrom<String> for InstanceId {
     }
 }
 
-impl From<InstanceId> for String {
-    fn from(id: InstanceId) -> String {
-        id.to_string()
+impl Serialize for InstanceId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
 impl fmt::Display for InstanceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!("{}@{}", self.node, self.server))
+        if f.width().is_some() || f.precision().is_some() {
+            return f.pad(&format!("{}@{}", self.node, self.server));
+        }
+        // Written where it goes: plans for thousands of processes say little else.
+        f.write_str(self.node.as_str())?;
+        f.write_str("@")?;
+        f.write_str(self.server.as_str())
     }
 }

@@ -84,7 +84,8 @@ pub(crate) fn stage<'a>(
 /// ALTER GTM NODE for a router whose row cannot be read: of a standby's copy it may be known what it was.
 fn told(at: InstanceId, gtm: &Node, views: &[RouterView<'_>]) -> Option<RouterSurvey> {
     let to = gtm.master_instance()?.endpoint.clone();
-    let view = views.iter().find(|view| view.router.node == at.node);
+    // Both come by node name; there may be thousands of either.
+    let view = views.binary_search_by(|view| view.router.node.cmp(&at.node)).ok().and_then(|at| views.get(at));
     let copy = view.and_then(|view| view.changes().iter().find(|change| change.node == gtm.name));
     let from = copy.map_or_else(|| "what is not known".to_owned(), |change| change.from.clone());
     let route = RouteChange { node: gtm.name.clone(), kind: NodeKind::Gtm, from, to, forward: None };

@@ -1,6 +1,8 @@
 //! The planner: declared cluster and observation in, plan out. Synchronous and pure; the same input gives the
 //! same bytes.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::check::{Check, CheckId, Waiver};
 use super::document::{FORMAT_VERSION, LookedAt, Plan, Unseen};
 use super::routes::{self, RouterView};
@@ -142,11 +144,14 @@ fn unseen(
             }
         }
     }
+    let blind: BTreeMap<NodeName, InstanceId> =
+        gtm::blind(cluster, seen).into_iter().map(|at| (at.node.clone(), at)).collect();
+    let told: BTreeSet<InstanceId> = list.iter().map(|entry: &Unseen| entry.instance.clone()).collect();
     for view in views {
-        if let Some(hidden) = blind_router(view, cluster, seen) {
+        if let Some(hidden) = blind.get(&view.router.node).and_then(|at| blind_router(at, view, cluster, seen)) {
             list.push(hidden);
         } else if let Fact::Unknown(why) = &view.table
-            && !list.iter().any(|entry: &Unseen| entry.instance == view.router)
+            && !told.contains(&view.router)
         {
             list.push(entry(&view.router, "routes", why));
         }
@@ -155,10 +160,9 @@ fn unseen(
 }
 
 /// A master that gets no timestamp shows nothing of its table; a standby's copy is the next best, with its age.
-fn blind_router(view: &RouterView<'_>, cluster: &Cluster, seen: &Observation) -> Option<Unseen> {
-    let at = gtm::blind(cluster, seen).into_iter().find(|at| at.node == view.router.node)?;
-    let why = seen.instances.get(&at)?.routes.reason()?;
-    let copy = gtm::copy_of(&at, cluster, seen).map_or_else(
+fn blind_router(at: &InstanceId, view: &RouterView<'_>, cluster: &Cluster, seen: &Observation) -> Option<Unseen> {
+    let why = seen.instances.get(at)?.routes.reason()?;
+    let copy = gtm::copy_of(at, cluster, seen).map_or_else(
         || "no standby has a copy".to_owned(),
         |copy| {
             let rows = view.len();
@@ -168,7 +172,7 @@ fn blind_router(view: &RouterView<'_>, cluster: &Cluster, seen: &Observation) ->
             format!("the copy of {copy} has {rows} rows, {age}")
         },
     );
-    Some(Unseen { why: format!("{}; {copy}", why.why), ..entry(&at, "routes", why) })
+    Some(Unseen { why: format!("{}; {copy}", why.why), ..entry(at, "routes", why) })
 }
 
 fn hidden_facts(id: &InstanceId, facts: &InstanceFacts) -> Option<Unseen> {

@@ -1,6 +1,7 @@
 //! A step: one act on one process, with everything needed to decide, do, verify and undo it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,11 +11,12 @@ use crate::model::{Condition, InstanceId, NodeName, RouteChange};
 /// Names a step within its plan: `promote:dn01@s47`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct StepId(String);
+// Copies share the text, for whatever needs it names it.
+pub struct StepId(Arc<str>);
 
 impl StepId {
     pub fn new(verb: &str, instance: &InstanceId) -> Self {
-        Self(format!("{verb}:{instance}"))
+        Self(format!("{verb}:{instance}").into())
     }
 
     pub fn as_str(&self) -> &str {

@@ -176,19 +176,38 @@ fn is_leftover(survey: &NodeSurvey<'_>, seen: &Observation) -> bool {
 /// The changes that people read, most important first.
 pub(crate) fn changes(nodes: &[NodeSurvey<'_>], routers: &[RouterSurvey], seen: &Observation) -> Vec<Change> {
     let slowest = gap::slowest(routers, seen);
-    let mut changes: Vec<Change> =
-        nodes.iter().filter_map(|survey| role_change(survey, routers, slowest, seen)).collect();
+    let rows = rows_by_node(routers);
+    let of = |survey: &NodeSurvey<'_>| rows.get(&survey.node.name).map_or(&[] as &[_], Vec::as_slice);
+    let moves = nodes.iter().filter_map(|survey| role_change(survey, of(survey), slowest, seen));
+    let mut changes: Vec<Change> = moves.collect();
     changes.extend(
-        nodes.iter().filter(|survey| survey.change.is_none()).filter_map(|survey| route_change(survey, routers)),
+        nodes.iter().filter(|survey| survey.change.is_none()).filter_map(|survey| route_change(survey, of(survey))),
     );
+    let by_name: BTreeMap<&NodeName, &NodeSurvey<'_>> =
+        nodes.iter().map(|survey| (&survey.node.name, survey)).collect();
     changes.extend(
-        routers.iter().filter(|router| router.rows().next().is_none()).filter_map(|router| pool_change(router, nodes)),
+        routers
+            .iter()
+            .filter(|router| router.rows().next().is_none())
+            .filter_map(|router| Some(pool_change(router, by_name.get(&router.router.node)?))),
     );
     changes.extend(nodes.iter().filter(|survey| survey.change.is_none()).flat_map(rejoin_changes));
     changes
 }
 
-fn role_change(survey: &NodeSurvey<'_>, routers: &[RouterSurvey], slowest: u64, seen: &Observation) -> Option<Change> {
+/// A row that changes, with the process that is told.
+type Row<'a> = (&'a InstanceId, &'a RouteChange);
+
+/// What changes of each node's rows, on whatever router.
+fn rows_by_node(routers: &[RouterSurvey]) -> BTreeMap<&NodeName, Vec<Row<'_>>> {
+    let mut rows: BTreeMap<&NodeName, Vec<Row<'_>>> = BTreeMap::new();
+    for (at, change) in routers.iter().flat_map(RouterSurvey::rows) {
+        rows.entry(&change.node).or_default().push((at, change));
+    }
+    rows
+}
+
+fn role_change(survey: &NodeSurvey<'_>, rows: &[Row<'_>], slowest: u64, seen: &Observation) -> Option<Change> {
     let kind = survey.change?;
     let declared = survey.node.master_id();
     let from = survey.from.as_ref();
@@ -210,29 +229,18 @@ fn role_change(survey: &NodeSurvey<'_>, routers: &[RouterSurvey], slowest: u64, 
         kind,
         from: from.map(|id| id.server.clone()),
         to: survey.node.master.clone(),
-        routers: routers_of(&survey.node.name, routers),
+        routers: rows.iter().map(|(at, _)| (*at).clone()).collect(),
         because,
         expected_gap: gap::expected(survey, slowest, seen),
     })
 }
 
-fn routers_of(node: &NodeName, routers: &[RouterSurvey]) -> Vec<InstanceId> {
-    let rows = routers.iter().flat_map(RouterSurvey::rows);
-    rows.filter(|(_, change)| change.node == *node).map(|(at, _)| at.clone()).collect()
-}
-
-fn route_change(survey: &NodeSurvey<'_>, routers: &[RouterSurvey]) -> Option<Change> {
+fn route_change(survey: &NodeSurvey<'_>, rows: &[Row<'_>]) -> Option<Change> {
     let node = &survey.node.name;
-    let wrong: Vec<&RouteChange> = routers
-        .iter()
-        .flat_map(RouterSurvey::rows)
-        .map(|(_, change)| change)
-        .filter(|change| change.node == *node)
-        .collect();
-    let first = wrong.first()?;
-    let same = wrong.iter().all(|change| change.from == first.from);
+    let (_, first) = rows.first()?;
+    let same = rows.iter().all(|(_, change)| change.from == first.from);
     let from = if same { format!("to {}", first.from) } else { "elsewhere".to_owned() };
-    let routers = routers_of(node, routers);
+    let routers: Vec<InstanceId> = rows.iter().map(|(at, _)| (*at).clone()).collect();
     let who = routers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let verb = if routers.len() == 1 { "routes" } else { "route" };
     Some(Change {
@@ -247,8 +255,7 @@ fn route_change(survey: &NodeSurvey<'_>, routers: &[RouterSurvey]) -> Option<Cha
     })
 }
 
-fn pool_change(router: &RouterSurvey, nodes: &[NodeSurvey<'_>]) -> Option<Change> {
-    let survey = nodes.iter().find(|survey| survey.node.name == router.router.node)?;
+fn pool_change(router: &RouterSurvey, survey: &NodeSurvey<'_>) -> Change {
     let because = match survey.node.kind {
         _ if router.owed => format!("{} was told of another GTM: its pool is reloaded once, now", router.router),
         NodeKind::Datanode => {
@@ -256,7 +263,7 @@ fn pool_change(router: &RouterSurvey, nodes: &[NodeSurvey<'_>]) -> Option<Change
         }
         _ => format!("the pooler of {} does not agree with its pgxc_node", router.router),
     };
-    Some(Change {
+    Change {
         node: survey.node.name.clone(),
         node_kind: survey.node.kind,
         kind: ChangeKind::Reroute,
@@ -265,7 +272,7 @@ fn pool_change(router: &RouterSurvey, nodes: &[NodeSurvey<'_>]) -> Option<Change
         routers: Vec::new(),
         because,
         expected_gap: None,
-    })
+    }
 }
 
 pub(crate) fn rejoin_changes<'a>(survey: &'a NodeSurvey<'_>) -> impl Iterator<Item = Change> + 'a {

@@ -1,13 +1,16 @@
 //! From surveys to steps: which acts, in which order, and why each stands where it stands.
 
+mod proofs;
 mod takeover;
+
+use std::collections::BTreeMap;
 
 use super::gtm::Repoint;
 use super::limits;
 use super::step::{Action, Phase, RejoinMethod, Step, StepId, Undo};
 use super::survey::{NodeSurvey, RouterSurvey};
 use super::wording;
-use crate::model::{Cluster, Condition, InstanceId, Node, NodeKind, Role};
+use crate::model::{Cluster, Condition, InstanceId, Node, NodeKind, NodeName, Role};
 
 /// Builds all steps, in an order in which they could be done one after the other.
 pub(crate) fn build(
@@ -16,7 +19,7 @@ pub(crate) fn build(
     routers: &[RouterSurvey],
     will_serve: &dyn Fn(&Node) -> bool,
 ) -> Vec<Step> {
-    let mut list = StepList { cluster, steps: Vec::new(), gtm_part: Vec::new() };
+    let mut list = StepList { cluster, steps: Vec::new(), gtm_part: Vec::new(), told: BTreeMap::new() };
     let is_gtm = |survey: &&NodeSurvey<'_>| survey.node.kind == NodeKind::Gtm;
     let (gtm, others): (Vec<_>, Vec<_>) = nodes.iter().partition(is_gtm);
     for survey in gtm.iter().chain(&others) {
@@ -39,13 +42,15 @@ pub(crate) fn build(
     }
     for router in routers.iter().filter(|router| router.reload) {
         // Not of the others: a router that cannot be told just now must not keep the rest on the old address.
-        let told = list.ids(|step| is_telling(step) && step.action.target().node == router.router.node);
+        let told = list.told.get(&router.router.node).cloned().unwrap_or_default();
         list.reload(router, &[taken_over.as_slice(), told.as_slice()].concat());
     }
     let coordinators: Vec<&Node> = cluster.nodes_of(NodeKind::Coordinator).filter(|node| will_serve(node)).collect();
     list.proofs(&coordinators, nodes, routers);
+    // After the reloads: an old master that still waits is how a cut-off run is recognised.
+    let needs = list.ids(|step| matches!(step.phase, Phase::Gtm | Phase::Move | Phase::Reload | Phase::Prove));
     for survey in nodes {
-        list.rejoins(survey);
+        list.rejoins(survey, &needs);
     }
     list.steps
 }
@@ -63,6 +68,8 @@ struct StepList<'a> {
     steps: Vec<Step>,
     /// The GTM's own steps: nothing else is interrupted before they are settled.
     gtm_part: Vec<StepId>,
+    /// What tells a node's router, by node: its reload waits for that and not for other routers'.
+    told: BTreeMap<NodeName, Vec<StepId>>,
 }
 
 /// What differs from step to step; the rest follows from the action.
@@ -88,20 +95,13 @@ impl StepList<'_> {
         let limit_seconds = limits::of(&action).as_secs();
         let point_of_no_return = matches!(action, Action::Promote { .. });
         let why = why.to_owned();
-        self.steps.push(Step {
-            id: id.clone(),
-            phase,
-            action,
-            run,
-            before,
-            after,
-            limit_seconds,
-            undo,
-            point_of_no_return,
-            why,
-            needs,
-        });
-        id
+        let id_of_it = id.clone();
+        let step = Step { id, phase, action, run, before, after, limit_seconds, undo, point_of_no_return, why, needs };
+        if is_telling(&step) {
+            self.told.entry(step.action.target().node.clone()).or_default().push(id_of_it.clone());
+        }
+        self.steps.push(step);
+        id_of_it
     }
 
     fn ids(&self, test: impl Fn(&Step) -> bool) -> Vec<StepId> {
@@ -171,50 +171,8 @@ impl StepList<'_> {
         });
     }
 
-    /// Moved nodes are proved through every coordinator, rerouted ones through those whose row changed.
-    fn proofs(&mut self, coordinators: &[&Node], nodes: &[NodeSurvey<'_>], routers: &[RouterSurvey]) {
-        for coordinator in coordinators {
-            let through = coordinator.master_id();
-            let needs = self.ids(|step| match step.phase {
-                Phase::Gtm | Phase::Move => true,
-                Phase::Reload => *step.action.target() == through,
-                Phase::Prepare | Phase::Reroute | Phase::Prove | Phase::Rejoin => false,
-            });
-            let rerouted = |id: &InstanceId| {
-                let mine = routers.iter().filter(|router| router.router == through);
-                mine.flat_map(|router| &router.routes).any(|change| change.node == id.node)
-            };
-            let reached: Vec<InstanceId> = nodes
-                .iter()
-                .filter(|survey| survey.node.kind.is_router() && survey.node.name != coordinator.name)
-                .filter(|survey| survey.change.is_some() || rerouted(&survey.node.master_id()))
-                .map(|survey| survey.node.master_id())
-                .collect();
-            if !reached.is_empty() {
-                self.prove(&through, reached, &needs);
-            }
-        }
-    }
-
-    fn prove(&mut self, coordinator: &InstanceId, instances: Vec<InstanceId>, needs: &[StepId]) {
-        let reached = instances
-            .iter()
-            .map(|instance| Condition::Reached { coordinator: coordinator.clone(), instance: instance.clone() });
-        self.push(Draft {
-            phase: Phase::Prove,
-            after: reached.collect(),
-            action: Action::Prove { coordinator: coordinator.clone(), instances },
-            before: vec![runs(coordinator, Role::Master)],
-            undo: Undo::NotNeeded,
-            why: "The catalog may be right and the pooler wrong: only a statement that arrives is proof.",
-            needs: needs.to_vec(),
-        });
-    }
-
-    fn rejoins(&mut self, survey: &NodeSurvey<'_>) {
+    fn rejoins(&mut self, survey: &NodeSurvey<'_>, needs: &[StepId]) {
         let upstream = survey.node.master_id();
-        // After the reloads: an old master that still waits is how a cut-off run is recognised.
-        let needs = self.ids(|step| matches!(step.phase, Phase::Gtm | Phase::Move | Phase::Reload | Phase::Prove));
         for rejoin in &survey.rejoins {
             let id = &rejoin.instance;
             let stopped = Condition::Stopped { instance: id.clone() };
@@ -244,7 +202,7 @@ impl StepList<'_> {
                         "Its WAL may have left the master's history: only a fresh copy is safe."
                     }
                 },
-                needs: needs.clone(),
+                needs: needs.to_vec(),
             });
         }
     }
