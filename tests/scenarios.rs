@@ -55,5 +55,8 @@ scenarios![
     drain_of_a_server,
     gtm_switchover,
     gtm_killed,
+    split_brain,
+    split_brain_both_routed,
+    split_brain_of_the_gtm,
     the_whole_seed with "--coordinator-standbys",
 ];

@@ -161,7 +161,7 @@ impl<'a> Run<'a> {
     /// Undoes what was done for nodes that did not reach their point of no return.
     async fn take_back(&mut self) {
         for undoing in self.ledger.undoings() {
-            if let Some(promotion) = undoing.unless_promoted
+            if let Some(promotion) = undoing.unless_promoted.filter(|step| !step.gives_up())
                 && !takeback::died_as_standby(promotion.action.target(), &self.field).await
             {
                 continue;

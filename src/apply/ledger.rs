@@ -60,7 +60,8 @@ impl<'a> Index<'a> {
 /// The steps of one node that are to be taken back, last first.
 #[derive(Debug)]
 pub struct Undoing<'a> {
-    /// The promotion that failed: only if it killed its standby may anything be taken back.
+    /// The step of no return that failed. Only of a promotion that killed its standby may anything be taken back; of the
+    /// stop of a second master what was laid ready for it.
     pub unless_promoted: Option<&'a Step>,
     pub steps: Vec<&'a Step>,
 }
@@ -225,7 +226,9 @@ impl<'a> Ledger<'a> {
             Some(Outcome::NotDone { .. }) => promotion,
             Some(Outcome::Done | Outcome::Unknown { .. }) | None => return None,
         };
-        let left_something = |step: &&Step| self.outcome(&step.id).is_some_and(takeback::may_have_happened);
+        // A second master that was stopped is not started again.
+        let left_something =
+            |step: &&Step| !step.gives_up() && self.outcome(&step.id).is_some_and(takeback::may_have_happened);
         Some(Undoing { unless_promoted, steps: steps.rev().filter(left_something).collect() })
     }
 

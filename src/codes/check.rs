@@ -19,7 +19,9 @@ texts! {
     Version: "A standby of another version may read the WAL differently, or not at all.",
         "Install the same version on both servers. Waive it only for versions that are known to share the WAL format.";
     SplitBrain: "Both took writes, and each has rows that the other lacks. Nothing in OpenTenBase complains about two masters, and no tool can join them.",
-        "The higher timeline was promoted last. Decide which one holds the data that counts, stop the other one, keep its directory, and plan again.";
+        "The higher timeline was promoted last. Declare the one that holds the data that counts as master; with the waiver the other one is stopped, kept aside and copied anew.";
+    KeptCopy: "Clients wrote to the copy that routers lead to: to give that one up would lose what they were told is committed.",
+        "Declare the copy that routers lead to, repair, and move the master afterwards: that loses nothing.";
     Standby: "Only a running standby can be promoted. One that is stopped, or whose state nobody can tell, may lack transactions.",
         "Start it as a standby first: declare the present master, apply, then move. Of a node without a master declare the copy that stopped last.";
     Attached: "A standby that streams from another server, or from none, does not get what the master writes now.",

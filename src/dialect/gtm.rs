@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::shown_bytes;
-use crate::model::{Endpoint, Lsn, Role};
+use crate::model::{Endpoint, Gts, Lsn, Role};
 
 /// Longer answers than this are not what was asked for.
 pub const MOST_GTM_BYTES: usize = 1 << 20;
@@ -17,6 +17,8 @@ const STATUS_RESULT: i32 = 16;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GtmStatus {
     pub role: Role,
+    /// The global timestamp it has come to.
+    pub gts: Gts,
     pub flushed: Lsn,
     /// The standbys that a master sees attached.
     pub standbys: Vec<GtmStandby>,
@@ -90,7 +92,7 @@ pub fn read_gtm_status(body: &[u8]) -> Result<GtmStatus, GtmBytes> {
     }
     // The server's own byte order; whether it is zero is the same in each.
     let role = if bytes.take::<4>()? == [0; 4] { Role::Master } else { Role::Standby };
-    bytes.take::<8>()?;
+    let gts = Gts(i64::from_ne_bytes(bytes.take()?));
     let flushed = Lsn(u64::from_be_bytes(bytes.take()?));
     let count = i32::from_be_bytes(bytes.take()?);
     let mut standbys = Vec::new();
@@ -102,7 +104,7 @@ pub fn read_gtm_status(body: &[u8]) -> Result<GtmStatus, GtmBytes> {
         bytes.take::<8>()?;
         standbys.push(GtmStandby { name, sync, flushed: Lsn(u64::from_be_bytes(bytes.take()?)) });
     }
-    Ok(GtmStatus { role, flushed, standbys })
+    Ok(GtmStatus { role, gts, flushed, standbys })
 }
 
 /// A reader that runs out instead of running over.
@@ -148,7 +150,7 @@ mod tests {
     fn a_master_lists_its_standbys() {
         let read = read_gtm_status(&status(false, &["localhost:21100"])).unwrap();
         assert_eq!(read.role, Role::Master);
-        assert_eq!(read.flushed.to_string(), "0/200B34");
+        assert_eq!((read.gts, read.flushed.to_string().as_str()), (Gts(42), "0/200B34"));
         assert_eq!(read.standbys[0].name, "localhost:21100");
         assert_eq!(read_gtm_status(&status(true, &[])).unwrap().role, Role::Standby);
     }

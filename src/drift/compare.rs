@@ -206,6 +206,7 @@ fn missed(change: &crate::plan::Change, found: &[Difference]) -> Option<Differen
         ChangeKind::Failover | ChangeKind::Restart | ChangeKind::Rejoin => {
             (Kind::Role, DriftId::new(Kind::Role, &instance))
         }
+        ChangeKind::Repair => (Kind::SplitBrain, DriftId::new(Kind::SplitBrain, &change.node)),
         ChangeKind::Reroute => (Kind::Pooler, DriftId::new(Kind::Pooler, &change.node)),
     };
     let expected = format!("nothing to {}", change.kind);

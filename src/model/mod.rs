@@ -24,4 +24,4 @@ pub use observation::{
 };
 pub use place::{Endpoint, Host, InstanceId};
 pub use vitals::{Admission, ClockOffset, Load, Settings, Surroundings};
-pub use wal::{Lsn, SystemId, Timeline};
+pub use wal::{Gts, Lsn, SystemId, Timeline};

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Admission, Endpoint, Fact, InstanceId, Load, Lsn, NodeName, Settings, Surroundings, SystemId, Timeline};
+use super::{
+    Admission, Endpoint, Fact, Gts, InstanceId, Load, Lsn, NodeName, Settings, Surroundings, SystemId, Timeline,
+};
 
 /// Every declared instance, each with what is known of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -66,6 +68,8 @@ pub struct InstanceFacts {
     pub round_trip: Fact<u64>,
     /// What `pg_ctl --version` below its `install` says, for example `10.0 OpenTenBase V2`.
     pub tools_version: Fact<String>,
+    /// Of a GTM: the global timestamp it had come to when it was asked.
+    pub gts: Fact<Gts>,
 }
 
 impl InstanceFacts {
@@ -97,6 +101,7 @@ impl InstanceFacts {
             admission: no(kind, why),
             round_trip: no(kind, why),
             tools_version: no(kind, why),
+            gts: no(kind, why),
         }
     }
 

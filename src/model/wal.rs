@@ -92,6 +92,39 @@ impl fmt::Display for SystemId {
     }
 }
 
+/// A global timestamp as a GTM counts them: microseconds of its own clock, which no calendar knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct Gts(pub i64);
+
+impl Gts {
+    /// By how many seconds `self` is ahead of `other`; negative where it is behind.
+    pub fn seconds_ahead_of(self, other: Self) -> i64 {
+        self.0.saturating_sub(other.0) / 1_000_000
+    }
+}
+
+impl TryFrom<String> for Gts {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse().map(Self).map_err(|_| format!("{text:?} is not a global timestamp"))
+    }
+}
+
+// As text in JSON, for the same reason.
+impl From<Gts> for String {
+    fn from(gts: Gts) -> String {
+        gts.to_string()
+    }
+}
+
+impl fmt::Display for Gts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

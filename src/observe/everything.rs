@@ -55,7 +55,7 @@ async fn add(
     seen
 }
 
-/// Only where a master is to be moved: the one question that needs what the others brought.
+/// Only where a master is to be moved or given up: the one question that needs what the others brought.
 async fn ask_for_admission(
     cluster: &Cluster,
     nodes: &BTreeSet<&NodeName>,
@@ -64,17 +64,18 @@ async fn ask_for_admission(
     seen: &mut Observation,
 ) {
     let shells = Semaphore::new(limits.shells.get());
+    let known = &*seen;
     let concerned = cluster.nodes.values().filter(|node| node.kind.is_router() && nodes.contains(&node.name));
     let moves = concerned.filter_map(|node| {
         let to = node.master_instance()?;
-        let facts = seen.instances.get(&to.id).filter(|facts| facts.is_running(Role::Standby))?;
+        let facts = known.instances.get(&to.id).filter(|facts| facts.role.known().is_some())?;
         let file = facts.data_dir.known().and_then(|dir| dir.recovery_conf.as_ref());
         let user = file.and_then(|file| file.user.clone()).unwrap_or_else(|| cluster.connection.user.clone());
-        let is_master = |id: &InstanceId| seen.instances.get(id).is_some_and(|facts| facts.is_running(Role::Master));
-        let from = node.standbys().find(|instance| is_master(&instance.id))?;
-        Some((from, to, user))
+        let is_master = |id: &InstanceId| known.instances.get(id).is_some_and(|facts| facts.is_running(Role::Master));
+        let from = node.standbys().filter(move |instance| is_master(&instance.id));
+        Some(from.map(move |from| (from, to, user.clone())))
     });
-    let asked = join_all(moves.map(|(from, to, user)| {
+    let asked = join_all(moves.flatten().map(|(from, to, user)| {
         let shells = &shells;
         async move {
             let _permit = shells.acquire().await.ok();

@@ -20,6 +20,7 @@ pub(super) async fn ask(instance: &Instance, limits: &Limits) -> InstanceFacts {
             facts.process = Fact::Unknown(unknown.clone());
             facts.role = Fact::Unknown(unknown.clone());
             facts.wal_end = Fact::Unknown(unknown.clone());
+            facts.gts = Fact::Unknown(unknown.clone());
             facts.senders = Fact::Unknown(unknown);
             facts
         }
@@ -31,6 +32,7 @@ fn read(status: GtmStatus) -> InstanceFacts {
     facts.process = Fact::Known(Process::Running);
     facts.role = Fact::Known(status.role);
     facts.wal_end = Fact::Known(status.flushed);
+    facts.gts = Fact::Known(status.gts);
     if status.role == Role::Standby {
         // It redoes what it has flushed, and says nothing of a connection: its master does, see [`attached`].
         facts.standby = Fact::Known(StandbyFacts {

@@ -59,7 +59,8 @@ codes! {
     Identity = "identity", false, "The process on the declared endpoint is the declared node.";
     System = "system", false, "Master and standby share one system identifier.";
     Version = "version", true, "Master and standby run the same server version.";
-    SplitBrain = "split-brain", false, "At most one instance of a node runs as master.";
+    SplitBrain = "split-brain", true, "At most one instance of a node runs as master.";
+    KeptCopy = "kept-copy", false, "Of two masters, the declared one is one that routers lead to; a GTM is not one whose clock is behind.";
     Standby = "standby", false, "The instance that is to become master runs as a standby.";
     Attached = "attached", true, "The standby streams from the present master.";
     Replay = "replay", false, "The standby's replay is not paused.";
@@ -175,7 +176,7 @@ mod tests {
     #[test]
     fn a_waiver_names_a_waivable_check_and_a_subject() {
         assert_eq!(Waiver::new("lag:dn01", "CHG-1").unwrap().check.as_str(), "lag:dn01");
-        for bad in ["lag", "lag:", "split-brain:dn01", "nonsense:dn01"] {
+        for bad in ["lag", "lag:", "kept-copy:dn01", "nonsense:dn01"] {
             assert!(Waiver::new(bad, "CHG-1").is_err(), "{bad}");
         }
     }

@@ -108,6 +108,8 @@ pub enum ChangeKind {
     Failover,
     /// The declared master is down and nobody took over: it is started again.
     Restart,
+    /// A second master runs beside the declared one: it is given up.
+    Repair,
     /// Roles are right, routes or a pooler are not.
     Reroute,
     /// An instance that should be a standby of the master is not.
@@ -120,6 +122,7 @@ impl ChangeKind {
             Self::Switchover => "switchover",
             Self::Failover => "failover",
             Self::Restart => "restart",
+            Self::Repair => "repair",
             Self::Reroute => "reroute",
             Self::Rejoin => "rejoin",
         }

@@ -6,7 +6,7 @@
 
 use super::document::{Afterwards, ChangeKind};
 use super::routes::RouterView;
-use super::situation::{Situation, running_masters};
+use super::situation::{Situation, present_master};
 use super::survey::{self, NodeSurvey, RouterSurvey};
 use crate::model::{Cluster, Fact, InstanceFacts, InstanceId, Node, NodeKind, Observation, RouteChange, UnknownKind};
 
@@ -41,14 +41,14 @@ pub(super) fn repoint(
 ) -> Option<Repoint> {
     let at = routes.iter().position(|change| change.kind == NodeKind::Gtm)?;
     let route = routes.remove(at);
-    let present = cluster.nodes.get(&view.router.node).and_then(|node| running_masters(node, seen).into_iter().next());
+    let present = cluster.nodes.get(&view.router.node).and_then(|node| present_master(node, seen));
     let now = present.is_some();
     Some(Repoint { at: present.unwrap_or_else(|| view.router.clone()), route, now })
 }
 
 /// The routers whose running master gets no timestamp.
 pub(crate) fn blind(cluster: &Cluster, seen: &Observation) -> Vec<InstanceId> {
-    let masters = cluster.routers().flat_map(|node| running_masters(node, seen));
+    let masters = cluster.routers().filter_map(|node| present_master(node, seen));
     let blind = |id: &InstanceId| {
         let routes = seen.instances.get(id).and_then(|facts| facts.routes.reason());
         routes.is_some_and(|why| why.kind == UnknownKind::NoTimestamp)

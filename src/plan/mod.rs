@@ -13,6 +13,7 @@ mod planner;
 mod rejoin;
 mod routes;
 mod situation;
+mod split;
 mod step;
 mod steps;
 mod survey;

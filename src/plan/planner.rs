@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::check::{Check, CheckId, Waiver};
 use super::document::{FORMAT_VERSION, LookedAt, Plan, Unseen};
 use super::routes::{self, RouterView};
-use super::situation::running_masters;
+use super::situation::{Situation, running_masters};
 use super::survey::{self, NodeSurvey, RouterSurvey};
 use super::{checks, fingerprint, gtm, steps};
 use crate::model::{Cluster, Fact, InstanceFacts, InstanceId, Node, NodeName, Observation, Role, Unknown};
@@ -106,6 +106,11 @@ fn all_checks(
         .iter()
         .filter_map(|survey| checks::for_unclear(survey.node, &survey.situation, seen, input.waivers))
         .collect();
+    for survey in nodes {
+        if let Situation::Split { others } = &survey.situation {
+            all.extend(checks::for_split(cluster, survey.node, others, seen, views));
+        }
+    }
     for survey in nodes.iter().filter(|survey| survey.change.is_some_and(super::ChangeKind::moves_master)) {
         let live = survey.from.as_ref().filter(|id| seen.instances.get(id).is_some_and(|f| f.is_running(Role::Master)));
         all.extend(checks::for_node(cluster, survey.node, live, seen));

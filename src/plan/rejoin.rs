@@ -28,6 +28,11 @@ pub(crate) fn decide(
     let (Some(facts), Some(master)) = (seen.instances.get(instance), node.master_instance()) else {
         return Rejoin::Unclear { why: format!("{instance} was not looked at") };
     };
+    if let Situation::Split { others } = situation
+        && let Some(rejoin) = beside_two_masters(node, instance, others, seen, policy)
+    {
+        return rejoin;
+    }
     if facts.is_running(Role::Standby) {
         return running_standby(facts, &master.endpoint, seen.instances.get(&master.id), situation);
     }
@@ -54,6 +59,31 @@ fn running_master(policy: OldMaster) -> Rejoin {
     }
 }
 
+/// A second master, or a standby of one: what they hold is no prefix of the kept one's WAL.
+fn beside_two_masters(
+    node: &Node,
+    instance: &InstanceId,
+    others: &[InstanceId],
+    seen: &Observation,
+    policy: OldMaster,
+) -> Option<Rejoin> {
+    let by = |method, because: &str| Some(Rejoin::By { method, because: because.to_owned() });
+    let is_gtm = node.kind == NodeKind::Gtm;
+    if others.contains(instance) {
+        return match policy {
+            OldMaster::Leave => Some(Rejoin::NotNeeded),
+            OldMaster::Rejoin if is_gtm => by(RejoinMethod::InPlace, "it is given up"),
+            OldMaster::Rejoin => by(RejoinMethod::BaseBackup, "it is given up: its WAL has left the master's history"),
+        };
+    }
+    let facts = seen.instances.get(instance).filter(|facts| facts.is_running(Role::Standby))?;
+    let upstream = facts.standby.known()?.upstream.as_ref()?;
+    let its_master =
+        others.iter().find(|other| node.instances.get(&other.server).is_some_and(|at| at.endpoint == *upstream))?;
+    let method = if is_gtm { RejoinMethod::Repoint } else { RejoinMethod::Replace };
+    by(method, &format!("it follows {its_master}, which is given up"))
+}
+
 fn running_standby(
     facts: &InstanceFacts,
     master: &Endpoint,
@@ -72,7 +102,7 @@ fn running_standby(
     if follows && (standby.streaming || *situation != Situation::Right) {
         return Rejoin::NotNeeded;
     }
-    if let Some(dead) = dead_timeline(facts, its_facts).or_else(|| beyond_the_fork(facts, its_facts)) {
+    if let Some(dead) = dead_timeline(facts, its_facts).or_else(|| beyond_the_fork(facts, follows, its_facts)) {
         return Rejoin::By { method: RejoinMethod::Replace, because: dead };
     }
     let upstream = standby.upstream.as_ref().map_or_else(|| "nobody".to_owned(), ToString::to_string);
@@ -95,6 +125,10 @@ fn stopped(instance: &InstanceId, facts: &InstanceFacts, master: Option<&Instanc
         return by(RejoinMethod::BaseBackup, dead);
     }
     match control.state {
+        // Two masters under one number: that its end lies before the other's says nothing.
+        ControlState::ShutDown if wrote_under_the_same_timeline(facts, master) => {
+            by(RejoinMethod::BaseBackup, format!("it was a master ({state}) on the timeline that the master writes"))
+        }
         ControlState::ShutDownInRecovery | ControlState::InArchiveRecovery | ControlState::ShutDown
             if is_prefix(facts, master) =>
         {
@@ -130,18 +164,23 @@ fn dead_timeline(facts: &InstanceFacts, master: Option<&InstanceFacts>) -> Optio
     (newest > theirs).then(|| format!("its pg_wal knows timeline {newest}, which the master never reached"))
 }
 
-/// An old master that crashed with WAL of its own and was started behind its fence: it replays all of that and never
-/// streams ("new timeline 2 forked off current database system timeline 1 before current recovery point"). Without the
-/// fence it may as well be a standby whose control file does not know of the new timeline yet: a restart tells.
-fn beyond_the_fork(facts: &InstanceFacts, master: Option<&InstanceFacts>) -> Option<String> {
+/// A running standby that holds WAL of a timeline beyond the point where the master left it never streams ("new timeline
+/// 2 forked off current database system timeline 1 before current recovery point"): an old master that crashed with WAL
+/// of its own and was started behind its fence, or one that follows a master that was given up. One that follows the
+/// master without a fence may as well have a control file that does not know of the new timeline yet: a restart tells.
+fn beyond_the_fork(facts: &InstanceFacts, follows: bool, master: Option<&InstanceFacts>) -> Option<String> {
     let fenced = facts.data_dir.is_known_and(|dir| dir.recovery_conf.as_ref().is_some_and(|file| file.fence));
-    let master = master.filter(|master| fenced && master.is_running(Role::Master))?;
-    let (mine, theirs) = (facts.timeline.known()?, master.timeline.known()?);
-    let replayed = facts.standby.known()?.replayed?;
+    let master = master.filter(|master| master.is_running(Role::Master) && (fenced || !follows))?;
+    let (mine, standby) = (facts.timeline.known()?, facts.standby.known()?);
     let left = master.history.known()?.iter().find(|switch| switch.timeline == *mine)?.at;
-    let beyond =
-        format!("it was fenced, and has replayed timeline {mine} to {replayed}, which the master left at {left}");
-    (mine < theirs && replayed > left).then_some(beyond)
+    let holds = standby.received.max(standby.replayed)?;
+    (holds > left).then(|| format!("it holds WAL of timeline {mine} up to {holds}, which the master left at {left}"))
+}
+
+/// Whether a copy that was stopped as a master wrote under the number that the running master writes under.
+fn wrote_under_the_same_timeline(facts: &InstanceFacts, master: Option<&InstanceFacts>) -> bool {
+    let master = master.filter(|master| master.is_running(Role::Master));
+    master.is_some_and(|master| facts.timeline.known().is_some() && facts.timeline == master.timeline)
 }
 
 /// Whether the WAL of a stopped copy is a prefix of the master's: same timeline and not beyond the master's

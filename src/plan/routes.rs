@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::situation::{running_masters, serving};
+use super::situation::{present_master, serving};
 use crate::model::{
     Cluster, Fact, InstanceFacts, InstanceId, Node, NodeKind, NodeName, Observation, Role, Route, RouteChange,
     RouteKind, UnknownKind,
@@ -74,10 +74,9 @@ fn is_running_master(id: &InstanceId, seen: &Observation) -> bool {
 fn table_source<'a>(node: &Node, seen: &'a Observation) -> Option<&'a InstanceFacts> {
     let facts = |id: &InstanceId| seen.instances.get(id);
     let readable = |f: &&InstanceFacts| f.routes.known().is_some();
-    running_masters(node, seen)
-        .iter()
-        .filter_map(facts)
-        .find(readable)
+    present_master(node, seen)
+        .and_then(|id| facts(&id))
+        .filter(readable)
         .or_else(|| facts(&node.master_id()).filter(readable))
         .or_else(|| {
             let standbys = node.instances.values().filter_map(|i| facts(&i.id));

@@ -13,8 +13,10 @@ pub(crate) enum Situation {
     Masterless,
     /// No instance runs as master, and the declared one is the copy that stopped last: start it again.
     Down,
-    /// More than one instance runs as master.
-    Split { masters: Vec<InstanceId> },
+    /// The declared master runs, and others beside it: they are given up, if a waiver says so.
+    Split { others: Vec<InstanceId> },
+    /// More than one instance runs as master, and the declared one is none of them.
+    SplitElsewhere { masters: Vec<InstanceId> },
     /// The declared master is not there to take over.
     NoCandidate { master: Option<InstanceId> },
     /// What runs where is not known well enough to act.
@@ -34,12 +36,19 @@ pub(crate) fn running_masters(node: &Node, seen: &Observation) -> Vec<InstanceId
     facts(node, seen).filter(|(_, f)| f.is_running(Role::Master)).map(|(id, _)| id.clone()).collect()
 }
 
+/// The running master that is asked and told: of two the declared one.
+pub(crate) fn present_master(node: &Node, seen: &Observation) -> Option<InstanceId> {
+    let masters = running_masters(node, seen);
+    let declared = masters.iter().find(|id| id.server == node.master).cloned();
+    declared.or_else(|| masters.into_iter().next())
+}
+
 impl Situation {
     /// Whether anything may be done for the node, its routes included.
     pub(crate) fn allows_acting(&self) -> bool {
         match self {
-            Self::Right | Self::Elsewhere { .. } | Self::Masterless | Self::Down => true,
-            Self::Split { .. } | Self::NoCandidate { .. } | Self::Unclear => false,
+            Self::Right | Self::Elsewhere { .. } | Self::Masterless | Self::Down | Self::Split { .. } => true,
+            Self::SplitElsewhere { .. } | Self::NoCandidate { .. } | Self::Unclear => false,
         }
     }
 }
@@ -67,7 +76,10 @@ pub(crate) fn diagnose(node: &Node, seen: &Observation) -> Situation {
         }
         [] if stopped_last(node, seen, wanted) => Situation::Down,
         [] => Situation::NoCandidate { master: None },
-        _ => Situation::Split { masters },
+        several if several.contains(&declared) => {
+            Situation::Split { others: several.iter().filter(|id| **id != declared).cloned().collect() }
+        }
+        _ => Situation::SplitElsewhere { masters },
     }
 }
 

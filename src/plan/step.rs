@@ -166,7 +166,7 @@ pub enum Undo {
 }
 
 impl Step {
-    /// One of those by which its node gets another master: failed before the point of no return, they are undone.
+    /// One of those by which its node gets another master, or loses a second one: failed before the point of no return, they are undone.
     pub fn prepares_or_moves(&self) -> bool {
         matches!(self.phase, Phase::Prepare | Phase::Gtm | Phase::Move)
             && !matches!(self.action, Action::RepointGtm { .. })
@@ -174,7 +174,12 @@ impl Step {
 
     /// Whether the gap in which its node does not serve may begin with it.
     pub(crate) fn interrupts_its_node(&self) -> bool {
-        self.phase != Phase::Prepare && self.prepares_or_moves()
+        self.phase != Phase::Prepare && self.prepares_or_moves() && !self.gives_up()
+    }
+
+    /// The stop of a second master, which is never started as a master again.
+    pub fn gives_up(&self) -> bool {
+        matches!(self.action, Action::Stop { .. }) && self.undo == Undo::Never
     }
 }
 
@@ -193,7 +198,7 @@ pub struct Step {
     /// Seconds within which `after` must hold.
     pub limit_seconds: u64,
     pub undo: Undo,
-    /// From this step on otb rolls forward.
+    /// From this step on otb rolls forward: a promotion, or the end of a second master.
     pub point_of_no_return: bool,
     /// One sentence.
     pub why: String,

@@ -8,6 +8,7 @@ use super::gtm::{self, Repoint};
 use super::rejoin::{self, Rejoin};
 use super::routes::RouterView;
 use super::situation::{self, Situation};
+use super::split;
 use super::step::RejoinMethod;
 use crate::model::{
     Cluster, ControlState, InstanceFacts, InstanceId, Node, NodeKind, NodeName, Observation, RouteChange,
@@ -73,6 +74,7 @@ pub(crate) fn node<'a>(cluster: &Cluster, node: &'a Node, seen: &Observation) ->
         Situation::Masterless if is_cut_off(node.kind, from.as_ref(), seen) => Some(ChangeKind::Switchover),
         Situation::Masterless => Some(ChangeKind::Failover),
         Situation::Down => Some(ChangeKind::Restart),
+        Situation::Split { .. } => Some(ChangeKind::Repair),
         _ => None,
     };
     let rejoins = if situation.allows_acting() { rejoins(cluster, node, &situation, seen) } else { Vec::new() };
@@ -212,6 +214,7 @@ fn role_change(survey: &NodeSurvey<'_>, rows: &[Row<'_>], slowest: u64, seen: &O
     let declared = survey.node.master_id();
     let from = survey.from.as_ref();
     let because = match (kind, from) {
+        (ChangeKind::Repair, _) => split::because(survey.node, &survey.situation, seen),
         (ChangeKind::Restart, _) => format!("{declared} is stopped, and no other copy has taken over"),
         (ChangeKind::Switchover, Some(from)) if is_cut_off(survey.node.kind, Some(from), seen) => {
             format!("{from} was stopped cleanly and nobody was promoted: this finishes a run that was cut off")

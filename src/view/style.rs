@@ -51,7 +51,7 @@ pub(super) fn verdict(verdict: Verdict) -> String {
 
 pub(super) fn change(kind: ChangeKind) -> String {
     let style = match kind {
-        ChangeKind::Failover => coloured(AnsiColor::Red).bold(),
+        ChangeKind::Failover | ChangeKind::Repair => coloured(AnsiColor::Red).bold(),
         ChangeKind::Switchover | ChangeKind::Restart => coloured(AnsiColor::Yellow).bold(),
         ChangeKind::Reroute | ChangeKind::Rejoin => coloured(AnsiColor::Cyan).bold(),
     };

@@ -19,6 +19,7 @@ mod lock;
 mod place;
 mod saved;
 mod servers;
+mod split;
 mod streams;
 mod usage;
 mod writing;

@@ -40,7 +40,7 @@ fn waivers_that_cannot_be() {
         wrong("--waive lag:dn01", &["--reason"]);
         wrong("--waive nonsense:dn01 --reason CHG-1", &["no check nonsense", "data-loss"]);
         wrong("--waive lag --reason CHG-1", &["lag:dn01"]);
-        wrong("--waive split-brain:dn01 --reason CHG-1", &["split-brain cannot be waived", "fence"]);
+        wrong("--waive kept-copy:dn01 --reason CHG-1", &["kept-copy cannot be waived", "split-brain"]);
         wrong("--reason CHG-1", &["--waive"]);
     }
 }

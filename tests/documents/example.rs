@@ -129,6 +129,7 @@ fn text_of(definition: &str) -> Option<&'static str> {
         "ClusterName" => "opentenbase_cluster",
         "Host" => "172.16.0.29",
         "Lsn" => "0/3000060",
+        "Gts" => "1593594823",
         "SystemId" => "7711080223426993833",
         "StepId" => "promote:dn01@s29",
         "CheckId" => "lag:dn01",

@@ -15,6 +15,7 @@ mod over_ssh;
 mod peers;
 mod refused;
 mod rows;
+mod split;
 mod support;
 mod writer;
 
@@ -41,6 +42,8 @@ const PARTS: &[Part] = &[
     ("gtm_gap", gtm::statements_fail_briefly),
     ("otb_killed", mishaps::otb_killed),
     ("promotion_kills_the_standby", mishaps::promotion_kills_the_standby),
+    ("split_brain_rows", split::rows_of_both),
+    ("split_brain_gtm_again", split::gtm_started_again),
     ("rows", rows::none_is_lost),
     ("peers", peers::beside_others),
 ];

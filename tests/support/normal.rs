@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-/// Replaces the directory, the sandbox's loopback network, durations, sizes, LSNs and digests by words.
+/// Replaces the directory, the sandbox's loopback network, durations, sizes, timelines, LSNs and digests by words.
 pub(crate) fn normalise(text: &str, dir: &Path) -> String {
     let text = text.replace(&dir.display().to_string(), "DIR");
     let mut out: String = text.lines().map(|line| normal_line(line) + "\n").collect();
@@ -76,6 +76,9 @@ fn measures(line: &str) -> String {
         out.push(match unit {
             Some("ms" | "s") if word.parse::<f64>().is_ok() => "T",
             Some("B" | "KiB" | "MiB" | "GiB") if word.parse::<f64>().is_ok() => "N",
+            // Real processes have been promoted before.
+            _ if n > 0 && words[n - 1] == "timeline" && word.parse::<u32>().is_ok() => "N",
+            _ if n > 0 && words[n - 1] == "timeline" && word.trim_end_matches(',').parse::<u32>().is_ok() => "N,",
             _ => word,
         });
     }

@@ -26,6 +26,12 @@ impl Sandbox {
         let loaded = otb::config::read(&self.file()).unwrap();
         let id = otb::model::InstanceId::try_from(instance.to_owned()).unwrap();
         let instance = loaded.cluster.instance(&id).unwrap();
+        if instance.kind == otb::model::NodeKind::Gtm {
+            let (bin, data) = (format!("{}/bin", instance.install), &instance.data);
+            // Left alone until it has written its gtm.control anew (docs/explanation/opentenbase-v2.6-live.md).
+            let promote = format!("{bin}/gtm_ctl -Z gtm -D {data} promote && sleep 1");
+            return self.shell(&promote);
+        }
         self.shell(&format!("{}/bin/pg_ctl -Z {} -D {} promote", instance.install, instance.kind, instance.data))
     }
 
@@ -56,7 +62,10 @@ impl Ground for Sandbox {
             return self.promote(&args[1]);
         }
         let mut all = words(&["sandbox", "fault", "--dir", self.path()]);
-        all.extend_from_slice(args);
+        // Scenarios know the sandbox's network as 127.0.0.x.
+        let (host, _) = self.endpoint("cn01@s29");
+        let network = host.rsplit_once('.').unwrap().0;
+        all.extend(args.iter().map(|word| word.replace("=127.0.0.", &format!("={network}."))));
         otb(&self.file(), &all)
     }
 

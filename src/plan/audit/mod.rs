@@ -4,6 +4,7 @@
 //! Each invariant is one function that gives the sentences of what it found broken.
 
 mod shape;
+mod split;
 mod takeover;
 mod told;
 mod whole;
@@ -30,6 +31,8 @@ const INVARIANTS: &[Invariant] = &[
     takeover::what_would_start_as_a_master_is_fenced,
     takeover::nothing_is_restarted_beside_a_master,
     takeover::a_gtm_standby_has_redone_a_record,
+    split::a_second_master_ends_by_name_and_for_good,
+    split::its_rows_are_not_taken_for_the_clusters,
     takeover::the_gtm_goes_first,
     takeover::the_gtm_goes_alone,
     told::routes_lead_to_declared_masters,

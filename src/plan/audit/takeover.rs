@@ -36,7 +36,8 @@ pub(super) fn one_promotion_per_node_of_the_declared_master(book: &Book<'_>) -> 
         if becomes && node(book, id).is_none_or(|node| node.master_id() != *id) {
             wrong.push(format!("{} makes a master of what is not the declared one", step.id));
         }
-        if step.point_of_no_return != matches!(step.action, Action::Promote { .. }) {
+        let ends = matches!(step.action, Action::Stop { .. }) && super::split::is_second_master(book, id);
+        if step.point_of_no_return != (ends || matches!(step.action, Action::Promote { .. })) {
             wrong.push(format!("{} has the mark of the point of no return wrong", step.id));
         }
         if becomes && times.get(&id.node).is_some_and(|times| *times > 1) {

@@ -1,11 +1,11 @@
 //! Checks of the routers and of nodes whose situation forbids acting.
 
-use super::Finding;
+use super::{Finding, for_split_elsewhere};
 use crate::model::{Cluster, Fact, InstanceFacts, InstanceId, Node, NodeKind, Observation, Role};
 use crate::plan::check::{Check, CheckCode, CheckId, Waiver};
 use crate::plan::gtm::is_brought_up;
 use crate::plan::routes::RouterView;
-use crate::plan::situation::{Situation, diagnose, running_masters};
+use crate::plan::situation::{Situation, diagnose, present_master, running_masters};
 use crate::plan::survey::{NodeSurvey, RouterSurvey};
 
 /// Every router must be readable, complete, and able to commit an ALTER NODE.
@@ -37,14 +37,25 @@ pub(crate) fn for_routers(
 /// An active GTM must answer, or be brought up by the plan itself.
 pub(crate) fn for_gtm(cluster: &Cluster, seen: &Observation, nodes: &[NodeSurvey<'_>]) -> Vec<Check> {
     let gtms = cluster.nodes_of(NodeKind::Gtm);
-    gtms.map(|node| active(node, seen, is_brought_up(node, nodes)).of(CheckCode::Gtm, &node.name)).collect()
+    gtms.map(|node| {
+        let repaired = |survey: &NodeSurvey<'_>| {
+            survey.node.name == node.name && matches!(survey.situation, Situation::Split { .. })
+        };
+        let finding = if nodes.iter().any(repaired) {
+            Finding::pass(format!("{} is the active GTM that is kept", node.master_id()))
+        } else {
+            active(node, seen, is_brought_up(node, nodes))
+        };
+        finding.of(CheckCode::Gtm, &node.name)
+    })
+    .collect()
 }
 
 /// Whether ALTER GTM NODE can reach the router, now or once another step has brought its master up.
 fn can_be_told(router: &RouterView<'_>, cluster: &Cluster, seen: &Observation) -> Finding {
     let at = &router.router;
     let Some(node) = cluster.nodes.get(&at.node) else { return Finding::pass("it is no router") };
-    if let Some(master) = running_masters(node, seen).first() {
+    if let Some(master) = present_master(node, seen) {
         return Finding::pass(format!("{master} runs as master and can be told of the GTM"));
     }
     match diagnose(node, seen) {
@@ -144,7 +155,10 @@ fn active(node: &Node, seen: &Observation, brought_up: bool) -> Finding {
         }
         _ => Finding::block(
             "two active GTMs answer",
-            "stop the one that the routers do not use, with startup = STANDBY in its gtm.conf",
+            format!(
+                "plan {} as well, with the one to keep declared as its master: that says what is given up",
+                node.name
+            ),
         ),
     }
 }
@@ -175,7 +189,7 @@ pub(crate) fn for_altered(routers: &[RouterSurvey], seen: &Observation) -> Vec<C
 pub(crate) fn for_unclear(node: &Node, situation: &Situation, seen: &Observation, waivers: &[Waiver]) -> Option<Check> {
     let declared = node.master_id();
     let finding = match situation {
-        Situation::Split { masters } => return Some(split(node, masters, seen)),
+        Situation::SplitElsewhere { masters } => return Some(for_split_elsewhere(node, masters, seen)),
         Situation::NoCandidate { master } => no_candidate(&declared, master.as_ref(), seen),
         Situation::Unclear => {
             let facts = seen.instances.get(&declared);
@@ -191,22 +205,13 @@ pub(crate) fn for_unclear(node: &Node, situation: &Situation, seen: &Observation
                 "mend the connection or the shell to that server, then plan again",
             )
         }
-        Situation::Right | Situation::Elsewhere { .. } | Situation::Masterless | Situation::Down => return None,
+        Situation::Right
+        | Situation::Elsewhere { .. }
+        | Situation::Masterless
+        | Situation::Down
+        | Situation::Split { .. } => return None,
     };
     Some(finding.of(CheckCode::Standby, &node.name))
-}
-
-fn split(node: &Node, masters: &[InstanceId], seen: &Observation) -> Check {
-    let timeline = |id: &InstanceId| {
-        let known = seen.instances.get(id).and_then(|facts| facts.timeline.known());
-        known.map_or_else(|| format!("{id}, timeline unknown"), |timeline| format!("{id}, timeline {timeline}"))
-    };
-    let list: Vec<String> = masters.iter().map(timeline).collect();
-    Finding::block(
-        format!("{} masters of {} run at once: {}", masters.len(), node.name, list.join("; ")),
-        "the higher timeline was promoted last; stop the other one, keep its directory, and plan again",
-    )
-    .of(CheckCode::SplitBrain, &node.name)
 }
 
 fn no_candidate(declared: &InstanceId, master: Option<&InstanceId>, seen: &Observation) -> Finding {

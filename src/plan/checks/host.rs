@@ -35,7 +35,7 @@ fn around<'a>(id: &InstanceId, facts: &'a InstanceFacts) -> Result<&'a Surroundi
     }
 }
 
-fn tools(id: &InstanceId, facts: &InstanceFacts) -> Finding {
+pub(super) fn tools(id: &InstanceId, facts: &InstanceFacts) -> Finding {
     match around(id, facts) {
         Ok(around) if around.missing_tools.is_empty() => Finding::pass(format!("the tools of {id} are there")),
         Ok(around) => Finding::block(
@@ -63,7 +63,7 @@ fn clocks(takeover: &Takeover<'_>, id: &InstanceId, master: &InstanceFacts) -> F
 
 /// otb's fence keeps whatever is started from coming up as a master; but it would come up as a standby while otb
 /// works on its directory.
-fn supervisor(id: &InstanceId, facts: &InstanceFacts) -> Finding {
+pub(super) fn supervisor(id: &InstanceId, facts: &InstanceFacts) -> Finding {
     match around(id, facts) {
         Ok(around) if around.keepers.is_empty() => {
             Finding::pass(format!("nothing was found that would start {id} again"))

@@ -6,6 +6,7 @@ mod host;
 mod install;
 mod load;
 mod settings;
+mod split;
 mod takeover;
 
 use super::check::{Check, CheckCode, CheckId, Verdict, Waiver};
@@ -13,6 +14,7 @@ use crate::model::{Cluster, InstanceFacts, InstanceId, Node, Observation};
 
 pub(crate) use cluster::{for_altered, for_gtm, for_routers, for_unclear};
 pub(crate) use install::for_changed;
+pub(crate) use split::{for_split, for_split_elsewhere};
 
 /// What is known of a node whose master moves.
 struct Takeover<'a> {

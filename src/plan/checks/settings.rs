@@ -116,7 +116,7 @@ fn prepared_limit(declared: &InstanceId, own: &Settings, from: &InstanceId, thei
 }
 
 /// Tried, not read: pg_hba.conf, passwords and the network between the two all have a say.
-fn admission(takeover: &Takeover<'_>, from: &InstanceId, admission: &Fact<Admission>) -> Finding {
+pub(super) fn admission(takeover: &Takeover<'_>, from: &InstanceId, admission: &Fact<Admission>) -> Finding {
     let declared = &takeover.declared;
     match admission {
         Fact::Known(Admission::Admitted { user }) => {

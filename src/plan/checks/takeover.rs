@@ -32,7 +32,7 @@ pub(super) fn for_node(cluster: &Cluster, node: &Node, from: Option<&InstanceId>
 }
 
 pub(super) struct View<'a> {
-    cluster: &'a Cluster,
+    pub(super) cluster: &'a Cluster,
     pub(super) node: &'a Node,
     pub(super) declared: &'a InstanceId,
     pub(super) standby: &'a InstanceFacts,
@@ -64,7 +64,7 @@ impl View<'_> {
         ]
     }
 
-    fn identity(&self, id: &InstanceId, facts: &InstanceFacts) -> Finding {
+    pub(super) fn identity(&self, id: &InstanceId, facts: &InstanceFacts) -> Finding {
         match &facts.node_name {
             Fact::Known(name) if *name == id.node => Finding::pass(format!("{id} calls itself {name}")),
             Fact::Known(name) => Finding::block(
@@ -79,7 +79,7 @@ impl View<'_> {
         self.cluster.instance(id).map_or_else(|| id.to_string(), |instance| instance.endpoint.to_string())
     }
 
-    fn system(&self, id: &InstanceId, master: &InstanceFacts) -> Finding {
+    pub(super) fn system(&self, id: &InstanceId, master: &InstanceFacts) -> Finding {
         match (&self.standby.system_id, &master.system_id) {
             (Fact::Known(a), Fact::Known(b)) if a == b => Finding::pass(format!("both have system identifier {a}")),
             (Fact::Known(a), Fact::Known(b)) => Finding::block(

@@ -1,6 +1,7 @@
 //! From surveys to steps: which acts, in which order, and why each stands where it stands.
 
 mod proofs;
+mod split;
 mod takeover;
 
 use std::collections::BTreeMap;
@@ -56,7 +57,7 @@ pub(crate) fn build(
 }
 
 fn is_takeover(step: &Step) -> bool {
-    matches!(step.action, Action::Promote { .. } | Action::Restart { .. })
+    matches!(step.action, Action::Promote { .. } | Action::Restart { .. }) || step.gives_up()
 }
 
 fn is_telling(step: &Step) -> bool {
@@ -93,7 +94,8 @@ impl StepList<'_> {
         let id = action.id();
         let run = wording::run(self.cluster, &action);
         let limit_seconds = limits::of(&action).as_secs();
-        let point_of_no_return = matches!(action, Action::Promote { .. });
+        let ends_a_second_master = matches!(action, Action::Stop { .. }) && undo == Undo::Never;
+        let point_of_no_return = matches!(action, Action::Promote { .. }) || ends_a_second_master;
         let why = why.to_owned();
         let id_of_it = id.clone();
         let step = Step { id, phase, action, run, before, after, limit_seconds, undo, point_of_no_return, why, needs };

@@ -12,6 +12,9 @@ impl StepList<'_> {
         let to = survey.node.master_id();
         // The same acts in the same order; only that the GTM's come first.
         let phase = if survey.node.kind == NodeKind::Gtm { Phase::Gtm } else { Phase::Move };
+        if let Situation::Split { others } = &survey.situation {
+            return self.give_up(phase, &to, others);
+        }
         match (survey.change, &survey.from) {
             (Some(ChangeKind::Switchover), Some(from)) if matches!(survey.situation, Situation::Elsewhere { .. }) => {
                 self.switchover(phase, from, &to, &survey.stopped);
@@ -26,6 +29,9 @@ impl StepList<'_> {
 
     /// What can be done of a switchover before anything is interrupted.
     pub(super) fn prepare(&mut self, survey: &NodeSurvey<'_>) {
+        if let Situation::Split { others } = &survey.situation {
+            return self.stage_fences(&survey.node.master_id(), others);
+        }
         let Situation::Elsewhere { master: from } = &survey.situation else { return };
         let to = survey.node.master_id();
         self.push(Draft {

@@ -8,3 +8,4 @@ mod placement;
 mod preflight;
 mod rules;
 mod seed;
+mod split;

@@ -2,7 +2,7 @@
 
 use super::seed::{cluster, fence, healthy, id, make_plan, perform, stop};
 use crate::model::*;
-use crate::plan::{Action, ChangeKind, CheckCode, Plan, RejoinMethod, Verdict};
+use crate::plan::{Action, ChangeKind, Plan, RejoinMethod, Verdict};
 
 fn verbs(plan: &Plan) -> Vec<String> {
     plan.steps.iter().map(|step| step.id.to_string()).collect()
@@ -202,23 +202,6 @@ fn a_stopped_standby_is_started_and_nothing_else() {
     stop(&mut seen, "dn01@s47", ControlState::ShutDownInRecovery);
     let plan = make_plan(&declared, &seen);
     assert_eq!(verbs(&plan), ["rejoin:dn01@s47"]);
-}
-
-#[test]
-fn two_masters_are_named_with_their_timelines_and_nothing_is_done() {
-    let declared = cluster("s47");
-    let mut seen = healthy(&declared);
-    let old = seen.instances[&id("dn01@s29")].clone();
-    seen.instances.insert(id("dn01@s47"), InstanceFacts { timeline: Fact::Known(Timeline(2)), ..old });
-    let plan = make_plan(&declared, &seen);
-    let check = plan.checks.iter().find(|check| check.code == CheckCode::SplitBrain).unwrap();
-    assert_eq!(check.verdict, Verdict::Block);
-    assert!(
-        check.found.contains("dn01@s29, timeline 1") && check.found.contains("dn01@s47, timeline 2"),
-        "{}",
-        check.found
-    );
-    assert!(plan.steps.is_empty(), "{:?}", verbs(&plan));
 }
 
 #[test]

@@ -20,6 +20,8 @@ pub struct Gtm {
     pub process: Option<GtmProcess>,
     /// Timestamps it has handed out; a standby copies its master's.
     pub served: u64,
+    /// Microseconds by which promotions have put its clock ahead.
+    pub lead: u64,
     /// Never started yet: a cluster that was laid down stands for one that has run for long.
     pub laid_down: bool,
 }
@@ -46,6 +48,9 @@ pub struct GtmProcess {
 /// Microseconds from a GTM's promotion to the end of its checkpoint: 0.2 to 0.8 s (seen live).
 const CHECKPOINT_AFTER: u64 = 300_000;
 
+/// A standby's clock is so many microseconds ahead of its master's, and a promoted one goes on from there (seen live).
+const STANDBY_AHEAD: u64 = 300_000_000;
+
 /// What a GTM does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GtmRole {
@@ -65,7 +70,7 @@ pub struct GtmConf {
 
 impl Gtm {
     pub(super) fn new(home: Home) -> Self {
-        Self { home, process: None, served: 0, laid_down: true }
+        Self { home, process: None, served: 0, lead: 0, laid_down: true }
     }
 
     pub fn is_active(&self) -> bool {
@@ -74,7 +79,9 @@ impl Gtm {
 
     /// The global timestamp it would give: it runs with the clock, and never goes backwards.
     pub fn timestamp(&self, now: Moment) -> u64 {
-        1_000_000_000 + now.0 % 1_000_000_000_000 + self.served
+        let standby = matches!(&self.process, Some(GtmProcess { role: GtmRole::Standby { .. }, .. }));
+        let ahead = if standby { STANDBY_AHEAD } else { 0 };
+        1_000_000_000 + now.0 % 1_000_000_000_000 + self.served + self.lead + ahead
     }
 
     pub fn flushed(&self) -> Lsn {
@@ -105,7 +112,7 @@ impl World {
             GtmRole::Active => None,
             GtmRole::Standby { host, port } => {
                 match self.active_at(&self.gtms[&disk].home.server.clone(), host, *port) {
-                    Some(active) => self.gtms.get(&active).map(|active| active.served),
+                    Some(active) => self.gtms.get(&active).map(|active| (active.served, active.lead)),
                     None => return Err(StartFailure("FATAL:  can not connect to active gtm".to_owned())),
                 }
             }
@@ -114,7 +121,7 @@ impl World {
         if let Some(gtm) = self.gtms.get_mut(&disk) {
             let begins = role != GtmRole::Active && !std::mem::take(&mut gtm.laid_down);
             let log = if begins { GtmLog::EndUnknown } else { GtmLog::EndKnown };
-            gtm.served = copied.unwrap_or(gtm.served);
+            (gtm.served, gtm.lead) = copied.unwrap_or((gtm.served, gtm.lead));
             gtm.process = Some(GtmProcess {
                 pid,
                 started: now,
@@ -146,10 +153,12 @@ impl World {
 
     /// gtm_ctl promote: a signal. Ignored by an active GTM; a promoted one stays ACT (field notes, section 6).
     pub fn promote_gtm(&mut self, disk: DiskId, now: Moment) {
-        let Some(process) = self.gtms.get_mut(&disk).and_then(|gtm| gtm.process.as_mut()) else { return };
+        let Some(gtm) = self.gtms.get_mut(&disk) else { return };
+        let Some(process) = gtm.process.as_mut() else { return };
         if process.hung || process.role == GtmRole::Active {
             return;
         }
+        gtm.lead += STANDBY_AHEAD;
         process.role = GtmRole::Active;
         if process.log == GtmLog::EndUnknown {
             process.log = GtmLog::Lost;

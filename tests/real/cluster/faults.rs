@@ -21,6 +21,10 @@ pub(super) fn inflict(real: &Real, words: &[String]) -> String {
             real.wait_for_gtm(instance);
             return format!("{target} started\n");
         }
+        "promote" if instance.kind == NodeKind::Gtm => {
+            real.promote_gtm(instance);
+            return String::new();
+        }
         "promote" => {
             real.hands.must(&format!("{}/bin/pg_ctl -D {} promote -w", instance.install, instance.data), 90);
             return String::new();
@@ -55,10 +59,11 @@ impl Real {
     /// NODE=HOST:PORT, with the host as scenarios know it: 127.0.0.x stands for the cluster's own network.
     fn route_by_hand(&self, router: &Instance, route: &str) {
         let (node, endpoint) = route.split_once('=').unwrap();
+        let gtm = if node.starts_with("gtm") { "gtm " } else { "" };
         let (host, port) = endpoint.rsplit_once(':').unwrap();
         let last = host.strip_prefix("127.0.0.").expect("a host of the cluster's network");
         let network = router.endpoint.host.as_str().rsplit_once('.').unwrap().0;
-        self.tell(router, &format!("alter node {node} with (host='{network}.{last}',port={port})"));
+        self.tell(router, &format!("alter {gtm}node {node} with (host='{network}.{last}',port={port})"));
         self.tell(router, "select pgxc_pool_reload()");
     }
 

@@ -118,6 +118,13 @@ impl Real {
         }
     }
 
+    /// The same on one router.
+    pub(crate) fn tell_of_gtm_at(&self, router: &str, active: &Instance) {
+        let at = &active.endpoint;
+        let alter = format!("alter gtm node {} with (host='{}',port={})", active.id.node, at.host, at.port);
+        self.tell(self.instance(router), &alter);
+    }
+
     /// What the GTMs said last: why one died is written nowhere else.
     pub(crate) fn gtm_logs(&self) -> String {
         let root = self.hands.root().display();

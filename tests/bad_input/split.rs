@@ -1,0 +1,104 @@
+//! Two masters of one node, and a run of their repair that is killed, fails or is interrupted.
+
+use std::time::Duration;
+
+use crate::limited::{Running, Signal};
+use crate::place::Place;
+
+const WAIVED: &str = "apply --auto-approve --waive split-brain:dn01 --reason CHG-1";
+
+/// dn01's standby was started as a master by taking its recovery.conf away: no promotion tells where the two parted.
+fn two_masters(more: &str) -> Place {
+    let place = Place::up(more);
+    start_as_master(&place, "s47");
+    place
+}
+
+fn start_as_master(place: &Place, server: &str) {
+    place.fault(&format!("kill dn01@{server}"));
+    std::fs::remove_file(place.dir().join(server).join("dn01/recovery.conf")).unwrap();
+    place.fault(&format!("start dn01@{server}"));
+    place.fault(&format!("wal dn01@{server} 9000"));
+}
+
+/// Waits until so many steps are done, or the run has ended.
+fn until_done(run: &mut Running, steps: &[&str]) {
+    for step in steps {
+        run.until_said(&format!("done     {step}"));
+    }
+}
+
+/// Whatever was done, the second master is never one again, and a fresh run comes to the same end.
+#[test]
+fn killed_after_each_step() {
+    let steps = ["stage-fence:dn01@s47", "stop:dn01@s47", "prove:cn01@s29", "rejoin:dn01@s47"];
+    for done in 0..steps.len() {
+        let place = two_masters("");
+        place.fault("slow pg_basebackup 300");
+        let mut run = place.otb(WAIVED).start();
+        run.until_said("lock held");
+        until_done(&mut run, &steps[..done]);
+        run.signal(Signal::KILL);
+        run.wait();
+        let again = place.otb(WAIVED).limit(Duration::from_secs(60)).args(["--lock-timeout", "20s"]).run();
+        again.ends(0);
+        place.is_settled();
+        let aside = std::fs::read_dir(place.dir().join("s47")).unwrap().filter_map(Result::ok);
+        let aside = aside.filter(|entry| entry.file_name().to_string_lossy().starts_with("dn01.otb-aside-"));
+        assert_eq!(aside.count(), 1, "after {done}: what it wrote is kept");
+    }
+}
+
+/// The stop fails and the second master still runs: nothing has changed, and what was laid ready is gone.
+#[test]
+fn a_stop_that_fails() {
+    let place = two_masters("");
+    let before = place.state();
+    place.fault("fail pg_ctl 1000");
+    let ended = place.otb(WAIVED).run();
+    assert!([6, 7].contains(&ended.code), "{ended:?}");
+    place.fault("fail pg_ctl 0");
+    assert_eq!(place.state(), before);
+    assert!(!place.dir().join("s47/dn01/recovery.conf.otb").exists());
+    place.otb(WAIVED).run().ends(0);
+    place.is_settled();
+}
+
+/// Once the second master has ended, an interrupt does not bring it back: the run goes on.
+#[test]
+fn an_interrupt_after_the_stop() {
+    let place = two_masters("");
+    place.fault("slow pg_basebackup 500");
+    let mut run = place.otb(WAIVED).start();
+    run.until_said("done     stop:dn01@s47");
+    run.signal(Signal::INT);
+    run.wait().ends(0);
+    place.is_settled();
+}
+
+#[test]
+fn without_a_promotion_nothing_tells_where_they_parted() {
+    let place = two_masters("");
+    let ended = place.otb("plan --waive split-brain:dn01 --reason CHG-1 --format json").run();
+    let plan: serde_json::Value = serde_json::from_str(&ended.ends(0).stdout).unwrap();
+    let kinds: Vec<&str> = plan["changes"].as_array().unwrap().iter().map(|c| c["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["repair"]);
+    let brain = plan["checks"].as_array().unwrap().iter().find(|check| check["code"] == "split-brain").unwrap();
+    assert_eq!(brain["verdict"], "waived");
+    assert!(brain["found"].as_str().unwrap().contains("no history file tells where they parted"), "{brain}");
+}
+
+/// The given-up copy is left where it is, fenced, where the file says so.
+#[test]
+fn left_where_the_file_says_so() {
+    let place = two_masters("");
+    let text = place.text().replace("old_master: rejoin", "old_master: leave");
+    std::fs::write(place.file(), text).unwrap();
+    place.otb(WAIVED).run().ends(0);
+    let fence = std::fs::read_to_string(place.dir().join("s47/dn01/recovery.conf")).unwrap();
+    assert!(fence.starts_with("# otb fence"), "{fence}");
+    // Started again by whomever, it is no master.
+    place.fault("start dn01@s47");
+    let plan = place.otb("plan").run();
+    assert!(!plan.stdout.contains("split-brain"), "{}", plan.stdout);
+}

@@ -1,0 +1,109 @@
+//! Two masters of one node on real processes: what clients wrote to the copy that is kept is there, what they wrote to
+//! the other is in the directory that is kept aside; and the same of the GTM, whose clock decides.
+
+use crate::cluster::Real;
+use crate::mishaps::{declare, recovery};
+use crate::rows::table;
+use crate::support::ground::{Ground as _, Ran};
+
+/// Each router's clients write to another copy; the one that is declared is kept.
+pub(crate) fn rows_of_both(real: &Real) {
+    table(real);
+    let (old, new) = (real.instance("dn01@s29"), real.instance("dn01@s47"));
+    real.hands().must(&format!("pg_ctl -D {} promote -w", new.data), 90);
+    let (cn01, cn02) = (real.instance("cn01@s29"), real.instance("cn02@s47"));
+    real.tell(cn02, &format!("alter node dn01 with (host='{}',port={})", new.endpoint.host, new.endpoint.port));
+    real.tell(cn02, "select pgxc_pool_reload()");
+    let of_dn01 = "select id from otb_rows where xc_node_id = (select node_id from pgxc_node where node_name = 'dn01')";
+    let ids: Vec<i32> = real.sql("cn01@s29", of_dn01).stdout.lines().map(|id| id.parse().unwrap()).collect();
+    let (lost, kept) = (ids[0], ids[1]);
+    real.tell(cn01, &format!("update otb_rows set n = 29 where id = {lost}"));
+    real.tell(cn02, &format!("update otb_rows set n = 47 where id = {kept}"));
+
+    declare(real, "s47");
+    let ran = apply(real, &[]);
+    assert_eq!(ran.code, 3, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("--waive split-brain:dn01 --reason"), "{}", ran.stdout);
+    assert_eq!((recovery(real, "s29").as_str(), recovery(real, "s47").as_str()), ("f", "f"), "nothing was touched");
+    let ran = apply(real, &["--waive", "split-brain:dn01", "--reason", "CHG-1"]);
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+
+    assert_eq!((recovery(real, "s29").as_str(), recovery(real, "s47").as_str()), ("t", "f"));
+    for router in ["cn01@s29", "cn02@s47"] {
+        let n = |id| real.sql(router, &format!("select n from otb_rows where id = {id}")).stdout.trim().to_owned();
+        assert_eq!((n(kept).as_str(), n(lost).as_str()), ("47", "0"), "through {router}");
+    }
+    assert_eq!(of_the_directory_aside(real, &old.data, lost), "29", "what was given up is on disk");
+}
+
+/// Started under another port as it lies there: its fence makes it a standby that can be read.
+fn of_the_directory_aside(real: &Real, data: &str, id: i32) -> String {
+    let aside = real.hands().must(&format!("ls -d {data}.otb-aside-*"), 10).trim().to_owned();
+    let start = format!(
+        "pg_ctl -Z datanode -D {aside} -o '-p 23909 -c pooler_port=24909' -l {aside}.log start -w -t 60 \
+         </dev/null >{aside}.out 2>&1 || cat {aside}.log {aside}/log/pg.log"
+    );
+    let said = real.hands().must(&start, 90);
+    let host = &real.instance("dn01@s29").endpoint.host;
+    let select = format!(
+        "psql -AtX -h {host} -p 23909 -U {} -d postgres -c 'select n from otb_rows where id = {id}'",
+        real.user()
+    );
+    let ran = real.hands().run(&select, &[], 30);
+    real.hands().must(&format!("pg_ctl -D {aside} stop -m fast -w"), 60);
+    assert_eq!(ran.code, 0, "{said}{}", ran.stderr);
+    ran.stdout.trim().to_owned()
+}
+
+fn apply(real: &Real, more: &[&str]) -> Ran {
+    let words = ["apply", "--auto-approve"].iter().chain(more);
+    real.otb(&words.map(|word| (*word).to_owned()).collect::<Vec<_>>())
+}
+
+/// The old GTM is started again as the active one, as an operator would who does not know better: its clock leaps ahead
+/// by the time it had reserved. Nodes that saw a commit of it refuse who comes from the other: only it can be kept.
+pub(crate) fn gtm_started_again(real: &Real) {
+    let (old, new) = (real.instance("gtm_1@s29"), real.instance("gtm_1@s47"));
+    declare_gtm(real, "s47");
+    let ran = apply(real, &[]);
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    table(real);
+    real.hands().must(
+        &format!(
+            "gtm_ctl -Z gtm -D {0} stop -m fast; printf '\\nstartup = ACT\\n' >>{0}/gtm.conf; \
+             gtm_ctl -Z gtm -D {0} start </dev/null >{0}.out 2>&1; sleep 2",
+            old.data
+        ),
+        60,
+    );
+    let count = |router: &str| real.sql(router, "select count(*) from otb_rows where n = 1");
+    real.tell_of_gtm_at("cn02@s47", old);
+    real.tell(real.instance("cn02@s47"), "update otb_rows set n = 1");
+    let too_old = |router: &str| {
+        let ran = count(router);
+        assert!(ran.stderr.contains("is too old to execute"), "{router}: {}{}", ran.stdout, ran.stderr);
+    };
+    // The datanodes have seen a commit that this router's GTM has not come to.
+    too_old("cn01@s29");
+    assert_eq!(count("cn02@s47").stdout.trim(), "400");
+    let waived = ["--waive", "split-brain:gtm_1", "--reason", "CHG-1"];
+    let ran = apply(real, &waived);
+    assert_eq!(ran.code, 3, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("a node that saw a later commit refuses all statements"), "{}", ran.stdout);
+    real.tell_of_gtm_at("cn02@s47", new);
+    too_old("cn02@s47");
+    real.tell_of_gtm_at("cn02@s47", old);
+
+    declare_gtm(real, "s29");
+    let ran = apply(real, &waived);
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    assert_eq!(count("cn01@s29").stdout.trim(), "400");
+    let conf = real.hands().must(&format!("grep -E '^(startup|active_host)' {}/gtm.conf | tail -n 2", new.data), 10);
+    assert!(conf.contains("STANDBY") && conf.contains(old.endpoint.host.as_str()), "{conf}");
+}
+
+fn declare_gtm(real: &Real, server: &str) {
+    let text = std::fs::read_to_string(real.file()).unwrap();
+    let (node, server) = (otb::model::NodeName::new("gtm_1").unwrap(), otb::model::ServerName::new(server).unwrap());
+    std::fs::write(real.file(), otb::config::with_master(&text, &node, &server).unwrap()).unwrap();
+}
