@@ -76,7 +76,6 @@ pub(super) fn each_step_serves_a_change(book: &Book<'_>) -> Vec<String> {
         book.plan.changes.iter().any(|change| change.node == *node && kind(change.kind))
     };
     let named = |node: &NodeName| has(node, &|_| true);
-    let takes_over = |kind: ChangeKind| kind.moves_master() || kind == ChangeKind::Restart;
     let is_told = |router: &NodeName| {
         book.steps().any(|step| {
             matches!(step.action, Action::RepointGtm { .. } | Action::Reroute { .. })
@@ -90,8 +89,8 @@ pub(super) fn each_step_serves_a_change(book: &Book<'_>) -> Vec<String> {
             Action::Reroute { routes, .. } => routes.iter().all(|change| named(&change.node)),
             Action::Reload { .. } => is_told(node) || named(node),
             Action::Prove { instances, .. } => instances.iter().all(|instance| named(&instance.node)),
-            Action::Rejoin { .. } => has(node, &|kind| takes_over(kind) || kind == ChangeKind::Rejoin),
-            _ => has(node, &takes_over),
+            Action::Rejoin { .. } => has(node, &|kind| gives_a_master(kind) || kind == ChangeKind::Rejoin),
+            _ => has(node, &gives_a_master),
         }
     };
     let stray = book.steps().filter(|step| !serves(step));
@@ -99,10 +98,10 @@ pub(super) fn each_step_serves_a_change(book: &Book<'_>) -> Vec<String> {
 }
 
 /// Of a node that gets a master every router is told whose row was seen to lead elsewhere; of a GTM also every running
-/// router whose rows could not be seen.
+/// router whose rows could not be seen. A router that has no master, and gets none by this plan, cannot be told.
 pub(super) fn every_router_is_told(book: &Book<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
-    for takeover in book.steps().filter(|step| matches!(step.action, Action::Promote { .. } | Action::Restart { .. })) {
+    for takeover in book.steps().filter(|step| takes_over(step)) {
         let node = &takeover.action.target().node;
         let is_gtm = book.plan.cluster.nodes.get(node).is_some_and(|node| node.kind == NodeKind::Gtm);
         for router in book.plan.cluster.routers() {
@@ -111,13 +110,23 @@ pub(super) fn every_router_is_told(book: &Book<'_>) -> Vec<String> {
                 own.find_map(|key| book.plan.facts.get(&key)).map(String::as_str)
             };
             let hidden = is_gtm && fact("pgxc_node") == Some("unknown") && runs(book, router);
-            let astray = fact(&format!("route to {node}")).is_some();
+            let listens = runs(book, router)
+                || book.steps().any(|step| takes_over(step) && step.action.target().node == router.name);
+            let astray = fact(&format!("route to {node}")).is_some() && listens;
             if (astray || hidden) && !book.steps().any(|step| tells(step, &router.name, node)) {
                 wrong.push(format!("{} is not told to {}", takeover.id, router.name));
             }
         }
     }
     wrong
+}
+
+fn gives_a_master(kind: ChangeKind) -> bool {
+    kind.moves_master() || kind == ChangeKind::Restart
+}
+
+fn takes_over(step: &Step) -> bool {
+    matches!(step.action, Action::Promote { .. } | Action::Restart { .. })
 }
 
 fn runs(book: &Book<'_>, router: &Node) -> bool {
