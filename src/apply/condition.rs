@@ -55,7 +55,7 @@ pub(super) async fn check(condition: &Condition, field: &Field<'_>) -> Found {
         Condition::CleanlyStopped { instance } => cleanly_stopped(instance, field).await,
         Condition::Fenced { instance, upstream } => fenced(instance, upstream, field).await,
         Condition::ReplayedAll { standby, source } => replayed_all(standby, source, field).await,
-        Condition::Routed { router, node, to, forward } => super::act::routed(router, node, to, *forward, field).await,
+        Condition::Routed { router, routes } => super::act::routed(router, routes, field).await,
         Condition::GetsTimestamp { router } => super::proof::gets_timestamp(router, field).await,
         Condition::PoolAgrees { router } => pool_agrees(router, field).await,
         Condition::Reached { coordinator, instance } => super::proof::reached(coordinator, instance, field).await,

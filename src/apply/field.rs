@@ -53,6 +53,29 @@ impl<'a> Field<'a> {
         self.once(id, sql, limit, true).await
     }
 
+    /// Runs statements that change something in one round trip, each exactly once and in a transaction of its own; an
+    /// error of the whole means that none was sent.
+    pub(super) async fn act_all(
+        &self,
+        id: &InstanceId,
+        statements: &[Sql],
+        limit: Duration,
+    ) -> Result<Vec<Result<Rows, SqlError>>, SqlError> {
+        let (Some(slot), Some(instance)) = (self.sessions.get(id), self.cluster.instance(id)) else {
+            return Err(SqlError::NoInstance(id.clone()));
+        };
+        let mut slot = slot.lock().await;
+        let session = match slot.take() {
+            Some(session) => session,
+            None => self.outside.session(instance, ASK).await?,
+        };
+        let answers = session.act_all(statements, limit).await;
+        if !answers.iter().any(|answer| answer.as_ref().is_err_and(SqlError::ends_session)) {
+            *slot = Some(session);
+        }
+        Ok(answers)
+    }
+
     /// Opens the session ahead of time.
     pub(super) async fn warm(&self, id: &InstanceId) -> Result<(), SqlError> {
         let Some(slot) = self.sessions.get(id) else { return Ok(()) };

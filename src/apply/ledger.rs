@@ -255,9 +255,12 @@ fn with_implied(proved: Condition) -> Vec<Condition> {
 /// `action` without the nodes whose move failed; none if nothing is left.
 fn without(action: &Action, failed: &BTreeSet<NodeName>) -> Option<Action> {
     match action {
+        Action::Reroute { routes, .. } if !routes.iter().any(|change| failed.contains(&change.node)) => {
+            Some(action.clone())
+        }
         Action::Reroute { router, routes } => {
             let routes: Vec<_> = routes.iter().filter(|change| !failed.contains(&change.node)).cloned().collect();
-            (!routes.is_empty()).then(|| Action::Reroute { router: router.clone(), routes })
+            (!routes.is_empty()).then(|| Action::Reroute { router: router.clone(), routes: Arc::new(routes) })
         }
         Action::Prove { coordinator, instances } => {
             let instances: Vec<_> = instances.iter().filter(|id| !failed.contains(&id.node)).cloned().collect();

@@ -12,7 +12,7 @@ mod proof;
 mod report;
 mod takeback;
 
-pub use act::{Failed, concerns, judge, not_begun};
+pub use act::{Failed, judge, left_of, not_begun};
 pub use condition::Found;
 pub use event::{EVENTS_VERSION, Event, EventLine, Outcome};
 pub use executor::{Interrupts, Run};

@@ -180,7 +180,7 @@ mod tests {
             id: action.id(),
             phase,
             action,
-            run: Vec::new(),
+            run: crate::plan::Lines::default(),
             before: Vec::new(),
             after: Vec::new(),
             limit_seconds: 1,
@@ -199,7 +199,10 @@ mod tests {
             to: serde_json::from_str::<Endpoint>(r#"{"host":"127.0.0.1","port":2}"#).unwrap(),
             forward: None,
         };
-        step(Phase::Reroute, Action::Reroute { router: id("cn01@s29"), routes: nodes.iter().map(change).collect() })
+        step(
+            Phase::Reroute,
+            Action::Reroute { router: id("cn01@s29"), routes: std::sync::Arc::new(nodes.iter().map(change).collect()) },
+        )
     }
 
     /// How a run ends in which every step failed after it had begun.

@@ -129,7 +129,7 @@ impl Journal {
     /// The plan that is about to be carried out.
     pub(super) fn plan(&self, plan: &Plan) {
         *held(&self.gap) = Gap::of(plan);
-        let steps = plan.steps.iter().map(|step| Planned { id: step.id.clone(), run: step.run.clone() });
+        let steps = plan.steps.iter().map(|step| Planned { id: step.id.clone(), run: step.run.iter().collect() });
         let entry = Entry::Plan {
             otb_version: plan.otb_version.clone(),
             cluster: plan.cluster.name.clone(),

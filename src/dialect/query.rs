@@ -119,12 +119,13 @@ pub fn is_superuser() -> Sql {
     Sql::new("show is_superuser")
 }
 
-/// One row of the routing table; `forward`: with v5's column node_forward_port, which v2.6 does not have.
-pub fn route_of(node: &NodeName, forward: bool) -> Sql {
+/// Rows of the routing table; `forward`: with v5's column node_forward_port, which v2.6 does not have.
+pub fn routes_of(nodes: &[&NodeName], forward: bool) -> Sql {
     let forward = if forward { ", node_forward_port" } else { "" };
+    let names = nodes.iter().map(|node| literal(node.as_str())).collect::<Vec<_>>().join(", ");
     Sql::new(format!(
-        "select node_host, node_port{forward} from pgxc_node where node_type in ('C', 'D', 'G') and node_name = {}",
-        literal(node.as_str())
+        "select node_name, node_host, node_port{forward} from pgxc_node where node_type in ('C', 'D', 'G') \
+         and node_name in ({names})"
     ))
 }
 
@@ -229,13 +230,14 @@ mod tests {
             (replayed(), "select pg_last_wal_replay_lsn()"),
             (is_superuser(), "show is_superuser"),
             (
-                route_of(&NodeName::new("dn01").unwrap(), false),
-                "select node_host, node_port from pgxc_node where node_type in ('C', 'D', 'G') and node_name = 'dn01'",
+                routes_of(&[&NodeName::new("dn01").unwrap(), &NodeName::new("dn02").unwrap()], false),
+                "select node_name, node_host, node_port from pgxc_node where node_type in ('C', 'D', 'G') \
+                 and node_name in ('dn01', 'dn02')",
             ),
             (
-                route_of(&NodeName::new("dn01").unwrap(), true),
-                "select node_host, node_port, node_forward_port from pgxc_node where node_type in ('C', 'D', 'G') \
-                 and node_name = 'dn01'",
+                routes_of(&[&NodeName::new("dn01").unwrap()], true),
+                "select node_name, node_host, node_port, node_forward_port from pgxc_node \
+                 where node_type in ('C', 'D', 'G') and node_name in ('dn01')",
             ),
         ] {
             assert_eq!(sql.as_str(), text);

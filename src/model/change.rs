@@ -1,6 +1,7 @@
 //! Statements about the cluster that can be checked against it, and the changes that make them true.
 
 use std::fmt;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -45,14 +46,8 @@ pub enum Condition {
     Fenced { instance: InstanceId, upstream: InstanceId },
     /// The standby has replayed all that `source`, which is stopped, ever wrote.
     ReplayedAll { standby: InstanceId, source: InstanceId },
-    /// The router's row of `node` is host:port, and on v5 has that forward port.
-    Routed {
-        router: InstanceId,
-        node: NodeName,
-        to: Endpoint,
-        #[serde(default)]
-        forward: Option<u16>,
-    },
+    /// The router's rows lead where these changes say, on v5 with their forward ports.
+    Routed { router: InstanceId, routes: Arc<Vec<RouteChange>> },
     /// A new session on the router gets a global timestamp: a SELECT works.
     GetsTimestamp { router: InstanceId },
     /// The router's pooler agrees with its pgxc_node.
@@ -75,8 +70,9 @@ impl fmt::Display for Condition {
             Self::ReplayedAll { standby, source } => {
                 write!(f, "{standby} has replayed everything {source} wrote")
             }
-            Self::Routed { router, node, to, forward } => {
-                write!(f, "{router} routes {node} to {}", with_forward(to, *forward))
+            Self::Routed { router, routes } => {
+                let rows = routes.iter().map(|change| format!("{} to {}", change.node, change.target()));
+                write!(f, "{router} routes {}", rows.collect::<Vec<_>>().join(", "))
             }
             Self::GetsTimestamp { router } => write!(f, "{router} gets a timestamp from the GTM"),
             Self::PoolAgrees { router } => write!(f, "the pooler of {router} agrees with its pgxc_node"),

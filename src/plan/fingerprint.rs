@@ -28,30 +28,60 @@ fn table_key(router: impl std::fmt::Display) -> String {
     format!("{router}: pgxc_node")
 }
 
-/// The stable facts: roles, system identifiers, timelines, what a stopped copy would start as, and each row that is not as declared. Not LSNs, not
-/// lag. Rows that are as declared follow from the file, so a router that is right is one entry.
+fn route_key(router: impl std::fmt::Display, node: impl std::fmt::Display) -> String {
+    format!("{router}: route to {node}")
+}
+
+/// Stands between a router's number of rows and the router whose rows that are not as declared it has as well.
+const AS: &str = ", as ";
+
+/// The stable facts: roles, system identifiers, timelines, what a stopped copy would start as, and each row that is not
+/// as declared. Not LSNs, not lag. Rows that are as declared follow from the file, so a router that is right is one entry; and so is one whose
+/// other rows are those of a router before it: a move makes the same rows wrong on every router.
 pub(crate) fn facts(seen: &Observation, routers: &[RouterView<'_>]) -> BTreeMap<String, String> {
-    let mut facts = BTreeMap::new();
+    let mut facts = Vec::with_capacity(3 * seen.instances.len() + routers.len());
     for (id, instance) in &seen.instances {
-        facts.insert(format!("{id}: role"), role_words(instance));
-        facts.insert(format!("{id}: system identifier"), word(&instance.system_id));
-        facts.insert(format!("{id}: timeline"), word(&instance.timeline));
+        facts.push((format!("{id}: role"), role_words(instance)));
+        facts.push((format!("{id}: system identifier"), word(&instance.system_id)));
+        facts.push((format!("{id}: timeline"), word(&instance.timeline)));
         if instance.is_stopped() {
-            facts.insert(format!("{id}{STARTS_AS}"), starts_as(instance).to_owned());
+            facts.push((format!("{id}{STARTS_AS}"), starts_as(instance).to_owned()));
         }
     }
+    let mut first: Vec<&RouterView<'_>> = Vec::new();
     for router in routers {
-        let at = &router.router;
+        let (at, wrong) = (&router.router, router.changes());
         let Some(_) = router.table.known() else {
-            facts.insert(table_key(at), UNKNOWN.to_owned());
+            facts.push((table_key(at), UNKNOWN.to_owned()));
             continue;
         };
-        facts.insert(table_key(at), format!("{} rows", router.len()));
-        for change in router.changes() {
-            facts.insert(format!("{at}: route to {}", change.node), change.from.clone());
+        let same = |other: &&&RouterView<'_>| std::ptr::eq(other.changes(), wrong) || other.changes() == wrong;
+        if let Some(other) = first.iter().find(same) {
+            facts.push((table_key(at), format!("{} rows{AS}{}", router.len(), other.router)));
+            continue;
+        }
+        facts.push((table_key(at), format!("{} rows", router.len())));
+        facts.extend(wrong.iter().map(|change| (route_key(at, &change.node), change.from.clone())));
+        if !wrong.is_empty() {
+            first.push(router);
         }
     }
-    facts
+    facts.into_iter().collect()
+}
+
+/// The same with each router's rows under its own name.
+fn spelled_out(facts: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut all = facts.clone();
+    for (key, value) in facts {
+        let (Some(router), Some((rows, other))) = (key.strip_suffix(&table_key("")), value.split_once(AS)) else {
+            continue;
+        };
+        let theirs = route_key(other, "");
+        let rows_of_it = facts.range(theirs.clone()..).take_while(|(key, _)| key.starts_with(&theirs));
+        all.extend(rows_of_it.map(|(key, from)| (route_key(router, &key[theirs.len()..]), from.clone())));
+        all.insert(key.clone(), rows.to_owned());
+    }
+    all
 }
 
 /// What an instance is, as plans and drawings say it: `master`, `standby`, `stopped (in production)`, `unknown`.
@@ -112,9 +142,10 @@ pub fn declared_differently(then: &Cluster, now: &Cluster) -> Vec<String> {
 /// What moved since a plan was made, one line each: facts of the live cluster; where none did, the steps that these
 /// facts call for no longer or only now, because of what the fingerprint leaves out (a pooler, a standby's state).
 pub fn moved(then: &Plan, now: &Plan) -> Vec<String> {
-    let keys: BTreeSet<&String> = then.facts.keys().chain(now.facts.keys()).collect();
+    let (was, is) = (spelled_out(&then.facts), spelled_out(&now.facts));
+    let keys: BTreeSet<&String> = was.keys().chain(is.keys()).collect();
     let line = |key: &String| {
-        let (was, is) = (fact(&then.facts, key), fact(&now.facts, key));
+        let (was, is) = (fact(&was, key), fact(&is, key));
         (was != is).then(|| format!("{key}: was {was}, is now {is}"))
     };
     let facts: Vec<String> = keys.into_iter().filter_map(line).collect();
@@ -164,6 +195,25 @@ mod tests {
 
     fn facts(entries: &[(&str, &str)]) -> BTreeMap<String, String> {
         entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn rows_that_are_as_another_routers_are_compared_under_their_own_name() {
+        let short = facts(&[
+            ("cn01@s29: pgxc_node", "5 rows"),
+            ("cn01@s29: route to dn01", "h:1"),
+            ("cn02@s47: pgxc_node", "6 rows, as cn01@s29"),
+            ("cn02@s47: role", "master"),
+        ]);
+        let long = facts(&[
+            ("cn01@s29: pgxc_node", "5 rows"),
+            ("cn01@s29: route to dn01", "h:1"),
+            ("cn02@s47: pgxc_node", "6 rows"),
+            ("cn02@s47: role", "master"),
+            ("cn02@s47: route to dn01", "h:1"),
+        ]);
+        assert_eq!(spelled_out(&short), long);
+        assert_eq!(spelled_out(&long), long);
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! known. What can be planned then is the GTM's own part, whose statements need to know nothing: ALTER GTM NODE works
 //! while the GTM is down and cures the router in the same moment. The rest is planned after another look.
 
+use std::sync::Arc;
+
 use super::document::{Afterwards, ChangeKind};
 use super::routes::RouterView;
 use super::situation::{Situation, present_master};
@@ -32,18 +34,11 @@ pub(super) fn starts_as_master(facts: &InstanceFacts) -> bool {
     facts.data_dir.is_known_and(|dir| dir.recovery_conf.is_none())
 }
 
-/// Takes the GTM's row out of `routes` and says who is told of it.
-pub(super) fn repoint(
-    view: &RouterView<'_>,
-    routes: &mut Vec<RouteChange>,
-    cluster: &Cluster,
-    seen: &Observation,
-) -> Option<Repoint> {
-    let at = routes.iter().position(|change| change.kind == NodeKind::Gtm)?;
-    let route = routes.remove(at);
+/// Says who is told of the GTM, whose row is to change as `route` says.
+pub(super) fn repoint(view: &RouterView<'_>, route: &RouteChange, cluster: &Cluster, seen: &Observation) -> Repoint {
     let present = cluster.nodes.get(&view.router.node).and_then(|node| present_master(node, seen));
     let now = present.is_some();
-    Some(Repoint { at: present.unwrap_or_else(|| view.router.clone()), route, now })
+    Repoint { at: present.unwrap_or_else(|| view.router.clone()), route: route.clone(), now }
 }
 
 /// The routers whose running master gets no timestamp.
@@ -90,7 +85,7 @@ fn told(at: InstanceId, gtm: &Node, views: &[RouterView<'_>]) -> Option<RouterSu
     let from = copy.map_or_else(|| "what is not known".to_owned(), |change| change.from.clone());
     let route = RouteChange { node: gtm.name.clone(), kind: NodeKind::Gtm, from, to, forward: None };
     let repoint = Repoint { at: at.clone(), route, now: true };
-    Some(RouterSurvey { router: at, repoint: Some(repoint), routes: Vec::new(), reload: false, owed: false })
+    Some(RouterSurvey { router: at, repoint: Some(repoint), routes: Arc::default(), reload: false, owed: false })
 }
 
 /// Whether the plan brings an active GTM up.

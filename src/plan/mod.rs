@@ -8,6 +8,7 @@ mod fingerprint;
 mod gap;
 mod gtm;
 mod limits;
+mod lines;
 mod placement;
 mod planner;
 mod rejoin;
@@ -28,6 +29,7 @@ pub use document::{Afterwards, Change, ChangeKind, FORMAT_VERSION, LookedAt, Pla
 pub use fingerprint::{declared_differently, is_intact, moved, role_words};
 pub use gap::ExpectedGap;
 pub(crate) use limits::START;
+pub use lines::Lines;
 pub use placement::{Drain, Move, drain};
 pub use planner::{Input, plan, unused_waivers};
 pub(crate) use situation::running_masters;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::lines::Lines;
 use crate::model::{Condition, InstanceId, NodeName, RouteChange};
 
 /// Names a step within its plan: `promote:dn01@s47`.
@@ -53,7 +54,7 @@ pub enum Action {
     /// ALTER GTM NODE: the one row without which the router cannot commit, nor even read. Nothing has to be known of it.
     RepointGtm { router: InstanceId, route: RouteChange },
     /// ALTER NODE for each row that differs.
-    Reroute { router: InstanceId, routes: Vec<RouteChange> },
+    Reroute { router: InstanceId, routes: Arc<Vec<RouteChange>> },
     /// `select pgxc_pool_reload()`.
     Reload { router: InstanceId },
     /// EXECUTE DIRECT through a coordinator to each moved node: the wanted process must answer.
@@ -190,7 +191,8 @@ pub struct Step {
     pub phase: Phase,
     pub action: Action,
     /// The exact SQL statements or commands, in order, as text for people.
-    pub run: Vec<String>,
+    #[schemars(with = "Vec<String>")]
+    pub run: Lines,
     /// Must hold when the step begins; otherwise otb stops before it.
     pub before: Vec<Condition>,
     /// Holds when the step is done.

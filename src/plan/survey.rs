@@ -1,6 +1,7 @@
 //! The survey: each node's situation and what follows from it, before it becomes steps.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::document::{Change, ChangeKind};
 use super::gap;
@@ -46,8 +47,8 @@ pub(crate) struct RouterSurvey {
     pub router: InstanceId,
     /// Its row of the GTM, which is changed first.
     pub repoint: Option<Repoint>,
-    /// Its other rows.
-    pub routes: Vec<RouteChange>,
+    /// Its other rows; routers whose tables are equal share them.
+    pub routes: Arc<Vec<RouteChange>>,
     pub reload: bool,
     /// It was told of another GTM before: by this run, or by one that was cut off.
     pub owed: bool,
@@ -148,10 +149,15 @@ pub(crate) fn routers(
     let leftover = nodes.iter().any(|survey| is_leftover(survey, seen));
     // Nothing tells afterwards whether the run that moved the GTM came to its reloads.
     let gtm_left = nodes.iter().any(|survey| survey.node.kind == NodeKind::Gtm && is_leftover(survey, seen));
+    let mut known: BTreeMap<*const RouteChange, (Option<RouteChange>, Arc<Vec<RouteChange>>)> = BTreeMap::new();
     let survey = |view: &RouterView<'_>| {
-        let mut routes: Vec<RouteChange> =
-            view.changes().iter().filter(|change| may_change(&change.node)).cloned().collect();
-        let repoint = gtm::repoint(view, &mut routes, cluster, seen);
+        let (gtm, routes) = known.entry(view.changes().as_ptr()).or_insert_with(|| {
+            let allowed = view.changes().iter().filter(|change| may_change(&change.node)).cloned();
+            let (gtm, routes): (Vec<_>, Vec<_>) = allowed.partition(|change| change.kind == NodeKind::Gtm);
+            (gtm.into_iter().next(), Arc::new(routes))
+        });
+        let repoint = gtm.as_ref().map(|route| gtm::repoint(view, route, cluster, seen));
+        let routes = Arc::clone(routes);
         let stale = view.pool_agrees.is_known_and(|agrees| !agrees) && in_scope(&view.router.node);
         // pgxc_pool_check() of a datanode is always true (field notes, section 3): after a run that was cut
         // off, whether its pool was reloaded cannot be asked, only done again.
@@ -200,11 +206,28 @@ pub(crate) fn changes(nodes: &[NodeSurvey<'_>], routers: &[RouterSurvey], seen: 
 /// A row that changes, with the process that is told.
 type Row<'a> = (&'a InstanceId, &'a RouteChange);
 
-/// What changes of each node's rows, on whatever router.
+/// What changes of each node's rows, on whatever router, in the order of routers. Those that share their rows are
+/// gone through once.
 fn rows_by_node(routers: &[RouterSurvey]) -> BTreeMap<&NodeName, Vec<Row<'_>>> {
+    let mut alike: BTreeMap<*const Vec<RouteChange>, Vec<&RouterSurvey>> = BTreeMap::new();
     let mut rows: BTreeMap<&NodeName, Vec<Row<'_>>> = BTreeMap::new();
-    for (at, change) in routers.iter().flat_map(RouterSurvey::rows) {
-        rows.entry(&change.node).or_default().push((at, change));
+    for router in routers {
+        alike.entry(Arc::as_ptr(&router.routes)).or_default().push(router);
+        let gtm = router.repoint.iter().map(|repoint| (&repoint.at, &repoint.route));
+        for (at, route) in gtm {
+            rows.entry(&route.node).or_default().push((at, route));
+        }
+    }
+    for alike in alike.values() {
+        for (n, change) in alike[0].routes.iter().enumerate() {
+            let of_node = rows.entry(&change.node).or_default();
+            of_node.extend(alike.iter().filter_map(|router| Some((&router.router, router.routes.get(n)?))));
+        }
+    }
+    if alike.len() > 1 {
+        for rows in rows.values_mut() {
+            rows.sort_by_key(|(at, _)| *at);
+        }
     }
     rows
 }

@@ -1,13 +1,34 @@
 //! What a step runs, word for word: SQL behind `dn01@s29=>`, commands behind `s29$`.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::limits;
+use super::lines::Lines;
 use super::step::{Action, RejoinMethod};
 use crate::dialect::command::{self, Patience};
 use crate::dialect::{self, Command, Sql, query};
-use crate::model::{Cluster, Instance, InstanceId, NodeKind};
+use crate::model::{Cluster, Instance, InstanceId, NodeKind, RouteChange};
+
+type Routes = Vec<RouteChange>;
+
+/// The statements of reroutes put into words so far, by the routes that routers share, which are kept beside them.
+#[derive(Debug, Default)]
+pub(super) struct Worded(BTreeMap<*const Routes, (Arc<Routes>, Arc<Vec<String>>)>);
+
+impl Worded {
+    /// The statements or commands of `action`, in order.
+    pub(super) fn run(&mut self, cluster: &Cluster, action: &Action) -> Lines {
+        let Action::Reroute { router, routes } = action else { return run(cluster, action).into() };
+        let alter = |change: &RouteChange| dialect::alter_node(&change.node, &change.to, change.forward).to_string();
+        let said = || (Arc::clone(routes), Arc::new(routes.iter().map(alter).collect()));
+        let (_, lines) = self.0.entry(Arc::as_ptr(routes)).or_insert_with(said);
+        Lines::new(format!("{router}=> "), Arc::clone(lines))
+    }
+}
 
 /// The statements or commands of `action`, in order.
-pub(super) fn run(cluster: &Cluster, action: &Action) -> Vec<String> {
+fn run(cluster: &Cluster, action: &Action) -> Vec<String> {
     let Some(target) = cluster.instance(action.target()) else { return Vec::new() };
     let upstream =
         |id: &InstanceId| cluster.instance(id).map(|instance| instance.endpoint.to_string()).unwrap_or_default();
@@ -32,10 +53,8 @@ pub(super) fn run(cluster: &Cluster, action: &Action) -> Vec<String> {
             unfence.into_iter().chain([shell(target, &command::start(target, patience))]).collect()
         }
         Action::RepointGtm { route, .. } => vec![sql(target, &dialect::alter_gtm_node(&route.node, &route.to))],
-        Action::Reroute { routes, .. } => routes
-            .iter()
-            .map(|change| sql(target, &dialect::alter_node(&change.node, &change.to, change.forward)))
-            .collect(),
+        // These are many, and shared: see Worded.
+        Action::Reroute { .. } => Vec::new(),
         Action::Reload { .. } => vec![sql(target, &dialect::pool_reload())],
         Action::Prove { instances, .. } => {
             instances.iter().map(|id| sql(target, &dialect::execute_direct(&id.node, &query::role()))).collect()

@@ -1,6 +1,6 @@
 //! A step's act on the simulated cluster, with the decisions around it that apply makes.
 
-use otb::apply::{Failed, Found, Outcome, concerns, judge, not_begun};
+use otb::apply::{Failed, Found, Outcome, judge, left_of, not_begun};
 use otb::dialect::{alter_gtm_node, alter_node};
 use otb::model::{Condition, ControlState, InstanceId, Lsn, NodeKind, RouteChange};
 use otb::plan::{Action, RejoinMethod, Step};
@@ -46,8 +46,8 @@ pub(crate) fn perform(
         }
         Mishap::RequestLost => lost(),
     };
-    let after = step.after.iter().filter(|condition| concerns(condition, action));
-    let unmet = after.map(|condition| (condition.clone(), check(lab, condition)));
+    let after = step.after.iter().filter_map(|condition| left_of(condition, action));
+    let unmet = after.map(|condition| (condition.clone().into_owned(), check(lab, &condition)));
     let unmet = unmet.into_iter().find(|(_, found)| *found != Found::Holds);
     judge(acted, unmet, !step.after.is_empty())
 }
@@ -103,7 +103,7 @@ fn act(lab: &mut Lab, action: &Action) -> Result<(), Failed> {
         }
         Action::RepointGtm { router, route } => sql(lab, router, &statement(route)),
         Action::Reroute { router, routes } => {
-            for change in routes {
+            for change in routes.iter() {
                 sql(lab, router, &statement(change))?;
             }
             Ok(())

@@ -1,7 +1,7 @@
 //! Conditions, asked of the simulated cluster as apply asks them of a live one.
 
 use otb::apply::Found;
-use otb::model::{Condition, InstanceId, Role};
+use otb::model::{Condition, InstanceId, Role, RouteChange};
 use otb::sandbox::world::{DiskId, Gtm, GtmLog, Postgres, Reach, Receiver};
 
 use super::lab::Lab;
@@ -41,9 +41,12 @@ pub(crate) fn check(lab: &Lab, condition: &Condition) -> Found {
             None => silent(),
         },
         Condition::ReplayedAll { standby, source } => replayed_all(lab, standby, source),
-        Condition::Routed { router, node, to, .. } => by_sql(lab, router, |copy| {
-            let row = copy.data.routes.get(node.as_str());
-            when(row.is_some_and(|row| row.host == to.host.as_str() && row.port == to.port), "it routes elsewhere")
+        Condition::Routed { router, routes } => by_sql(lab, router, |copy| {
+            let leads = |change: &RouteChange| {
+                let (row, to) = (copy.data.routes.get(change.node.as_str()), &change.to);
+                row.is_some_and(|row| row.host == to.host.as_str() && row.port == to.port)
+            };
+            when(routes.iter().all(leads), "it routes elsewhere")
         }),
         Condition::GetsTimestamp { router } => by_sql(lab, router, |_| Found::Holds),
         Condition::PoolAgrees { router } => {

@@ -7,6 +7,8 @@ mod rejoin;
 mod route;
 mod shell;
 
+use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::condition::{self, Found};
@@ -149,7 +151,8 @@ fn instead(condition: &Condition, found: &Found) -> String {
 async fn verify(step: &Step, action: &Action, limit: Duration, field: &Field<'_>) -> Option<(Condition, Found)> {
     // Acts that wait have waited already; reading once more is enough.
     let waited = matches!(action, Action::Stop { .. } | Action::CatchUp { .. } | Action::Promote { .. });
-    for condition in step.after.iter().filter(|condition| concerns(condition, action)) {
+    for condition in step.after.iter().filter_map(|condition| left_of(condition, action)) {
+        let condition = condition.as_ref();
         let found = match (waited, action) {
             (true, Action::Stop { instance, .. }) if field.has_stopped(instance).await => Found::Holds,
             (true, _) => condition::check(condition, field).await,
@@ -162,14 +165,14 @@ async fn verify(step: &Step, action: &Action, limit: Duration, field: &Field<'_>
     None
 }
 
-/// Postconditions of parts that were left out do not count. Pure.
-pub fn concerns(condition: &Condition, action: &Action) -> bool {
+/// What of a postcondition counts: parts that were left out do not. Pure.
+pub fn left_of<'a>(condition: &'a Condition, action: &Action) -> Option<Cow<'a, Condition>> {
     match (condition, action) {
-        (Condition::Routed { node, .. }, Action::Reroute { routes, .. }) => {
-            routes.iter().any(|change| change.node == *node)
+        (Condition::Routed { router, .. }, Action::Reroute { routes, .. }) => {
+            Some(Cow::Owned(Condition::Routed { router: router.clone(), routes: Arc::clone(routes) }))
         }
-        (Condition::Reached { instance, .. }, Action::Prove { instances, .. }) => instances.contains(instance),
-        _ => true,
+        (Condition::Reached { instance, .. }, Action::Prove { instances, .. }) if !instances.contains(instance) => None,
+        _ => Some(Cow::Borrowed(condition)),
     }
 }
 

@@ -1,13 +1,14 @@
 //! Telling the routers.
 
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::Failed;
 use crate::apply::condition::Found;
 use crate::apply::field::{ASK, Field};
 use crate::dialect::{self, Sql};
-use crate::model::{Endpoint, InstanceId, NodeKind, NodeName, RouteChange};
-use crate::transport::SqlError;
+use crate::model::{InstanceId, NodeKind, NodeName, RouteChange};
+use crate::transport::{Row, SqlError};
 
 /// ALTER NODE takes AccessExclusiveLock on pgxc_node and waits behind any open transaction that has read it;
 /// meanwhile new logins hang and live sessions fail (seen live): try briefly, and again.
@@ -22,7 +23,13 @@ const RELOADS: u32 = 3;
 /// `lock_not_available`.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 
-/// One autocommit ALTER NODE per row, on the session that stays open.
+/// How many statements travel together: a reader that holds the lock keeps new logins waiting for the lock_timeout of
+/// each.
+const TOGETHER: usize = 32;
+
+/// One autocommit ALTER NODE per row, on the session that stays open. The first goes alone and shows that the lock can
+/// be had; the others travel together, each still in a transaction of its own. Those that did not get the lock are
+/// sent again.
 pub(super) async fn reroute(
     router: &InstanceId,
     routes: &[RouteChange],
@@ -31,8 +38,16 @@ pub(super) async fn reroute(
 ) -> Result<(), Failed> {
     let deadline = Instant::now() + limit;
     field.query(router, &dialect::lock_timeout(LOCK_TIMEOUT_MS), ASK).await?;
-    for change in routes {
-        alter(router, &statement(change), deadline, field).await?;
+    let mut open: VecDeque<Sql> = routes.iter().map(statement).collect();
+    let mut together = 1;
+    while !open.is_empty() {
+        let batch: Vec<Sql> = open.drain(..together.min(open.len())).collect();
+        let locked = alter(router, &batch, deadline, field).await?;
+        together = if locked.is_empty() { TOGETHER } else { 1 };
+        if !locked.is_empty() {
+            tokio::time::sleep(STAND_BACK).await;
+        }
+        locked.into_iter().rev().for_each(|sql| open.push_front(sql));
     }
     Ok(())
 }
@@ -45,14 +60,21 @@ fn statement(change: &RouteChange) -> Sql {
     }
 }
 
-async fn alter(router: &InstanceId, sql: &Sql, deadline: Instant, field: &Field<'_>) -> Result<(), Failed> {
-    loop {
-        match field.act(router, sql, ASK).await {
-            Ok(_) => return Ok(()),
-            Err(error) if is_locked(&error) && Instant::now() < deadline => tokio::time::sleep(STAND_BACK).await,
-            Err(error) => return Err(error.into()),
+/// Sends `batch`; gives back what did not get the lock while there is time to try again. Of several that failed
+/// otherwise the first is told of, by its text.
+async fn alter(router: &InstanceId, batch: &[Sql], deadline: Instant, field: &Field<'_>) -> Result<Vec<Sql>, Failed> {
+    let waits = Duration::from_millis(LOCK_TIMEOUT_MS.into()) * u32::try_from(batch.len()).unwrap_or(u32::MAX);
+    let answers = field.act_all(router, batch, ASK + waits).await?;
+    let mut locked = Vec::new();
+    for (sql, answer) in batch.iter().zip(answers) {
+        match answer {
+            Ok(_) => {}
+            Err(error) if is_locked(&error) && Instant::now() < deadline => locked.push(sql.clone()),
+            Err(error) if error.is_outcome_unknown() => return Err(Failed::Unknown(format!("`{sql}`: {error}"))),
+            Err(error) => return Err(Failed::NotDone(format!("`{sql}`: {error}"))),
         }
     }
+    Ok(locked)
 }
 
 fn is_locked(error: &SqlError) -> bool {
@@ -81,25 +103,32 @@ pub(super) async fn reload(router: &InstanceId, limit: Duration, field: &Field<'
     }
 }
 
-/// Whether the router's row of `node` is as wanted, read back.
+/// Whether the router's rows are as wanted, read back by one question.
 pub(in crate::apply) async fn routed(
     router: &InstanceId,
-    node: &NodeName,
-    to: &Endpoint,
-    forward: Option<u16>,
+    routes: &[RouteChange],
     field: &Field<'_>,
 ) -> Result<Found, String> {
+    let forward = routes.iter().any(|change| change.forward.is_some());
+    let nodes: Vec<&NodeName> = routes.iter().map(|change| &change.node).collect();
     let rows = field
-        .query(router, &dialect::query::route_of(node, forward.is_some()), ASK)
+        .query(router, &dialect::query::routes_of(&nodes, forward), ASK)
         .await
         .map_err(|error| error.to_string())?;
-    let Some(row) = rows.first() else { return Ok(Found::Fails(format!("{router} has no row for {node}"))) };
+    let rows: HashMap<&str, Row<'_>> = rows.iter().filter_map(|row| Some((row.get("node_name")?, row))).collect();
+    let wrong = routes.iter().find_map(|change| otherwise(router, change, rows.get(change.node.as_str())));
+    Ok(wrong.map_or(Found::Holds, Found::Fails))
+}
+
+/// What a row is instead of what it shall be.
+fn otherwise(router: &InstanceId, change: &RouteChange, row: Option<&Row<'_>>) -> Option<String> {
+    let RouteChange { node, to, forward, .. } = change;
+    let Some(row) = row else { return Some(format!("{router} has no row for {node}")) };
     let (host, port) = (row.get("node_host").unwrap_or_default(), row.get("node_port").unwrap_or_default());
+    if host != to.host.as_str() || port != to.port.to_string() {
+        return Some(format!("{router} routes {node} to {host}:{port}"));
+    }
     let forwards = row.get("node_forward_port").unwrap_or_default();
-    let forward_is_right = forward.is_none_or(|wanted| forwards == wanted.to_string());
-    Ok(match host == to.host.as_str() && port == to.port.to_string() {
-        true if forward_is_right => Found::Holds,
-        true => Found::Fails(format!("{router} routes {node} with the forward port {forwards}")),
-        false => Found::Fails(format!("{router} routes {node} to {host}:{port}")),
-    })
+    let right = forward.is_none_or(|wanted| forwards == wanted.to_string());
+    (!right).then(|| format!("{router} routes {node} with the forward port {forwards}"))
 }

@@ -5,6 +5,7 @@ mod split;
 mod takeover;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::gtm::Repoint;
 use super::limits;
@@ -20,7 +21,13 @@ pub(crate) fn build(
     routers: &[RouterSurvey],
     will_serve: &dyn Fn(&Node) -> bool,
 ) -> Vec<Step> {
-    let mut list = StepList { cluster, steps: Vec::new(), gtm_part: Vec::new(), told: BTreeMap::new() };
+    let mut list = StepList {
+        cluster,
+        steps: Vec::new(),
+        gtm_part: Vec::new(),
+        told: BTreeMap::new(),
+        worded: wording::Worded::default(),
+    };
     let is_gtm = |survey: &&NodeSurvey<'_>| survey.node.kind == NodeKind::Gtm;
     let (gtm, others): (Vec<_>, Vec<_>) = nodes.iter().partition(is_gtm);
     for survey in gtm.iter().chain(&others) {
@@ -71,6 +78,7 @@ struct StepList<'a> {
     gtm_part: Vec<StepId>,
     /// What tells a node's router, by node: its reload waits for that and not for other routers'.
     told: BTreeMap<NodeName, Vec<StepId>>,
+    worded: wording::Worded,
 }
 
 /// What differs from step to step; the rest follows from the action.
@@ -92,7 +100,7 @@ impl StepList<'_> {
     fn push(&mut self, draft: Draft) -> StepId {
         let Draft { phase, action, before, after, undo, why, needs } = draft;
         let id = action.id();
-        let run = wording::run(self.cluster, &action);
+        let run = self.worded.run(self.cluster, &action);
         let limit_seconds = limits::of(&action).as_secs();
         let ends_a_second_master = matches!(action, Action::Stop { .. }) && undo == Undo::Never;
         let point_of_no_return = matches!(action, Action::Promote { .. }) || ends_a_second_master;
@@ -113,8 +121,7 @@ impl StepList<'_> {
     fn repoint(&mut self, repoint: &Repoint, phase: Phase, needs: Vec<StepId>) -> StepId {
         let Repoint { at, route, .. } = repoint;
         let active = self.cluster.nodes.get(&route.node).map(|gtm| runs(&gtm.master_id(), Role::Master));
-        let routed =
-            Condition::Routed { router: at.clone(), node: route.node.clone(), to: route.to.clone(), forward: None };
+        let routed = Condition::Routed { router: at.clone(), routes: Arc::new(vec![route.clone()]) };
         self.push(Draft {
             phase,
             action: Action::RepointGtm { router: at.clone(), route: route.clone() },
@@ -141,17 +148,12 @@ impl StepList<'_> {
 
     fn reroute(&mut self, router: &RouterSurvey, needs: &[StepId]) {
         let id = &router.router;
-        let routed = router.routes.iter().map(|change| Condition::Routed {
-            router: id.clone(),
-            node: change.node.clone(),
-            to: change.to.clone(),
-            forward: change.forward,
-        });
+        let routed = Condition::Routed { router: id.clone(), routes: Arc::clone(&router.routes) };
         self.push(Draft {
             phase: Phase::Reroute,
-            action: Action::Reroute { router: id.clone(), routes: router.routes.clone() },
+            action: Action::Reroute { router: id.clone(), routes: Arc::clone(&router.routes) },
             before: vec![runs(id, Role::Master)],
-            after: routed.collect(),
+            after: vec![routed],
             undo: Undo::Never,
             why: "ALTER NODE is local: each router must be told.",
             needs: needs.to_vec(),

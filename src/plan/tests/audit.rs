@@ -1,5 +1,7 @@
 //! The audit accepts what the planner makes, and catches each way to spoil it.
 
+use std::sync::Arc;
+
 use super::seed::{cluster, healthy, id, make_plan, stop};
 use crate::model::*;
 use crate::plan::{Action, Phase, Plan, RejoinMethod, Verdict, Waiver, audit};
@@ -234,7 +236,7 @@ fn nobody_is_forgotten() {
     catches(gtm_too(), forget("repoint-gtm:cn02@s47"), "promote:gtm_1@s47 is not told to cn02");
     let one_row = |plan: &mut Plan| {
         if let Action::Reroute { routes, .. } = &mut step(plan, "reroute:cn02@s47").action {
-            routes.clear();
+            Arc::make_mut(routes).clear();
         }
     };
     catches(switchover(), one_row, "promote:dn01@s47 is not told to cn02");
@@ -259,7 +261,7 @@ fn who_is_told_of_the_gtm() {
 fn what_routers_are_told() {
     let astray = |plan: &mut Plan| {
         if let Action::Reroute { routes, .. } = &mut step(plan, "reroute:cn01@s29").action {
-            routes[0].to.port += 1;
+            std::sync::Arc::make_mut(routes)[0].to.port += 1;
         }
     };
     catches(switchover(), astray, "which is not its declared master");

@@ -246,7 +246,7 @@ pub(super) fn perform(action: &Action, cluster: &Cluster, seen: &mut Observation
         Action::Promote { instance } => promote(instance, cluster, seen),
         Action::Restart { instance, .. } => start(instance, Role::Master, None, cluster, seen),
         Action::Reroute { router, routes } => {
-            for change in routes {
+            for change in routes.iter() {
                 reroute(seen, &router.node, change.node.as_str(), change.to.host.as_str(), change.to.port);
             }
             seen.instances.get_mut(router).unwrap().pool_agrees = Fact::Known(false);

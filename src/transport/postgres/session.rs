@@ -131,6 +131,19 @@ impl Session {
         self.ask(sql, limit.into()).await.map_err(SqlError::after_sending)
     }
 
+    /// The same of several statements in one round trip, each in a transaction of its own, answers in the same order;
+    /// `limit` is for all of them together. One that fails leaves the others alone.
+    pub async fn act_all(&self, statements: &[Sql], limit: Duration) -> Vec<Result<Rows, SqlError>> {
+        if self.ended.get().is_some() || self.client.is_closed() {
+            let why = || SqlError::Unreachable { at: self.at.clone(), why: "the session is closed".to_owned() };
+            let error = self.ended.get().cloned().unwrap_or_else(why);
+            return statements.iter().map(|_| Err(error.clone())).collect();
+        }
+        let deadline = Deadline::from(limit);
+        let answers = join_all(statements.iter().map(|sql| self.ask(sql, deadline))).await;
+        answers.into_iter().map(|answer| answer.map_err(SqlError::after_sending)).collect()
+    }
+
     /// Ends the session, giving its good-bye a moment; one that is over already is just dropped.
     pub async fn close(self) {
         let Self { client, mut driver, ended, .. } = self;

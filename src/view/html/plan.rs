@@ -143,7 +143,7 @@ fn step_item(item: &Item<'_>) -> Markup {
         @if let Undo::Possible(how) = &step.undo { " " span class="quiet" { "can be undone: " (visible(how)) } }
         @if let Some(why) = item.why { div class="quiet" { (visible(why)) } }
         @if !step.run.is_empty() {
-            pre { @for line in step.run.iter().flat_map(|text| text.lines()) { (visible(line)) "\n" } }
+            pre { @for text in step.run.iter() { @for line in text.lines() { (visible(line)) "\n" } } }
         }
     }
 }

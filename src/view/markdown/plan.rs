@@ -199,7 +199,8 @@ fn step_text(item: &Item<'_>) -> String {
         let _ = write!(out, "<br>{}", markdown(&cut(why, SENTENCE)));
     }
     out.push_str("\n\n");
-    let lines: Vec<&str> = step.run.iter().flat_map(|text| text.lines()).collect();
+    let texts: Vec<String> = step.run.iter().collect();
+    let lines: Vec<&str> = texts.iter().flat_map(|text| text.lines()).collect();
     let shown: Vec<String> = lines.iter().take(STATEMENTS).map(|line| cut(&visible(line), STATEMENT)).collect();
     if !shown.is_empty() {
         out.push_str(&fenced("", &shown));

@@ -86,7 +86,7 @@ fn step_lines(out: &mut String, item: &Item<'_>) {
     if let Some(why) = why {
         let _ = writeln!(out, "      {}", style::dim(why));
     }
-    for line in &step.run {
+    for line in step.run.iter() {
         for (n, part) in line.lines().enumerate() {
             let lead = if n == 0 { "      | " } else { "      .   " };
             let _ = writeln!(out, "{lead}{part}");
