@@ -87,8 +87,8 @@ pub(super) fn each_step_serves_a_change(book: &Book<'_>) -> Vec<String> {
             Action::Reroute { routes, .. } => routes.iter().all(|change| named(&change.node)),
             Action::Reload { .. } => is_told(node) || named(node),
             Action::Prove { instances, .. } => instances.iter().all(|instance| named(&instance.node)),
-            Action::Rejoin { .. } => has(node, &|kind| gives_a_master(kind) || kind == ChangeKind::Rejoin),
-            _ => has(node, &gives_a_master),
+            Action::Rejoin { .. } => has(node, &|kind| acts_on_copies(kind) || kind == ChangeKind::Rejoin),
+            _ => has(node, &acts_on_copies),
         }
     };
     let stray = book.steps().filter(|step| !serves(step));
@@ -122,8 +122,9 @@ pub(super) fn every_router_is_told(book: &Book<'_>) -> Vec<String> {
     wrong
 }
 
-fn gives_a_master(kind: ChangeKind) -> bool {
-    kind.moves_master() || kind == ChangeKind::Restart
+/// Whether such a change stops, fences or starts copies of its node.
+fn acts_on_copies(kind: ChangeKind) -> bool {
+    kind.moves_master() || matches!(kind, ChangeKind::Restart | ChangeKind::Repair)
 }
 
 fn takes_over(step: &Step) -> bool {
