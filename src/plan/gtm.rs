@@ -4,6 +4,7 @@
 //! known. What can be planned then is the GTM's own part, whose statements need to know nothing: ALTER GTM NODE works
 //! while the GTM is down and cures the router in the same moment. The rest is planned after another look.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::document::{Afterwards, ChangeKind};
@@ -65,7 +66,9 @@ pub(crate) fn stage<'a>(
         return Err(nodes);
     }
     let because = if silent { "no active GTM answers" } else { "some routers get no timestamp from the active GTM" };
-    let routers: Vec<RouterSurvey> = blind.into_iter().filter_map(|at| told(at, gtm.node, views)).collect();
+    let astray = astray(gtm.node, cluster, seen, views);
+    let listening: BTreeSet<InstanceId> = blind.into_iter().chain(astray).collect();
+    let routers: Vec<RouterSurvey> = listening.into_iter().filter_map(|at| told(at, gtm.node, views)).collect();
     let (mut gtm, others): (Vec<_>, Vec<_>) = nodes.into_iter().partition(|survey| survey.node.kind == NodeKind::Gtm);
     let mut expected = survey::changes(&others, &[], seen);
     for survey in &mut gtm {
@@ -74,6 +77,13 @@ pub(crate) fn stage<'a>(
     }
     let afterwards = Afterwards { because: because.to_owned(), expected };
     Ok(Stage { gtm, routers, afterwards })
+}
+
+/// Running routers that still read from another GTM than the declared one: they would go blind once that one stops.
+fn astray(gtm: &Node, cluster: &Cluster, seen: &Observation, views: &[RouterView<'_>]) -> Vec<InstanceId> {
+    let leads_elsewhere = |view: &&RouterView<'_>| view.changes().iter().any(|change| change.node == gtm.name);
+    let node = |view: &RouterView<'_>| cluster.nodes.get(&view.router.node);
+    views.iter().filter(leads_elsewhere).filter_map(|view| present_master(node(view)?, seen)).collect()
 }
 
 /// ALTER GTM NODE for a router whose row cannot be read: of a standby's copy it may be known what it was.

@@ -173,7 +173,8 @@ fn beyond_the_fork(facts: &InstanceFacts, follows: bool, master: Option<&Instanc
     let master = master.filter(|master| master.is_running(Role::Master) && (fenced || !follows))?;
     let (mine, standby) = (facts.timeline.known()?, facts.standby.known()?);
     let left = master.history.known()?.iter().find(|switch| switch.timeline == *mine)?.at;
-    let holds = standby.received.max(standby.replayed)?;
+    // What one that follows the master has received may be of the master's own timeline.
+    let holds = if follows { standby.replayed } else { standby.received.max(standby.replayed) }?;
     (holds > left).then(|| format!("it holds WAL of timeline {mine} up to {holds}, which the master left at {left}"))
 }
 

@@ -29,9 +29,15 @@ fn the_picture_is_the_plan() {
     assert!(roxmltree::Document::parse(&drawn).is_ok());
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
-        committed == drawn,
+        without_times(&committed) == without_times(&drawn),
         "{FILE} is not what otb plan prints now: OTB_BLESS=1 cargo test --test pages, and look at it"
     );
+}
+
+/// The write gap that a plan expects depends on how fast its questions were answered.
+fn without_times(drawing: &str) -> String {
+    let times = |line: &str| line.contains(" ms expected");
+    drawing.lines().filter(|line| !times(line)).collect::<Vec<_>>().join("\n")
 }
 
 /// The tutorial's first plan in colour, with the addresses and directories of the file in examples/.

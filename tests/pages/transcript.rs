@@ -112,7 +112,7 @@ fn normal(lines: &[&str], shell: &Shell) -> Vec<String> {
     let one = |line: &&str| {
         let words = line.split_whitespace().collect::<Vec<_>>().join(" ");
         // On a machine that is busy, what takes milliseconds takes seconds.
-        normalise(&words, shell.work()).replace(" T ms", " T s")
+        normalise(&words, shell.work()).replace(" T ms", " T s").replace(" N KiB", " N B")
     };
     lines.iter().map(one).collect()
 }

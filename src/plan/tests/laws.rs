@@ -106,7 +106,7 @@ fn needs_are_earlier_steps(plan: &Plan) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2000, max_global_rejects: 20_000, ..ProptestConfig::default() })]
 
     #[test]
     fn planning_twice_gives_the_same_bytes((declared, seen) in state()) {

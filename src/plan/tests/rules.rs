@@ -79,16 +79,17 @@ fn an_old_master_started_behind_its_fence_with_wal_of_its_own_is_copied_anew() {
     let declared = cluster("s29");
     let method = |replayed: u64, fenced: bool| {
         let mut seen = healthy(&declared);
+        let upstream = declared.instance(&id("dn01@s29")).unwrap().endpoint.clone();
         let master = seen.instances.get_mut(&id("dn01@s29")).unwrap();
         master.timeline = Fact::Known(Timeline(2));
         master.history = Fact::Known(vec![TimelineSwitch { timeline: Timeline(1), at: Lsn(900) }]);
         if fenced {
-            fence(&mut seen, "dn01@s47", &declared.instance(&id("dn01@s29")).unwrap().endpoint);
+            fence(&mut seen, "dn01@s47", &upstream);
         }
         let standby = seen.instances.get_mut(&id("dn01@s47")).unwrap();
         standby.timeline = Fact::Known(Timeline(1));
         if let Fact::Known(facts) = &mut standby.standby {
-            (facts.streaming, facts.replayed) = (false, Some(Lsn(replayed)));
+            (facts.streaming, facts.replayed, facts.upstream) = (false, Some(Lsn(replayed)), Some(upstream));
         }
         match make_plan(&declared, &seen).steps.last().map(|step| step.action.clone()) {
             Some(Action::Rejoin { method, .. }) => Some(method),
