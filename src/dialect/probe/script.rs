@@ -17,7 +17,7 @@ use crate::model::NodeKind;
 /// for all. Only if those fail is each file asked for by itself, to learn which and why.
 const FUNCTIONS: &str = include_str!("functions.sh");
 
-/// The script for `looks`, all of one server and at most [`MOST_LOOKS`].
+/// The script for `looks`, all of one server and at most [`super::MOST_LOOKS`].
 pub fn probe_script(looks: &[Look<'_>]) -> String {
     script(looks, false)
 }
