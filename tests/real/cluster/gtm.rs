@@ -132,11 +132,12 @@ impl Real {
         self.hands.run(&format!("tail -n 40 {logs} 2>/dev/null | grep -v LOCATION"), &[], 10).stdout
     }
 
-    /// Whether a GTM's process is there and says nothing, not even after a while.
+    /// Whether a GTM's process is there, be it without a pid file, and says nothing, not even after a while.
     pub(crate) fn a_gtm_hangs(&self) -> bool {
         let lives = |gtm: &&Instance| {
-            let pid = format!("kill -0 $(head -n 1 {}/gtm.pid)", gtm.data);
-            self.hands.run(&pid, &[], 5).code == 0
+            // The brackets keep the pattern from matching the shell that looks for it.
+            let process = format!("kill -0 $(head -n 1 {0}/gtm.pid) || pgrep -f '[g]tm .*-D {0}'", gtm.data);
+            self.hands.run(&process, &[], 5).code == 0
         };
         let mut gtms = self.cluster.nodes_of(NodeKind::Gtm).flat_map(|node| node.instances.values()).filter(lives);
         gtms.any(|gtm| (0..2).all(|_| self.gtm_status(gtm).is_none()))
