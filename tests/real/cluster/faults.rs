@@ -50,7 +50,12 @@ pub(super) fn inflict(real: &Real, words: &[String]) -> String {
 impl Real {
     pub(super) fn stop(&self, instance: &Instance) {
         let stop = match instance.kind {
-            NodeKind::Gtm => format!("gtm_ctl -Z gtm -D {} stop -m fast", instance.data),
+            // Its port is free only when its process has ended, some time after its pid file: a start in between dies.
+            NodeKind::Gtm => format!(
+                "process=$(head -n 1 {0}/gtm.pid); gtm_ctl -Z gtm -D {0} stop -m fast || exit; n=0; \
+                 while kill -0 $process 2>/dev/null && test $n -lt 100; do sleep 0.1; n=$((n + 1)); done",
+                instance.data
+            ),
             _ => format!("pg_ctl -D {} stop -m fast -w -t 60", instance.data),
         };
         self.hands.must(&stop, 70);
