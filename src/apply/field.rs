@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::dialect::Sql;
 use crate::model::{Cluster, Control, Instance, InstanceId, Lsn};
@@ -61,14 +61,7 @@ impl<'a> Field<'a> {
         statements: &[Sql],
         limit: Duration,
     ) -> Result<Vec<Result<Rows, SqlError>>, SqlError> {
-        let (Some(slot), Some(instance)) = (self.sessions.get(id), self.cluster.instance(id)) else {
-            return Err(SqlError::NoInstance(id.clone()));
-        };
-        let mut slot = slot.lock().await;
-        let session = match slot.take() {
-            Some(session) => session,
-            None => self.outside.session(instance, ASK).await?,
-        };
+        let (mut slot, session) = self.take(id).await?;
         let answers = session.act_all(statements, limit).await;
         if !answers.iter().any(|answer| answer.as_ref().is_err_and(SqlError::ends_session)) {
             *slot = Some(session);
@@ -150,7 +143,8 @@ impl<'a> Field<'a> {
         }
     }
 
-    async fn once(&self, id: &InstanceId, sql: &Sql, limit: Duration, acts: bool) -> Result<Rows, SqlError> {
+    /// The session to an instance, opened if there is none, and its place: it is put back there unless it has ended.
+    async fn take(&self, id: &InstanceId) -> Result<(MutexGuard<'_, Option<Session>>, Session), SqlError> {
         let (Some(slot), Some(instance)) = (self.sessions.get(id), self.cluster.instance(id)) else {
             return Err(SqlError::NoInstance(id.clone()));
         };
@@ -159,6 +153,11 @@ impl<'a> Field<'a> {
             Some(session) => session,
             None => self.outside.session(instance, ASK).await?,
         };
+        Ok((slot, session))
+    }
+
+    async fn once(&self, id: &InstanceId, sql: &Sql, limit: Duration, acts: bool) -> Result<Rows, SqlError> {
+        let (mut slot, session) = self.take(id).await?;
         let answer = if acts { session.act(sql, limit).await } else { session.query(sql, limit).await };
         if !answer.as_ref().is_err_and(SqlError::ends_session) {
             *slot = Some(session);
