@@ -2,16 +2,8 @@
 
 use crate::plan::CheckCode;
 
-macro_rules! texts {
-    ($($code:ident: $why:literal, $next:literal;)*) => {
-        /// Why otb looks at it, and what to do.
-        pub(super) fn text(code: CheckCode) -> (&'static str, &'static str) {
-            match code { $(CheckCode::$code => ($why, $next),)* }
-        }
-    };
-}
-
-texts! {
+texts! { CheckCode,
+    "Why otb looks at it, and what to do.",
     Identity: "An address in the file that leads to another node's process would have that one stopped or promoted.",
         "Correct `address` and `port` of the instance in the file; `otb status` shows what answers where.";
     System: "Two copies of one node share the system identifier that initdb gave them. A standby with another one is a copy of another node, and its promotion would replace this node's rows by that one's.",

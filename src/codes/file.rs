@@ -5,16 +5,8 @@ use crate::config::Code;
 /// Why otb stops at any of them.
 pub(super) const WHY: &str = "The file is the one thing that says where masters shall be: otb reads all of it or none of it, and reports every mistake in one run. Nothing was changed.";
 
-macro_rules! texts {
-    ($($code:ident: $title:literal, $next:literal;)*) => {
-        /// What it is, and what to do.
-        pub(super) fn text(code: Code) -> (&'static str, &'static str) {
-            match code { $(Code::$code => ($title, $next),)* }
-        }
-    };
-}
-
-texts! {
+texts! { Code,
+    "What it is, and what to do.",
     NotFound: "There is no such file.",
         "Name the file with -f/--file or OTB_FILE, go to its directory, or let `otb import` write it from the live cluster.";
     Unreadable: "The path is a directory or a device, or may not be read by this user.",

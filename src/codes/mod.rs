@@ -4,6 +4,16 @@
 //! (`config.unknown-key`, `plan.stale`); how otb ends has a number. Codes are never reused or renamed. `otb explain`,
 //! docs/reference/checks.md and docs/reference/errors.md say what stands here.
 
+/// The two texts of each code of an enum, one line or two a code; one that is forgotten does not compile.
+macro_rules! texts {
+    ($Code:ident, $doc:literal, $($code:ident: $what:literal, $next:literal;)*) => {
+        #[doc = $doc]
+        pub(super) fn text(code: $Code) -> (&'static str, &'static str) {
+            match code { $($Code::$code => ($what, $next),)* }
+        }
+    };
+}
+
 mod check;
 mod error;
 mod exit;
