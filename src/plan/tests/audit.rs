@@ -27,8 +27,9 @@ fn check<'a>(plan: &'a mut Plan, id: &str) -> &'a mut crate::plan::Check {
     plan.checks.iter_mut().find(|check| check.id.as_str() == id).unwrap()
 }
 
+/// That the audit passes the plan, and says so when it is spoiled.
 #[track_caller]
-fn catches(mut plan: Plan, spoil: impl FnOnce(&mut Plan), says: &str) {
+pub(super) fn catches(mut plan: Plan, spoil: impl FnOnce(&mut Plan), says: &str) {
     assert_eq!(audit(&plan), Vec::<String>::new());
     spoil(&mut plan);
     let found = audit(&plan);
