@@ -1,12 +1,13 @@
 //! The field apply works on: the declared instances, one warm session to each, and their shells.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::dialect::Sql;
-use crate::model::{Cluster, Control, Instance, InstanceId, Lsn};
+use crate::dialect::{Sql, query};
+use crate::model::{Cluster, Control, Instance, InstanceId, Lsn, Role};
 use crate::transport::{Output, Outside, Rows, Session, ShellError, SqlError};
 
 /// Limit of one small question.
@@ -16,7 +17,7 @@ pub(super) const ASK: Duration = Duration::from_secs(5);
 pub(super) struct Field<'a> {
     pub cluster: &'a Cluster,
     pub outside: &'a Outside,
-    sessions: BTreeMap<InstanceId, Mutex<Option<Session>>>,
+    places: BTreeMap<InstanceId, Place>,
     /// Control files of masters this run has stopped: they do not change any more, and reading them again
     /// would cost the write gap a round trip.
     controls: Mutex<BTreeMap<InstanceId, Control>>,
@@ -26,11 +27,41 @@ pub(super) struct Field<'a> {
     attached: Mutex<BTreeMap<InstanceId, Lsn>>,
 }
 
+/// One declared instance as this run deals with it.
+#[derive(Default)]
+struct Place {
+    session: Mutex<Option<Session>>,
+    /// What it said last when asked directly: every coordinator's proof compares with it.
+    identity: Mutex<Option<Identity>>,
+}
+
+/// Tells one run of a process from another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Identity {
+    in_recovery: String,
+    started: String,
+}
+
+impl Identity {
+    /// From an answer to [`query::role`].
+    pub(super) fn read(rows: &Rows) -> Option<Self> {
+        let row = rows.first()?;
+        Some(Self { in_recovery: row.get("in_recovery")?.to_owned(), started: row.get("started")?.to_owned() })
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let role = if self.in_recovery == "t" { Role::Standby } else { Role::Master };
+        write!(f, "a {role} started at {}", self.started)
+    }
+}
+
 impl<'a> Field<'a> {
     pub(super) fn new(cluster: &'a Cluster, outside: &'a Outside) -> Self {
-        let sessions = cluster.instances().map(|instance| (instance.id.clone(), Mutex::new(None))).collect();
+        let places = cluster.instances().map(|instance| (instance.id.clone(), Place::default())).collect();
         let (controls, flushes, attached) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self { cluster, outside, sessions, controls, flushes, attached }
+        Self { cluster, outside, places, controls, flushes, attached }
     }
 
     /// The declared instance. A plan names only instances of the cluster it carries; one that does not was
@@ -71,8 +102,8 @@ impl<'a> Field<'a> {
 
     /// Opens the session ahead of time.
     pub(super) async fn warm(&self, id: &InstanceId) -> Result<(), SqlError> {
-        let Some(slot) = self.sessions.get(id) else { return Ok(()) };
-        let mut slot = slot.lock().await;
+        let Some(place) = self.places.get(id) else { return Ok(()) };
+        let mut slot = place.session.lock().await;
         if slot.is_none()
             && let Some(instance) = self.cluster.instance(id)
         {
@@ -83,9 +114,24 @@ impl<'a> Field<'a> {
 
     /// Forgets the session, so that the next question opens a new one.
     pub(super) async fn forget(&self, id: &InstanceId) {
-        if let Some(slot) = self.sessions.get(id) {
-            *slot.lock().await = None;
+        if let Some(place) = self.places.get(id) {
+            *place.session.lock().await = None;
         }
+    }
+
+    /// Which process a direct connection finds. It is asked once for all who want to know at the same time, and again
+    /// for who doubts what was `doubted`; none if it answers nothing of the kind.
+    pub(super) async fn identity(
+        &self,
+        id: &InstanceId,
+        doubted: Option<&Identity>,
+    ) -> Result<Option<Identity>, SqlError> {
+        let place = self.places.get(id).ok_or_else(|| SqlError::NoInstance(id.clone()))?;
+        let mut known = place.identity.lock().await;
+        if known.is_none() || known.as_ref() == doubted {
+            *known = Identity::read(&self.query(id, &query::role(), ASK).await?);
+        }
+        Ok(known.clone())
     }
 
     pub(super) async fn remember_control(&self, id: &InstanceId, control: Control) {
@@ -137,18 +183,18 @@ impl<'a> Field<'a> {
     }
 
     async fn is_open(&self, id: &InstanceId) -> bool {
-        match self.sessions.get(id) {
-            Some(slot) => slot.lock().await.is_some(),
+        match self.places.get(id) {
+            Some(place) => place.session.lock().await.is_some(),
             None => false,
         }
     }
 
     /// The session to an instance, opened if there is none, and its place: it is put back there unless it has ended.
     async fn take(&self, id: &InstanceId) -> Result<(MutexGuard<'_, Option<Session>>, Session), SqlError> {
-        let (Some(slot), Some(instance)) = (self.sessions.get(id), self.cluster.instance(id)) else {
+        let (Some(place), Some(instance)) = (self.places.get(id), self.cluster.instance(id)) else {
             return Err(SqlError::NoInstance(id.clone()));
         };
-        let mut slot = slot.lock().await;
+        let mut slot = place.session.lock().await;
         let session = match slot.take() {
             Some(session) => session,
             None => self.outside.session(instance, ASK).await?,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::act;
 use super::condition::Found;
-use super::field::{ASK, Field};
+use super::field::{ASK, Field, Identity};
 use crate::dialect::{self, query};
 use crate::model::{InstanceId, NodeKind, Role};
 use crate::plan::{Action, Plan};
@@ -84,26 +84,26 @@ pub(super) async fn reached(
     instance: &InstanceId,
     field: &Field<'_>,
 ) -> Result<Found, String> {
-    let direct = field.query(instance, &query::role(), ASK).await.map_err(|e| e.to_string())?;
     let through = dialect::execute_direct(&instance.node, &query::role());
     let through = match field.query(coordinator, &through, ASK).await {
-        Ok(rows) => rows,
+        Ok(rows) => Identity::read(&rows),
         // The pooler's first statements after a move may fail (field notes, section 3): asked again, they tell.
         Err(error) => return Ok(Found::Fails(format!("{coordinator} does not reach {}: {error}", instance.node))),
     };
-    let (want, have) = (identity(&direct), identity(&through));
-    if want == have && want.is_some() {
+    let mut direct = field.identity(instance, None).await.map_err(|e| e.to_string())?;
+    if direct != through {
+        // Started anew since it was asked?
+        direct = field.identity(instance, direct.as_ref()).await.map_err(|e| e.to_string())?;
+    }
+    if through.is_some() && through == direct {
         return Ok(Found::Holds);
     }
+    let words = |identity: Option<Identity>| identity.map_or_else(|| "nothing".to_owned(), |known| known.to_string());
+    let (through, direct) = (words(through), words(direct));
     Ok(Found::Fails(format!(
-        "{coordinator} reaches another process of {}: it answers {have:?}, {instance} {want:?}",
+        "{coordinator} reaches another process of {}: {through}, {instance} is {direct}",
         instance.node
     )))
-}
-
-fn identity(rows: &crate::transport::Rows) -> Option<(String, String)> {
-    let row = rows.first()?;
-    Some((row.get("in_recovery")?.to_owned(), row.get("started")?.to_owned()))
 }
 
 /// Whether `standby` has a WAL receiver that streams from `upstream`, and goes on doing so: a receiver that
