@@ -137,7 +137,7 @@ impl Round<'_> {
             let _permit = self.shells.acquire().await.ok();
             let _ = self.outside.shells.open(server, self.limits.shell).await;
         };
-        tokio::join!(open, self.told.wait(self.limits.head_start()));
+        tokio::join!(open, self.told.wait(self.limits.head_start(), self.limits.pause()));
         let _permit = self.shells.acquire().await.ok();
         let settled =
             |at: &Instance| self.cluster.nodes.get(&at.id.node).is_some_and(|node| self.told.is_settled(node));

@@ -22,6 +22,11 @@ impl Limits {
     pub(super) fn head_start(&self) -> Duration {
         self.answer / 2
     }
+
+    /// How long nobody may have answered after that.
+    pub(super) fn pause(&self) -> Duration {
+        self.answer / 20
+    }
 }
 
 impl Default for Limits {

@@ -14,13 +14,14 @@ pub(super) struct Told {
     /// None: it does not run as far as it can tell, or did not tell enough.
     roles: Mutex<BTreeMap<InstanceId, Option<Role>>>,
     expected: usize,
-    complete: watch::Sender<bool>,
+    /// How many have told, or will not.
+    so_far: watch::Sender<usize>,
 }
 
 impl Told {
     /// By nobody yet, of `expected` processes.
     pub(super) fn by_none_of(expected: usize) -> Self {
-        Self { roles: Mutex::default(), expected, complete: watch::Sender::new(expected == 0) }
+        Self { roles: Mutex::default(), expected, so_far: watch::Sender::new(0) }
     }
 
     /// What a process answered, or that it did not.
@@ -28,16 +29,19 @@ impl Told {
         let role = facts.role.known().copied().filter(|_| needs_no_tools(kind, facts));
         let mut roles = self.roles();
         roles.insert(id.clone(), role);
-        if roles.len() == self.expected {
-            self.complete.send_replace(true);
-        }
+        self.so_far.send_replace(roles.len());
     }
 
-    /// Waits until all have answered or failed, but not longer than `patience`.
-    pub(super) async fn wait(&self, patience: Duration) {
-        let mut complete = self.complete.subscribe();
-        // Whether they have or not is asked for by node.
-        let _ = timeout(patience, complete.wait_for(|complete| *complete)).await;
+    /// Waits until all have answered or failed. After `patience` only as long as one follows the other within `pause`:
+    /// then they are many or their machine is slow, and tools run there would make it slower.
+    pub(super) async fn wait(&self, patience: Duration, pause: Duration) {
+        let mut told = self.so_far.subscribe();
+        let are_all = |told: &usize| *told >= self.expected;
+        if timeout(patience, told.wait_for(are_all)).await.is_ok() {
+            return;
+        }
+        // Who has told and who has not is asked for by node.
+        while !are_all(&told.borrow_and_update()) && timeout(pause, told.changed()).await.is_ok() {}
     }
 
     /// Whether all processes of the node are what the file declares, by their own word. Then nothing is done to
@@ -59,4 +63,45 @@ impl Told {
 fn needs_no_tools(kind: NodeKind, facts: &InstanceFacts) -> bool {
     let identity = facts.system_id.known().is_some() && facts.timeline.known().is_some();
     facts.process == crate::model::Fact::Known(Process::Running) && (identity || !kind.is_router())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::UnknownKind;
+
+    /// How long it waits for `expected`, of whom five tell 30 ms one after the other.
+    async fn waits(expected: usize, patience: u64, pause: u64) -> Duration {
+        let told = Told::by_none_of(expected);
+        let facts = InstanceFacts::unknown(UnknownKind::TimedOut, "no answer");
+        let begun = std::time::Instant::now();
+        let tell = async {
+            for n in 0..5 {
+                tokio::time::sleep(Duration::from_millis(30)).await;
+                let id = InstanceId::try_from(format!("dn0{n}@s29")).unwrap();
+                told.note(&id, NodeKind::Datanode, &facts);
+            }
+        };
+        let wait = async {
+            told.wait(Duration::from_millis(patience), Duration::from_millis(pause)).await;
+            begun.elapsed()
+        };
+        tokio::join!(tell, wait).1
+    }
+
+    #[tokio::test]
+    async fn answers_that_trickle_in_are_waited_for() {
+        let all = Duration::from_millis(150);
+        let took = waits(5, 10, 5000).await;
+        assert!(took >= all && took < 10 * all, "{took:?}");
+        let took = waits(5, 5000, 10).await;
+        assert!(took >= all && took < 10 * all, "{took:?}");
+    }
+
+    #[tokio::test]
+    async fn who_keeps_silent_is_not() {
+        let patient = waits(6, 1, 400).await;
+        assert!(patient >= Duration::from_millis(550), "{patient:?}");
+        assert!(waits(6, 1, 1).await < patient);
+    }
 }
