@@ -25,7 +25,7 @@ pub struct UpArgs {
     /// Which OpenTenBase it is; v5 is known from its source only
     #[arg(long, value_enum, default_value_t = super::Flavor::V2)]
     pub flavor: super::Flavor,
-    /// Milliseconds before each answer, as a network would take
+    /// Round trip of the simulated network, in milliseconds; a command takes as long
     #[arg(long, value_name = "MS", default_value_t = 0)]
     pub latency: u64,
     /// Ask sessions for this password

@@ -20,7 +20,7 @@ const MAX_MESSAGE: usize = 8192;
 /// Serves one connection until the client leaves.
 pub(super) async fn serve(daemon: &Arc<Daemon>, disk: DiskId, mut stream: TcpStream) -> io::Result<()> {
     daemon.gate(disk).await;
-    daemon.round_trip(disk).await;
+    daemon.slowness(disk).await;
     daemon.with(|world, _| world.gtm_connected(disk));
     let (kind, _startup) = message(&mut stream).await?;
     if kind != b'A' {
@@ -31,7 +31,7 @@ pub(super) async fn serve(daemon: &Arc<Daemon>, disk: DiskId, mut stream: TcpStr
     loop {
         let (kind, body) = message(&mut stream).await?;
         daemon.gate(disk).await;
-        daemon.round_trip(disk).await;
+        daemon.slowness(disk).await;
         let asked = body.get(..4).and_then(|bytes| bytes.try_into().ok()).map(i32::from_be_bytes);
         match (kind, asked) {
             (b'C', Some(CHECK_STATUS)) => {

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::sandbox::world::{DiskId, Ending};
 
 use super::daemon::{Daemon, Listening, held};
+use super::delay::far_away;
 use super::{gtm_wire, postgres};
 
 /// Listens for the process on `disk`.
@@ -47,6 +48,8 @@ async fn accept(daemon: Arc<Daemon>, disk: DiskId, listener: TcpListener, ended:
 }
 
 async fn connection(daemon: Arc<Daemon>, disk: DiskId, stream: TcpStream, mut ended: watch::Receiver<Option<Ending>>) {
+    let latency = Duration::from_millis(daemon.site.latency_ms);
+    let Ok(stream) = far_away(stream, latency).await else { return };
     let is_gtm = daemon.with(|world, _| world.gtm(disk).is_some());
     if !is_gtm {
         return postgres::serve(daemon, disk, stream, ended).await;
@@ -59,19 +62,18 @@ async fn connection(daemon: Arc<Daemon>, disk: DiskId, stream: TcpStream, mut en
 }
 
 impl Daemon {
-    /// Waits as long as nobody may get an answer from `disk`, then for the round trip.
+    /// Waits as long as nobody may get an answer from `disk`.
     pub(super) async fn gate(self: &Arc<Self>, disk: DiskId) {
         while self.with(|world, _| world.is_silent(disk)) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
-    /// The simulated round trip, and what a fault adds to it.
-    pub(super) async fn round_trip(&self, disk: DiskId) {
+    /// What a fault adds to each answer.
+    pub(super) async fn slowness(&self, disk: DiskId) {
         let slow = held(&self.weather).slow_instances.get(&disk).copied().unwrap_or(0);
-        let total = self.site.latency_ms + slow;
-        if total > 0 {
-            tokio::time::sleep(Duration::from_millis(total)).await;
+        if slow > 0 {
+            tokio::time::sleep(Duration::from_millis(slow)).await;
         }
     }
 }

@@ -59,7 +59,7 @@ impl StartupHandler for Backend {
         match message {
             PgWireFrontendMessage::Startup(ref startup) => {
                 self.daemon.gate(self.disk).await;
-                self.daemon.round_trip(self.disk).await;
+                self.daemon.slowness(self.disk).await;
                 protocol_negotiation(client, startup).await?;
                 save_startup_parameters_to_metadata(client, startup);
                 if self.daemon.site.password.is_some() {

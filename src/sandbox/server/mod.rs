@@ -3,6 +3,7 @@
 mod address;
 mod control;
 mod daemon;
+mod delay;
 mod encode;
 mod files;
 mod gtm_wire;

@@ -38,7 +38,7 @@ pub(super) async fn run(
     params: &[Value],
     timeout: Option<Duration>,
 ) -> Outcome {
-    daemon.round_trip(disk).await;
+    daemon.slowness(disk).await;
     let began = Instant::now();
     let outcome = loop {
         daemon.gate(disk).await;
