@@ -41,12 +41,14 @@ const AS: &str = ", as ";
 pub(crate) fn facts(seen: &Observation, routers: &[RouterView<'_>]) -> BTreeMap<String, String> {
     let mut facts = Vec::with_capacity(3 * seen.instances.len() + routers.len());
     for (id, instance) in &seen.instances {
-        facts.push((format!("{id}: role"), role_words(instance)));
-        facts.push((format!("{id}: system identifier"), word(&instance.system_id)));
-        facts.push((format!("{id}: timeline"), word(&instance.timeline)));
+        let id = id.to_string();
+        let mut fact = |what: &str, is: String| facts.push(([&id, what].concat(), is));
+        fact(": role", role_words(instance));
         if instance.is_stopped() {
-            facts.push((format!("{id}{STARTS_AS}"), starts_as(instance).to_owned()));
+            fact(STARTS_AS, starts_as(instance).to_owned());
         }
+        fact(": system identifier", word(&instance.system_id));
+        fact(": timeline", word(&instance.timeline));
     }
     let mut first: Vec<&RouterView<'_>> = Vec::new();
     for router in routers {
@@ -103,7 +105,9 @@ fn word<T: std::fmt::Display>(fact: &Fact<T>) -> String {
 /// sha256 over the declared cluster and the facts, in hexadecimal.
 pub(super) fn digest(cluster: &Cluster, facts: &BTreeMap<String, String>) -> String {
     // serde_json keeps struct order and our maps are sorted, so equal values give equal bytes.
-    let bytes = serde_json::to_vec(&(cluster, facts)).unwrap_or_default();
+    let mut bytes = Vec::with_capacity(1024 * cluster.nodes.len() + 64 * facts.len());
+    // Into memory, and no map of theirs has keys that JSON does not: it cannot fail.
+    let _ = serde_json::to_writer(&mut bytes, &(cluster, facts));
     Sha256::digest(bytes).iter().fold(String::new(), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
         hex

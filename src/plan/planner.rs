@@ -1,6 +1,7 @@
 //! The planner: declared cluster and observation in, plan out. Synchronous and pure; the same input gives the
 //! same bytes.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::check::{Check, CheckId, Waiver};
@@ -27,7 +28,12 @@ pub struct Input<'a> {
 
 impl Input<'_> {
     fn in_scope(&self, node: &NodeName) -> bool {
-        self.targets.is_empty() || self.targets.contains(node)
+        self.names(node.as_str())
+    }
+
+    /// Whether a node of this name may change, be it declared or not.
+    fn names(&self, node: &str) -> bool {
+        self.targets.is_empty() || self.targets.iter().any(|target| target.as_str() == node)
     }
 }
 
@@ -39,7 +45,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
     let Input { cluster, seen, .. } = input;
     let in_scope = cluster.nodes.values().filter(|node| input.in_scope(&node.name));
     let nodes: Vec<NodeSurvey<'_>> = in_scope.map(|node| survey::node(cluster, node, seen)).collect();
-    let views = routes::routers(cluster, seen, &|name| input.in_scope(name));
+    let views = routes::routers(cluster, seen, &|name| input.names(name));
     let (nodes, routers, afterwards) = match gtm::stage(cluster, seen, &views, nodes) {
         Ok(stage) => (stage.gtm, stage.routers, Some(stage.afterwards)),
         Err(nodes) => {
@@ -75,14 +81,17 @@ pub fn plan(input: &Input<'_>) -> Plan {
 
 /// What the file asks for, less what `--target` leaves aside: that stays where it is, and what is told or proved there is
 /// told and proved where it is.
-fn aimed_at(input: &Input<'_>) -> Cluster {
+fn aimed_at<'a>(input: &Input<'a>) -> Cow<'a, Cluster> {
+    if input.targets.is_empty() {
+        return Cow::Borrowed(input.cluster);
+    }
     let mut cluster = input.cluster.clone();
     for node in cluster.nodes.values_mut().filter(|node| !input.in_scope(&node.name)) {
         if let [only] = running_masters(node, input.seen).as_slice() {
             node.master.clone_from(&only.server);
         }
     }
-    cluster
+    Cow::Owned(cluster)
 }
 
 /// The waivers of `input` that name no check of its plan: a typing error, or no longer needed.
@@ -126,11 +135,10 @@ fn all_checks(
 
 /// What this plan rests on: with `--target` not all that was seen.
 fn looked_at(input: &Input<'_>, views: &[RouterView<'_>]) -> LookedAt {
-    let concerns = |name: &str| input.targets.is_empty() || input.targets.iter().any(|target| target.as_str() == name);
     LookedAt {
-        instances: input.seen.instances.keys().filter(|id| concerns(id.node.as_str())).count(),
+        instances: input.seen.instances.keys().filter(|id| input.in_scope(&id.node)).count(),
         routers: views.len(),
-        routes: views.iter().map(|view| view.rows_of(&concerns)).sum(),
+        routes: views.iter().map(RouterView::in_scope).sum(),
     }
 }
 

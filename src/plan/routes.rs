@@ -32,29 +32,29 @@ type Known = BTreeMap<*const Vec<Route>, Rc<Compared>>;
 pub(crate) fn routers<'a>(
     cluster: &'a Cluster,
     seen: &'a Observation,
-    in_scope: &dyn Fn(&NodeName) -> bool,
+    in_scope: &dyn Fn(&str) -> bool,
 ) -> Vec<RouterView<'a>> {
     let declared: Declared<'_> = cluster.nodes.values().map(|node| (node.name.as_str(), node)).collect();
     let mut known = Known::new();
-    cluster.routers().filter_map(|node| view(node, in_scope(&node.name), seen, &declared, &mut known)).collect()
+    cluster.routers().filter_map(|node| view(node, in_scope, seen, &declared, &mut known)).collect()
 }
 
 fn view<'a>(
     node: &'a Node,
-    in_scope: bool,
+    in_scope: &dyn Fn(&str) -> bool,
     seen: &'a Observation,
     declared: &Declared<'_>,
     known: &mut Known,
 ) -> Option<RouterView<'a>> {
     // Out of scope nobody is promoted or started.
-    let serving = serving(node, seen).filter(|id| in_scope || is_running_master(id, seen));
+    let serving = serving(node, seen).filter(|id| in_scope(node.name.as_str()) || is_running_master(id, seen));
     let router = serving.clone().unwrap_or_else(|| node.master_id());
     let facts = seen.instances.get(&router)?;
     let mut found = Rc::default();
     let table = match (&table_source(node, seen).unwrap_or(facts).routes, serving) {
         (Fact::Known(rows), Some(_)) => {
             let entry = known.entry(Arc::as_ptr(rows));
-            found = Rc::clone(entry.or_insert_with(|| Rc::new(compared(rows, declared))));
+            found = Rc::clone(entry.or_insert_with(|| Rc::new(compared(rows, declared, in_scope))));
             Fact::Known(rows.as_slice())
         }
         (Fact::Known(_), None) => {
@@ -90,10 +90,13 @@ struct Compared {
     changes: Vec<RouteChange>,
     missing: Vec<NodeName>,
     strangers: Vec<String>,
-    gtm_rows: usize,
+    /// The names that rows of type G have.
+    gtms: Vec<String>,
+    /// How many rows are of nodes in scope, whatever their type.
+    in_scope: usize,
 }
 
-fn compared(rows: &[Route], declared: &Declared<'_>) -> Compared {
+fn compared(rows: &[Route], declared: &Declared<'_>, in_scope: &dyn Fn(&str) -> bool) -> Compared {
     let mut found: HashMap<&str, &Route> = HashMap::with_capacity(rows.len());
     let mut strangers = Vec::new();
     for row in masters_of(rows) {
@@ -109,8 +112,9 @@ fn compared(rows: &[Route], declared: &Declared<'_>) -> Compared {
     let missing = declared.values().filter(|node| !found.contains_key(node.name.as_str()));
     let mut missing: Vec<NodeName> = missing.map(|node| node.name.clone()).collect();
     missing.sort_unstable();
-    let gtm_rows = masters_of(rows).filter(|row| row.kind == RouteKind::Gtm).count();
-    Compared { changes, missing, strangers, gtm_rows }
+    let gtms = rows.iter().filter(|row| row.kind == RouteKind::Gtm).map(|row| row.node.clone()).collect();
+    let in_scope = rows.iter().filter(|row| in_scope(&row.node)).count();
+    Compared { changes, missing, strangers, gtms, in_scope }
 }
 
 fn change(row: &Route, node: &Node) -> Option<RouteChange> {
@@ -151,7 +155,7 @@ impl RouterView<'_> {
 
     /// The number of GTM rows; exactly one is right.
     pub(crate) fn gtm_rows(&self) -> usize {
-        self.compared.gtm_rows
+        self.compared.gtms.len()
     }
 
     /// Whether its pgxc_node has v5's forward ports; none: it could not be read, or is empty.
@@ -161,15 +165,14 @@ impl RouterView<'_> {
 
     /// The one GTM row's name and the file's, where they differ.
     pub(crate) fn gtm_by_another_name<'c>(&self, cluster: &'c Cluster) -> Option<(&str, &'c NodeName)> {
-        let mut rows = masters_of(self.table.known()?).filter(|row| row.kind == RouteKind::Gtm);
-        let (row, None) = (rows.next()?, rows.next()) else { return None };
+        let [row] = self.compared.gtms.as_slice() else { return None };
         let declared = cluster.nodes_of(NodeKind::Gtm).next()?;
-        (row.node != declared.name.as_str()).then_some((row.node.as_str(), &declared.name))
+        (row != declared.name.as_str()).then_some((row.as_str(), &declared.name))
     }
 
-    /// How many rows there are of the nodes that `concerns`.
-    pub(crate) fn rows_of(&self, concerns: &dyn Fn(&str) -> bool) -> usize {
-        self.table.known().map_or(0, |rows| rows.iter().filter(|row| concerns(&row.node)).count())
+    /// How many of its rows are of nodes in scope.
+    pub(crate) fn in_scope(&self) -> usize {
+        self.compared.in_scope
     }
 
     /// How many rows there are.
