@@ -44,14 +44,13 @@ pub(crate) fn build(
     for survey in others {
         list.takeover(survey);
     }
-    let taken_over = list.ids(is_takeover);
+    let settled = list.ids(|step| step.phase == Phase::Gtm || is_takeover(step));
     for router in routers {
-        list.tell(router, &taken_over);
+        list.tell(router, settled.clone());
     }
+    let taken_over = list.ids(is_takeover);
     for router in routers.iter().filter(|router| router.reload) {
-        // Not of the others: a router that cannot be told just now must not keep the rest on the old address.
-        let told = list.told.get(&router.router.node).cloned().unwrap_or_default();
-        list.reload(router, &[taken_over.as_slice(), told.as_slice()].concat());
+        list.reload(router, &taken_over);
     }
     let coordinators: Vec<&Node> = cluster.nodes_of(NodeKind::Coordinator).filter(|node| will_serve(node)).collect();
     list.proofs(&coordinators, nodes, routers);
@@ -134,19 +133,17 @@ impl StepList<'_> {
     }
 
     /// A router that has a master only once this run is through with it is told of the GTM then.
-    fn tell(&mut self, router: &RouterSurvey, taken_over: &[StepId]) {
-        let mut needs = [self.gtm_part.as_slice(), taken_over].concat();
-        needs.dedup();
+    fn tell(&mut self, router: &RouterSurvey, mut needs: Vec<StepId>) {
         if let Some(repoint) = router.repoint.as_ref().filter(|repoint| !repoint.now) {
             let told = self.repoint(repoint, Phase::Reroute, needs.clone());
             needs.push(told);
         }
         if !router.routes.is_empty() {
-            self.reroute(router, &needs);
+            self.reroute(router, needs);
         }
     }
 
-    fn reroute(&mut self, router: &RouterSurvey, needs: &[StepId]) {
+    fn reroute(&mut self, router: &RouterSurvey, needs: Vec<StepId>) {
         let id = &router.router;
         let routed = Condition::Routed { router: id.clone(), routes: Arc::clone(&router.routes) };
         self.push(Draft {
@@ -156,14 +153,20 @@ impl StepList<'_> {
             after: vec![routed],
             undo: Undo::Never,
             why: "ALTER NODE is local: each router must be told.",
-            needs: needs.to_vec(),
+            needs,
         });
     }
 
-    fn reload(&mut self, router: &RouterSurvey, needs: &[StepId]) {
+    fn reload(&mut self, router: &RouterSurvey, taken_over: &[StepId]) {
         let id = &router.router;
         let asked = self.cluster.nodes.get(&id.node).is_some_and(|node| node.kind == NodeKind::Coordinator);
         let agrees = asked.then(|| Condition::PoolAgrees { router: id.clone() });
+        // Not what tells the others: a router that cannot be told just now must not keep the rest on the old address.
+        let mut needs = self.told.get(&id.node).cloned().unwrap_or_default();
+        // Who is told in the pass over all routers has waited for every takeover.
+        if router.routes.is_empty() && router.repoint.as_ref().is_none_or(|repoint| repoint.now) {
+            needs.splice(..0, taken_over.iter().cloned());
+        }
         self.push(Draft {
             phase: Phase::Reload,
             action: Action::Reload { router: id.clone() },
@@ -171,7 +174,7 @@ impl StepList<'_> {
             after: agrees.into_iter().collect(),
             undo: Undo::NotNeeded,
             why: "The pooler is not the catalog: without it the router keeps using the old address.",
-            needs: needs.to_vec(),
+            needs,
         });
     }
 

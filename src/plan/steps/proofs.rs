@@ -31,13 +31,14 @@ impl StepList<'_> {
                 .map(|(_, master, _)| master.clone())
                 .collect();
             if !reached.is_empty() {
-                let needs: Vec<StepId> = moved.iter().chain(reloads.get(&through)).cloned().collect();
-                self.prove(&through, reached, &needs);
+                // A reload has waited for every takeover.
+                let needs = reloads.get(&through).map_or_else(|| moved.clone(), |reload| vec![reload.clone()]);
+                self.prove(&through, reached, needs);
             }
         }
     }
 
-    fn prove(&mut self, coordinator: &InstanceId, instances: Vec<InstanceId>, needs: &[StepId]) {
+    fn prove(&mut self, coordinator: &InstanceId, instances: Vec<InstanceId>, needs: Vec<StepId>) {
         let reached = instances
             .iter()
             .map(|instance| Condition::Reached { coordinator: coordinator.clone(), instance: instance.clone() });
@@ -48,7 +49,7 @@ impl StepList<'_> {
             before: vec![runs(coordinator, Role::Master)],
             undo: Undo::NotNeeded,
             why: "The catalog may be right and the pooler wrong: only a statement that arrives is proof.",
-            needs: needs.to_vec(),
+            needs,
         });
     }
 }
