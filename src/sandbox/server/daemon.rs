@@ -15,6 +15,7 @@ use crate::sandbox::site::Site;
 use crate::sandbox::world::{DiskId, Ending, SessionId, World};
 
 use super::control;
+use super::parsed::Known;
 use super::writer::Writer;
 
 /// Everything the connections and commands share.
@@ -33,6 +34,7 @@ pub(crate) struct Daemon {
     pub(super) backends: Mutex<BTreeMap<SessionId, Arc<Notify>>>,
     /// Running queries by their backend's pid and secret.
     pub(super) cancels: Arc<pgwire::api::ConnectionManager>,
+    pub(super) parsed: Mutex<Known>,
 }
 
 /// Delays and failures that faults ordered.
@@ -79,6 +81,7 @@ impl Daemon {
             writer: Writer::default(),
             backends: Mutex::default(),
             cancels: Arc::default(),
+            parsed: Mutex::default(),
         })
     }
 

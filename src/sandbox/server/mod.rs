@@ -11,6 +11,7 @@ mod infer;
 mod instances;
 mod listen;
 mod login;
+mod parsed;
 mod postgres;
 mod session;
 mod writer;

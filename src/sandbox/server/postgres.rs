@@ -10,8 +10,8 @@ use futures_util::{Sink, SinkExt};
 use pgwire::api::cancel::DefaultCancelHandler;
 use pgwire::api::portal::{Format, Portal};
 use pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler};
-use pgwire::api::results::{DescribePortalResponse, DescribeStatementResponse, FieldInfo, Response, Tag};
-use pgwire::api::stmt::{QueryParser, StoredStatement};
+use pgwire::api::results::{DescribePortalResponse, DescribeStatementResponse, Response, Tag};
+use pgwire::api::stmt::StoredStatement;
 use pgwire::api::store::PortalStore;
 use pgwire::api::{ClientInfo, ClientPortalStore, ConnectionManager, PgWireServerHandlers, Type};
 use pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
@@ -24,6 +24,7 @@ use crate::sandbox::sql::{Column, Kind, SqlError, Statement, Value, parse, split
 use crate::sandbox::world::{Answer, DiskId, Ending, Outcome, SessionId};
 
 use super::daemon::{Daemon, held};
+use super::parsed::{Parsed, Parser};
 use super::session::error_info;
 use super::{encode, infer, session};
 
@@ -36,16 +37,6 @@ pub(super) struct Backend {
     /// Somebody ended the session, and not its process.
     ended: Arc<Notify>,
 }
-
-/// A statement and its text.
-#[derive(Debug)]
-pub(super) struct Parsed {
-    pub(super) sql: String,
-    pub(super) statement: Statement,
-}
-
-/// Parses for the extended protocol.
-pub(super) struct Parser;
 
 #[derive(Clone)]
 struct Handlers(Arc<Backend>);
@@ -202,11 +193,9 @@ impl SimpleQueryHandler for Backend {
         // A SET statement_timeout is for the next message (seen live).
         let timeout = self.id().ok().and_then(|id| session::limit(&self.daemon, id, "statement_timeout"));
         for part in split(query) {
-            let done = match parse(part) {
-                Ok(statement) => {
-                    let parsed = Parsed { sql: part.to_owned(), statement };
-                    self.execute(client, &parsed, &[], &Format::UnifiedText, timeout).await?
-                }
+            let parsed = held(&self.daemon.parsed).get(part);
+            let done = match parsed {
+                Ok(parsed) => self.execute(client, &parsed, &[], &Format::UnifiedText, timeout).await?,
                 Err(error) => {
                     self.break_transaction();
                     Err(error_info(error))
@@ -238,37 +227,12 @@ impl Backend {
 }
 
 #[async_trait]
-impl QueryParser for Parser {
-    type Statement = Arc<Parsed>;
-
-    async fn parse_sql<C>(&self, _client: &C, sql: &str, _types: &[Option<Type>]) -> PgWireResult<Option<Arc<Parsed>>>
-    where
-        C: ClientInfo + Unpin + Send + Sync,
-    {
-        if split(sql).is_empty() {
-            return Ok(None);
-        }
-        let statement = parse(sql).map_err(user_error)?;
-        Ok(Some(Arc::new(Parsed { sql: sql.to_owned(), statement })))
-    }
-
-    fn get_parameter_types(&self, _statement: &Arc<Parsed>) -> PgWireResult<Vec<Type>> {
-        // Answered by do_describe_statement, which can ask the world.
-        Ok(Vec::new())
-    }
-
-    fn get_result_schema(&self, _statement: &Arc<Parsed>, _format: Option<&Format>) -> PgWireResult<Vec<FieldInfo>> {
-        Ok(Vec::new())
-    }
-}
-
-#[async_trait]
 impl ExtendedQueryHandler for Backend {
     type Statement = Arc<Parsed>;
     type QueryParser = Parser;
 
     fn query_parser(&self) -> Arc<Parser> {
-        Arc::new(Parser)
+        Arc::new(Parser(Arc::clone(&self.daemon)))
     }
 
     async fn do_describe_statement<C>(

@@ -10,7 +10,7 @@ use crate::sandbox::sql::{SqlError, Value};
 use crate::sandbox::world::{DiskId, GaveUp, Outcome, Ran, SessionId, Wait, millis};
 
 use super::daemon::Daemon;
-use super::postgres::Parsed;
+use super::parsed::Parsed;
 
 /// Live: a GTM that accepts and never answers costs a minute, whatever statement_timeout says.
 const SILENT_GTM: Duration = Duration::from_secs(60);
