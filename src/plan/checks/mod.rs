@@ -5,6 +5,7 @@ mod gtm;
 mod host;
 mod install;
 mod load;
+mod loss;
 mod settings;
 mod split;
 mod takeover;

@@ -3,7 +3,7 @@
 use super::{Finding, LOOK_AGAIN};
 use crate::dialect;
 use crate::model::{
-    Cluster, Fact, InstanceFacts, InstanceId, Lsn, Node, NodeKind, Observation, Process, Role, StandbyFacts, Unknown,
+    Cluster, Fact, InstanceFacts, InstanceId, Node, NodeKind, Observation, Process, Role, StandbyFacts, Unknown,
 };
 use crate::plan::check::{Check, CheckCode};
 
@@ -277,44 +277,6 @@ impl View<'_> {
             (Fact::Known(Process::Running), role) => {
                 Some(format!("{id} runs, and whether as master is not known: {}", why(role.reason())))
             }
-        }
-    }
-
-    fn data_loss(&self) -> Finding {
-        let Some(have) = self.holds() else {
-            return Finding::unknown(format!("how much WAL {} holds is not known", self.declared), LOOK_AGAIN);
-        };
-        let lacking: Vec<String> =
-            self.node.standbys().filter_map(|instance| self.may_lack(&instance.id, have)).collect();
-        if lacking.is_empty() {
-            return Finding::pass(format!("{} holds all WAL up to {have}, and no other copy has more", self.declared));
-        }
-        Finding::block(
-            lacking.join("; "),
-            format!(
-                "bring the other copy back and switch over from it, or accept the loss: --waive {}:{} --reason ...",
-                CheckCode::DataLoss.word(),
-                self.node.name
-            ),
-        )
-    }
-
-    /// What a promotion will replay before it ends recovery: all that was received.
-    fn holds(&self) -> Option<Lsn> {
-        let facts = self.standby.standby.known()?;
-        facts.received.max(facts.replayed)
-    }
-
-    fn may_lack(&self, id: &InstanceId, have: Lsn) -> Option<String> {
-        let facts = self.seen.instances.get(id)?;
-        match &facts.wal_end {
-            Fact::Known(end) if *end <= have => None,
-            Fact::Known(end) => Some(format!(
-                "{id} holds WAL up to {end}, {} more than {} received ({have})",
-                bytesize::ByteSize(end.bytes_ahead_of(have)),
-                self.declared
-            )),
-            Fact::Unknown(why) => Some(format!("what {id} wrote last is not known: {why}")),
         }
     }
 }

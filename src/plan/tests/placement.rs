@@ -9,7 +9,7 @@ fn server(name: &str) -> ServerName {
 }
 
 /// The seed with a third copy of dn01 on s63.
-fn three() -> (Cluster, Observation) {
+pub(super) fn three() -> (Cluster, Observation) {
     let mut declared = cluster("s29");
     let mut seen = healthy(&declared);
     let dn01 = declared.nodes.get_mut(&id("dn01@s29").node).unwrap();

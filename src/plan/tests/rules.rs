@@ -136,6 +136,29 @@ fn a_crashed_master_with_more_wal_than_its_standby_is_not_failed_over() {
     assert_eq!(verdict(&make_plan(&declared, &seen), "data-loss:dn01"), Some(Verdict::Block));
 }
 
+/// Of two standbys the one that lacks something was named: the refusal names the other, if that one lacks nothing.
+#[test]
+fn a_standby_that_has_everything_is_named() {
+    let (mut declared, mut seen) = super::placement::three();
+    declared.nodes.get_mut(&id("dn01@s63").node).unwrap().master = ServerName::new("s63").unwrap();
+    stop(&mut seen, "dn01@s29", ControlState::InProduction);
+    let Fact::Known(behind) = &mut seen.instances.get_mut(&id("dn01@s63")).unwrap().standby else { panic!() };
+    (behind.received, behind.replayed) = (Some(Lsn(900)), Some(Lsn(900)));
+    let hint = |seen: &Observation| {
+        let plan = make_plan(&declared, seen);
+        assert_eq!(verdict(&plan, "data-loss:dn01"), Some(Verdict::Block));
+        plan.checks.into_iter().find(|check| check.id.as_str() == "data-loss:dn01").unwrap().hint.unwrap()
+    };
+    let says = "dn01@s47 has all of it: write `master: s47` for dn01, or accept the loss: --waive data-loss:dn01";
+    assert!(hint(&seen).starts_with(says), "{}", hint(&seen));
+    // The dead master has more than both.
+    seen.instances.get_mut(&id("dn01@s29")).unwrap().wal_end = Fact::Known(Lsn(1001));
+    assert!(hint(&seen).starts_with("bring the other copy back"), "{}", hint(&seen));
+    // What it has is not known.
+    seen.instances.get_mut(&id("dn01@s29")).unwrap().wal_end = Fact::not_asked("it was not asked");
+    assert!(hint(&seen).starts_with("bring the other copy back"), "{}", hint(&seen));
+}
+
 #[test]
 fn a_master_out_of_sight_is_not_failed_over() {
     let declared = cluster("s47");
