@@ -65,10 +65,9 @@ fn every_check_is_on_its_page() {
 fn every_error_is_on_its_page() {
     let mut text = String::from(
         "# Errors\n\nEvery error is printed as `error[CODE]: what, and where`, mostly with a hint; `otb explain CODE` tells what \
-         stands here,\n`otb explain` lists all, and with `--format json` writes a list of objects with the keys `code`, `kind` \
-         (check, file,\nerror, exit), `title`, `why`, `next`, `exit`, `waivable` and `page`. Codes are never reused or renamed: \
-         runbooks and\nscripts may name them. Mistakes in cluster.yaml begin with `config.`; checks have codes without an area \
-         ([checks.md](checks.md)),\nand a run ends with an exit code ([exit-codes.md](exit-codes.md)).\n\n\
+         stands here,\n`otb explain` lists all, with `--format json` as a document \
+         ([explain-json.md](explain-json.md)). Codes are never reused or\nrenamed: runbooks and scripts may name them. Mistakes \
+         in cluster.yaml begin with `config.`; checks have codes without an area\n([checks.md](checks.md)), and a run ends with an exit code ([exit-codes.md](exit-codes.md)).\n\n\
          | code | exit | what happened |\n|---|---|---|\n",
     );
     let files = otb::config::Code::ALL.into_iter().map(Explanation::of_file);
@@ -123,6 +122,7 @@ fn the_schemas_are_those_of_the_code() {
         ("plan", schemars::schema_for!(otb::plan::Plan).to_value()),
         ("status", schemars::schema_for!(otb::view::StatusDocument).to_value()),
         ("drift", schemars::schema_for!(otb::drift::Drift).to_value()),
+        ("explain", schemars::schema_for!(otb::codes::Explanations).to_value()),
         ("events", schemars::schema_for!(otb::apply::EventLine).to_value()),
         ("journal", schemars::schema_for!(otb::cli::JournalLine).to_value()),
     ];

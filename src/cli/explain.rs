@@ -5,7 +5,7 @@ use clap::Args;
 use super::args::{Format, Global};
 use super::failure::Failure;
 use super::{Exit, json, terminal};
-use crate::codes::{self, ErrorCode, Explanation};
+use crate::codes::{self, ErrorCode, Explanation, Explanations};
 use crate::view;
 
 /// Say what the code of a check, a mistake, an error or an exit means, why otb stops there, and what to do
@@ -25,7 +25,7 @@ pub(super) fn run(global: &Global, args: &ExplainArgs) -> Result<Exit, Failure> 
     let found: Vec<Explanation> =
         if all { codes::all() } else { args.codes.iter().map(|text| find(text)).collect::<Result<_, _>>()? };
     terminal::result(&match global.format {
-        Format::Json => json::pretty(&found)?,
+        Format::Json => json::pretty(&Explanations::from(found))?,
         _ if all => view::listed_text(&found),
         _ => found.iter().map(view::explained_text).collect::<Vec<_>>().join("\n"),
     });

@@ -19,6 +19,7 @@ mod error;
 mod exit;
 mod file;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use error::ErrorCode;
@@ -27,9 +28,28 @@ pub use exit::Exit;
 use crate::config;
 use crate::plan::CheckCode;
 
+/// The format's version, by Terraform's rules: a minor one adds, a major one breaks.
+pub const FORMAT_VERSION: &str = "1.0";
+
+/// `otb explain --format json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Explanations {
+    /// A minor version adds keys, a major one breaks.
+    pub format_version: String,
+    /// Those that were asked for, in that order; all, if none was.
+    pub codes: Vec<Explanation>,
+}
+
+impl From<Vec<Explanation>> for Explanations {
+    fn from(codes: Vec<Explanation>) -> Self {
+        Self { format_version: FORMAT_VERSION.to_owned(), codes }
+    }
+}
+
 /// What a code is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "CodeKind")]
 pub enum Kind {
     /// Of the preflight.
     Check,
@@ -65,13 +85,14 @@ impl Code {
 }
 
 /// What `otb explain CODE` tells.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Explanation {
+    /// Stable: never reused or renamed. Of an exit its number.
     pub code: String,
     pub kind: Kind,
     /// Of a check: what must be so. Of anything else: what happened.
     pub title: String,
-    /// Why otb stops there.
+    /// Why otb stops there; empty of an exit.
     pub why: String,
     /// What to do.
     pub next: String,

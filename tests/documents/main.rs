@@ -75,6 +75,21 @@ fn the_example_of_events_has_everything() {
     exhaustive::<EventLine>("events", &["Plan"]);
 }
 
+/// Every code there is, as `otb explain --format json` writes it.
+#[test]
+fn what_explain_prints_fits_its_schema() {
+    let printed = std::process::Command::new(env!("CARGO_BIN_EXE_otb")).args(["explain", "--format", "json"]).output();
+    let document: Value = serde_json::from_slice(&printed.unwrap().stdout).unwrap();
+    let schema = schema("explain");
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    assert_eq!(document["codes"].as_array().unwrap().len(), otb::codes::all().len());
+    let mut unversioned = document;
+    unversioned.as_object_mut().unwrap().remove("format_version");
+    assert!(!validator.is_valid(&unversioned), "it must carry its version");
+}
+
 /// A reader must notice a document of a later minor version, and not fall over it.
 #[test]
 fn what_a_minor_version_adds_is_no_mistake() {
@@ -97,6 +112,7 @@ fn every_key_is_on_its_page() {
         ("events", "events.md"),
         ("drift", "drift-json.md"),
         ("journal", "journal-json.md"),
+        ("explain", "explain-json.md"),
     ] {
         let schema = schema(name);
         held(&format!("docs/reference/{file}"), &page::page(name, &schema, &told));

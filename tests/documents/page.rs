@@ -72,6 +72,10 @@ pub(crate) fn page(name: &str, schema: &Value, told: &Told) -> String {
         }
         "status" => ("`otb status --format json`", "With `--watch` one such document per line."),
         "drift" => ("`otb drift --format json`", "What the kinds mean, and the other formats: [otb drift](drift.md)."),
+        "explain" => (
+            "`otb explain --format json`",
+            "What every code means, for machines that meet one: the `code` of JSON output, and `error[CODE]`.",
+        ),
         "journal" => {
             ("The journal, key by key", "One JSON object per line. What it is for: [the journal](journal.md).")
         }
