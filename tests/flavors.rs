@@ -76,6 +76,26 @@ fn forward_is_sent_to_v5_alone() {
     }
 }
 
+/// The routers are not told a port that the new master itself does not have; of another copy a word is enough.
+#[test]
+fn a_forward_port_that_the_process_does_not_have_is_refused() {
+    let place = Place::up(V5);
+    place.declare("dn01", "s47");
+    // dn01's copies have 25001 on s29 and 30001 on s47.
+    let with = |from: &str, to: &str| place.write("wrong.yaml", place.text().replace(from, to));
+    let wrong = with("forward_port: 30001", "forward_port: 30009");
+    let says = "block   forward:opentenbase_cluster dn01@s47 has forward_port 30001, the file says 30009";
+    limited::otb(&wrong).line("apply --auto-approve").run().ends(3).says(&[says, "Refused"]);
+    place.otb("status").run().ends(0).says(&["dn01"]);
+    let wrong = with("forward_port: 25001", "forward_port: 25009");
+    let says = "warn    forward:opentenbase_cluster dn01@s29 has forward_port 25001, the file says 25009";
+    limited::otb(&wrong).line("plan").run().ends(0).says(&[says]);
+    limited::otb(&with("forward_port: 30001", "forward_port: 30009"))
+        .line("apply --auto-approve --waive forward:opentenbase_cluster --reason CHG-1")
+        .run()
+        .ends(0);
+}
+
 /// Without forward ports in the file otb says what it leaves as it is.
 #[test]
 fn a_v5_file_without_forward_ports_is_warned_of() {

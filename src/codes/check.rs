@@ -42,8 +42,8 @@ texts! { CheckCode,
         "Bring the GTM up first, or plan without --target so that its part is planned as well. Of two active GTMs stop the one that the routers do not use, with startup = STANDBY in its gtm.conf.";
     Routes: "A router that cannot be read may go on sending statements to the old master; a row that is missing cannot be altered.",
         "Bring the router back, or create the missing row with CREATE NODE. Waived, the router stays wrong until the next plan.";
-    Forward: "On v5 an ALTER NODE without a forward_port keeps the old master's. A query that moves rows between nodes then ends with its session.",
-        "Write forward_port of each instance into the file, as in its postgresql.conf; on v2.6 remove it.";
+    Forward: "On v5 an ALTER NODE without a forward_port keeps the old master's, and one with another than the process has leads nowhere. A query that moves rows between nodes then ends with its session.",
+        "Write forward_port of each instance into the file, as in its postgresql.conf (`SHOW forward_port`); on v2.6 remove it.";
     GtmRow: "A router with no GTM row, or with two, takes its timestamps from nobody knows where.",
         "Repair pgxc_node on that router by hand: exactly one row of type G.";
     Rejoin: "Without a way back the node would stay without a standby.",

@@ -79,10 +79,12 @@ pub fn senders() -> Sql {
     )
 }
 
-/// The settings that a takeover depends on: columns name and setting. None of them has a unit.
+/// The settings that a takeover depends on: columns name and setting. None of them has a unit. forward_port is v5's
+/// (guc.c), v2.6 has no row of it.
 pub fn settings() -> Sql {
     let names = [
         "archive_mode",
+        "forward_port",
         "hot_standby",
         "max_prepared_transactions",
         "max_replication_slots",
@@ -199,8 +201,8 @@ mod tests {
             ),
             (
                 settings(),
-                "select name, setting from pg_settings where name in ('archive_mode', 'hot_standby', \
-                 'max_prepared_transactions', 'max_replication_slots', 'max_wal_senders', 'pgxc_cluster_name', \
+                "select name, setting from pg_settings where name in ('archive_mode', 'forward_port', \
+                 'hot_standby', 'max_prepared_transactions', 'max_replication_slots', 'max_wal_senders', 'pgxc_cluster_name', \
                  'synchronous_commit', 'synchronous_standby_names', 'wal_keep_segments')",
             ),
             (

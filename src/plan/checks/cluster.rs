@@ -1,7 +1,7 @@
 //! Checks of the routers and of nodes whose situation forbids acting.
 
 use super::{Finding, for_split_elsewhere};
-use crate::model::{Cluster, Fact, InstanceFacts, InstanceId, Node, NodeKind, Observation, Role};
+use crate::model::{Cluster, Fact, Instance, InstanceFacts, InstanceId, Node, NodeKind, Observation, Role};
 use crate::plan::check::{Check, CheckCode, CheckId, Waiver};
 use crate::plan::gtm::is_brought_up;
 use crate::plan::routes::RouterView;
@@ -29,7 +29,7 @@ pub(crate) fn for_routers(
         }
         .of(CheckCode::GtmRow, &router.router)
     }));
-    checks.extend(forward(cluster, routers).map(|finding| finding.of(CheckCode::Forward, &cluster.name)));
+    checks.extend(forward(cluster, seen, routers).map(|finding| finding.of(CheckCode::Forward, &cluster.name)));
     checks.extend(routers.iter().filter_map(strangers));
     checks
 }
@@ -114,11 +114,14 @@ fn strangers(router: &RouterView<'_>) -> Option<Check> {
 
 /// A wrong forward port shows only when a query moves rows between nodes: its session is ended then
 /// (forward sender of v5). On v2.6 there is nothing to say, unless the file has a port that nobody will hear of.
-fn forward(cluster: &Cluster, routers: &[RouterView<'_>]) -> Option<Finding> {
+fn forward(cluster: &Cluster, seen: &Observation, routers: &[RouterView<'_>]) -> Option<Finding> {
     let v5 = routers.iter().filter_map(RouterView::forwards).any(|forwards| forwards);
     let has = |node: &&Node| node.master_instance().is_some_and(|master| master.forward_port.is_some());
     let (with, without): (Vec<&Node>, Vec<&Node>) = cluster.routers().partition(has);
     let names = |nodes: &[&Node]| nodes.iter().map(|node| node.name.to_string()).collect::<Vec<_>>().join(", ");
+    if let Some(wrong) = v5.then(|| other_forward_port(cluster, seen)).flatten() {
+        return Some(wrong);
+    }
     match (v5, with.is_empty(), without.is_empty()) {
         (true, _, true) => Some(Finding::pass("every node has a forward_port")),
         (true, _, false) => Some(Finding::warn(
@@ -133,6 +136,24 @@ fn forward(cluster: &Cluster, routers: &[RouterView<'_>]) -> Option<Finding> {
             "remove it, unless the cluster is about to become v5",
         )),
         (false, true, _) => None,
+    }
+}
+
+/// A process that itself says another port than the file: of a declared master the routers would be told a wrong one.
+fn other_forward_port(cluster: &Cluster, seen: &Observation) -> Option<Finding> {
+    let differs = |instance: &Instance| {
+        let declared = u64::from(instance.forward_port?);
+        let own = seen.instances.get(&instance.id)?.settings.known()?.number("forward_port")?;
+        (own != declared).then(|| format!("{} has forward_port {own}, the file says {declared}", instance.id))
+    };
+    let of = |instances: &mut dyn Iterator<Item = &Instance>| instances.filter_map(differs).collect::<Vec<_>>();
+    let masters = of(&mut cluster.routers().filter_map(Node::master_instance));
+    let standbys = of(&mut cluster.routers().flat_map(Node::standbys));
+    let hint = "write forward_port into the file as in postgresql.conf of the instance, or correct it there and reload";
+    match (masters.as_slice(), standbys.as_slice()) {
+        ([], []) => None,
+        ([], standbys) => Some(Finding::warn(standbys.join("; "), hint)),
+        _ => Some(Finding::block([masters, standbys].concat().join("; "), hint)),
     }
 }
 

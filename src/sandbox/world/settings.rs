@@ -1,6 +1,7 @@
 //! SHOW and SET.
 
 use crate::model::NodeKind;
+use crate::sandbox::Flavor;
 use crate::sandbox::sql::{Column, Kind, Relation, SqlError, Value};
 
 use super::World;
@@ -53,6 +54,9 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("work_mem", "4MB"),
 ];
 
+/// Of v5 alone, and its default (guc.c).
+const FORWARD_PORT: (&str, &str) = ("forward_port", "6669");
+
 /// Fixed by the process itself.
 const READ_ONLY: &[&str] =
     &["server_version", "server_version_num", "is_superuser", "pgxc_node_name", "integer_datetimes"];
@@ -81,10 +85,11 @@ impl World {
             "transaction_read_only" => Some(if self.is_read_only_for(session, disk) { "on" } else { "off" }.to_owned()),
             _ => None,
         };
+        let forward = || (name == FORWARD_PORT.0 && self.flavor == Flavor::V5).then(|| FORWARD_PORT.1.to_owned());
         let default = || DEFAULTS.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         let set =
             session.and_then(|id| self.sessions.get(&id)).and_then(|session| session.settings.get(&name).cloned());
-        own.or(set).or_else(|| process.settings.get(&name).cloned()).or_else(default)
+        own.or(set).or_else(|| process.settings.get(&name).cloned()).or_else(default).or_else(forward)
     }
 
     /// Every setting, for pg_settings.
@@ -102,7 +107,7 @@ impl World {
             "port",
         ];
         names.extend(computed.map(str::to_owned));
-        names.push("transaction_read_only".to_owned());
+        names.extend(["transaction_read_only", FORWARD_PORT.0].map(str::to_owned));
         // Known to SHOW only, as on a live server.
         names.retain(|name| name != "is_superuser");
         names.sort();

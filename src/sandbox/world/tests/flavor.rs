@@ -46,6 +46,17 @@ fn versions_are_told_apart() {
     assert_eq!(Lab::new().ask("cn01@s29", "show server_version"), "10.0 OpenTenBase V2");
 }
 
+#[test]
+fn v5_tells_its_own_forward_port_and_v2_has_none() {
+    let own = "select setting from pg_settings where name = 'forward_port'";
+    let mut v5 = Lab::of(Flavor::V5);
+    assert_eq!(v5.ask("dn01@s29", "show forward_port"), v5.ask("dn01@s29", own));
+    assert_eq!(v5.ask("dn01@s29", own), "6669");
+    let mut v2 = Lab::new();
+    assert_eq!(v2.ask("dn01@s29", "select count(*) from pg_settings where name = 'forward_port'"), "0");
+    assert!(v2.ask("dn01@s29", "show forward_port").starts_with("42704"));
+}
+
 /// A session that has used dn01, and one that has used dn02 only, when a third one reloads.
 fn after_a_reload(flavor: Flavor) -> [String; 3] {
     let mut lab = moved(flavor);
