@@ -41,6 +41,8 @@ const PARTS: &[Part] = &[
     ("refused_full_disk", refused::full_disk),
     ("gtm_gap", gtm::statements_fail_briefly),
     ("otb_killed", mishaps::otb_killed),
+    ("two_at_once", mishaps::two_at_once),
+    ("gtm_otb_killed", mishaps::otb_killed_while_the_gtm_moves),
     ("promotion_kills_the_standby", mishaps::promotion_kills_the_standby),
     ("split_brain_rows", split::rows_of_both),
     ("split_brain_gtm_again", split::gtm_started_again),
@@ -50,6 +52,9 @@ const PARTS: &[Part] = &[
 
 /// The scenario whose coordinators have standbys; it gets a cluster of its own.
 const WIDE: &str = "the_whole_seed.md";
+
+/// What else is told of a coordinator that can move.
+const WIDE_PARTS: &[Part] = &[("coordinator_otb_killed", mishaps::otb_killed_while_a_coordinator_moves)];
 
 /// Everything on one cluster, one after the other: setting one up takes about a minute.
 #[test]
@@ -74,11 +79,7 @@ fn everything_on_real_processes() {
     if !scenarios.is_empty() || !topics.is_empty() || PARTS.iter().any(|(name, _)| wanted(name)) {
         failed.extend(on_the_seed(&install, &scenarios, &topics));
     }
-    for path in wide {
-        let mut lane = Lane::open(&install, true);
-        lane.part(name_of(&path), |real| support::script::run(&path, real));
-        failed.extend(lane.failed);
-    }
+    failed.extend(on_the_wide_one(&install, &wide));
     say(&format!("real lane: done after {:.0} s", begun.elapsed().as_secs_f64()));
     assert!(failed.is_empty(), "failed on real processes: {}", failed.join(", "));
 }
@@ -93,11 +94,17 @@ fn on_the_seed(install: &Path, scenarios: &[PathBuf], topics: &[PathBuf]) -> Vec
     for path in scenarios {
         lane.part(name_of(path), |real| support::script::run(path, real));
     }
-    for &(name, part) in PARTS {
-        if wanted(name) {
-            lane.part(name, part);
-        }
+    lane.parts(PARTS);
+    lane.failed
+}
+
+/// What needs coordinators with standbys.
+fn on_the_wide_one(install: &Path, scenarios: &[PathBuf]) -> Vec<String> {
+    let mut lane = Lane::open(install, true);
+    for path in scenarios {
+        lane.part(name_of(path), |real| support::script::run(path, real));
     }
+    lane.parts(WIDE_PARTS);
     lane.failed
 }
 
@@ -113,6 +120,13 @@ struct Lane<'a> {
 impl<'a> Lane<'a> {
     fn open(install: &'a Path, wide: bool) -> Self {
         Self { install, wide, real: None, failed: Vec::new() }
+    }
+
+    /// Those of them that are wanted.
+    fn parts(&mut self, parts: &[Part]) {
+        for &(name, part) in parts.iter().filter(|(name, _)| wanted(name)) {
+            self.part(name, part);
+        }
     }
 
     /// Runs one part; a panic in it fails it and not the rest. A GTM of v2.6 may hang after a promotion whatever

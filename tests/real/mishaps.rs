@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::cluster::Real;
+use crate::cluster::{Hands, Real};
 use crate::support::ground::{Ground as _, Ran};
 
 /// A switchover of dn01 has 16 steps: after the last there is nothing left to be killed in.
@@ -23,6 +23,93 @@ pub(crate) fn otb_killed(real: &Real) {
         assert_eq!(recovery(real, to), "f", "killed after {steps} steps");
         assert_eq!(recovery(real, if to == "s47" { "s29" } else { "s47" }), "t", "killed after {steps} steps");
     }
+}
+
+/// What apply says when it is killed while the GTM moves. What comes next has begun then: waiting for the standby, telling
+/// the routers, reloading them. Each costs some ten seconds, in which GTMs write records.
+const GTM_MOMENTS: [&str; 3] = ["done     stop:gtm_1@OLD", "done     promote:gtm_1@NEW", "done     repoint-gtm:cn01"];
+
+/// SIGKILL while the GTM moves, and while it is failed over: a fresh apply ends with one active GTM, its standby
+/// attached, and clients that write through every coordinator.
+pub(crate) fn otb_killed_while_the_gtm_moves(real: &Real) {
+    crate::rows::table(real);
+    let (mut old, mut new) = ("s29", "s47");
+    for moment in GTM_MOMENTS {
+        killed_in_a_move(real, "gtm_1", (old, new), moment);
+        gtm_is_at(real, new, old, moment);
+        std::mem::swap(&mut old, &mut new);
+    }
+    Hands::kill(real.instance(&format!("gtm_1@{old}")).data.as_ref());
+    killed_in_a_move(real, "gtm_1", (old, new), "done     promote:gtm_1@NEW");
+    gtm_is_at(real, new, old, "the promotion of a failover");
+}
+
+/// The same of a coordinator, once by each step that something else depends on.
+const COORDINATOR_MOMENTS: [&str; 4] =
+    ["done     stop:cn01@OLD", "done     promote:cn01@NEW", "done     reroute:cn02", "done     reload:dn01"];
+
+/// cn01 is where clients, and otb, look first.
+pub(crate) fn otb_killed_while_a_coordinator_moves(real: &Real) {
+    let (mut old, mut new) = ("s29", "s47");
+    for moment in COORDINATOR_MOMENTS {
+        killed_in_a_move(real, "cn01", (old, new), moment);
+        let in_recovery = |at: &str| real.sql(at, "select pg_is_in_recovery()").stdout.trim().to_owned();
+        let found = [new, old].map(|server| in_recovery(&format!("cn01@{server}")));
+        assert_eq!(found, ["f", "t"], "killed after {moment}");
+        let through = real.sql("cn02@s47", "execute direct on (cn01) 'select pg_is_in_recovery()'");
+        assert_eq!(through.stdout.trim(), "f", "killed after {moment}: {}", through.stderr);
+        std::mem::swap(&mut old, &mut new);
+    }
+}
+
+/// Moves a node, kills otb at the moment, and lets fresh runs do the rest. A second one may be needed where what was
+/// sent still ends while the first one looks (docs/limits.md).
+fn killed_in_a_move(real: &Real, node: &str, (old, new): (&str, &str), moment: &str) {
+    declare_node(real, node, new);
+    kill_when(real, &moment.replace("OLD", old).replace("NEW", new));
+    let mut ran = apply(real);
+    if matches!(ran.code, 3 | 4) {
+        ran = apply(real);
+    }
+    assert_eq!(ran.code, 0, "{node} killed after {moment}, then: {}{}", ran.stdout, ran.stderr);
+}
+
+fn gtm_is_at(real: &Real, active: &str, standby: &str, moment: &str) {
+    let (active, standby) = (real.instance(&format!("gtm_1@{active}")), real.instance(&format!("gtm_1@{standby}")));
+    let roles = [active, standby].map(|gtm| real.gtm_role(gtm));
+    assert_eq!(roles.each_ref().map(Option::as_deref), [Some("primary"), Some("standby")], "killed after {moment}");
+    assert!(real.is_attached(standby, active), "killed after {moment}: {} does not stream", standby.id);
+    for router in ["cn01@s29", "cn02@s47"] {
+        real.tell(real.instance(router), "update otb_rows set n = n + 1");
+    }
+}
+
+/// Two operators apply at the same time: one run does the work, the other learns who is at it and touches nothing.
+pub(crate) fn two_at_once(real: &Real) {
+    declare(real, "s47");
+    let one = || real.otb(&["apply", "--auto-approve"].map(str::to_owned));
+    let mut ran = std::thread::scope(|scope| {
+        let other = scope.spawn(one);
+        [one(), other.join().unwrap()]
+    });
+    ran.sort_by_key(|ran| ran.code);
+    let [done, refused] = &ran;
+    assert_eq!(
+        (done.code, refused.code),
+        (0, 5),
+        "{}{}\n{}{}",
+        done.stdout,
+        done.stderr,
+        refused.stdout,
+        refused.stderr
+    );
+    for says in ["another otb works on opentenbase_cluster: otb ", ", pid ", ", since ", "(lock on s29)"] {
+        assert!(refused.stderr.contains(says), "{says:?} is not in\n{}", refused.stderr);
+    }
+    assert_eq!([recovery(real, "s29"), recovery(real, "s47")], ["t", "f"]);
+    declare(real, "s29");
+    let back = one();
+    assert_eq!(back.code, 0, "nobody holds the lock any more: {}{}", back.stdout, back.stderr);
 }
 
 /// recovery.conf loses its rights after the last look at it: the promotion kills the standby. The old master is
@@ -46,8 +133,12 @@ pub(crate) fn promotion_kills_the_standby(real: &Real) {
 }
 
 pub(crate) fn declare(real: &Real, server: &str) {
+    declare_node(real, "dn01", server);
+}
+
+pub(crate) fn declare_node(real: &Real, node: &str, server: &str) {
     let text = std::fs::read_to_string(real.file()).unwrap();
-    let (node, server) = (otb::model::NodeName::new("dn01").unwrap(), otb::model::ServerName::new(server).unwrap());
+    let (node, server) = (otb::model::NodeName::new(node).unwrap(), otb::model::ServerName::new(server).unwrap());
     std::fs::write(real.file(), otb::config::with_master(&text, &node, &server).unwrap()).unwrap();
 }
 
@@ -57,6 +148,16 @@ fn apply(real: &Real) -> Ran {
 
 pub(crate) fn recovery(real: &Real, server: &str) -> String {
     real.sql(&format!("dn01@{server}"), "select pg_is_in_recovery()").stdout.trim().to_owned()
+}
+
+/// Applies until a line has `moment`, then SIGKILL.
+fn kill_when(real: &Real, moment: &str) {
+    let mut otb = start(real, &[]);
+    let mut told = BufReader::new(otb.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let said = told.any(|line| line.contains(moment));
+    otb.kill().unwrap();
+    otb.wait().unwrap();
+    assert!(said, "{moment:?} was never said");
 }
 
 /// Applies until the lock is held and `steps` steps are told to be done, then SIGKILL.

@@ -89,9 +89,7 @@ pub(crate) fn settle(writers: &[Writer]) {
 
 /// The one-line change, applied; how long the unluckiest writer had to wait.
 pub(crate) fn switch_by_otb(real: &Real, node: &str, to: &str, writers: &[Writer]) -> Duration {
-    let text = std::fs::read_to_string(real.file()).unwrap();
-    let (node, server) = (otb::model::NodeName::new(node).unwrap(), otb::model::ServerName::new(to).unwrap());
-    std::fs::write(real.file(), otb::config::with_master(&text, &node, &server).unwrap()).unwrap();
+    crate::mishaps::declare_node(real, node, to);
     writers.iter().for_each(Writer::mark);
     let ran = real.otb(&["apply".to_owned(), "--auto-approve".to_owned()]);
     assert_eq!(ran.code, 0, "{}{}\n{}", ran.stdout, ran.stderr, real.gtm_logs());

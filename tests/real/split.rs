@@ -2,7 +2,7 @@
 //! the other is in the directory that is kept aside; and the same of the GTM, whose clock decides.
 
 use crate::cluster::Real;
-use crate::mishaps::{declare, recovery};
+use crate::mishaps::{declare, declare_node, recovery};
 use crate::rows::table;
 use crate::support::ground::{Ground as _, Ran};
 
@@ -64,7 +64,7 @@ fn apply(real: &Real, more: &[&str]) -> Ran {
 /// by the time it had reserved. Nodes that saw a commit of it refuse who comes from the other: only it can be kept.
 pub(crate) fn gtm_started_again(real: &Real) {
     let (old, new) = (real.instance("gtm_1@s29"), real.instance("gtm_1@s47"));
-    declare_gtm(real, "s47");
+    declare_node(real, "gtm_1", "s47");
     let ran = apply(real, &[]);
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
     table(real);
@@ -94,16 +94,10 @@ pub(crate) fn gtm_started_again(real: &Real) {
     too_old("cn02@s47");
     real.tell_of_gtm_at("cn02@s47", old);
 
-    declare_gtm(real, "s29");
+    declare_node(real, "gtm_1", "s29");
     let ran = apply(real, &waived);
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
     assert_eq!(count("cn01@s29").stdout.trim(), "400");
     let conf = real.hands().must(&format!("grep -E '^(startup|active_host)' {}/gtm.conf | tail -n 2", new.data), 10);
     assert!(conf.contains("STANDBY") && conf.contains(old.endpoint.host.as_str()), "{conf}");
-}
-
-fn declare_gtm(real: &Real, server: &str) {
-    let text = std::fs::read_to_string(real.file()).unwrap();
-    let (node, server) = (otb::model::NodeName::new("gtm_1").unwrap(), otb::model::ServerName::new(server).unwrap());
-    std::fs::write(real.file(), otb::config::with_master(&text, &node, &server).unwrap()).unwrap();
 }

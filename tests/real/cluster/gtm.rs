@@ -143,13 +143,13 @@ impl Real {
         gtms.any(|gtm| (0..2).all(|_| self.gtm_status(gtm).is_none()))
     }
 
-    fn gtm_role(&self, gtm: &Instance) -> Option<String> {
+    pub(crate) fn gtm_role(&self, gtm: &Instance) -> Option<String> {
         let text = self.gtm_status(gtm)?;
         let role = text.split_once("current node [")?.1.split(']').next()?;
         Some(role.to_owned())
     }
 
-    fn is_attached(&self, standby: &Instance, active: &Instance) -> bool {
+    pub(crate) fn is_attached(&self, standby: &Instance, active: &Instance) -> bool {
         let name = format!("host[localhost:{}]", standby.endpoint.port);
         let attached = self.gtm_status(active).is_some_and(|text| text.contains(&name));
         if !attached {
