@@ -15,11 +15,11 @@ use support::sandbox::Sandbox;
 
 /// One test per file, so that the runner names the one that failed.
 macro_rules! scenarios {
-    ($($name:ident $(with $more:literal)?),* $(,)?) => {
+    ($($name:ident $(with $more:literal $($value:literal)?)?),* $(,)?) => {
         $(#[test]
         fn $name() {
             let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios/", stringify!($name), ".md");
-            support::script::run(Path::new(file), &Sandbox::up(&[$($more)?]));
+            support::script::run(Path::new(file), &Sandbox::up(&[$($more, $($value)?)?]));
         })*
 
         /// A file that no test runs would rot.
@@ -59,4 +59,5 @@ scenarios![
     split_brain_both_routed,
     split_brain_of_the_gtm,
     the_whole_seed with "--coordinator-standbys",
+    several_standbys with "--from" "tests/support/several_standbys.yaml",
 ];

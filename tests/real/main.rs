@@ -16,6 +16,7 @@ mod peers;
 mod refused;
 mod rows;
 mod split;
+mod standbys;
 mod support;
 mod writer;
 
@@ -43,6 +44,7 @@ const PARTS: &[Part] = &[
     ("otb_killed", mishaps::otb_killed),
     ("two_at_once", mishaps::two_at_once),
     ("gtm_otb_killed", mishaps::otb_killed_while_the_gtm_moves),
+    ("fenced_copies", standbys::stopped_copies_stay_fenced),
     ("promotion_kills_the_standby", mishaps::promotion_kills_the_standby),
     ("split_brain_rows", split::rows_of_both),
     ("split_brain_gtm_again", split::gtm_started_again),
@@ -55,6 +57,9 @@ const WIDE: &str = "the_whole_seed.md";
 
 /// What else is told of a coordinator that can move.
 const WIDE_PARTS: &[Part] = &[("coordinator_otb_killed", mishaps::otb_killed_while_a_coordinator_moves)];
+
+/// The scenario in which dn01 has a third copy.
+const THIRD: &str = "several_standbys.md";
 
 /// Everything on one cluster, one after the other: setting one up takes about a minute.
 #[test]
@@ -92,7 +97,14 @@ fn on_the_seed(install: &Path, scenarios: &[PathBuf], topics: &[PathBuf]) -> Vec
         lane.part(&part_of(topic), |real| conformance::hold(topic, real));
     }
     for path in scenarios {
-        lane.part(name_of(path), |real| support::script::run(path, real));
+        let third = path.ends_with(THIRD);
+        lane.part(name_of(path), |real| {
+            if third {
+                support::script::run(path, &*real.with_a_third_copy());
+            } else {
+                support::script::run(path, real);
+            }
+        });
     }
     lane.parts(PARTS);
     lane.failed

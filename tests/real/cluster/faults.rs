@@ -89,11 +89,11 @@ impl Real {
         rustix::process::kill_process(receiver, Signal::STOP).unwrap();
     }
 
-    /// Lets it go on, and waits until it has what its master has written so far.
+    /// Lets it go on, and waits until it has what its master has written so far; of a dead one it gets no more.
     fn resume(&self, standby: &Instance) {
         Hands::signal(standby.data.as_ref(), Signal::CONT);
         self.tell(standby, "select pg_wal_replay_resume()");
-        let written = self.ask(self.master_of(standby), "select pg_current_wal_lsn()").expect("a master that answers");
+        let Some(written) = self.ask(self.master_of(standby), "select pg_current_wal_lsn()") else { return };
         let caught_up = format!("select pg_last_wal_replay_lsn() >= '{written}'");
         for _ in 0..300 {
             if self.ask(standby, &caught_up).as_deref() == Some("t") {

@@ -11,8 +11,10 @@ mod pgxc_ctl;
 mod reap;
 mod reset;
 mod setup;
+mod third;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use otb::model::{Cluster, Instance, InstanceId};
 
@@ -21,7 +23,7 @@ pub(crate) use hands::Hands;
 
 /// A running cluster of real processes.
 pub(crate) struct Real {
-    hands: Hands,
+    hands: Arc<Hands>,
     cluster: Cluster,
     /// cluster.yaml as the cluster was set up.
     declared: String,
@@ -37,7 +39,7 @@ impl Real {
 
     /// Lays out and starts the seed's topology, if `wide` with a standby of each coordinator.
     pub(crate) fn up(install: &Path, wide: bool) -> Self {
-        let hands = Hands::new(install);
+        let hands = Arc::new(Hands::new(install));
         let declared = layout::cluster_yaml(&hands, &layout::free_network(), wide);
         std::fs::write(hands.root().join("cluster.yaml"), &declared).unwrap();
         let cluster = otb::config::read(&hands.root().join("cluster.yaml")).unwrap().cluster;

@@ -88,7 +88,7 @@ impl Real {
         self.streams(standby, master)
     }
 
-    fn streams(&self, standby: &Instance, master: &Instance) -> bool {
+    pub(super) fn streams(&self, standby: &Instance, master: &Instance) -> bool {
         let upstream = format!("host={} ", master.endpoint.host);
         let begun = Instant::now();
         while begun.elapsed() < STREAMS {

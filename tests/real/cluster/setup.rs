@@ -36,7 +36,7 @@ impl Real {
 
     /// An install of its own for each server: the real one, but for the directory in which a server's pooler
     /// looks for the unix socket of a neighbour (it names no host then, and libpq takes PGHOST).
-    fn lay_out_server(&self, server: &str) {
+    pub(super) fn lay_out_server(&self, server: &str) {
         let (root, install) = (self.hands.root().display(), self.hands.install().display());
         self.hands.must(
             &format!(

@@ -1,0 +1,67 @@
+//! Copies of a node beside its master and the standby that takes over: what keeps them from being masters.
+
+use crate::cluster::Real;
+use crate::mishaps::{declare, recovery};
+use crate::rows::table;
+use crate::support::ground::{Ground as _, Ran};
+
+/// A third copy that is stopped and has lost its recovery.conf, and then a master that was killed: by their files both
+/// would come up as masters. Left alone after the move, and started by hand, they come up as standbys.
+pub(crate) fn stopped_copies_stay_fenced(real: &Real) {
+    let third = real.with_a_third_copy();
+    let real: &Real = &third;
+    table(real);
+    let rejoining = left_alone(real);
+    let copy = real.instance("dn01@s63");
+    real.hands().must(&format!("pg_ctl -D {0} stop -m fast && rm {0}/recovery.conf", copy.data), 60);
+    declare(real, "s47");
+    applies_with(real, "fence:dn01@s63");
+    for old in ["dn01@s29", "dn01@s63"] {
+        comes_up_harmless(real, old, "dn01@s47");
+    }
+
+    crate::cluster::Hands::kill(real.instance("dn01@s47").data.as_ref());
+    declare(real, "s63");
+    applies_with(real, "fence:dn01@s47");
+    comes_up_harmless(real, "dn01@s47", "dn01@s63");
+
+    std::fs::write(real.file(), rejoining).unwrap();
+    declare(real, "s29");
+    applies_with(real, "rejoin:dn01@s47");
+}
+
+/// Otherwise otb makes them standbys itself, and nobody has to start anything. Gives back the file as it was.
+fn left_alone(real: &Real) -> String {
+    let text = std::fs::read_to_string(real.file()).unwrap();
+    assert!(text.contains("old_master: rejoin"), "{text}");
+    std::fs::write(real.file(), text.replace("old_master: rejoin", "old_master: leave")).unwrap();
+    text
+}
+
+fn applies_with(real: &Real, step: &str) {
+    let ran: Ran = real.otb(&["apply", "--auto-approve"].map(str::to_owned));
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains(step), "{step} is not in\n{}", ran.stdout);
+}
+
+/// Started by hand: it is in recovery, refuses writes even of those who ask for them, and routers go where they did.
+fn comes_up_harmless(real: &Real, old: &str, master: &str) {
+    let (copy, (host, port)) = (real.instance(old), real.endpoint(old));
+    let start = format!("pg_ctl -Z datanode -D {0} -l {0}.log start -w -t 60 </dev/null >{0}.out 2>&1", copy.data);
+    real.hands().must(&start, 90);
+    assert_eq!(recovery(real, copy.id.server.as_str()), "t", "{old}");
+    let write = format!(
+        "PGOPTIONS='-c allow_dml_on_datanode=on' psql -AtX -h {host} -p {port} -U {} -d postgres \
+         -c 'update otb_rows set n = 13'",
+        real.user()
+    );
+    let ran = real.hands().run(&write, &[], 30);
+    assert!(ran.stderr.contains("read-only transaction"), "{old}: {}{}", ran.stdout, ran.stderr);
+    let started = |at: &str, ask: &str| real.sql(at, ask).stdout.trim().to_owned();
+    let of_master = started(master, "select pg_postmaster_start_time()");
+    for router in ["cn01@s29", "cn02@s47"] {
+        let through = started(router, "execute direct on (dn01) 'select pg_postmaster_start_time()'");
+        assert_eq!(through, of_master, "{router} with {old} started");
+        real.tell(real.instance(router), "update otb_rows set n = n + 1");
+    }
+}
