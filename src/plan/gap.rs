@@ -11,7 +11,8 @@ use crate::model::{InstanceId, NodeKind, Observation};
 /// Ending sessions and a shutdown checkpoint with little to flush; sending the last WAL.
 const STOP: Range = Range { least: 40, most: 300 };
 
-/// A shutdown checkpoint beyond that: otb writes checkpoints before the stop until one takes less (three at most).
+/// A shutdown checkpoint beyond that: otb writes checkpoints before a datanode's stop until one takes less (three at
+/// most); a coordinator has little more than catalogs to flush.
 const FLUSH: Range = Range { least: 0, most: 500 };
 
 /// The last WAL replayed, a timeline begun.

@@ -39,7 +39,7 @@ pub enum Action {
     StageFence { instance: InstanceId, upstream: InstanceId },
     /// Put recovery.conf into the data directory of a master that does not run.
     Fence { instance: InstanceId, upstream: InstanceId },
-    /// CHECKPOINT on the master, so that its shutdown checkpoint is short.
+    /// CHECKPOINT on a datanode's master, so that its shutdown checkpoint is short.
     Checkpoint { instance: InstanceId },
     /// Wait until a GTM standby has redone something of its master's log: promoted before, it would break its own.
     AwaitRedo { standby: InstanceId, upstream: InstanceId },

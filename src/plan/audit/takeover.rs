@@ -219,7 +219,7 @@ pub(super) fn the_gtm_goes_alone(book: &Book<'_>) -> Vec<String> {
             (Action::RepointGtm { .. }, _) => {}
             (_, Phase::Gtm) if !own => wrong.push(format!("{} stands among the GTM's steps", step.id)),
             (Action::Stop { .. }, _) if own => {
-                // A coordinator's checkpoint wants a timestamp.
+                // Nothing commits from here on: what takes its time has to be over.
                 let late = book.steps().filter(|other| matches!(other.action, Action::Checkpoint { .. }));
                 let late = late.filter(|other| !book.waits_for(step, other));
                 wrong.extend(late.map(|other| format!("{} does not wait for {}", step.id, other.id)));

@@ -67,7 +67,7 @@ fn the_gtm_moves_before_anything_else_is_interrupted() {
         ]
     );
     let needs = |id: &str| plan.steps.iter().find(|step| step.id.as_str() == id).unwrap().needs.clone();
-    // A checkpoint may want a timestamp.
+    // A checkpoint may take its time.
     assert!(needs("stop:gtm_1@s29").iter().any(|need| need.as_str() == "checkpoint:dn01@s29"));
     let stop = plan.steps.iter().find(|step| step.id.as_str() == "stop:dn01@s29").unwrap();
     assert!(gtm.iter().all(|id| stop.needs.iter().any(|need| need.as_str() == *id)), "{:?}", stop.needs);

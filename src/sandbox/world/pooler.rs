@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::model::NodeKind;
-use crate::sandbox::Flavor;
 use crate::sandbox::sql::SqlError;
+use crate::sandbox::{Flavor, Moment};
 
 use super::World;
-use super::answer::{Stop, Wait};
+use super::answer::{Outcome, Stop, Wait};
 use super::data::Routes;
 use super::effect::Effect;
 use super::instance::{DiskId, Pooler, Temper};
@@ -82,6 +82,21 @@ impl World {
             }
             NodeKind::Datanode | NodeKind::Gtm => true,
         }
+    }
+
+    /// CHECKPOINT; on a coordinator's master also on every datanode, once its own is done (utility.c: EXEC_ON_DATANODES;
+    /// seen live).
+    pub(super) fn checkpoint_by(&mut self, id: SessionId, disk: DiskId, now: Moment) -> Result<Outcome, Stop> {
+        let copy = self.postgres.get(&disk).filter(|copy| copy.home.kind == NodeKind::Coordinator && copy.is_master());
+        let datanodes = copy.map(|copy| copy.data.datanodes()).unwrap_or_default();
+        let others: Result<Vec<DiskId>, Stop> = datanodes.iter().map(|node| self.pooled(id, disk, node)).collect();
+        if let Err(wait @ Stop::Wait(_)) = others {
+            return Err(wait);
+        }
+        self.checkpoint(disk, now);
+        others?.into_iter().for_each(|other| self.checkpoint(other, now));
+        self.settle(now);
+        Ok(Outcome { delay: 100, ..Outcome::done("CHECKPOINT") })
     }
 
     /// The process that the pooler of `router` reaches under the name of `node`.

@@ -118,11 +118,7 @@ impl World {
             Statement::Rollback => Ok(self.rollback(id)),
             Statement::Show(name) => self.show(id, disk, name),
             Statement::Set { name, value } => self.set(id, disk, name, value.as_deref()),
-            Statement::Checkpoint => {
-                self.checkpoint(disk, now);
-                self.settle(now);
-                Ok(Outcome { delay: 100, ..Outcome::done("CHECKPOINT") })
-            }
+            Statement::Checkpoint => self.checkpoint_by(id, disk, now),
             Statement::Discard => {
                 if let Some(session) = self.sessions.get_mut(&id) {
                     session.settings.clear();

@@ -192,6 +192,18 @@ fn other_shards_go_on_during_the_gap() {
 }
 
 #[test]
+fn a_coordinators_checkpoint_is_every_datanodes_and_fails_with_any() {
+    let mut lab = moved();
+    assert_eq!(lab.ask("cn01@s29", "checkpoint"), "53000: Failed to get pooled connections");
+    assert_eq!(lab.ask("dn02@s47", "checkpoint"), "CHECKPOINT");
+    let mut lab = Lab::new();
+    let end = "select pg_current_wal_lsn()";
+    let before = lab.ask("dn02@s47", end);
+    assert_eq!(lab.ask("cn01@s29", "checkpoint"), "CHECKPOINT");
+    assert_ne!(lab.ask("dn02@s47", end), before);
+}
+
+#[test]
 fn execute_direct_proves_which_process_a_route_reaches() {
     let mut lab = Lab::new();
     let ask = "execute direct on (dn01) 'select pg_is_in_recovery(), pg_postmaster_start_time()'";
