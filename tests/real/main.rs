@@ -56,7 +56,10 @@ const PARTS: &[Part] = &[
 const WIDE: &str = "the_whole_seed.md";
 
 /// What else is told of a coordinator that can move.
-const WIDE_PARTS: &[Part] = &[("coordinator_otb_killed", mishaps::otb_killed_while_a_coordinator_moves)];
+const WIDE_PARTS: &[Part] = &[
+    ("coordinator_otb_killed", mishaps::otb_killed_while_a_coordinator_moves),
+    ("routes_read", mishaps::routes_are_read_while_they_change),
+];
 
 /// The scenario in which dn01 has a third copy.
 const THIRD: &str = "several_standbys.md";

@@ -84,6 +84,43 @@ fn gtm_is_at(real: &Real, active: &str, standby: &str, moment: &str) {
     }
 }
 
+/// A client of cn02 reads pgxc_node in one transaction after the other. ALTER NODE waits for each of them no longer than
+/// its lock_timeout, those that travel together too, and in the end every router has been told of everything: of three
+/// switchovers at once, and of two beside a failover.
+pub(crate) fn routes_are_read_while_they_change(real: &Real) {
+    moved_under_a_reader(real, ["cn01@s47", "dn01@s47", "dn02@s29"]);
+    Hands::kill(real.instance("dn02@s29").data.as_ref());
+    moved_under_a_reader(real, ["cn01@s29", "dn01@s29", "dn02@s47"]);
+}
+
+fn moved_under_a_reader(real: &Real, masters: [&str; 3]) {
+    for (node, server) in masters.map(|master| master.split_once('@').unwrap()) {
+        declare_node(real, node, server);
+    }
+    let ran = std::thread::scope(|scope| {
+        scope.spawn(|| read_routes(real));
+        apply(real)
+    });
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    let row = |master: &str| format!("{}|{}\n", &master[..4], real.endpoint(master).0);
+    let wanted = masters.map(row).concat();
+    let hosts =
+        "select node_name, node_host from pgxc_node where node_name in ('cn01', 'dn01', 'dn02') order by node_name";
+    for router in masters.into_iter().chain(["cn02@s47"]) {
+        assert_eq!(real.sql(router, hosts).stdout, wanted, "{router}");
+    }
+}
+
+/// Each transaction is longer than otb waits for the lock, and the next begins soon.
+fn read_routes(real: &Real) {
+    let (host, port) = real.endpoint("cn02@s47");
+    let reads =
+        "begin; select count(*) from pgxc_node; select pg_sleep(0.5); commit; select pg_sleep(0.02);\n".repeat(8);
+    let psql = format!("printf '%b' \"$1\" | psql -AtXq -h {host} -p {port} -U {} -d postgres", real.user());
+    let ran = real.hands().run(&psql, &[&reads], 30);
+    assert_eq!(ran.stdout.matches('5').count(), 8, "{}{}", ran.stdout, ran.stderr);
+}
+
 /// Two operators apply at the same time: one run does the work, the other learns who is at it and touches nothing.
 pub(crate) fn two_at_once(real: &Real) {
     declare(real, "s47");
