@@ -47,8 +47,11 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Runs otb on the process's arguments.
+/// Runs otb on the process's arguments, or as a sandbox's tool.
 pub fn main() -> ExitCode {
+    if let Some(code) = crate::sandbox::as_tool() {
+        return code;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error).into(),

@@ -1,14 +1,12 @@
 //! `otb sandbox`.
 
-use std::io::Write as _;
-
 use clap::{Args, Subcommand};
 
 use super::failure::Failure;
 use super::{Exit, descriptors, terminal};
 use crate::codes::ErrorCode;
 use crate::config;
-use crate::sandbox::args::{DirArgs, FaultArgs, ServeArgs, ToolArgs, UpArgs};
+use crate::sandbox::args::{DirArgs, FaultArgs, ServeArgs, UpArgs};
 use crate::sandbox::{self, SandboxError, Site};
 
 /// An embedded cluster on loopback, for trying, rehearsing and testing
@@ -34,8 +32,6 @@ enum SandboxCommand {
     Fault(FaultArgs),
     #[command(hide = true)]
     Serve(ServeArgs),
-    #[command(hide = true)]
-    Tool(ToolArgs),
 }
 
 pub(super) async fn run(args: SandboxArgs) -> Result<Exit, Failure> {
@@ -53,7 +49,6 @@ pub(super) async fn run(args: SandboxArgs) -> Result<Exit, Failure> {
             let _ = descriptors::raise();
             sandbox::serve(&args.sandbox.dir).await?;
         }
-        SandboxCommand::Tool(args) => tool(&args),
     }
     Ok(Exit::Done)
 }
@@ -76,17 +71,4 @@ impl From<SandboxError> for Failure {
         };
         Self::new(code, format!("failed to {error}"))
     }
-}
-
-/// A tool's exit code is the tool's, not one of otb's.
-fn tool(args: &ToolArgs) {
-    let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
-    let code = match sandbox::tool(&args.sandbox.dir, &args.name, &args.args, &mut out, &mut err) {
-        Ok(code) => code,
-        Err(error) => {
-            let _ = writeln!(err, "{}: failed to {error}", args.name);
-            1
-        }
-    };
-    std::process::exit(i32::from(code));
 }

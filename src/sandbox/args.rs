@@ -84,16 +84,3 @@ pub struct ServeArgs {
     #[command(flatten)]
     pub sandbox: DirArgs,
 }
-
-/// Runs one of the sandbox's pg_ctl, gtm_ctl, pg_controldata, pg_basebackup, pg_waldump.
-#[derive(Debug, Clone, Args)]
-pub struct ToolArgs {
-    #[command(flatten)]
-    pub sandbox: DirArgs,
-    /// The command's name
-    #[arg(value_name = "NAME")]
-    pub name: String,
-    /// Its arguments
-    #[arg(value_name = "ARG", trailing_var_arg = true, allow_hyphen_values = true)]
-    pub args: Vec<String>,
-}

@@ -1,8 +1,8 @@
-//! `otb sandbox up`, `down`, `status`, `fault`, `serve`, `tool`: the caller's side.
+//! `otb sandbox up`, `down`, `status`, `fault`, `serve`: the caller's side.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -117,20 +117,13 @@ fn remove_tree(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The commands in DIR/install/bin: each relays to the daemon.
+/// The commands in DIR/install/bin: this program under their names. A script that starts it would be one more process
+/// for each run of a tool.
 fn write_tools(site: &Site, exe: &Path) -> io::Result<()> {
     let bin = site.dir.join("install/bin");
     fs::create_dir_all(&bin)?;
     fs::create_dir_all(site.dir.join("install/lib"))?;
-    let quoted = |path: &Path| format!("'{}'", path.display().to_string().replace('\'', r"'\''"));
-    for name in tools::NAMES {
-        let text =
-            format!("#!/bin/sh\nexec {} sandbox tool --dir {} -- {name} \"$@\"\n", quoted(exe), quoted(&site.dir));
-        let path = bin.join(name);
-        fs::write(&path, text)?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
-    }
-    Ok(())
+    tools::NAMES.iter().try_for_each(|name| symlink(exe, bin.join(name)))
 }
 
 fn wait_ready(site: &Site, mut daemon: Child) -> Result<(), SandboxError> {
@@ -202,43 +195,13 @@ pub fn fault(args: &FaultArgs) -> Result<String, SandboxError> {
     }
 }
 
-/// Runs one of the sandbox's tools, relaying its output to the given writers. Returns its exit code.
-pub fn tool(
-    dir: &Path,
-    name: &str,
-    args: &[String],
-    out: &mut dyn Write,
-    err: &mut dyn Write,
-) -> Result<u8, SandboxError> {
-    let cwd = std::env::current_dir()?.display().to_string();
-    let pgdata = std::env::var("PGDATA").ok();
-    let request = Request::Tool { name: name.to_owned(), args: args.to_vec(), cwd, pgdata };
-    let mut code = None;
-    converse(dir, &request, |reply| {
-        match reply {
-            Reply::Out { text } => {
-                out.write_all(text.as_bytes())?;
-                out.flush()?;
-            }
-            Reply::Err { text } => {
-                err.write_all(text.as_bytes())?;
-                err.flush()?;
-            }
-            Reply::Exit { code: exit } => code = Some(*exit),
-            Reply::Failed { message } => writeln!(err, "{name}: {message}")?,
-            Reply::Status { .. } | Reply::Done { .. } => {}
-        }
-        Ok(())
-    })?;
-    Ok(code.unwrap_or(1))
-}
-
 /// One request, its final reply.
 fn ask(dir: &Path, request: &Request) -> Result<Reply, SandboxError> {
     converse(dir, request, |_| Ok(()))
 }
 
-fn converse(
+/// One request; `heard` hears of every reply to it.
+pub(super) fn converse(
     dir: &Path,
     request: &Request,
     mut heard: impl FnMut(&Reply) -> io::Result<()>,

@@ -11,6 +11,8 @@ mod flavor;
 mod lifecycle;
 mod moment;
 #[expect(clippy::disallowed_methods, reason = "serves the world over real files, sockets and processes")]
+mod relay;
+#[expect(clippy::disallowed_methods, reason = "serves the world over real files, sockets and processes")]
 mod server;
 #[expect(clippy::disallowed_methods, reason = "serves the world over real files, sockets and processes")]
 mod site;
@@ -22,7 +24,8 @@ mod topology;
 pub mod world;
 
 pub use flavor::Flavor;
-pub use lifecycle::{SandboxError, down, fault, serve, status, tool, up};
+pub use lifecycle::{SandboxError, down, fault, serve, status, up};
 pub use moment::Moment;
+pub use relay::as_tool;
 pub use site::Site;
 pub use status::{InstanceStatus, Status};

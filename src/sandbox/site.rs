@@ -39,6 +39,11 @@ impl Site {
         fs::write(self.dir.join("sandbox.json"), text)
     }
 
+    /// Whether a sandbox's specification lies in `dir`.
+    pub fn is_at(dir: &Path) -> bool {
+        dir.join("sandbox.json").exists()
+    }
+
     /// The data directory of an instance.
     pub fn data_dir(&self, id: &InstanceId) -> Option<PathBuf> {
         self.cluster.instance(id).map(|instance| PathBuf::from(&instance.data))

@@ -1,5 +1,5 @@
 //! pg_ctl, gtm_ctl, pg_controldata, pg_basebackup, pg_waldump and psql: their arguments, words and exit codes
-//! are those of a live v2.6. They run in the daemon; small scripts relay to it.
+//! are those of a live v2.6. They run in the daemon; commands of these names relay to it.
 
 mod args;
 mod basebackup;
@@ -57,7 +57,10 @@ const POLL: Duration = Duration::from_millis(20);
 /// Runs a tool to its exit code.
 pub(super) async fn run(daemon: &Arc<Daemon>, name: &str, args: &[String], console: &Console) -> u8 {
     let slow = held(&daemon.weather).slow_tools.get(name).copied().unwrap_or(0);
-    tokio::time::sleep(Duration::from_millis(daemon.site.latency_ms + slow)).await;
+    let late = daemon.site.latency_ms + slow;
+    if late > 0 {
+        tokio::time::sleep(Duration::from_millis(late)).await;
+    }
     if let Some(address) = unreachable_server(daemon, args, console) {
         tokio::time::sleep(Duration::from_secs(1)).await;
         console.err(format!("ssh: connect to host {address} port 22: Connection timed out\r\n"));
