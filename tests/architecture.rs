@@ -137,6 +137,7 @@ const LOOKING: &[&str] = &[
     "Probe",
     "Script",
     "Sql",
+    "Tools",
     "admission",
     "census_script",
     "end_of_wal",

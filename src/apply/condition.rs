@@ -98,7 +98,7 @@ async fn runs(id: &InstanceId, role: Role, field: &Field<'_>) -> Result<Found, S
 
 async fn stopped(id: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
     let instance = field.instance(id)?;
-    let look = [dialect::Look { at: instance, tools: true }];
+    let look = [dialect::Look { at: instance, tools: dialect::Tools::All }];
     let output = field.look(id, &dialect::probe_script(&look), ASK).await.map_err(|e| e.to_string())?;
     match dialect::read_probe(&look, &output.stdout).pop().map(|probe| probe.process) {
         Some(Fact::Known(process)) => Ok(Found::when(process == Process::Stopped, || format!("{id} is running"))),

@@ -30,7 +30,7 @@ pub use gtm::{
     read_gtm_status,
 };
 pub use lock::{lock_script, read_lock};
-pub use probe::{Look, MOST_LOOKS, Probe, no_probe, probe_script, read_probe, survey_script};
+pub use probe::{Look, MOST_LOOKS, Probe, Tools, no_probe, probe_script, read_probe, survey_script};
 pub use shell::{Command, Script, quote};
 pub use shown::{is_dangerous, shown, shown_bytes};
 pub use sql::{

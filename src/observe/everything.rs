@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use super::tables::Tables;
 use super::told::Told;
 use super::{Limits, gtm, merge, postgres, shell};
-use crate::dialect::{Look, Probe};
+use crate::dialect::{Look, Probe, Tools};
 use crate::model::{Cluster, Instance, InstanceFacts, InstanceId, NodeKind, NodeName, Observation, Role, ServerName};
 use crate::transport::Outside;
 
@@ -103,7 +103,8 @@ struct Round<'a> {
 
 impl Round<'_> {
     /// Asks the server's processes, and its shell: of a node whose processes all say that they are what they shall
-    /// be, no tool is run. Silent ones are looked at with tools while they are still waited for.
+    /// be, no tool is run. Silent ones are looked at with tools while they are still waited for; of others that are not
+    /// as declared, the directory is.
     async fn look_at(&self, server: &ServerName, instances: Vec<&Instance>) -> Vec<(InstanceId, InstanceFacts)> {
         let answers = join_all(instances.iter().map(|instance| self.ask(instance)));
         let (answers, probes) = tokio::join!(answers, self.probe(server, &instances));
@@ -139,10 +140,16 @@ impl Round<'_> {
         };
         tokio::join!(open, self.told.wait(self.limits.head_start(), self.limits.pause()));
         let _permit = self.shells.acquire().await.ok();
-        let settled =
-            |at: &Instance| self.cluster.nodes.get(&at.id.node).is_some_and(|node| self.told.is_settled(node));
-        let looks: Vec<Look<'_>> = instances.iter().map(|&at| Look { at, tools: !settled(at) }).collect();
+        let looks: Vec<Look<'_>> = instances.iter().map(|&at| Look { at, tools: self.tools(at) }).collect();
         shell::look(self.outside, server, &looks, self.limits).await
+    }
+
+    fn tools(&self, at: &Instance) -> Tools {
+        match self.cluster.nodes.get(&at.id.node) {
+            Some(node) if self.told.is_settled(node) => Tools::None,
+            _ if self.told.has_answered(&at.id) => Tools::Control,
+            _ => Tools::All,
+        }
     }
 }
 

@@ -54,6 +54,11 @@ impl Told {
         })
     }
 
+    /// Whether the process has told what it does.
+    pub(super) fn has_answered(&self, id: &InstanceId) -> bool {
+        self.roles().get(id).is_some_and(Option::is_some)
+    }
+
     fn roles(&self) -> MutexGuard<'_, BTreeMap<InstanceId, Option<Role>>> {
         self.roles.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use dice::Dice;
 use otb::dialect::{
-    Look, gtm_body_length, read_conninfo, read_control, read_end_of_wal, read_gtm_conf, read_gtm_status,
+    Look, Tools, gtm_body_length, read_conninfo, read_control, read_end_of_wal, read_gtm_conf, read_gtm_status,
     read_gtm_status_text, read_pg_status, read_probe, read_recovery_conf,
 };
 use otb::observe::read_routes;
@@ -183,7 +183,7 @@ fn what_tools_say() {
 #[test]
 fn what_the_observing_script_says() {
     let cluster = lab::Lab::new().cluster;
-    let looks: Vec<Look<'_>> = cluster.instances().take(3).map(|at| Look { at, tools: true }).collect();
+    let looks: Vec<Look<'_>> = cluster.instances().take(3).map(|at| Look { at, tools: Tools::All }).collect();
     feed_bytes("probe", &[seeds::PROBE.as_bytes()], |bytes| drop(read_probe(&looks, &text(bytes))));
 }
 

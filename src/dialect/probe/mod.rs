@@ -23,8 +23,18 @@ use crate::model::{
 #[derive(Debug, Clone, Copy)]
 pub struct Look<'a> {
     pub at: &'a Instance,
-    /// Whether its own tools are run to learn what the process does: not needed where it says so itself.
-    pub tools: bool,
+    pub tools: Tools,
+}
+
+/// Which of an instance's own tools are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tools {
+    /// It is what it shall be, by its own word and its node's other copies'.
+    None,
+    /// What its directory holds is asked for; what the process does it says itself.
+    Control,
+    /// What the process does is asked for as well.
+    All,
 }
 
 /// How many instances one script may look at: beyond, several scripts do it side by side, and the lists of files

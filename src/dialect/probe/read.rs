@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::said::{Output, Said};
-use super::{Look, Probe, asked_by};
+use super::{Look, Probe, Tools, asked_by};
 use crate::dialect::{
     StandbyConf, around, read_clock, read_control, read_gtm_conf, read_gtm_status_text, read_pg_status,
     read_recovery_conf, replication_user, shown,
@@ -11,6 +11,9 @@ use crate::dialect::{
 use crate::model::{
     DataDir, Fact, Instance, NodeKind, Process, RecoveryFile, Role, Surroundings, Timeline, TimelineSwitch, UnknownKind,
 };
+
+/// Why a tool was not run.
+const BY_ITSELF: &str = "the process answers for itself";
 
 /// Reads what the script printed: one [`Probe`] for each of the same looks.
 pub fn read_probe(looks: &[Look<'_>], text: &str) -> Vec<Probe> {
@@ -31,17 +34,16 @@ fn read_one(Look { at, tools }: Look<'_>, said: Said) -> Probe {
     let data_dir = read_data_dir(kind, said);
     let (surroundings, clock) = read_surroundings(at, said);
     let (histories, tools_version) = (read_histories(said.text("history")), Fact::not_asked("it was not asked"));
-    if !tools {
-        let why = "the process answers for itself";
-        let (process, control) = (Fact::not_asked(why), Fact::not_asked(why));
-        return Probe { process, role: None, control, data_dir, histories, surroundings, clock, tools_version };
-    }
-    let (process, role) = read_process(kind, said, data_dir.known().is_none_or(|dir| dir.present));
-    let control = match (kind, said.tool("control")) {
-        (NodeKind::Gtm, _) => Fact::not_asked("a GTM has no pg_control"),
-        (_, Some((0, text))) => known_or(UnknownKind::Unreadable, read_control(text)),
-        (_, Some((_, text))) => Fact::unknown(UnknownKind::Failed, shown(text)),
-        (_, None) => cut_off("pg_controldata"),
+    let (process, role) = match tools {
+        Tools::None | Tools::Control => (Fact::not_asked(BY_ITSELF), None),
+        Tools::All => read_process(kind, said, data_dir.known().is_none_or(|dir| dir.present)),
+    };
+    let control = match (tools, kind, said.tool("control")) {
+        (Tools::None, ..) => Fact::not_asked(BY_ITSELF),
+        (_, NodeKind::Gtm, _) => Fact::not_asked("a GTM has no pg_control"),
+        (.., Some((0, text))) => known_or(UnknownKind::Unreadable, read_control(text)),
+        (.., Some((_, text))) => Fact::unknown(UnknownKind::Failed, shown(text)),
+        (.., None) => cut_off("pg_controldata"),
     };
     Probe { process, role, control, data_dir, histories, surroundings, clock, tools_version }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Look, asked_by};
+use super::{Look, Tools, asked_by};
 use crate::dialect::command::{controldata, status};
 use crate::dialect::shell::surroundings;
 use crate::dialect::{around, quote};
@@ -33,14 +33,15 @@ fn script(looks: &[Look<'_>], around: bool) -> String {
     if around {
         script.push_str(&around::server_script(looks));
     }
-    for (number, Look { at, tools }) in looks.iter().enumerate().filter(|(_, look)| look.tools || around) {
+    for (number, Look { at, tools }) in looks.iter().enumerate().filter(|(_, look)| look.tools != Tools::None || around)
+    {
         // A subshell each, so that one's installation is not the next one's. Writing to a String cannot fail.
         let _ = writeln!(script, "( n={number}\n{}", surroundings(&at.install).trim_end());
-        if *tools {
+        if *tools == Tools::All {
             let _ = writeln!(script, "try run {}", status(at));
-            if at.kind.is_router() {
-                let _ = writeln!(script, "try control {}", controldata(at));
-            }
+        }
+        if *tools != Tools::None && at.kind.is_router() {
+            let _ = writeln!(script, "try control {}", controldata(at));
         }
         if around {
             script.push_str(&around::instance_script(at));

@@ -28,7 +28,7 @@ const MASTER: &str = "\
 
 fn one(kind: NodeKind, text: &str) -> Probe {
     let instance = instance(kind);
-    read_probe(&[Look { at: &instance, tools: true }], text).remove(0)
+    read_probe(&[Look { at: &instance, tools: Tools::All }], text).remove(0)
 }
 
 #[test]
@@ -105,7 +105,7 @@ proptest! {
     #[test]
     fn any_text_is_read(text in "([0-2] (run|conf|text|mark|control|disk|proc|cwd)(.status)? .{0,20}\n){0,20}") {
         let (a, b) = (instance(NodeKind::Gtm), instance(NodeKind::Coordinator));
-        let looks = [Look { at: &a, tools: true }, Look { at: &b, tools: false }];
+        let looks = [Look { at: &a, tools: Tools::All }, Look { at: &b, tools: Tools::None }];
         prop_assert_eq!(read_probe(&looks, &text).len(), 2);
     }
 }
