@@ -68,10 +68,9 @@ impl StepList<'_> {
     }
 
     fn switchover(&mut self, phase: Phase, from: &InstanceId, to: &InstanceId, stopped: &[InstanceId]) {
-        // A checkpoint takes as long as the disk does: none of it falls into the time without timestamps.
-        let mut needs = self.ids(|step| {
-            step.phase == Phase::Prepare && (phase == Phase::Gtm || step.action.target().node == from.node)
-        });
+        // Clients of each wait until all are promoted, for the routers are told once: nobody stops while another's
+        // checkpoint runs.
+        let mut needs = self.ids(|step| step.phase == Phase::Prepare);
         if phase == Phase::Move {
             needs.extend(self.gtm_part.clone());
         }

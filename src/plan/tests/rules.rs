@@ -56,6 +56,23 @@ fn a_switchover_stops_catches_up_promotes_reroutes_reloads_proves_rejoins() {
 }
 
 #[test]
+fn of_several_none_stops_before_all_are_prepared() {
+    let seen = healthy(&cluster("s29"));
+    let mut declared = cluster("s47");
+    let dn02 = declared.nodes.get_mut(&NodeName::new("dn02").unwrap()).unwrap();
+    dn02.master = ServerName::new("s29").unwrap();
+    let plan = make_plan(&declared, &seen);
+    let prepared = ["stage-fence:dn01@s29", "checkpoint:dn01@s29", "stage-fence:dn02@s47", "checkpoint:dn02@s47"]
+        .map(String::from);
+    let stops: Vec<_> = plan.steps.iter().filter(|step| matches!(step.action, Action::Stop { .. })).collect();
+    assert_eq!(stops.len(), 2);
+    for stop in stops {
+        let needs: Vec<String> = stop.needs.iter().map(ToString::to_string).collect();
+        assert_eq!(needs, prepared, "{}", stop.id);
+    }
+}
+
+#[test]
 fn a_copy_that_knows_a_timeline_of_nobody_is_copied_anew() {
     let declared = cluster("s29");
     let method = |plan: &Plan| match plan.steps.last().map(|step| step.action.clone()) {
