@@ -171,7 +171,7 @@ impl<'a> Field<'a> {
 
     /// Runs a script on the instance's server.
     pub(super) async fn shell(&self, id: &InstanceId, script: &str, limit: Duration) -> Result<Output, ShellError> {
-        self.outside.shells.run(&id.server, script, limit).await
+        self.outside.shells.run_short(&id.server, script, limit).await
     }
 
     /// Runs a script that only looks; where contact is lost it looks once more.

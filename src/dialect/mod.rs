@@ -9,6 +9,7 @@ mod conninfo;
 mod control;
 mod files;
 mod gtm;
+mod joint;
 mod lock;
 mod probe;
 pub mod query;
@@ -29,6 +30,7 @@ pub use gtm::{
     GtmBytes, GtmStandby, GtmStatus, MOST_GTM_BYTES, gtm_body_length, gtm_get_status, gtm_standby_name, gtm_startup,
     read_gtm_status,
 };
+pub use joint::{Answer, Answers, MOST_JOINED, joint_script};
 pub use lock::{lock_script, read_lock};
 pub use probe::{Look, MOST_LOOKS, Probe, Tools, no_probe, probe_script, read_probe, survey_script};
 pub use shell::{Command, Script, quote};

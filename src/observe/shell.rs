@@ -47,7 +47,7 @@ pub(super) async fn admitted(
     limits: &Limits,
 ) -> Fact<Admission> {
     let script = Script::at(instance).then(&admission(instance, &to.endpoint, user));
-    match outside.shells.run(&instance.id.server, script.as_str(), limits.shell).await {
+    match outside.shells.run_short(&instance.id.server, script.as_str(), limits.shell).await {
         // timeout's own: nobody said no.
         Ok(output) if output.status == 124 => Fact::unknown(UnknownKind::TimedOut, "psql came to no end within 5 s"),
         Ok(output) => vitals::admission(&output, user),
@@ -69,7 +69,7 @@ pub(super) async fn wal_end(
     };
     let seconds = u32::try_from(limits.shell.as_secs()).unwrap_or(u32::MAX).max(2) - 1;
     let script = Script::at(instance).then(&end_of_wal(instance, control, Patience(seconds)));
-    let read = match outside.shells.run(&instance.id.server, script.as_str(), limits.shell).await {
+    let read = match outside.shells.run_short(&instance.id.server, script.as_str(), limits.shell).await {
         Ok(output) => read_end_of_wal(&output.stdout, control)
             .map_or_else(|why| Fact::unknown(UnknownKind::Unreadable, shown(&why)), Fact::Known),
         Err(error) => Fact::Unknown(error.unknown()),

@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod common;
 #[cfg(test)]
+mod lanes;
 mod local_shell;
 #[cfg(test)]
 mod login;

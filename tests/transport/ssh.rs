@@ -43,6 +43,22 @@ async fn a_script_runs_there_and_the_connection_is_kept() {
 }
 
 #[tokio::test]
+async fn more_scripts_than_an_sshd_lets_sessions_be_opened() {
+    let Some(sshd) = sshd() else { return };
+    let (shells, server) = (shells(&sshd), server());
+    let scripts: Vec<String> = (0..40).map(|number| format!("sleep 0.3; echo {number}; exit {number}")).collect();
+    let begun = std::time::Instant::now();
+    let ended = scripts.iter().map(|script| shells.run_short(&server, script, LONG));
+    for (number, output) in (0..).zip(futures_util::future::join_all(ended).await) {
+        let output = output.unwrap();
+        assert_eq!((output.status, output.stdout), (number, format!("{number}\n")));
+    }
+    // One after the other would be 12 s.
+    assert!(begun.elapsed() < LONG, "{:?}", begun.elapsed());
+    shells.close().await;
+}
+
+#[tokio::test]
 async fn a_wrong_host_key_is_refused() {
     let Some(sshd) = sshd() else { return };
     sshd.distrust(LAB);
@@ -73,6 +89,12 @@ async fn a_cut_connection_is_an_unknown_outcome_and_the_next_script_gets_a_new_o
     let error = shells.run(&server(), suicide, LONG).await.unwrap_err();
     assert!(error.is_outcome_unknown(), "{error}");
     assert_eq!(shells.run(&server(), "echo back", LONG).await.unwrap().stdout, "back\n");
+    let server = server();
+    let many = (0..8).map(|number| shells.run_short(&server, if number == 5 { suicide } else { "sleep 30" }, LONG));
+    for ended in futures_util::future::join_all(many).await {
+        assert!(ended.as_ref().is_err_and(ShellError::is_outcome_unknown), "{ended:?}");
+    }
+    assert_eq!(shells.run_short(&server, "echo back", LONG).await.unwrap().stdout, "back\n");
     shells.close().await;
 }
 

@@ -5,6 +5,7 @@
 
 mod error;
 mod held;
+mod lanes;
 mod local;
 mod output;
 mod process;

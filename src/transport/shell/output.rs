@@ -2,6 +2,8 @@
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
+use crate::dialect::Answer;
+
 /// The most bytes kept of each stream.
 pub(super) const MOST_BYTES: usize = 1 << 20;
 
@@ -23,6 +25,12 @@ pub struct Output {
 impl Output {
     pub fn is_success(&self) -> bool {
         self.status == 0
+    }
+}
+
+impl From<Answer> for Output {
+    fn from(Answer { status, stdout, stderr, truncated }: Answer) -> Self {
+        Self { status, stdout, stderr, truncated }
     }
 }
 

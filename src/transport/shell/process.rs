@@ -39,6 +39,11 @@ impl Started {
         }
     }
 
+    /// The stream, for somebody else to read.
+    pub(super) fn take_stdout(&mut self) -> Reader {
+        std::mem::replace(&mut self.stdout, Box::new(tokio::io::empty()))
+    }
+
     /// Sees it through to its end.
     pub(super) async fn finish(
         mut self,
@@ -46,11 +51,23 @@ impl Started {
         script: &str,
         limit: Duration,
     ) -> Result<Output, ShellError> {
+        let mut stdout = self.take_stdout();
+        self.see_through(server, script, limit, Stream::read(&mut stdout)).await
+    }
+
+    /// The same, while `reading` reads its output.
+    pub(super) async fn see_through(
+        mut self,
+        server: &ServerName,
+        script: &str,
+        limit: Duration,
+        reading: impl Future<Output = Stream>,
+    ) -> Result<Output, ShellError> {
         let late = || ShellError::TimedOut { server: server.clone(), limit };
         let whole = async {
             self.write(script).await;
             drop(self.stdin.take());
-            tokio::join!(Stream::read(&mut self.stdout), Stream::read(&mut self.stderr), self.wait)
+            tokio::join!(reading, Stream::read(&mut self.stderr), self.wait)
         };
         let Ok((stdout, stderr, status)) = timeout(limit, whole).await else { return Err(late()) };
         if let Some(output) = wrap::output(&stdout, &stderr) {

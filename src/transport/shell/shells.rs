@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::time::Instant;
 
+use super::lanes::{self, Lanes};
 use super::process::Started;
 use super::wrap::{self, Run};
 use super::{Held, Output, ShellError, local, ssh};
@@ -49,12 +52,13 @@ impl Default for ShellSettings {
 
 /// The way to a shell on every server of a cluster.
 pub struct Shells {
-    servers: BTreeMap<ServerName, Shell>,
+    servers: BTreeMap<ServerName, Arc<Shell>>,
 }
 
-struct Shell {
+pub(super) struct Shell {
     run_as: Option<String>,
     via: Via,
+    pub(super) lanes: Lanes,
 }
 
 enum Via {
@@ -82,8 +86,9 @@ impl Shells {
                     Via::Ssh(Box::new(ssh::Connection::new(&server.name, user.as_deref(), host, *port, settings)))
                 }
             },
+            lanes: Lanes::default(),
         };
-        Self { servers: servers.values().map(|server| (server.name.clone(), shell(server))).collect() }
+        Self { servers: servers.values().map(|server| (server.name.clone(), Arc::new(shell(server)))).collect() }
     }
 
     /// Opens the connection ahead, so that the first script does not wait for it.
@@ -98,29 +103,14 @@ impl Shells {
     /// its end. `limit` covers everything; past it the script is killed where it runs.
     pub async fn run(&self, server: &ServerName, script: &str, limit: Duration) -> Result<Output, ShellError> {
         let shell = self.shell(server)?;
-        let begun = tokio::time::Instant::now();
-        let result = match shell.finish(server, script, limit).await {
-            // The connection was found dead before the script began: a new one is as good as the first.
-            Err(ShellError::Unreachable { .. }) if shell.forget().await => {
-                shell.finish(server, script, limit.saturating_sub(begun.elapsed())).await
-            }
-            result => result,
-        };
-        let took = begun.elapsed();
-        match &result {
-            Ok(output) => tracing::debug!(%server, script, status = output.status, ?took, "ran"),
-            Err(error) => tracing::debug!(%server, script, %error, ?took, "ran"),
-        }
-        match result {
-            Err(error) if error.is_outcome_unknown() => {
-                shell.forget().await;
-                Err(match error {
-                    ShellError::TimedOut { server, .. } => ShellError::TimedOut { server, limit },
-                    other => other,
-                })
-            }
-            other => other,
-        }
+        shell.noted(server, script, limit, shell.finish(server, script, limit)).await
+    }
+
+    /// The same for a script that prints little: with others that come in the same moment it may share a shell, in
+    /// which they run side by side.
+    pub async fn run_short(&self, server: &ServerName, script: &str, limit: Duration) -> Result<Output, ShellError> {
+        let shell = self.shell(server)?;
+        shell.noted(server, script, limit, lanes::run(shell, server, script, limit)).await
     }
 
     /// Starts `script` with its standard input open and waits, within `limit`, for the first line it prints.
@@ -140,28 +130,76 @@ impl Shells {
         .await;
     }
 
-    fn shell(&self, server: &ServerName) -> Result<&Shell, ShellError> {
+    fn shell(&self, server: &ServerName) -> Result<&Arc<Shell>, ShellError> {
         self.servers.get(server).ok_or_else(|| ShellError::NoServer(server.clone()))
     }
 }
 
 impl Shell {
+    /// Waits for the end of `running` and writes down what became of the script.
+    async fn noted(
+        &self,
+        server: &ServerName,
+        script: &str,
+        limit: Duration,
+        running: impl Future<Output = Result<Output, ShellError>>,
+    ) -> Result<Output, ShellError> {
+        let begun = Instant::now();
+        let result = running.await;
+        let took = begun.elapsed();
+        match &result {
+            Ok(output) => tracing::debug!(%server, script, status = output.status, ?took, "ran"),
+            Err(error) => tracing::debug!(%server, script, %error, ?took, "ran"),
+        }
+        match result {
+            Err(error) if error.is_outcome_unknown() => {
+                self.forget().await;
+                Err(match error {
+                    ShellError::TimedOut { server, .. } => ShellError::TimedOut { server, limit },
+                    other => other,
+                })
+            }
+            other => other,
+        }
+    }
+
     /// Starts `script` and sees it through to its end.
-    async fn finish(&self, server: &ServerName, script: &str, limit: Duration) -> Result<Output, ShellError> {
-        let begun = tokio::time::Instant::now();
-        let started = self.start(server, script, Run::Within(limit), limit).await?;
-        started.finish(server, script, limit.saturating_sub(begun.elapsed())).await
+    pub(super) async fn finish(
+        &self,
+        server: &ServerName,
+        script: &str,
+        limit: Duration,
+    ) -> Result<Output, ShellError> {
+        let begun = Instant::now();
+        let once = async |limit: Duration| {
+            let began = Instant::now();
+            let started = self.start(server, script, Run::Within(limit), limit).await?;
+            started.finish(server, script, limit.saturating_sub(began.elapsed())).await
+        };
+        match once(limit).await {
+            // The connection was found dead before the script began: a new one is as good as the first.
+            Err(ShellError::Unreachable { .. }) if self.forget().await => {
+                once(limit.saturating_sub(begun.elapsed())).await
+            }
+            result => result,
+        }
     }
 
     /// Lets go of a connection that does not prove to live. Whether it did: the next script gets a new one.
-    async fn forget(&self) -> bool {
+    pub(super) async fn forget(&self) -> bool {
         match &self.via {
             Via::Local => false,
             Via::Ssh(connection) => connection.forget().await,
         }
     }
 
-    async fn start(&self, server: &ServerName, script: &str, run: Run, limit: Duration) -> Result<Started, ShellError> {
+    pub(super) async fn start(
+        &self,
+        server: &ServerName,
+        script: &str,
+        run: Run,
+        limit: Duration,
+    ) -> Result<Started, ShellError> {
         let words = wrap::words(self.run_as.as_deref(), script, run);
         match &self.via {
             Via::Local => local::start(server, &words),

@@ -1,0 +1,166 @@
+//! Several scripts in one shell, side by side, and the reader of what they print.
+//!
+//! Each line of the output is `NUMBER KEY TEXT`: the number is the script's place, the key says what of it follows.
+
+use std::fmt::Write as _;
+
+use super::quote;
+
+/// The most scripts in one shell.
+pub const MOST_JOINED: usize = 32;
+
+/// The longest output of one script that is kept.
+const MOST_BYTES: usize = 1 << 20;
+
+/// Runs `$2` in a subshell of its own and tells its output, its errors and its status, each with the number `$1`.
+///
+/// Captured texts lose line ends at their end, so each is closed by a dot. A line is written by one system call, and
+/// is not torn up to PIPE_BUF bytes (4096); what is torn all the same shows in the count of lines.
+///
+/// The scripts are the members of one pipeline, through which nothing goes: those of a list in the background (`&`)
+/// would ignore SIGINT and SIGQUIT, and a server started there would inherit that.
+const FUNCTIONS: &str = r#"nl='
+'
+tell() { rest=$3$nl; lines=0
+while test -n "$rest"; do printf '%s\n' "$1 $2 ${rest%%"$nl"*}"; rest=${rest#*"$nl"}; lines=$((lines + 1)); done
+printf '%s\n' "$1 $2-lines $lines"; }
+one() { err=$(exec 3>&1; out=$( (eval "$2") 2>&3 3>&- 4>&-; status=$?; printf .; exit $status); status=$?
+tell "$1" out "$out" >&4; printf .; exit $status); status=$?
+tell "$1" err "$err" >&4; printf '%s\n' "$1 status $status" >&4; }
+exec 4>&1
+"#;
+
+/// A script that runs all of `scripts` side by side.
+pub fn joint_script<'a>(scripts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut text = FUNCTIONS.to_owned();
+    for (number, script) in scripts.into_iter().enumerate() {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{}one {number} {} </dev/null", if number == 0 { "" } else { " |\n" }, quote(script));
+    }
+    text.push('\n');
+    text
+}
+
+/// What one of the scripts printed, and its exit status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub status: i32,
+    pub stdout: String,
+    pub stderr: String,
+    /// Something of stdout or stderr was left out.
+    pub truncated: bool,
+}
+
+/// Reads the lines as they come.
+#[derive(Debug)]
+pub struct Answers(Vec<Draft>);
+
+#[derive(Debug, Default)]
+struct Draft {
+    out: Text,
+    err: Text,
+}
+
+#[derive(Debug, Default)]
+struct Text {
+    kept: String,
+    lines: usize,
+    /// As many were written.
+    told: Option<usize>,
+    truncated: bool,
+}
+
+impl Answers {
+    /// Of so many scripts.
+    pub fn to(count: usize) -> Self {
+        Self(std::iter::repeat_with(Draft::default).take(count).collect())
+    }
+
+    /// Takes the next line, without its end. The script that it ends, if any, with its answer; none for it if lines of
+    /// it were lost.
+    pub fn line(&mut self, line: &str) -> Option<(usize, Option<Answer>)> {
+        let mut words = line.splitn(3, ' ');
+        let number: usize = words.next()?.parse().ok()?;
+        let draft = self.0.get_mut(number)?;
+        let (key, text) = (words.next()?, words.next()?);
+        match key {
+            "out" => draft.out.add(text),
+            "err" => draft.err.add(text),
+            "out-lines" => draft.out.told = text.parse().ok(),
+            "err-lines" => draft.err.told = text.parse().ok(),
+            "status" => return Some((number, std::mem::take(draft).answer(text))),
+            _ => {}
+        }
+        None
+    }
+}
+
+impl Draft {
+    fn answer(self, status: &str) -> Option<Answer> {
+        let status = status.parse().ok()?;
+        let truncated = self.out.truncated || self.err.truncated;
+        Some(Answer { status, stdout: self.out.whole()?, stderr: self.err.whole()?, truncated })
+    }
+}
+
+impl Text {
+    fn add(&mut self, line: &str) {
+        self.lines += 1;
+        if self.kept.len() + line.len() > MOST_BYTES {
+            self.truncated = true;
+        } else if !self.truncated {
+            self.kept.push_str(line);
+            self.kept.push('\n');
+        }
+    }
+
+    fn whole(self) -> Option<String> {
+        let is_whole = self.told == Some(self.lines);
+        let end = if self.truncated { "\n" } else { ".\n" };
+        let text = self.kept.strip_suffix(end).map(str::to_owned);
+        text.filter(|_| is_whole)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_come_as_their_scripts_end() {
+        let mut answers = Answers::to(2);
+        for line in ["1 out a", "0 out .", "1 out .", "1 out-lines 2", "1 err oh.", "0 out-lines 1", "1 err-lines 1"] {
+            assert_eq!(answers.line(line), None);
+        }
+        let one = Answer { status: 3, stdout: "a\n".to_owned(), stderr: "oh".to_owned(), truncated: false };
+        assert_eq!(answers.line("1 status 3"), Some((1, Some(one))));
+        assert_eq!(answers.line("0 status 0"), Some((0, None)), "its errors were not told");
+        assert_eq!(["", "7 status 0", "x", "0"].map(|line| answers.line(line)), [None, None, None, None]);
+    }
+
+    #[test]
+    fn lines_that_were_lost_make_no_answer() {
+        let mut answers = Answers::to(1);
+        for line in ["0 out a", "0 out .", "0 out-lines 3", "0 err .", "0 err-lines 1"] {
+            answers.line(line);
+        }
+        assert_eq!(answers.line("0 status 0"), Some((0, None)));
+    }
+
+    #[test]
+    fn long_output_is_cut() {
+        let mut answers = Answers::to(1);
+        let long = format!("0 out {}", "x".repeat(MOST_BYTES / 2));
+        for line in [&long, &long, &long, "0 out .", "0 out-lines 4", "0 err .", "0 err-lines 1"] {
+            answers.line(line);
+        }
+        let (_, answer) = answers.line("0 status 0").unwrap();
+        assert!(answer.is_some_and(|answer| answer.truncated && answer.stdout.len() == MOST_BYTES / 2));
+    }
+
+    #[test]
+    fn scripts_are_members_of_a_pipeline() {
+        let script = joint_script(["it's", "exit 3"]);
+        assert!(script.ends_with("one 0 'it'\\''s' </dev/null |\none 1 'exit 3' </dev/null\n"), "{script}");
+    }
+}
