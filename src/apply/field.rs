@@ -25,6 +25,8 @@ pub(super) struct Field<'a> {
     flushes: Mutex<BTreeMap<InstanceId, Lsn>>,
     /// How far the master's log went when a GTM standby was first seen attached: what comes after, it redoes.
     attached: Mutex<BTreeMap<InstanceId, Lsn>>,
+    /// Whom a standby replicated as when it was looked at: its own standbys shall do so after its promotion.
+    users: Mutex<BTreeMap<InstanceId, String>>,
 }
 
 /// One declared instance as this run deals with it.
@@ -60,8 +62,15 @@ impl fmt::Display for Identity {
 impl<'a> Field<'a> {
     pub(super) fn new(cluster: &'a Cluster, outside: &'a Outside) -> Self {
         let places = cluster.instances().map(|instance| (instance.id.clone(), Place::default())).collect();
-        let (controls, flushes, attached) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self { cluster, outside, places, controls, flushes, attached }
+        Self {
+            cluster,
+            outside,
+            places,
+            controls: Mutex::default(),
+            flushes: Mutex::default(),
+            attached: Mutex::default(),
+            users: Mutex::default(),
+        }
     }
 
     /// The declared instance. A plan names only instances of the cluster it carries; one that does not was
@@ -162,6 +171,14 @@ impl<'a> Field<'a> {
     /// A standby that starts anew attaches anew.
     pub(super) async fn forget_attached(&self, standby: &InstanceId) {
         self.attached.lock().await.remove(standby);
+    }
+
+    pub(super) async fn remember_user(&self, standby: &InstanceId, user: String) {
+        self.users.lock().await.insert(standby.clone(), user);
+    }
+
+    pub(super) async fn remembered_user(&self, standby: &InstanceId) -> Option<String> {
+        self.users.lock().await.get(standby).cloned()
     }
 
     /// Whether this run has seen the end of the process's orderly stop, in the same script that stopped it.

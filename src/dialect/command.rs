@@ -62,7 +62,7 @@ pub fn start(instance: &Instance, patience: Patience) -> Command {
         kind => format!("pg_ctl -Z {kind} -D {data} -l {log} start -w -t {}", patience.0),
     };
     Command::new(format!(
-        "{{ setsid {start} </dev/null >{said} 2>&1 {LOCK}<&-; status=$?; cat {said} >&2; \
+        "{{ setsid {start} </dev/null >{said} 2>&1 {LOCK}<&-; status=$?; test ! -s {said} || cat {said} >&2; \
          test $status = 0 || tail -n 5 {log} >&2; (exit $status); }}"
     ))
     .shown_as(start)
@@ -216,7 +216,8 @@ pub(crate) mod tests {
             (
                 start(&dn, Patience(60)),
                 "{ setsid pg_ctl -Z datanode -D '/data/dn 01' -l '/data/dn 01/otb-start.log' start -w -t 60 \
-                 </dev/null >'/data/dn 01/otb-start.out' 2>&1 8<&-; status=$?; cat '/data/dn 01/otb-start.out' >&2; \
+                 </dev/null >'/data/dn 01/otb-start.out' 2>&1 8<&-; status=$?; \
+                 test ! -s '/data/dn 01/otb-start.out' || cat '/data/dn 01/otb-start.out' >&2; \
                  test $status = 0 || tail -n 5 '/data/dn 01/otb-start.log' >&2; (exit $status); }",
             ),
             (promote(&dn), "pg_ctl -Z datanode -D '/data/dn 01' promote -W"),

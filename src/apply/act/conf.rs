@@ -4,7 +4,7 @@ use super::{Failed, run_all};
 use crate::apply::field::{ASK, Field};
 use crate::dialect::command;
 use crate::dialect::{self, Command};
-use crate::model::{InstanceId, NodeKind};
+use crate::model::{Instance, InstanceId, NodeKind};
 
 /// Writes at `path` what makes `id` a standby of `upstream` at its next start.
 pub(super) async fn standby_of(
@@ -34,8 +34,20 @@ pub(super) async fn recovery_conf(
     field: &Field<'_>,
 ) -> Result<String, Failed> {
     let master = field.instance(upstream)?;
-    let read = run_all(upstream, &[dialect::read_recovery_files(master)], ASK, field).await;
-    let known = read.ok().and_then(|output| dialect::replication_user(&output.stdout));
-    let user = known.unwrap_or_else(|| field.cluster.connection.user.clone());
+    let user = match field.remembered_user(upstream).await {
+        Some(user) => user,
+        None => replication_user(master, field).await,
+    };
     Ok(dialect::recovery_conf(&master.endpoint, &user, &format!("{}_{}", id.node, id.server), fence))
+}
+
+async fn replication_user(master: &Instance, field: &Field<'_>) -> String {
+    let read = run_all(&master.id, &[dialect::read_recovery_files(master)], ASK, field).await;
+    match read.ok().and_then(|output| dialect::replication_user(&output.stdout)) {
+        Some(user) => {
+            field.remember_user(&master.id, user.clone()).await;
+            user
+        }
+        None => field.cluster.connection.user.clone(),
+    }
 }
