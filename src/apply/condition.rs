@@ -6,7 +6,7 @@ use tokio::time::sleep;
 
 use super::act::run_all;
 use super::field::{ASK, Field};
-use crate::dialect::{self, command, query};
+use crate::dialect::{self, Probe, Tools, command, query};
 use crate::model::{Condition, Control, Fact, InstanceId, Lsn, NodeKind, Process, Role};
 use crate::transport::{SqlError, ask_gtm};
 
@@ -97,13 +97,20 @@ async fn runs(id: &InstanceId, role: Role, field: &Field<'_>) -> Result<Found, S
 }
 
 async fn stopped(id: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
-    let instance = field.instance(id)?;
-    let look = [dialect::Look { at: instance, tools: dialect::Tools::All }];
+    is_stopped(id, &probe(id, Tools::Process, field).await?)
+}
+
+async fn probe(id: &InstanceId, tools: Tools, field: &Field<'_>) -> Result<Probe, String> {
+    let look = [dialect::Look { at: field.instance(id)?, tools }];
     let output = field.look(id, &dialect::probe_script(&look), ASK).await.map_err(|e| e.to_string())?;
-    match dialect::read_probe(&look, &output.stdout).pop().map(|probe| probe.process) {
-        Some(Fact::Known(process)) => Ok(Found::when(process == Process::Stopped, || format!("{id} is running"))),
-        Some(Fact::Unknown(why)) => Err(why.to_string()),
-        None => Err(format!("the shell said nothing of {id}")),
+    let probe = dialect::read_probe(&look, &output.stdout).pop();
+    probe.ok_or_else(|| format!("the shell said nothing of {id}"))
+}
+
+fn is_stopped(id: &InstanceId, probe: &Probe) -> Result<Found, String> {
+    match &probe.process {
+        Fact::Known(process) => Ok(Found::when(*process == Process::Stopped, || format!("{id} is running"))),
+        Fact::Unknown(why) => Err(why.to_string()),
     }
 }
 
@@ -116,13 +123,15 @@ pub(super) async fn control(id: &InstanceId, field: &Field<'_>) -> Result<Contro
 }
 
 async fn cleanly_stopped(id: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
-    if let Found::Fails(why) = stopped(id, field).await? {
-        return Ok(Found::Fails(why));
+    let probe = probe(id, Tools::All, field).await?;
+    let stopped = is_stopped(id, &probe)?;
+    if stopped != Found::Holds || field.instance(id)?.kind == NodeKind::Gtm {
+        return Ok(stopped);
     }
-    if field.instance(id)?.kind == NodeKind::Gtm {
-        return Ok(Found::Holds);
-    }
-    let state = control(id, field).await?.state;
+    let state = match probe.control {
+        Fact::Known(control) => control.state,
+        Fact::Unknown(why) => return Err(format!("pg_controldata of {id}: {why}")),
+    };
     Ok(Found::when(state.is_clean(), || format!("{id} is stopped, but not cleanly: {}", state.words())))
 }
 

@@ -25,8 +25,8 @@ fi; }
 gather() { if test -n "$files"; then said=$(stat -L -c '%U:%a' $files 2>/dev/null); status=$?
 set -- $tags
 if test $status = 0; then for line in $said; do echo "$1 $line"; echo "$1.status 0"; shift; done
-else for file in $files; do n=${1%% *}; try "${1#* }" stat -L -c '%U:%a' "$file"; shift; done; fi; fi
-if test -n "$dirs"; then said=$(df -P -k $dirs 2>/dev/null); status=$?
+else for file in $files; do n=${1%% *}; try "${1#* }" stat -L -c '%U:%a' "$file"; shift; done; fi; fi; }
+room() { if test -n "$dirs"; then said=$(df -P -k $dirs 2>/dev/null); status=$?
 set -- head $numbers
 if test $status = 0; then for line in $said; do test "$1" = head || { echo "$1 disk $line"; echo "$1 disk.status 0"; }; shift; done
 else shift; for dir in $dirs; do n=$1; try disk df -P -k "$dir"; shift; done; fi; fi; }

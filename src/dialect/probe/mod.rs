@@ -33,7 +33,9 @@ pub enum Tools {
     None,
     /// What its directory holds is asked for; what the process does it says itself.
     Control,
-    /// What the process does is asked for as well.
+    /// What the process does is asked for.
+    Process,
+    /// Both.
     All,
 }
 

@@ -36,10 +36,11 @@ fn read_one(Look { at, tools }: Look<'_>, said: Said) -> Probe {
     let (histories, tools_version) = (read_histories(said.text("history")), Fact::not_asked("it was not asked"));
     let (process, role) = match tools {
         Tools::None | Tools::Control => (Fact::not_asked(BY_ITSELF), None),
-        Tools::All => read_process(kind, said, data_dir.known().is_none_or(|dir| dir.present)),
+        Tools::Process | Tools::All => read_process(kind, said, data_dir.known().is_none_or(|dir| dir.present)),
     };
     let control = match (tools, kind, said.tool("control")) {
         (Tools::None, ..) => Fact::not_asked(BY_ITSELF),
+        (Tools::Process, ..) => Fact::not_asked("only the process was asked for"),
         (_, NodeKind::Gtm, _) => Fact::not_asked("a GTM has no pg_control"),
         (.., Some((0, text))) => known_or(UnknownKind::Unreadable, read_control(text)),
         (.., Some((_, text))) => Fact::unknown(UnknownKind::Failed, shown(text)),

@@ -13,11 +13,11 @@ use crate::model::NodeKind;
 /// number of a dead one, from the real one; where there is no /proc, the tools' word counts.
 ///
 /// A plan looks at every instance, and each process that it does not start there is a millisecond less: lines are
-/// tagged by the shell's own word splitting, small files are read by `read`, and `gather` runs one stat and one df
-/// for all. Only if those fail is each file asked for by itself, to learn which and why.
+/// tagged by the shell's own word splitting, small files are read by `read`, and `gather` runs one stat and `room` one
+/// df for all. Only if those fail is each file asked for by itself, to learn which and why.
 const FUNCTIONS: &str = include_str!("functions.sh");
 
-/// The script for `looks`, all of one server and at most [`super::MOST_LOOKS`].
+/// The script for `looks`, all of one server and at most [`super::MOST_LOOKS`]. It does not ask how much room there is.
 pub fn probe_script(looks: &[Look<'_>]) -> String {
     script(looks, false)
 }
@@ -37,10 +37,10 @@ fn script(looks: &[Look<'_>], around: bool) -> String {
     {
         // A subshell each, so that one's installation is not the next one's. Writing to a String cannot fail.
         let _ = writeln!(script, "( n={number}\n{}", surroundings(&at.install).trim_end());
-        if *tools == Tools::All {
+        if matches!(tools, Tools::Process | Tools::All) {
             let _ = writeln!(script, "try run {}", status(at));
         }
-        if *tools != Tools::None && at.kind.is_router() {
+        if matches!(tools, Tools::Control | Tools::All) && at.kind.is_router() {
             let _ = writeln!(script, "try control {}", controldata(at));
         }
         if around {
@@ -53,7 +53,7 @@ fn script(looks: &[Look<'_>], around: bool) -> String {
         let files = files(at.kind);
         let _ = writeln!(script, "look {number} {} {} {} {}", quote(&at.data), files.mark, files.conf, files.pid);
     }
-    script.push_str("gather\n");
+    script.push_str(if around { "gather\nroom\n" } else { "gather\n" });
     script
 }
 
