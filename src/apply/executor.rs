@@ -13,7 +13,7 @@ use super::ledger::Ledger;
 use super::lock::Lock;
 use super::report::{Report, Undone};
 use super::{act, proof, takeback};
-use crate::model::NodeName;
+use crate::model::{InstanceId, NodeName};
 use crate::plan::{Plan, Step};
 use crate::transport::Outside;
 
@@ -50,6 +50,13 @@ impl<'a> Run<'a> {
             ledger: Ledger::new(plan),
             gap_began: BTreeMap::new(),
         }
+    }
+
+    /// With whom each standby replicates as, as it was seen: it need not be read again.
+    #[must_use]
+    pub fn knowing(mut self, users: BTreeMap<InstanceId, String>) -> Self {
+        self.field.know_users(users);
+        self
     }
 
     /// Does the plan. Always comes back with a report, whatever happened.

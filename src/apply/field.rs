@@ -173,6 +173,10 @@ impl<'a> Field<'a> {
         self.attached.lock().await.remove(standby);
     }
 
+    pub(super) fn know_users(&mut self, users: BTreeMap<InstanceId, String>) {
+        self.users = Mutex::new(users);
+    }
+
     pub(super) async fn remember_user(&self, standby: &InstanceId, user: String) {
         self.users.lock().await.insert(standby.clone(), user);
     }

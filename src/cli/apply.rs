@@ -14,7 +14,7 @@ use super::journal::Journal;
 use super::{Exit, look, outcome, plan, show, terminal};
 use crate::apply::{End, Event, Interrupts, Lock, LockError, Report, Run};
 use crate::codes::ErrorCode;
-use crate::model::{Cluster, NodeName};
+use crate::model::{Cluster, NodeName, Observation};
 use crate::plan::{Plan, Waiver, audit, moved};
 use crate::transport::Outside;
 use crate::view;
@@ -114,7 +114,7 @@ impl Order {
         let Desk { global, args, events, .. } = desk;
         let approved = match &self.saved {
             Some(saved) => saved.clone(),
-            None => unless_interrupted(&mut interrupts, self.plan(desk)).await?,
+            None => unless_interrupted(&mut interrupts, self.plan(desk)).await?.0,
         };
         events.planned(&approved);
         if !args.plan_shown && global.format == Format::Text {
@@ -136,9 +136,9 @@ impl Order {
         result
     }
 
-    async fn plan(&self, desk: &Desk<'_>) -> Plan {
+    async fn plan(&self, desk: &Desk<'_>) -> (Plan, Observation) {
         let seen = look::observe(&self.cluster, desk.outside, desk.global).await;
-        look::plan_now(&self.cluster, &seen, &self.targets, &self.waivers)
+        (look::plan_now(&self.cluster, &seen, &self.targets, &self.waivers), seen)
     }
 
     async fn under_lock(
@@ -149,7 +149,7 @@ impl Order {
         lock: &mut Lock,
     ) -> Result<Exit, Failure> {
         let Desk { global, args, events, .. } = desk;
-        let now = unless_interrupted(&mut interrupts, self.plan(desk)).await?;
+        let (now, seen) = unless_interrupted(&mut interrupts, self.plan(desk)).await?;
         if now.is_empty() && self.saved.is_some() {
             if global.format == Format::Text {
                 terminal::result("Nothing to do: what this plan wants is already so.\n");
@@ -167,7 +167,7 @@ impl Order {
         let run = format!("{}, pid {}", whoami(), std::process::id());
         let journal = Journal::open(args.journal.as_deref(), &self.cluster.name, run)?;
         let works = Works { desk, journal, interrupts };
-        let first = works.act(&now, true, lock).await;
+        let first = works.act(&now, &seen, true, lock).await;
         self.go_on(&works, now, first, lock).await
     }
 
@@ -176,26 +176,26 @@ impl Order {
     /// checks refuse is refused all the same.
     async fn go_on(&self, works: &Works<'_>, plan: Plan, report: Report, lock: &mut Lock) -> Result<Exit, Failure> {
         let has_rest = plan.afterwards.is_some() && report.end == End::Done && !works.is_interrupted();
-        if has_rest && let Some(rest) = self.rest(works).await {
+        if has_rest && let Some((rest, seen)) = self.rest(works).await {
             audited(&rest, "the GTM serves again, the rest was not begun")?;
             works.desk.events.planned(&rest);
             if works.desk.global.format == Format::Text {
                 terminal::result("\nThe GTM answers. The rest, planned from what can be seen now:\n\n");
                 plan::print(&rest, works.desk.global, false)?;
             }
-            let end = works.act(&rest, false, lock).await;
-            let left = self.plan(works.desk).await;
+            let end = works.act(&rest, &seen, false, lock).await;
+            let (left, _) = self.plan(works.desk).await;
             return Ok(works.end(Some(&(plan, report)), &rest, &end, &left));
         }
-        let left = self.plan(works.desk).await;
+        let (left, _) = self.plan(works.desk).await;
         Ok(works.end(None, &plan, &report, &left))
     }
 
     /// The second part, if there is anything to do that is not refused.
-    async fn rest(&self, works: &Works<'_>) -> Option<Plan> {
+    async fn rest(&self, works: &Works<'_>) -> Option<(Plan, Observation)> {
         let seen = look::observe(&self.cluster, works.desk.outside, works.desk.global).await;
         let rest = look::plan_rest(&self.cluster, &seen, &self.targets, &self.waivers);
-        (!rest.is_refused() && !rest.changes.is_empty()).then_some(rest)
+        (!rest.is_refused() && !rest.changes.is_empty()).then_some((rest, seen))
     }
 }
 
@@ -218,8 +218,8 @@ impl Works<'_> {
         self.desk.events.tell(event);
     }
 
-    /// Runs one plan and shows how it goes; the `first` of a run tells of the lock.
-    async fn act(&self, plan: &Plan, first: bool, lock: &mut Lock) -> Report {
+    /// Runs one plan, made from what was `seen`, and shows how it goes; the `first` of a run tells of the lock.
+    async fn act(&self, plan: &Plan, seen: &Observation, first: bool, lock: &mut Lock) -> Report {
         if let Some(journal) = &self.journal {
             journal.plan(plan);
         }
@@ -231,7 +231,8 @@ impl Works<'_> {
         if first {
             tell(&Event::Locked { servers: lock.servers() });
         }
-        let report = Run::new(plan, self.desk.outside, lock, self.interrupts.clone(), &tell).run().await;
+        let run = Run::new(plan, self.desk.outside, lock, self.interrupts.clone(), &tell);
+        let report = run.knowing(seen.replication_users()).run().await;
         progress.finish();
         report
     }

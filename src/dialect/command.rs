@@ -156,6 +156,11 @@ pub fn write_file(path: &str, contents: &str) -> Command {
     Command::new(format!("printf %s {} >{new} && mv -f {new} {}", quote(contents), quote(path)))
 }
 
+/// Writes a small file that nobody reads before it was written.
+pub fn write_draft(path: &str, contents: &str) -> Command {
+    Command::new(format!("printf %s {} >{}", quote(contents), quote(path)))
+}
+
 /// Moves a file or directory aside.
 pub fn rename(from: &str, to: &str) -> Command {
     Command::new(format!("mv -T {} {}", quote(from), quote(to)))
@@ -239,6 +244,7 @@ pub(crate) mod tests {
                 "printf %s 'a = '\\''b'\\''\n' >/data/recovery.conf.otb-new \
                  && mv -f /data/recovery.conf.otb-new /data/recovery.conf",
             ),
+            (write_draft("/data/recovery.conf.otb", "a\n"), "printf %s 'a\n' >/data/recovery.conf.otb"),
             (rename("/data/a", "/data/b"), "mv -T /data/a /data/b"),
         ] {
             assert_eq!(command.as_str(), text);

@@ -14,7 +14,8 @@ const MOST_BYTES: usize = 1 << 20;
 
 /// Runs `$2` in a subshell of its own and tells its output, its errors and its status, each with the number `$1`.
 ///
-/// Captured texts lose line ends at their end, so each is closed by a dot. A line is written by one system call, and
+/// Captured texts lose line ends at their end, so each is closed by a dot: by the subshell's end, for a script may
+/// `exit`. A line is written by one system call, and
 /// is not torn up to PIPE_BUF bytes (4096); what is torn all the same shows in the count of lines.
 ///
 /// The scripts are the members of one pipeline, through which nothing goes: those of a list in the background (`&`)
@@ -24,7 +25,7 @@ const FUNCTIONS: &str = r#"nl='
 tell() { rest=$3$nl; lines=0
 while test -n "$rest"; do printf '%s\n' "$1 $2 ${rest%%"$nl"*}"; rest=${rest#*"$nl"}; lines=$((lines + 1)); done
 printf '%s\n' "$1 $2-lines $lines"; }
-one() { err=$(exec 3>&1; out=$( (eval "$2") 2>&3 3>&- 4>&-; status=$?; printf .; exit $status); status=$?
+one() { err=$(exec 3>&1; out=$( { trap 'printf .' EXIT; eval "$2"; } 2>&3 3>&- 4>&- ); status=$?
 tell "$1" out "$out" >&4; printf .; exit $status); status=$?
 tell "$1" err "$err" >&4; printf '%s\n' "$1 status $status" >&4; }
 exec 4>&1

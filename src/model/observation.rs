@@ -72,6 +72,14 @@ pub struct InstanceFacts {
     pub gts: Fact<Gts>,
 }
 
+impl Observation {
+    /// Whom each standby replicates as, where its recovery.conf could be read and says so.
+    pub fn replication_users(&self) -> BTreeMap<InstanceId, String> {
+        let user = |facts: &InstanceFacts| facts.data_dir.known()?.recovery_conf.as_ref()?.user.clone();
+        self.instances.iter().filter_map(|(id, facts)| Some((id.clone(), user(facts)?))).collect()
+    }
+}
+
 impl InstanceFacts {
     /// Every fact unknown for the same reason.
     pub fn unknown(kind: super::UnknownKind, why: &str) -> Self {

@@ -21,7 +21,10 @@ pub(super) async fn standby_of(
             command::rewrite_gtm_conf(instance, &lines, path)
         }
         NodeKind::Coordinator | NodeKind::Datanode => {
-            command::write_file(path, &recovery_conf(id, upstream, fence, field).await?)
+            let text = recovery_conf(id, upstream, fence, field).await?;
+            // The server looks for recovery.conf: that is there as a whole or not at all.
+            let is_draft = path == dialect::staged_fence(instance);
+            if is_draft { command::write_draft(path, &text) } else { command::write_file(path, &text) }
         }
     })
 }

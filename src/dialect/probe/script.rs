@@ -53,7 +53,13 @@ fn script(looks: &[Look<'_>], around: bool) -> String {
         let files = files(at.kind);
         let _ = writeln!(script, "look {number} {} {} {} {}", quote(&at.data), files.mark, files.conf, files.pid);
     }
-    script.push_str(if around { "gather\nroom\n" } else { "gather\n" });
+    // Whether a process runs is known without the rights of files.
+    if looks.iter().any(|look| look.tools != Tools::Process) {
+        script.push_str("gather\n");
+    }
+    if around {
+        script.push_str("room\n");
+    }
     script
 }
 
