@@ -8,6 +8,7 @@ mod cut;
 mod refused;
 mod support;
 mod switchover;
+mod terminal;
 
 use support::place::Place;
 use support::sshd::Sshds;

@@ -18,3 +18,5 @@ pub(crate) mod script;
 pub(crate) mod skip;
 #[path = "../support/sshd.rs"]
 pub(crate) mod sshd;
+#[path = "../support/terminal.rs"]
+pub(crate) mod terminal;

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use openssh::{ControlPersist, Error, KnownHosts, Session, SessionBuilder, Stdio};
+use openssh::{ControlPersist, Error, KnownHosts, Session, SessionBuilder};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, timeout};
 
 use super::process::Started;
-use super::{HostKeys, ShellError, ShellSettings};
+use super::{HostKeys, ShellError, ShellSettings, local};
 use crate::dialect::shown;
 use crate::model::ServerName;
 
@@ -77,7 +77,7 @@ impl Connection {
         let opening = async {
             let mut open = self.open.lock().await;
             if let Some(old) = open.take()
-                && (old.used.elapsed() < FRESH || is_alive(&old.session).await)
+                && (old.used.elapsed() < FRESH || self.is_alive(&old.session).await)
             {
                 let session = Arc::clone(&old.session);
                 *open = Some(Open { used: Instant::now(), ..old });
@@ -106,31 +106,20 @@ impl Connection {
         let late = |_| ShellError::NotOpened { server: self.server.clone(), limit };
         let permit = timeout(limit, Arc::clone(&self.sessions).acquire_owned()).await.map_err(late)?.ok();
         let session = self.open(limit).await?;
-        let mut command = Arc::clone(&session).arc_raw_command(line);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = match timeout(limit, command.spawn()).await.map_err(late)? {
-            Ok(child) => child,
+        let client = match local::start(&self.server, &client(&session, &["-T", "-p", "9"], &["--", line])) {
+            Ok(client) => client,
             Err(error) => {
                 self.forget().await;
-                return Err(self.failed(&error));
+                return Err(error);
             }
         };
-        let pipes = (child.stdin().take(), child.stdout().take(), child.stderr().take());
-        let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
-            return Err(ShellError::Unreachable { server: self.server.clone(), why: "no pipes".to_owned() });
-        };
         let wait = async move {
-            // openssh reports ssh's own 255 and the remote shell's 127 as errors; both mean "who knows".
-            let status = child.wait().await.ok().and_then(|status| status.code());
-            drop(permit);
+            // 255 is ssh's own, 127 the remote shell's: both mean "who knows".
+            let status = client.wait.await.filter(|status| !matches!(status, 127 | 255));
+            drop((permit, session));
             status
         };
-        Ok(Started {
-            stdin: Some(Box::new(stdin)),
-            stdout: Box::new(stdout),
-            stderr: Box::new(stderr),
-            wait: Box::pin(wait),
-        })
+        Ok(Started { wait: Box::pin(wait), ..client })
     }
 
     /// After a lost script: the next one gets a new connection unless this one proves to live. Whether there was
@@ -138,7 +127,7 @@ impl Connection {
     pub(super) async fn forget(&self) -> bool {
         let mut open = self.open.lock().await;
         let Some(old) = open.take() else { return false };
-        if is_alive(&old.session).await {
+        if self.is_alive(&old.session).await {
             *open = Some(old);
             return false;
         }
@@ -152,6 +141,11 @@ impl Connection {
         {
             let _ = timeout(CHECK_LIMIT, session.close()).await;
         }
+    }
+
+    async fn is_alive(&self, session: &Session) -> bool {
+        let Ok(client) = local::start(&self.server, &client(session, &["-O", "check"], &[])) else { return false };
+        matches!(timeout(CHECK_LIMIT, client.wait).await, Ok(Some(status)) if status != 255)
     }
 
     fn failed(&self, error: &Error) -> ShellError {
@@ -176,6 +170,11 @@ impl Connection {
     }
 }
 
-async fn is_alive(session: &Session) -> bool {
-    matches!(timeout(CHECK_LIMIT, session.check()).await, Ok(Ok(())))
+/// The words of an ssh client that goes through the open connection. openssh would start it in otb's own process group,
+/// where a Ctrl-C meant for otb ends it, too, and cuts the script that otb is waiting for: hence by [`local::start`].
+fn client(session: &Session, options: &[&str], then: &[&str]) -> Vec<String> {
+    let socket = session.control_socket().to_string_lossy();
+    // Nobody listens on port 9 of a host called `none`: without its connection, ssh does not make another.
+    let words = [&["ssh", "-S", &socket, "-o", "BatchMode=yes"], options, &["none"], then].concat();
+    words.into_iter().map(str::to_owned).collect()
 }
