@@ -102,7 +102,7 @@ fn the_pipeline_for_gitlab() {
 /// The paths of a server, put below the sandbox's directory.
 fn here(place: &Place, line: &str) -> String {
     let dir = place.dir().display();
-    let line = line.replace("/usr/local/bin/otb", env!("CARGO_BIN_EXE_otb"));
+    let line = line.replace("/usr/bin/otb", env!("CARGO_BIN_EXE_otb"));
     line.replace("/etc/otb", &dir.to_string()).replace("/var/lib/node_exporter/textfile_collector", &dir.to_string())
 }
 
