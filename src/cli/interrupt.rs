@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM.
+//! Ctrl-C, SIGTERM, and a terminal that goes away.
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -6,23 +6,40 @@ use super::failure::Failure;
 use crate::apply::Interrupts;
 use crate::codes::ErrorCode;
 
-/// Counts Ctrl-C and SIGTERM from here on.
+/// Counts Ctrl-C, SIGTERM and SIGHUP from here on.
 pub(super) fn listen() -> Interrupts {
     let (count, interrupts) = tokio::sync::watch::channel(0u8);
     tokio::spawn(async move {
         let Ok(mut terminate) = signal(SignalKind::terminate()) else {
             return;
         };
+        // What nohup started shall outlive its terminal; to listen would undo that.
+        let mut hangup = if ignores_hangup() { None } else { signal(SignalKind::hangup()).ok() };
+        let listens = hangup.is_some();
         loop {
             tokio::select! {
                 Ok(()) = tokio::signal::ctrl_c() => {}
                 Some(()) = terminate.recv() => {}
+                Some(()) = async { hangup.as_mut()?.recv().await }, if listens => {
+                    // One lost terminal may be told by the system and by the shell: nobody insists.
+                    count.send_modify(|count| *count = (*count).max(1));
+                    continue;
+                }
                 else => return,
             }
             count.send_modify(|count| *count = count.saturating_add(1));
         }
     });
     interrupts
+}
+
+/// Linux tells it; elsewhere nobody is asked, and a lost terminal counts.
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // Signals count from 1, and SIGHUP is the first.
+    ignored.is_some_and(|mask| mask & 1 == 1)
 }
 
 /// Does `work`, which changes nothing, unless the operator wants to stop.

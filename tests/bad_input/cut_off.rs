@@ -73,7 +73,7 @@ fn who_waits_for_the_lock_gets_it_or_may_be_interrupted() {
 fn an_interrupt_before_approval() {
     let place = moving("");
     let before = place.state();
-    for signal in [Signal::INT, Signal::TERM] {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let mut run = place.otb("apply").stdin(b"").start();
         run.until_said("Only `yes`");
         run.signal(signal);
@@ -94,6 +94,24 @@ fn an_interrupt_while_looking() {
     ended.fails(130, &["interrupted, nothing was changed"]);
     assert!(ended.took < Duration::from_secs(5), "{ended:?}");
     assert_eq!(place.state(), before);
+}
+
+/// The system tells of a lost terminal, and so does the shell: nobody insists by that.
+#[test]
+fn a_terminal_that_goes_away_inside_the_write_gap_interrupts_once() {
+    let place = moving("");
+    let before = place.state();
+    let mut run = stuck(&place);
+    run.signal(Signal::HUP);
+    pause(20);
+    run.signal(Signal::HUP);
+    let ended = run.wait();
+    match ended.code {
+        6 => assert_eq!(place.state(), before),
+        // It came after the promotion: the run is finished.
+        0 => place.is_settled(),
+        _ => panic!("{ended:?}"),
+    }
 }
 
 #[test]
