@@ -82,7 +82,7 @@ fn target(text: &str, cluster: &crate::model::Cluster) -> Result<NodeName, Failu
             ErrorCode::UsageUnknownNode,
             format!("--target {text}: the file declares no node of that name"),
         );
-        failure.meant("--target ", text, cluster.nodes.keys().map(NodeName::as_str))
+        failure.meant("--target ", text, cluster.nodes.keys().map(NodeName::as_str), "")
     })
 }
 

@@ -35,7 +35,7 @@ pub(super) async fn run(global: &Global, args: &DrainArgs) -> Result<Exit, Failu
     let cluster = &loaded.cluster;
     let server = server(&args.server, cluster)?;
     args.edit.check(&args.plan, cluster)?;
-    args.plan.waivers()?;
+    args.plan.waivers(cluster)?;
     let targets = global.targets(cluster)?;
     let wanted = |name: &NodeName| (targets.is_empty() || targets.contains(name)) && !args.edit.skips(name);
     let outside = look::outside(cluster)?;
@@ -51,7 +51,7 @@ pub(super) async fn run(global: &Global, args: &DrainArgs) -> Result<Exit, Failu
         _ => terminal::say(story.trim_end()),
     }
     let way_back = "otb restore OLD_FILE, or your version control";
-    let again = format!("otb drain {server}");
+    let again = format!("drain {server}");
     edit.finish(global, (&args.edit, &args.plan), Some(seen), (&again, way_back)).await
 }
 
@@ -61,7 +61,7 @@ fn server<'a>(text: &str, cluster: &'a Cluster) -> Result<&'a ServerName, Failur
             ErrorCode::UsageUnknownServer,
             format!("drain {text}: the file declares no server of that name"),
         );
-        failure.meant("otb drain ", text, cluster.servers.keys().map(ServerName::as_str))
+        failure.meant("otb drain ", text, cluster.servers.keys().map(ServerName::as_str), "")
     })
 }
 

@@ -10,7 +10,7 @@ use super::args::{Format, Global};
 use super::failure::Failure;
 use super::file::{self, Over};
 use super::plan::{self, PlanArgs};
-use super::{Exit, look, terminal};
+use super::{Exit, look, nearby, terminal};
 use crate::codes::ErrorCode;
 use crate::config;
 use crate::model::{NodeName, Observation, ServerName};
@@ -38,7 +38,7 @@ impl EditArgs {
             None => Ok(()),
             Some(text) => {
                 Err(Failure::new(ErrorCode::UsageUnknownNode, format!("--skip {text}: the file declares no such node"))
-                    .meant("--skip ", text, cluster.nodes.keys().map(NodeName::as_str)))
+                    .meant("--skip ", text, cluster.nodes.keys().map(NodeName::as_str), ""))
             }
         }
     }
@@ -78,7 +78,7 @@ impl Edit {
     }
 
     /// Shows the change, writes it if that is wanted, and plans what it asks for. `looked` is what was seen already,
-    /// `again` the command as given, `way_back` what undoes it once it is written.
+    /// `again` the command as given, without `otb`, `way_back` what undoes it once it is written.
     pub(super) async fn finish(
         &self,
         global: &Global,
@@ -107,8 +107,9 @@ impl Edit {
             None => look::observe(&cluster, &outside, global).await,
         };
         outside.close().await;
-        let plan = look::plan_now(&cluster, &seen, &targets, &plan_args.waivers()?);
-        let next = if args.write { "otb apply".to_owned() } else { format!("{again} --write, then otb apply") };
+        let plan = look::plan_now(&cluster, &seen, &targets, &plan_args.waivers(&cluster)?);
+        let otb = nearby::otb(&self.file);
+        let next = if args.write { format!("{otb} apply") } else { format!("{otb} {again} --write, then {otb} apply") };
         plan::show(global, plan_args, &plan, &seen, &next)
     }
 

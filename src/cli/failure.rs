@@ -2,7 +2,7 @@
 
 use super::Exit;
 use crate::codes::{Code, ErrorCode};
-use crate::config::Diagnostics;
+use crate::config::{self, Diagnostics};
 
 /// Why a command ends early.
 #[derive(Debug)]
@@ -26,12 +26,17 @@ impl Failure {
         self
     }
 
-    /// Hints at the known name nearest to what was written; `before` is what stands before the name.
-    pub(super) fn meant<'a>(self, before: &str, text: &str, known: impl Iterator<Item = &'a str>) -> Self {
-        let near = |name: &str| strsim::jaro_winkler(name, text);
-        match known.max_by(|a, b| near(a).total_cmp(&near(b))) {
-            Some(name) => self.hint(format!("did you mean {before}{name}?")),
-            None => self,
+    /// Hints at the known name that was meant, with what stands `before` and `behind` it; at some, where none is near.
+    pub(super) fn meant<'a>(
+        self,
+        before: &str,
+        text: &str,
+        known: impl Iterator<Item = &'a str> + Clone,
+        behind: &str,
+    ) -> Self {
+        match config::nearest(text, known.clone()) {
+            Some(name) => self.hint(format!("did you mean {before}{name}{behind}?")),
+            None => self.hint(format!("known are {}", config::one_of(known))),
         }
     }
 }

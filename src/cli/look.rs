@@ -67,7 +67,7 @@ pub(super) fn limits(global: &Global) -> Limits {
     Limits { answer: global.timeout, shell: global.timeout.max(Limits::default().shell), sockets, ..Limits::default() }
 }
 
-/// Plans from what was seen just now. A waiver that lifts nothing is refused: it would hide a typing error.
+/// Plans from what was seen just now.
 pub(super) fn plan_now(cluster: &Cluster, seen: &Observation, targets: &[NodeName], waivers: &[Waiver]) -> Plan {
     plan(&Input { cluster, seen, targets, waivers, observed_at: now(), owes_reloads: false })
 }
@@ -80,19 +80,6 @@ pub(super) fn plan_rest(cluster: &Cluster, seen: &Observation, targets: &[NodeNa
 /// Now, RFC 3339 in UTC.
 pub(super) fn now() -> String {
     humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
-}
-
-/// `--waive CODE:SUBJECT` with the one `--reason`.
-pub(super) fn waivers(waive: &[String], reason: Option<&str>) -> Result<Vec<Waiver>, Failure> {
-    let usage = |text: String| Failure::new(ErrorCode::UsageWaiver, text);
-    let reason = reason.map(str::trim).filter(|reason| !reason.is_empty());
-    match (reason, waive) {
-        (None, []) => Ok(Vec::new()),
-        (None, _) => Err(usage("--waive wants a --reason, which the plan records".to_owned())
-            .hint("say who decided it and where that is written: --reason \"CHG-1234\"")),
-        (Some(_), []) => Err(usage("--reason goes with --waive CHECK:SUBJECT, and there is none".to_owned())),
-        (Some(reason), waive) => waive.iter().map(|text| Waiver::new(text, reason).map_err(usage)).collect(),
-    }
 }
 
 /// A file's text, never more than `most` bytes: a device has no end.

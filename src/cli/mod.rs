@@ -1,6 +1,7 @@
 //! The command line: arguments in, one exit code out. One file per command; its doc comment is its help.
 
 mod apply;
+mod approve;
 mod args;
 mod demo;
 mod descriptors;
@@ -11,11 +12,13 @@ mod events;
 mod explain;
 mod failure;
 mod file;
+mod fit;
 mod graph;
 mod import;
 mod interrupt;
 mod journal;
 mod json;
+mod lock;
 mod log;
 mod look;
 mod nearby;
@@ -29,6 +32,8 @@ mod status;
 mod terminal;
 mod validate;
 mod version;
+mod waive;
+mod work;
 
 use std::process::ExitCode;
 
@@ -87,7 +92,9 @@ fn usage(error: &clap::Error) -> Exit {
     // clap's colours pass through what takes them out where they do not belong.
     let said = error.render().ansi().to_string();
     let code = usage_code(error.kind());
-    terminal::say(said.replacen("error:", &format!("error[{code}]:"), 1).trim_end());
+    let said = said.replacen("error:", &format!("error[{code}]:"), 1);
+    // One word per thing, also where clap speaks.
+    terminal::say(said.replace("tip:", "hint:").replace("subcommand", "command").trim_end());
     code.exit()
 }
 

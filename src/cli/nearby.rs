@@ -64,15 +64,25 @@ fn entries(dir: &Path) -> Vec<PathBuf> {
     read.map(|entry| if dir == Path::new(".") { entry.file_name().into() } else { entry.path() }).collect()
 }
 
+/// `otb`, with the file where it was named on the command line: what is typed next needs it again.
+pub(super) fn otb(file: &Path) -> String {
+    let named = std::env::args_os().any(|word| word.to_str().is_some_and(names_file));
+    if named { format!("otb -f {}", crate::dialect::shown(&file.display().to_string())) } else { "otb".to_owned() }
+}
+
+/// `-f`, `-fFILE`, `--file` or `--file=FILE`.
+fn names_file(word: &str) -> bool {
+    word == "--file" || word.starts_with("--file=") || word.starts_with("-f")
+}
+
 /// The command as it was typed, with another file.
 fn command_with(file: &Path) -> String {
     let mut words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
     let mut rest = String::new();
     while let Some(word) = words.next() {
-        let names_one = word.starts_with("--file=") || word.starts_with("-f");
         if word == "-f" || word == "--file" {
             words.next();
-        } else if !names_one {
+        } else if !names_file(&word) {
             rest.push(' ');
             rest.push_str(&crate::dialect::shown(&word));
         }

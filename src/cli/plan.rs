@@ -8,10 +8,10 @@ use clap::Args;
 use super::args::{Format, Global};
 use super::failure::Failure;
 use super::file::{self, Over};
-use super::{Exit, json, look, terminal};
+use super::{Exit, json, look, nearby, terminal, waive};
 use crate::codes::ErrorCode;
-use crate::model::Observation;
-use crate::plan::{self, Plan, Waiver};
+use crate::model::{Cluster, Observation};
+use crate::plan::{Plan, Waiver};
 use crate::view;
 
 /// Compare the file with the live cluster and print changes, steps and checks; writes nothing anywhere
@@ -36,8 +36,8 @@ pub(super) struct PlanArgs {
 }
 
 impl PlanArgs {
-    pub(super) fn waivers(&self) -> Result<Vec<Waiver>, Failure> {
-        look::waivers(&self.waive, self.reason.as_deref())
+    pub(super) fn waivers(&self, cluster: &Cluster) -> Result<Vec<Waiver>, Failure> {
+        waive::read(&self.waive, self.reason.as_deref(), cluster)
     }
 
     pub(super) fn saves(&self) -> bool {
@@ -54,12 +54,12 @@ pub(super) async fn run(global: &Global, args: &PlanArgs) -> Result<Exit, Failur
     }
     let cluster = look::load(global)?.cluster;
     let targets = global.targets(&cluster)?;
-    let waivers = args.waivers()?;
+    let waivers = args.waivers(&cluster)?;
     let outside = look::outside(&cluster)?;
     let seen = look::observe(&cluster, &outside, global).await;
     outside.close().await;
     let plan = look::plan_now(&cluster, &seen, &targets, &waivers);
-    show(global, args, &plan, &seen, "otb apply")
+    show(global, args, &plan, &seen, &format!("{} apply", nearby::otb(&global.file)))
 }
 
 /// Prints and saves a plan made from `seen`; `next` is the command that leads on from it.
@@ -70,11 +70,7 @@ pub(super) fn show(
     seen: &Observation,
     next: &str,
 ) -> Result<Exit, Failure> {
-    // Those of a second part are not known yet.
-    let unused = if plan.afterwards.is_some() { Vec::new() } else { args.waivers()? };
-    for id in plan::unused_waivers(plan, &unused) {
-        terminal::say(&format!("warning: --waive {id} names no check of this plan"));
-    }
+    waive::tell_unused(plan, &args.waivers(&plan.cluster)?);
     print(plan, global, args.checks)?;
     if global.format == Format::Text && !plan.changes.is_empty() && !plan.is_refused() {
         terminal::say(&format!("Next: {next}"));
@@ -93,17 +89,22 @@ pub(super) fn print(plan: &Plan, global: &Global, checks: bool) -> Result<(), Fa
     match global.format {
         Format::Text => {
             terminal::result(&view::plan_text(plan, checks));
-            let refusing: BTreeSet<&str> =
-                plan.checks.iter().filter(|check| check.verdict.refuses()).map(|check| check.code.word()).collect();
-            if !refusing.is_empty() {
-                terminal::more(&refusing.into_iter().collect::<Vec<_>>());
-            }
+            tell_more(plan);
         }
         Format::Json => terminal::result(&json::pretty(plan)?),
         Format::Markdown => terminal::result(&view::plan_markdown(plan)),
         Format::Html => terminal::result(&view::plan_html(plan)),
     }
     Ok(())
+}
+
+/// Says where there is more to read of the checks that refuse.
+pub(super) fn tell_more(plan: &Plan) {
+    let refusing: BTreeSet<&str> =
+        plan.checks.iter().filter(|check| check.verdict.refuses()).map(|check| check.code.word()).collect();
+    if !refusing.is_empty() {
+        terminal::more(&refusing.into_iter().collect::<Vec<_>>());
+    }
 }
 
 fn save(plan: &Plan, path: &Path) -> Result<(), Failure> {

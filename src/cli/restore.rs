@@ -33,7 +33,7 @@ pub(super) async fn run(global: &Global, args: &RestoreArgs) -> Result<Exit, Fai
     let loaded = look::load(global)?;
     let cluster = &loaded.cluster;
     args.edit.check(&args.plan, cluster)?;
-    args.plan.waivers()?;
+    args.plan.waivers(cluster)?;
     let targets = global.targets(cluster)?;
     let old = old(args)?.cluster;
     if old.name != cluster.name {
@@ -58,7 +58,7 @@ pub(super) async fn run(global: &Global, args: &RestoreArgs) -> Result<Exit, Fai
         Format::Text => terminal::result(&story),
         _ => terminal::say(story.trim_end()),
     }
-    let again = format!("otb restore {}", args.old.display());
+    let again = format!("restore {}", args.old.display());
     edit.finish(global, (&args.edit, &args.plan), None, (&again, "your version control")).await
 }
 

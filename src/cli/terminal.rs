@@ -101,6 +101,12 @@ pub(super) fn say(text: &str) {
     let _ = writeln!(err, "{text}");
 }
 
+/// Prints what stands before an answer, which follows on the same line.
+pub(super) fn prompt(text: &str) {
+    let mut err = anstream::stderr().lock();
+    let _ = write!(err, "{text}").and_then(|()| err.flush());
+}
+
 /// Prints why a command failed, and what to do next.
 pub(super) fn failure(failure: &Failure) {
     // Diagnostics of the file bring their own `error[...]` heads.

@@ -160,8 +160,11 @@ pub fn all() -> Vec<Explanation> {
     checks.chain(file).chain(errors).chain(exits).collect()
 }
 
+/// Below this (1 is the same word) nobody meant that code.
+const NEAR: f64 = 0.85;
+
 /// What `text` names: a code, a check with its subject as plans print it (`lag:dn01`), or an exit code. None: the
-/// code that is nearest to it.
+/// code that is nearest to it; empty, where none is near.
 pub fn find(text: &str) -> Result<Explanation, String> {
     let word = text.split(':').next().unwrap_or_default().trim().to_lowercase();
     let all = all();
@@ -173,7 +176,7 @@ pub fn find(text: &str) -> Result<Explanation, String> {
         let last = entry.code.rsplit('.').next().unwrap_or_default();
         strsim::jaro_winkler(&entry.code, &word).max(strsim::jaro_winkler(last, &word))
     };
-    let nearest = all.iter().max_by(|a, b| near(a).total_cmp(&near(b)));
+    let nearest = all.iter().filter(|entry| near(entry) > NEAR).max_by(|a, b| near(a).total_cmp(&near(b)));
     Err(nearest.map_or_else(String::new, |entry| entry.code.clone()))
 }
 
@@ -206,6 +209,11 @@ mod tests {
         for (text, code) in [("lag", "lag"), ("lag:dn01", "lag"), ("Plan.Stale", "plan.stale"), ("9", "9")] {
             assert_eq!(find(text).unwrap().code, code);
         }
+    }
+
+    #[test]
+    fn what_is_far_from_all_leads_nowhere() {
+        assert_eq!(["nonsense", "", "数据"].map(|text| find(text).unwrap_err()), ["", "", ""]);
     }
 
     #[test]

@@ -37,6 +37,7 @@ pub use diagnostic::{Diagnostic, Diagnostics, Place};
 pub use edit::{EditError, with_master, with_masters};
 pub use reader::{read, read_from};
 pub use schema::schema;
+pub use suggest::{nearest, one_of};
 
 use crate::model::Cluster;
 

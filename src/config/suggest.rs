@@ -9,7 +9,7 @@ const OFFERED: usize = 9;
 const LONGEST: usize = 64;
 
 /// The candidate nearest to `word`, if one is near enough to be meant.
-pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     if word.len() > LONGEST {
         return None;
     }
@@ -31,7 +31,7 @@ fn tolerance(candidate: &str) -> usize {
 }
 
 /// `a`, `b` or `c`.
-pub(super) fn one_of<'c>(words: impl IntoIterator<Item = &'c str>) -> String {
+pub fn one_of<'c>(words: impl IntoIterator<Item = &'c str>) -> String {
     let mut words: Vec<String> = words.into_iter().map(quoted).collect();
     if words.len() > OFFERED {
         let others = words.len() - OFFERED + 1;

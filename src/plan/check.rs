@@ -154,8 +154,6 @@ pub struct Waiver {
 impl Waiver {
     /// Reads `CODE:SUBJECT`; the code must be known and waivable.
     pub fn new(text: &str, reason: &str) -> Result<Self, String> {
-        let words =
-            || CheckCode::ALL.iter().filter(|c| c.is_waivable()).map(|c| c.word()).collect::<Vec<_>>().join(", ");
         let Some((word, subject)) = text.split_once(':').filter(|(_, subject)| !subject.is_empty()) else {
             return Err(format!("a waiver names a check and its subject, such as lag:dn01; {text:?} does not"));
         };
@@ -163,8 +161,8 @@ impl Waiver {
             Some(code) if code.is_waivable() => {
                 Ok(Self { check: CheckId::new(*code, subject), reason: reason.to_owned() })
             }
-            Some(_) => Err(format!("check {word} cannot be waived; these can: {}", words())),
-            None => Err(format!("there is no check {word}; these can be waived: {}", words())),
+            Some(_) => Err(format!("the check {word} cannot be waived")),
+            None => Err(format!("there is no check {word}")),
         }
     }
 }

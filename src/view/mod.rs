@@ -28,5 +28,5 @@ pub use progress::{Looking, Motion, ProgressView, event_line};
 pub use prometheus::drift_prometheus;
 pub use status::{Disagreement, STATUS_VERSION, StatusDocument, status_text, watched_text};
 pub use style::{bold, dim, error_line, hint_line, more_line};
-pub use text::{first_part_text, moves_text, plan_text, report_text};
+pub use text::{changes_text, first_part_text, moves_text, plan_text, question_text, refusal_text, report_text};
 pub use topology::Topology;

@@ -38,9 +38,12 @@ fn waivers_that_cannot_be() {
     for command in ["plan", "apply --auto-approve"] {
         let wrong = |args: &str, parts: &[&str]| wrong(&format!("{command} {args}"), parts);
         wrong("--waive lag:dn01", &["--reason"]);
-        wrong("--waive nonsense:dn01 --reason CHG-1", &["no check nonsense", "data-loss"]);
+        wrong("--waive nonsense:dn01 --reason CHG-1", &["no check nonsense", "known are `", "`lag`"]);
+        wrong("--waive lagg:dn01 --reason CHG-1", &["no check lagg", "did you mean --waive lag:dn01?"]);
+        wrong("--waive lag:dn1 --reason CHG-1", &["no node or instance dn1", "did you mean --waive lag:dn0"]);
+        wrong("--waive disk:dn01@aa --reason CHG-1", &["instance dn01@aa", "did you mean --waive disk:dn01@a?"]);
         wrong("--waive lag --reason CHG-1", &["lag:dn01"]);
-        wrong("--waive kept-copy:dn01 --reason CHG-1", &["kept-copy cannot be waived", "split-brain"]);
+        wrong("--waive kept-copy:dn01 --reason CHG-1", &["kept-copy cannot be waived", "otb explain kept-copy"]);
         wrong("--reason CHG-1", &["--waive"]);
     }
 }

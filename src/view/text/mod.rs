@@ -3,5 +3,5 @@
 mod plan;
 mod report;
 
-pub use plan::{moves_text, plan_text};
+pub use plan::{changes_text, moves_text, plan_text, question_text, refusal_text};
 pub use report::{first_part_text, report_text};

@@ -24,6 +24,36 @@ pub fn plan_text(plan: &Plan, all_checks: bool) -> String {
     out
 }
 
+/// What is about to be done, without how: the steps follow as they are done.
+pub fn changes_text(plan: &Plan) -> String {
+    let mut out = String::new();
+    headline(&mut out, plan);
+    for change in &plan.changes {
+        change_lines(&mut out, change);
+    }
+    out.push('\n');
+    out
+}
+
+/// What is asked before `plan` is applied.
+pub fn question_text(plan: &Plan) -> String {
+    let steps = match plan.steps.len() {
+        1 => "this step".to_owned(),
+        n => format!("these {n} steps"),
+    };
+    let rest = if plan.afterwards.is_some() { ", and then what else the file asks for," } else { "" };
+    format!("\nApply {steps}{rest} to {}? Only `yes` is taken as approval.", plan.cluster.name)
+}
+
+/// What stands in the way of a plan that was shown before.
+pub fn refusal_text(plan: &Plan) -> String {
+    let mut out = String::new();
+    checks(&mut out, &plan.checks, false);
+    unseen(&mut out, plan);
+    closing(&mut out, plan);
+    out
+}
+
 fn headline(out: &mut String, plan: &Plan) {
     let name = outline::subject(&plan.cluster.name, &plan.targets);
     let seen = outline::looked_at(plan);

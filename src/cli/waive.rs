@@ -1,0 +1,63 @@
+//! `--waive CHECK:SUBJECT --reason ...`: read against the file, so that a typing error is told from a check that passes.
+
+use super::failure::Failure;
+use super::terminal;
+use crate::codes::ErrorCode;
+use crate::model::Cluster;
+use crate::plan::{CheckCode, Plan, Waiver, unused_waivers};
+
+/// Each `--waive` with the one `--reason`.
+pub(super) fn read(waive: &[String], reason: Option<&str>, cluster: &Cluster) -> Result<Vec<Waiver>, Failure> {
+    let usage = |text: &str| Failure::new(ErrorCode::UsageWaiver, text);
+    let reason = reason.map(str::trim).filter(|reason| !reason.is_empty());
+    match (reason, waive) {
+        (None, []) => Ok(Vec::new()),
+        (None, _) => Err(usage("--waive wants a --reason, which the plan records")
+            .hint("say who decided it and where that is written: --reason \"CHG-1234\"")),
+        (Some(_), []) => Err(usage("--reason goes with --waive CHECK:SUBJECT, and there is none")
+            .hint("add the check that it is the reason for, as the plan prints it, or leave --reason away")),
+        (Some(reason), waive) => waive.iter().map(|text| one(text, reason, cluster)).collect(),
+    }
+}
+
+fn one(text: &str, reason: &str, cluster: &Cluster) -> Result<Waiver, Failure> {
+    let waiver = Waiver::new(text, reason);
+    let (word, subject) = text.split_once(':').unwrap_or((text, ""));
+    let waiver = waiver.map_err(|why| {
+        let failure = Failure::new(ErrorCode::UsageWaiver, format!("--waive {text}: {why}"));
+        let waivable = CheckCode::ALL.iter().filter(|code| code.is_waivable()).map(|code| code.word());
+        match CheckCode::ALL.iter().find(|code| code.word() == word) {
+            // It is spelled right.
+            Some(code) if !code.is_waivable() => failure.hint(format!("otb explain {word} says why, and what to do")),
+            Some(_) => failure.hint("write the check as the plan prints it, with its subject"),
+            None => failure.meant("--waive ", word, waivable, text.strip_prefix(word).unwrap_or_default()),
+        }
+    })?;
+    let mut subjects: Vec<String> = vec![cluster.name.to_string()];
+    subjects.extend(cluster.nodes.keys().map(ToString::to_string));
+    subjects.extend(cluster.instances().map(|instance| instance.id.to_string()));
+    if subjects.iter().any(|known| known == subject) {
+        return Ok(waiver);
+    }
+    let text = format!("--waive {text}: the file declares no node or instance {subject}");
+    let before = format!("--waive {word}:");
+    Err(Failure::new(ErrorCode::UsageWaiver, text).meant(&before, subject, subjects.iter().map(String::as_str), ""))
+}
+
+/// Says which waivers lift nothing: a check that the plan does not have, or that is called otherwise.
+pub(super) fn tell_unused(plan: &Plan, waivers: &[Waiver]) {
+    // Those of a second part are not known yet.
+    if plan.afterwards.is_some() {
+        return;
+    }
+    let refusing: Vec<&str> =
+        plan.checks.iter().filter(|check| check.verdict.refuses()).map(|check| check.id.as_str()).collect();
+    let refusing = if refusing.is_empty() {
+        "no check refuses it".to_owned()
+    } else {
+        format!("it is refused by {}", refusing.join(", "))
+    };
+    for id in unused_waivers(plan, waivers) {
+        terminal::say(&format!("warning: --waive {id} names no check of this plan; {refusing}"));
+    }
+}

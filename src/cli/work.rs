@@ -1,0 +1,67 @@
+//! A run of apply under way: where it is shown and written down.
+
+use super::apply::ApplyArgs;
+use super::args::Global;
+use super::events::Events;
+use super::journal::Journal;
+use super::{Exit, outcome, terminal};
+use crate::apply::{Event, Interrupts, Lock, Report, Run};
+use crate::model::Observation;
+use crate::plan::Plan;
+use crate::transport::Outside;
+use crate::view;
+
+/// What an apply works with.
+pub(super) struct Desk<'a> {
+    pub global: &'a Global,
+    pub args: &'a ApplyArgs,
+    pub outside: &'a Outside,
+    pub events: &'a Events,
+}
+
+/// A run under way: where it is shown and written down.
+pub(super) struct Works<'a> {
+    pub desk: &'a Desk<'a>,
+    pub journal: Option<Journal>,
+    pub interrupts: Interrupts,
+}
+
+impl Works<'_> {
+    pub(super) fn is_interrupted(&self) -> bool {
+        *self.interrupts.borrow() > 0
+    }
+
+    fn tell(&self, event: &Event) {
+        if let Some(journal) = &self.journal {
+            journal.event(event);
+        }
+        self.desk.events.tell(event);
+    }
+
+    /// Runs one plan, made from what was `seen`, and shows how it goes; the `first` of a run tells of the lock.
+    pub(super) async fn act(&self, plan: &Plan, seen: &Observation, first: bool, lock: &mut Lock) -> Report {
+        if let Some(journal) = &self.journal {
+            journal.plan(plan);
+        }
+        let progress = view::ProgressView::new(plan, terminal::motion());
+        let tell = |event: &Event| {
+            progress.event(event);
+            self.tell(event);
+        };
+        if first {
+            tell(&Event::Locked { servers: lock.servers() });
+        }
+        let run = Run::new(plan, self.desk.outside, lock, self.interrupts.clone(), &tell);
+        let report = run.knowing(seen.replication_users()).run().await;
+        progress.finish();
+        report
+    }
+
+    pub(super) fn end(&self, first: Option<&(Plan, Report)>, plan: &Plan, report: &Report, left: &Plan) -> Exit {
+        let exit = outcome::finish(first, plan, report, left, self.desk.global, self.desk.events);
+        if let Some(journal) = &self.journal {
+            journal.end(report.end, exit);
+        }
+        exit
+    }
+}
