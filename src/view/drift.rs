@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
+use super::outline::{self, Hidden};
+use super::style;
 use super::words::count;
-use super::{outline, style};
 use crate::drift::{Drift, NoteKind, Verdict};
 
 /// What differs first, then what is accepted, what could not be seen, and the baseline's own matters.
@@ -16,7 +17,9 @@ pub fn drift_text(drift: &Drift) -> String {
     section(
         &mut out,
         "Not seen",
-        drift.unseen.iter().map(|entry| format!("{}: {}: {}", entry.instance, entry.fact, entry.why)),
+        outline::hidden(&drift.unseen)
+            .iter()
+            .map(|Hidden { instances, fact, why }| format!("{}: {fact}: {why}", instances.join(", "))),
     );
     section(
         &mut out,

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use crate::model::NodeName;
-use crate::plan::{Action, Change, Check, Phase, Plan, Step};
+use crate::plan::{Action, Change, Check, Phase, Plan, Step, Unseen};
 use crate::view::words::{count, listed};
 
 /// How many changes the one sentence names.
@@ -72,6 +72,40 @@ pub(super) fn refusing(plan: &Plan) -> impl Iterator<Item = &Check> {
     plan.checks.iter().filter(|check| check.verdict.refuses())
 }
 
+/// What could not be seen of these instances, for one reason.
+pub(super) struct Hidden<'a> {
+    pub(super) instances: Vec<String>,
+    pub(super) fact: &'a str,
+    pub(super) why: String,
+}
+
+/// What could not be seen, each reason once: a server that does not answer hides much for the same one, and what its
+/// ssh says is long. What each process said before, or did not, stands in front of it.
+pub(super) fn hidden(unseen: &[Unseen]) -> Vec<Hidden<'_>> {
+    let mut groups: Vec<(Vec<&Unseen>, &str)> = Vec::new();
+    for entry in unseen {
+        let shared = entry.why.split_once(THEN).map_or(entry.why.as_str(), |(_, shell)| shell);
+        match groups.iter_mut().find(|(entries, why)| *why == shared && entries[0].fact == entry.fact) {
+            Some((entries, _)) => entries.push(entry),
+            None => groups.push((vec![entry], shared)),
+        }
+    }
+    groups.into_iter().map(|(entries, shared)| together(&entries, shared)).collect()
+}
+
+/// Stands between what a process said and what was learned by its server's shell then.
+const THEN: &str = ", and ";
+
+fn together<'a>(entries: &[&'a Unseen], shared: &str) -> Hidden<'a> {
+    let own: Vec<String> = entries
+        .iter()
+        .filter_map(|entry| entry.why.strip_suffix(shared)?.strip_suffix(THEN))
+        .map(ToOwned::to_owned)
+        .collect();
+    let why = if own.is_empty() { shared.to_owned() } else { listed(&own) + THEN + shared };
+    Hidden { instances: entries.iter().map(|entry| entry.instance.to_string()).collect(), fact: &entries[0].fact, why }
+}
+
 /// The nodes that change, each once.
 pub(super) fn changing(plan: &Plan) -> Vec<&NodeName> {
     let mut nodes: Vec<&NodeName> = plan.changes.iter().map(|change| &change.node).collect();
@@ -117,5 +151,30 @@ fn title(phase: Phase, steps: &[Item<'_>]) -> &'static str {
         Phase::Reload => "Reload (one pool reload per router)",
         Phase::Prove => "Prove (through every coordinator)",
         Phase::Rejoin => "Rejoin",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{InstanceId, UnknownKind};
+
+    fn unseen(instance: &str, why: &str) -> Unseen {
+        let instance = InstanceId::try_from(instance.to_owned()).unwrap();
+        Unseen { instance, fact: "process".to_owned(), kind: UnknownKind::Unreachable, why: why.to_owned() }
+    }
+
+    #[test]
+    fn what_hides_many_facts_is_said_once() {
+        let all = [
+            unseen("dn01@s29", "no answer from h:1, and ssh says no"),
+            unseen("dn02@s29", "no answer from h:2, and ssh says no"),
+            unseen("dn03@s29", "ssh says no"),
+            unseen("dn01@s47", "no answer from i:1"),
+        ];
+        let said: Vec<_> = hidden(&all).into_iter().map(|one| (one.instances.join(" "), one.why)).collect();
+        let together = "no answer from h:1, no answer from h:2, and ssh says no".to_owned();
+        assert_eq!(said[0], ("dn01@s29 dn02@s29 dn03@s29".to_owned(), together));
+        assert_eq!(said[1..], [("dn01@s47".to_owned(), "no answer from i:1".to_owned())]);
     }
 }

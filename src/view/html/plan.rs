@@ -89,8 +89,8 @@ fn changes(plan: &Plan) -> Markup {
 /// What stands in the way, what was waived and what could not be seen.
 fn failing(plan: &Plan) -> Markup {
     let checks: Vec<&Check> = plan.checks.iter().filter(|check| check.verdict != Verdict::Pass).collect();
-    let unseen =
-        plan.unseen.iter().map(|entry| vec![code(&entry.instance.to_string()), text(&entry.fact), text(&entry.why)]);
+    let hidden = outline::hidden(&plan.unseen);
+    let unseen = hidden.iter().map(|one| vec![code(&one.instances.join(", ")), text(one.fact), text(&one.why)]);
     let unseen: Vec<Vec<Markup>> = unseen.collect();
     html! {
         @if !checks.is_empty() {

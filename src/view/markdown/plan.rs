@@ -25,6 +25,8 @@ const DRAWN: usize = 24;
 /// One step's statements: a router may have hundreds of rows to change.
 const STATEMENTS: usize = 20;
 const STATEMENT: usize = 1_000;
+/// The most instances that one row names.
+const IDS: usize = 8;
 /// The most characters of somebody's sentence.
 const SENTENCE: usize = 400;
 
@@ -124,9 +126,12 @@ fn passed_checks(passed: &[&Check]) -> Part {
 
 fn unseen(unseen: &[Unseen]) -> Part {
     let head = "\n### Not seen\n\n| instance | fact | why |\n|---|---|---|\n";
-    part(UNSEEN, "fact not seen", unseen, (head, ""), |entry| {
-        let id = markdown_code(&entry.instance.to_string());
-        format!("| {id} | {} | {} |\n", markdown(&entry.fact), markdown(&cut(&entry.why, SENTENCE)))
+    let hidden = outline::hidden(unseen);
+    // Rows that are left out are counted: none may be so long that it is.
+    let rows: Vec<_> = hidden.iter().flat_map(|one| one.instances.chunks(IDS).map(move |ids| (ids, one))).collect();
+    part(UNSEEN, "unseen row", &rows, (head, ""), |(ids, one)| {
+        let ids: Vec<String> = ids.iter().map(|id| markdown_code(id)).collect();
+        format!("| {} | {} | {} |\n", ids.join(", "), markdown(one.fact), markdown(&cut(&one.why, SENTENCE)))
     })
 }
 

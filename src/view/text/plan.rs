@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::plan::{Change, Check, Move, Plan, Undo, Verdict};
-use crate::view::outline::{self, Item};
+use crate::view::outline::{self, Hidden, Item};
 use crate::view::style;
 use crate::view::words::{self, count, listed};
 
@@ -158,8 +158,11 @@ fn unseen(out: &mut String, plan: &Plan) {
         return;
     }
     let _ = writeln!(out, "\n{}", style::careful(format!("Not seen: {}", count(plan.unseen.len(), "fact"))));
-    for entry in &plan.unseen {
-        let _ = writeln!(out, "  {:<12} {}: {}", entry.instance, entry.fact, entry.why);
+    for Hidden { instances, fact, why } in outline::hidden(&plan.unseen) {
+        let _ = match instances.as_slice() {
+            [only] => writeln!(out, "  {only:<12} {fact}: {why}"),
+            several => writeln!(out, "  {}\n               {fact}: {why}", several.join(", ")),
+        };
     }
 }
 
