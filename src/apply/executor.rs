@@ -108,7 +108,7 @@ impl<'a> Run<'a> {
                     if *interrupts.borrow() > 1 {
                         break false;
                     }
-                    self.note("interrupted: what has not passed its point of no return is undone, the rest is finished".to_owned());
+                    self.note("interrupted: what is before its point of no return is undone, the rest finished; again drops all".to_owned());
                 }
             }
         };

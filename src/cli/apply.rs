@@ -15,9 +15,12 @@ use super::{Exit, approve, fit, lock, look, outcome, plan, show, terminal, waive
 use crate::apply::{End, Interrupts, Lock, Report};
 use crate::model::{Cluster, NodeName, Observation};
 use crate::plan::{Plan, Waiver};
-use crate::view;
+use crate::view::{self, Motion};
 
 /// Do what the plan says and prove it: asks for `yes` first, unless told otherwise or given a saved plan
+///
+/// Ctrl-C once: what is before its point of no return is undone, the rest is finished. Twice: all is dropped as it stands,
+/// and a fresh plan finds what is left.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: otb -f cluster.yaml apply --auto-approve")]
 pub(super) struct ApplyArgs {
@@ -73,6 +76,7 @@ pub(super) async fn run(global: &Global, args: &ApplyArgs) -> Result<Exit, Failu
 
 async fn carry_out(global: &Global, args: &ApplyArgs, events: &Events) -> Result<Exit, Failure> {
     let interrupts = interrupt::listen();
+    let _no_echo = (terminal::motion() != Motion::None).then(terminal::NoEcho::begin);
     let order = Order::read(global, args)?;
     let outside = look::outside(&order.cluster)?;
     let exit = order.carry_out(&Desk { global, args, outside: &outside, events }, interrupts).await;
@@ -146,21 +150,21 @@ impl Order {
         let (now, seen) = unless_interrupted(&mut interrupts, self.plan(desk)).await?;
         if now.is_empty() && self.saved.is_some() {
             if global.format == Format::Text {
-                terminal::result("Nothing to do: what this plan wants is already so.\n");
+                terminal::prose("Nothing to do: what this plan wants is already so.\n");
             }
             return outcome::not_begun(Exit::Done, Some(&now), events);
         }
         fit::still_fits(approved, &now)?;
         if now.is_refused() {
             if global.format == Format::Text {
-                terminal::result(&view::refusal_text(&now));
+                terminal::prose(&view::refusal_text(&now));
                 plan::tell_more(&now);
             }
             return outcome::not_begun(Exit::Refused, Some(&now), events);
         }
         fit::audited(&now, "nothing was changed")?;
         if self.saved.is_some() && global.format == Format::Text {
-            terminal::result(&view::changes_text(&now));
+            terminal::prose(&view::changes_text(&now));
         }
         let run = format!("{}, pid {}", lock::whoami(), std::process::id());
         let journal = Journal::open(args.journal.as_deref(), &self.cluster.name, run)?;
@@ -178,7 +182,7 @@ impl Order {
             fit::audited(&rest, "the GTM serves again, the rest was not begun")?;
             works.desk.events.planned(&rest);
             if works.desk.global.format == Format::Text {
-                terminal::result("\nThe GTM answers. The rest, planned from what can be seen now:\n\n");
+                terminal::prose("\nThe GTM answers. The rest, planned from what can be seen now:\n\n");
                 plan::print(&rest, works.desk.global, false)?;
             }
             let end = works.act(&rest, &seen, false, lock).await;

@@ -29,6 +29,7 @@ pub struct Cli {
 
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(super) struct Global {
     /// The file that declares the cluster
     #[arg(short, long, global = true, value_name = "FILE", default_value = "cluster.yaml", env = "OTB_FILE")]

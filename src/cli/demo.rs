@@ -35,14 +35,14 @@ pub(super) async fn run(global: &Global, args: &DemoArgs) -> Result<Exit, Failur
     let shown = story(&global).await;
     if args.keep {
         let file = global.file.display();
-        terminal::result(&format!(
+        terminal::prose(&format!(
             "\nThe cluster keeps running. Try:\n  otb -f {file} status\n  otb sandbox fault --dir {dir} kill dn02@s47\n  \
              otb -f {file} plan\n  otb sandbox down --dir {dir}\n",
             dir = site.dir.display()
         ));
     } else {
         take_down(&site.dir, args.dir.is_none())?;
-        terminal::result("\nThe cluster is gone again. To keep it and go on with it: otb demo --keep\n");
+        terminal::prose("\nThe cluster is gone again. To keep it and go on with it: otb demo --keep\n");
     }
     shown
 }

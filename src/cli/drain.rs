@@ -47,7 +47,7 @@ pub(super) async fn run(global: &Global, args: &DrainArgs) -> Result<Exit, Failu
     let edit = Edit::new(&global.file, loaded.text.clone(), &masters)?;
     let story = story(&drain, server, cluster);
     match global.format {
-        Format::Text => terminal::result(&story),
+        Format::Text => terminal::prose(&story),
         _ => terminal::say(story.trim_end()),
     }
     let way_back = "otb restore OLD_FILE, or your version control";

@@ -67,7 +67,7 @@ fn print(drift: &Drift, global: &Global) -> Result<(), Failure> {
                 terminal::say(&format!("warning: baseline: {}: {}", note.id, note.what));
             }
         }
-        _ => terminal::result(&view::drift_text(drift)),
+        _ => terminal::prose(&view::drift_text(drift)),
     }
     Ok(())
 }

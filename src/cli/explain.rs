@@ -24,11 +24,11 @@ pub(super) fn run(global: &Global, args: &ExplainArgs) -> Result<Exit, Failure> 
     let all = args.codes.is_empty();
     let found: Vec<Explanation> =
         if all { codes::all() } else { args.codes.iter().map(|text| find(text)).collect::<Result<_, _>>()? };
-    terminal::result(&match global.format {
-        Format::Json => json::pretty(&Explanations::from(found))?,
-        _ if all => view::listed_text(&found),
-        _ => found.iter().map(view::explained_text).collect::<Vec<_>>().join("\n"),
-    });
+    match global.format {
+        Format::Json => terminal::result(&json::pretty(&Explanations::from(found))?),
+        _ if all => terminal::prose(&view::listed_text(&found)),
+        _ => terminal::page(&found.iter().map(view::explained_text).collect::<Vec<_>>().join("\n")),
+    }
     Ok(Exit::Done)
 }
 

@@ -62,9 +62,9 @@ pub(super) fn finish(
     };
     if global.format == Format::Text {
         if let Some((plan, report)) = first {
-            terminal::result(&view::first_part_text(plan, report));
+            terminal::prose(&view::first_part_text(plan, report));
         }
-        terminal::result(&view::report_text(plan, report, left));
+        terminal::prose(&view::report_text(plan, report, left));
         if let Some(code) = code(exit) {
             terminal::more(&[code.as_str()]);
         }

@@ -88,7 +88,7 @@ pub(super) fn show(
 pub(super) fn print(plan: &Plan, global: &Global, checks: bool) -> Result<(), Failure> {
     match global.format {
         Format::Text => {
-            terminal::result(&view::plan_text(plan, checks));
+            terminal::prose(&view::plan_text(plan, checks));
             tell_more(plan);
         }
         Format::Json => terminal::result(&json::pretty(plan)?),

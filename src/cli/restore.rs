@@ -55,7 +55,7 @@ pub(super) async fn run(global: &Global, args: &RestoreArgs) -> Result<Exit, Fai
         view::moves_text(&moves)
     };
     match global.format {
-        Format::Text => terminal::result(&story),
+        Format::Text => terminal::prose(&story),
         _ => terminal::say(story.trim_end()),
     }
     let again = format!("restore {}", args.old.display());

@@ -38,7 +38,12 @@ pub(super) async fn run(global: &Global, args: &StatusArgs) -> Result<Exit, Fail
     if !args.watch {
         let seen = look::observe(&cluster, &outside, global).await;
         outside.close().await;
-        terminal::result(&rendered(&cluster, &seen, global)?);
+        let text = rendered(&cluster, &seen, global)?;
+        if global.format == Format::Text {
+            terminal::prose(&text);
+        } else {
+            terminal::result(&text);
+        }
         return Ok(Exit::Done);
     }
     let mut interrupts = interrupt::listen();
@@ -63,6 +68,10 @@ pub(super) async fn run(global: &Global, args: &StatusArgs) -> Result<Exit, Fail
         {
             break;
         }
+    }
+    if redraw {
+        // Ctrl-C leaves its mark where the cursor was.
+        terminal::result("\n");
     }
     outside.close().await;
     Ok(Exit::Done)

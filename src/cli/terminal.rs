@@ -1,8 +1,13 @@
 //! Standard output is the result, standard error everything else; colour only on a terminal.
 
-use std::io::{ErrorKind, IsTerminal as _, Write as _};
+use std::borrow::Cow;
+use std::io::{ErrorKind, IsTerminal, Write as _};
+use std::os::fd::AsFd;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::process::getpgrp;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr};
 
 use super::Exit;
 use super::args::ColorChoice;
@@ -18,6 +23,12 @@ pub(super) fn choose_color(choice: ColorChoice) {
     }
     .write_global();
 }
+
+/// A window narrower than this is no window: some programs that only look like a terminal say 0.
+const LEAST_COLUMNS: usize = 40;
+
+/// How wide a page of text is at most.
+const PAGE_COLUMNS: usize = 98;
 
 /// Whoever read the result has gone away.
 static GONE: AtomicBool = AtomicBool::new(false);
@@ -37,6 +48,28 @@ pub(super) fn result(text: &str) {
     }
 }
 
+/// Prints a result that is read by people, folded for the terminal that it goes to.
+pub(super) fn prose(text: &str) {
+    result(&fitted(text, &std::io::stdout()));
+}
+
+/// Prints paragraphs: lines of more than some hundred letters are hard to read, however wide the window is.
+pub(super) fn page(text: &str) {
+    let columns = columns(&std::io::stdout()).map_or(PAGE_COLUMNS, |columns| columns.min(PAGE_COLUMNS));
+    result(&view::fold(text, columns));
+}
+
+/// As it is, where nobody looks at it through a window.
+fn fitted<'a>(text: &'a str, to: &(impl IsTerminal + AsFd)) -> Cow<'a, str> {
+    columns(to).map_or(Cow::Borrowed(text), |columns| Cow::Owned(view::fold(text, columns)))
+}
+
+/// How wide the window is; none where there is no window.
+fn columns(of: &(impl IsTerminal + AsFd)) -> Option<usize> {
+    let size = of.is_terminal().then(|| tcgetwinsize(of).ok())?;
+    size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns >= LEAST_COLUMNS)
+}
+
 /// Whether there is still any sense in printing more of the result.
 pub(super) fn is_read() -> bool {
     !GONE.load(Ordering::Relaxed) && lost().is_none()
@@ -44,7 +77,7 @@ pub(super) fn is_read() -> bool {
 
 /// Puts `text` where the terminal's text was, as much of it as there is room for: it does not scroll, nor wrap lines.
 pub(super) fn redraw(text: &str) {
-    let rows = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(24, |size| usize::from(size.ws_row)).max(3);
+    let rows = tcgetwinsize(std::io::stdout()).map_or(24, |size| usize::from(size.ws_row)).max(3);
     let lines: Vec<&str> = text.lines().collect();
     let shown = if lines.len() < rows { lines.len() } else { rows - 2 };
     let mut screen = String::from("\x1b[H\x1b[?7l");
@@ -90,6 +123,34 @@ pub(super) fn motion() -> Motion {
     if locale.contains("utf-8") || locale.contains("utf8") { Motion::Unicode } else { Motion::Ascii }
 }
 
+/// Keeps Ctrl-C from being shown as `^C` in the middle of what moves, as long as it lives: bars are drawn from where the
+/// cursor was left. Put off for good (by SIGKILL), a terminal lacks nothing else.
+pub(super) struct NoEcho(Option<Termios>);
+
+impl NoEcho {
+    pub(super) fn begin() -> Self {
+        let before = in_foreground().then(|| tcgetattr(std::io::stdin()).ok()).flatten();
+        if let Some(mut quiet) = before.clone() {
+            quiet.local_modes.remove(LocalModes::ECHOCTL);
+            let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &quiet);
+        }
+        Self(before)
+    }
+}
+
+impl Drop for NoEcho {
+    fn drop(&mut self) {
+        if let Some(before) = self.0.as_ref().filter(|_| in_foreground()) {
+            let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, before);
+        }
+    }
+}
+
+/// Who changes a terminal from the background is stopped.
+fn in_foreground() -> bool {
+    tcgetpgrp(std::io::stdin()).is_ok_and(|group| group == getpgrp())
+}
+
 /// Why the result did not reach standard output, if it did not.
 pub(super) fn lost() -> Option<&'static str> {
     LOST.get().map(String::as_str)
@@ -97,6 +158,10 @@ pub(super) fn lost() -> Option<&'static str> {
 
 /// Prints a line for people beside the result.
 pub(super) fn say(text: &str) {
+    print_line(&fitted(text, &std::io::stderr()));
+}
+
+fn print_line(text: &str) {
     let mut err = anstream::stderr().lock();
     let _ = writeln!(err, "{text}");
 }
@@ -111,7 +176,8 @@ pub(super) fn prompt(text: &str) {
 pub(super) fn failure(failure: &Failure) {
     // Diagnostics of the file bring their own `error[...]` heads.
     if failure.message.starts_with("error") {
-        say(failure.message.trim_end());
+        // Carets stand under what they mean: nothing of it is folded.
+        print_line(&view::headed(failure.message.trim_end()));
     } else {
         say(&view::error_line(failure.code.as_str(), &failure.message));
     }

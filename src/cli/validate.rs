@@ -15,7 +15,7 @@ pub(super) struct ValidateArgs {}
 pub(super) fn run(global: &Global, _: &ValidateArgs) -> Result<Exit, Failure> {
     let cluster = look::load(global)?.cluster;
     let of = |kind| cluster.nodes_of(kind).count();
-    terminal::result(&format!(
+    terminal::prose(&format!(
         "{} is valid: cluster {}, {} servers, {} coordinators, {} datanodes, {} instances in all\n",
         global.file.display(),
         cluster.name,

@@ -44,7 +44,7 @@ fn limited(name: &str, bytes: u64) -> Result<(), Diagnostics> {
 fn read_bytes(path: &Path, name: &str) -> Result<Vec<u8>, Diagnostics> {
     let failed = |error: &std::io::Error| match error.kind() {
         ErrorKind::NotFound => {
-            let hint = "name the file with --file, or let `otb import` write it from the live cluster";
+            let hint = "name it with --file, or let `otb import` write it from the live cluster";
             Diagnostics::of_file(name, Code::NotFound, "failed to read the file: there is no such file", hint)
         }
         _ => unreadable(name, &error.to_string()),

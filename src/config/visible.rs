@@ -1,5 +1,7 @@
 //! Text of unknown origin, made fit for a terminal.
 
+use unicode_width::UnicodeWidthChar as _;
+
 /// The most columns of a source line that are shown.
 const WINDOW: usize = 110;
 /// The most characters of a value that are quoted in a message.
@@ -64,21 +66,9 @@ fn visible(c: char) -> char {
     }
 }
 
-/// Terminal columns of a character, near enough to put a caret under Chinese, Japanese or Korean text.
+/// Terminal columns of a character: a caret stands under Chinese, Japanese or Korean text, too.
 fn width(c: char) -> usize {
-    match c {
-        '\u{300}'..='\u{36f}' | '\u{fe00}'..='\u{fe0f}' => 0,
-        '\u{1100}'..='\u{115f}'
-        | '\u{2e80}'..='\u{a4cf}'
-        | '\u{ac00}'..='\u{d7a3}'
-        | '\u{f900}'..='\u{faff}'
-        | '\u{fe30}'..='\u{fe6f}'
-        | '\u{ff00}'..='\u{ff60}'
-        | '\u{ffe0}'..='\u{ffe6}'
-        | '\u{1f300}'..='\u{1faff}'
-        | '\u{20000}'..='\u{3fffd}' => 2,
-        _ => 1,
-    }
+    c.width().unwrap_or(1)
 }
 
 #[cfg(test)]

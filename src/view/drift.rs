@@ -52,15 +52,15 @@ fn head(drift: &Drift) -> String {
     match drift.verdict {
         Verdict::None => {
             let as_declared = outline::as_declared(&drift.cluster, &drift.targets);
-            style::good(format!("No drift: {as_declared}. {looked}")) + "\n"
+            format!("{} {as_declared}. {looked}\n", style::good("No drift:"))
         }
         Verdict::Drift => {
             let n = count(drift.differences.len(), "difference");
-            style::bad(format!("Drift: {n} between {subject} and the file. {looked}")) + "\n"
+            format!("{} {n} between {subject} and the file. {looked}\n", style::bad("Drift:"))
         }
         Verdict::Unknown => {
             let n = count(drift.unseen.len(), "fact");
-            style::bad(format!("Unknown: no difference was seen in {subject}, but {n} could not be. {looked}")) + "\n"
+            format!("{} no difference was seen in {subject}, but {n} could not be. {looked}\n", style::bad("Unknown:"))
         }
     }
 }

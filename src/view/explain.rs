@@ -5,10 +5,7 @@ use std::fmt::Write as _;
 use super::style;
 use crate::codes::{Explanation, Kind};
 
-/// Columns of a paragraph.
-const WIDTH: usize = 96;
-
-/// One code in full.
+/// One code in full, each paragraph a line.
 pub fn explained_text(entry: &Explanation) -> String {
     let mut out = String::new();
     let what = match entry.kind {
@@ -33,18 +30,7 @@ fn paragraph(out: &mut String, head: &str, text: &str) {
     if !head.is_empty() {
         let _ = writeln!(out, "\n{}", style::bold(head));
     }
-    let mut column = 0;
-    for word in text.split(' ') {
-        let length = word.chars().count();
-        if column > 0 && column + 1 + length > WIDTH {
-            out.push('\n');
-            column = 0;
-        }
-        out.push_str(if column == 0 { "  " } else { " " });
-        out.push_str(word);
-        column += length + if column == 0 { 2 } else { 1 };
-    }
-    out.push('\n');
+    let _ = writeln!(out, "  {text}");
 }
 
 fn facts(out: &mut String, entry: &Explanation) {
@@ -59,7 +45,7 @@ fn facts(out: &mut String, entry: &Explanation) {
         _ => {}
     }
     facts.push(entry.page.clone());
-    let _ = writeln!(out, "\n{}", style::dim(facts.join("; ")));
+    let _ = writeln!(out, "\n{}", facts.join("; "));
 }
 
 /// Every code with its title, by kind.
@@ -73,7 +59,7 @@ pub fn listed_text(entries: &[Explanation]) -> String {
     ] {
         let _ = writeln!(out, "{}{}", if out.is_empty() { "" } else { "\n" }, style::bold(title));
         for entry in entries.iter().filter(|entry| entry.kind == kind) {
-            let _ = writeln!(out, "  {:<26} {}", entry.code, entry.title);
+            let _ = writeln!(out, "  {:<27} {}", entry.code, entry.title);
         }
     }
     out

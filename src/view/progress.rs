@@ -127,24 +127,25 @@ impl Bars {
 /// One event as a line; none where a line would only be noise.
 pub fn event_line(event: &Event) -> Option<String> {
     Some(match event {
-        Event::Locked { servers } => style::dim(format!("lock held on {}", words::count(*servers, "server"))),
+        Event::Locked { servers } => format!("  lock held on {}", words::count(*servers, "server")),
         Event::Planned { .. }
         | Event::Started { .. }
         | Event::StepStarted { .. }
         | Event::Undoing { .. }
+        // The report that follows tells it beside what was expected.
+        | Event::Gap { .. }
         | Event::Finished { .. } => return None,
         Event::StepEnded { step, outcome, milliseconds } => ended(step, outcome, Duration::from_millis(*milliseconds)),
         Event::Undone(undone) => words::undone(undone),
         Event::Note { text } => format!("  {text}"),
-        Event::Gap { node, milliseconds, .. } => format!("  {node} serves again after {milliseconds} ms"),
     })
 }
 
 fn ended(step: &StepId, outcome: &Outcome, took: Duration) -> String {
     match outcome {
-        Outcome::Done => format!("  {} {step:<28} {}", style::good("done    "), style::dim(words::duration(took))),
+        Outcome::Done => format!("  {} {step:<28} {}", style::good("done    "), words::duration(took)),
         Outcome::NotDone { why } => format!("  {} {step}: {why}", style::bad("not done")),
         Outcome::Unknown { why } => format!("  {} {step}: {why}", style::bad("unknown ")),
-        Outcome::Skipped { why } => format!("  {} {step}: {why}", style::dim("left out")),
+        Outcome::Skipped { why } => format!("  {} {step}: {why}", "left out"),
     }
 }

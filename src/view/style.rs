@@ -1,4 +1,5 @@
-//! The few styles otb uses.
+//! The few styles otb uses. Terminals are light or dark and nobody tells which: hence no yellow, no cyan and nothing
+//! faint, which one or the other hides; colour is on words that say the same without it, never on what is to be read.
 
 use std::fmt::Display;
 
@@ -16,11 +17,6 @@ pub fn bold(text: impl Display) -> String {
     paint(Style::new().bold(), text)
 }
 
-/// What may be read later.
-pub fn dim(text: impl Display) -> String {
-    paint(Style::new().dimmed(), text)
-}
-
 fn coloured(color: AnsiColor) -> Style {
     color.on_default()
 }
@@ -30,20 +26,31 @@ pub fn error_line(code: &str, text: impl Display) -> String {
     format!("{} {text}", paint(coloured(AnsiColor::Red).bold(), format!("error[{code}]:")))
 }
 
+/// The same for several, each with its place: every `error[...]:` that begins a line.
+pub fn headed(text: &str) -> String {
+    let line = |line: &str| match line.split_once("]: ") {
+        Some((head, said)) if head.starts_with("error[") && line.ends_with('\n') => {
+            format!("{} {said}", paint(coloured(AnsiColor::Red).bold(), format!("{head}]:")))
+        }
+        _ => line.to_owned(),
+    };
+    text.split_inclusive('\n').map(line).collect()
+}
+
 /// ` more: otb explain fence lag`
 pub fn more_line(codes: &[&str]) -> String {
-    format!("{} otb explain {}", paint(coloured(AnsiColor::Cyan), " more:"), codes.join(" "))
+    format!("{} otb explain {}", bold(" more:"), codes.join(" "))
 }
 
 /// `hint: …`
 pub fn hint_line(text: impl Display) -> String {
-    format!("{} {text}", paint(coloured(AnsiColor::Cyan), " hint:"))
+    format!("{} {text}", bold(" hint:"))
 }
 
 pub(super) fn verdict(verdict: Verdict) -> String {
     let style = match verdict {
         Verdict::Pass => coloured(AnsiColor::Green),
-        Verdict::Warn | Verdict::Waived => coloured(AnsiColor::Yellow),
+        Verdict::Warn | Verdict::Waived => coloured(AnsiColor::Magenta),
         Verdict::Unknown | Verdict::Block => coloured(AnsiColor::Red).bold(),
     };
     paint(style, format!("{:<7}", verdict.word()))
@@ -52,8 +59,8 @@ pub(super) fn verdict(verdict: Verdict) -> String {
 pub(super) fn change(kind: ChangeKind) -> String {
     let style = match kind {
         ChangeKind::Failover | ChangeKind::Repair => coloured(AnsiColor::Red).bold(),
-        ChangeKind::Switchover | ChangeKind::Restart => coloured(AnsiColor::Yellow).bold(),
-        ChangeKind::Reroute | ChangeKind::Rejoin => coloured(AnsiColor::Cyan).bold(),
+        ChangeKind::Switchover | ChangeKind::Restart => coloured(AnsiColor::Magenta).bold(),
+        ChangeKind::Reroute | ChangeKind::Rejoin => Style::new().bold(),
     };
     paint(style, format!("{:<10}", kind.word()))
 }
@@ -67,5 +74,5 @@ pub(super) fn bad(text: impl Display) -> String {
 }
 
 pub(super) fn careful(text: impl Display) -> String {
-    paint(coloured(AnsiColor::Yellow), text)
+    paint(coloured(AnsiColor::Magenta), text)
 }

@@ -10,11 +10,10 @@ const FILE: &str = "docs/plan.svg";
 /// The colours of a terminal, for pages that are light and for those that are dark. The picture has a ground of its own:
 /// it can be read where the page's theme is not the browser's.
 const COLOURS: &str = "    .fg { fill: #1f2328 } .bg { fill: #f6f8fa; stroke: #d1d9e0 }
-    .fg-yellow { fill: #875e00 } .fg-cyan { fill: #0a6c7e } .fg-green { fill: #1a7f37 } .fg-red { fill: #c1121f }
-    .dimmed { opacity: 0.75 }
+    .fg-magenta { fill: #8250df } .fg-green { fill: #1a7f37 } .fg-red { fill: #c1121f }
     @media (prefers-color-scheme: dark) {
       .fg { fill: #e6edf3 } .bg { fill: #0d1117; stroke: #3d444d }
-      .fg-yellow { fill: #d9a93c } .fg-cyan { fill: #4fc3d9 } .fg-green { fill: #56c271 } .fg-red { fill: #ff8a80 }
+      .fg-magenta { fill: #d2a8ff } .fg-green { fill: #56c271 } .fg-red { fill: #ff8a80 }
     }
   </style>";
 

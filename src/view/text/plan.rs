@@ -83,7 +83,7 @@ fn change_lines(out: &mut String, change: &Change) {
     }
     if !change.routers.is_empty() {
         let routers: Vec<String> = change.routers.iter().map(ToString::to_string).collect();
-        let _ = writeln!(out, "             {}", style::dim(format!("routed anew on {}", listed(&routers))));
+        let _ = writeln!(out, "             {}", format_args!("routed anew on {}", listed(&routers)));
     }
 }
 
@@ -91,7 +91,7 @@ fn change_lines(out: &mut String, change: &Change) {
 pub fn moves_text(moves: &[Move]) -> String {
     moves.iter().fold(String::new(), |mut out, one| {
         let place = format!("{} -> {}", one.from, one.to);
-        let _ = writeln!(out, "  {:<10} {:<12} {place:<12} {}", one.node, one.kind, style::dim(&one.because));
+        let _ = writeln!(out, "  {:<10} {:<12} {place:<12} {}", one.node, one.kind, one.because);
         out
     }) + if moves.is_empty() { "" } else { "\n" }
 }
@@ -109,12 +109,12 @@ fn step_lines(out: &mut String, item: &Item<'_>) {
     let Item { number, step, why } = item;
     let mark = if step.point_of_no_return { style::careful("   <- point of no return") } else { String::new() };
     let undo = match &step.undo {
-        Undo::Possible(_) => style::dim("   can be undone"),
-        Undo::NotNeeded | Undo::Never => String::new(),
+        Undo::Possible(_) => "   can be undone",
+        Undo::NotNeeded | Undo::Never => "",
     };
-    let _ = writeln!(out, "  {number:>2}. {}{mark}{undo}", step.id);
+    let _ = writeln!(out, "  {number:>2}. {}{mark}{undo}", style::bold(&step.id));
     if let Some(why) = why {
-        let _ = writeln!(out, "      {}", style::dim(why));
+        let _ = writeln!(out, "      {why}");
     }
     for line in step.run.iter() {
         for (n, part) in line.lines().enumerate() {
@@ -148,7 +148,7 @@ fn checks(out: &mut String, checks: &[Check], all: bool) {
         if let Some(reason) = &check.waived_because {
             let _ = writeln!(out, "                                 waived: {reason}");
         } else if let Some(hint) = &check.hint {
-            let _ = writeln!(out, "                                 {}", style::dim(format!("hint: {hint}")));
+            let _ = writeln!(out, "                                 {}", format_args!("hint: {hint}"));
         }
     }
 }
@@ -157,7 +157,7 @@ fn unseen(out: &mut String, plan: &Plan) {
     if plan.unseen.is_empty() {
         return;
     }
-    let _ = writeln!(out, "\n{}", style::careful(format!("Not seen: {}", count(plan.unseen.len(), "fact"))));
+    let _ = writeln!(out, "\n{}", format_args!("{} {}", style::careful("Not seen:"), count(plan.unseen.len(), "fact")));
     for Hidden { instances, fact, why } in outline::hidden(&plan.unseen) {
         let _ = match instances.as_slice() {
             [only] => writeln!(out, "  {only:<12} {fact}: {why}"),
@@ -168,7 +168,11 @@ fn unseen(out: &mut String, plan: &Plan) {
 
 fn closing(out: &mut String, plan: &Plan) {
     if plan.is_refused() {
-        let _ = writeln!(out, "\n{}", style::bad("Refused: mend what the checks above name, then plan again."));
+        let _ = writeln!(
+            out,
+            "\n{}",
+            format_args!("{} mend what the checks above name, then plan again.", style::bad("Refused:"))
+        );
     } else if !plan.changes.is_empty() {
         let _ = writeln!(out, "\nFingerprint {}", plan.fingerprint.get(..12).unwrap_or(&plan.fingerprint));
     }

@@ -32,7 +32,7 @@ pub fn report_text(plan: &Plan, report: &Report, left: &Plan) -> String {
 pub fn first_part_text(plan: &Plan, report: &Report) -> String {
     let mut out = String::new();
     let done = report.steps.iter().filter(|step| step.outcome.is_done()).count();
-    let _ = writeln!(out, "\n{}", style::good("First part: the GTM serves, and every router that runs was told."));
+    let _ = writeln!(out, "\n{}", style::good("First part:") + " the GTM serves, and every router that runs was told.");
     let _ = writeln!(out, "  {done} of {} done and verified", count(plan.steps.len(), "step"));
     gaps(&mut out, plan, report);
     out
@@ -58,25 +58,31 @@ fn gaps(out: &mut String, plan: &Plan, report: &Report) {
 }
 
 fn head(report: &Report, left: &Plan) -> String {
-    match report.end {
+    let (word, rest) = match report.end {
         End::Done if left.is_empty() && left.targets.is_empty() => {
-            style::good("Done: the cluster is as declared, and a fresh plan is empty.")
+            (style::good("Done:"), "the cluster is as declared, and a fresh plan is empty.".to_owned())
         }
         End::Done if left.is_empty() => {
             let as_declared = outline::as_declared(&left.cluster.name, &left.targets);
-            style::good(format!("Done: {as_declared}, and a fresh plan of that is empty."))
+            (style::good("Done:"), format!("{as_declared}, and a fresh plan of that is empty."))
         }
-        End::Done if left.changes.is_empty() && !left.is_refused() => {
-            style::careful("Done: every step is verified; what could not be seen afterwards is listed below.")
+        End::Done if left.changes.is_empty() && !left.is_refused() => (
+            style::careful("Done:"),
+            "every step is verified; what could not be seen afterwards is listed below.".to_owned(),
+        ),
+        End::Done => (style::careful("Not settled:"), "all steps are done, but a fresh plan is not empty.".to_owned()),
+        End::NothingDone => (style::bad("Failed,"), "and nothing was changed.".to_owned()),
+        End::Interrupted => (style::careful("Interrupted"), "before any change.".to_owned()),
+        End::RolledBack => {
+            (style::careful("Failed and rolled back:"), "the cluster is as before, verified.".to_owned())
         }
-        End::Done => style::careful("All steps are done, but a fresh plan is not empty."),
-        End::NothingDone => style::bad("Failed, and nothing was changed."),
-        End::Interrupted => style::careful("Interrupted before any change."),
-        End::RolledBack => style::careful("Failed and rolled back: the cluster is as before, verified."),
-        End::PartWay => style::bad("Stopped part-way."),
-        End::NotRejoined => style::bad("The new master serves, but an old one is not a standby again."),
-        End::Unknown => style::bad("Outcome unknown: contact was lost after a step had been sent."),
-    }
+        End::PartWay => (style::bad("Stopped part-way:"), "what is done and what is not is listed below.".to_owned()),
+        End::NotRejoined => {
+            (style::bad("Not rejoined:"), "the new master serves, but an old one is not a standby again.".to_owned())
+        }
+        End::Unknown => (style::bad("Outcome unknown:"), "contact was lost after a step had been sent.".to_owned()),
+    };
+    format!("{word} {rest}")
 }
 
 fn troubles(out: &mut String, report: &Report) {
@@ -95,7 +101,7 @@ fn troubles(out: &mut String, report: &Report) {
     }
     // One line for each reason: what failed must not drown in what followed from it.
     for (why, steps) in left_out {
-        let _ = writeln!(out, "  {} {}: {why}", style::dim("left out"), listed(&steps));
+        let _ = writeln!(out, "  left out {}: {why}", listed(&steps));
     }
     for undone in &report.undone {
         let _ = writeln!(out, "{}", words::undone(undone));

@@ -1,0 +1,104 @@
+//! What is typed: an answer, Ctrl-C, Ctrl-D.
+
+use crate::terminal::{CTRL_C, CTRL_D};
+use crate::{moving, on_terminal};
+
+/// The line that begins with `start`: whatever was typed before must not stand in front of it.
+#[track_caller]
+fn begins_a_line(screen: &str, start: &str) {
+    assert!(screen.lines().any(|line| line.starts_with(start)), "no line begins with {start:?}:\n{screen}");
+}
+
+#[test]
+fn the_question_is_answered_and_progress_shown() {
+    let place = moving(300);
+    let mut terminal = on_terminal(&place, "apply", 100, &[]);
+    terminal.until("Only `yes` is taken as approval.\n> ");
+    terminal.types("yes\n");
+    terminal.until("/16 steps");
+    terminal.until("stop:dn01@s29, ");
+    let shown = terminal.end();
+    shown.ends(
+        0,
+        &["done     promote:dn01@s47", "Done: the cluster is as declared", "16 of 16 steps done and verified"],
+    );
+    // What moved is gone.
+    for rest in ["/16 steps", "stop:dn01@s29, ", "looking at"] {
+        assert!(!shown.screen.contains(rest), "{rest:?} is left:\n{}", shown.screen);
+    }
+    assert_eq!(shown.screen.matches("done     ").count(), 16, "{}", shown.screen);
+    place.is_settled();
+}
+
+#[test]
+fn at_the_question_a_key_is_a_no() {
+    let place = moving(0);
+    let before = place.state();
+    for (key, code, parts) in [
+        (CTRL_C, 130, ["interrupted, nothing was changed", "otb explain apply.interrupted"]),
+        (CTRL_D, 1, ["not approved, nothing was changed", "in full"]),
+        ("y\n", 1, ["not approved, nothing was changed", "in full"]),
+    ] {
+        let mut terminal = on_terminal(&place, "apply", 80, &[]);
+        terminal.until("\n> ");
+        terminal.types(key);
+        let shown = terminal.end();
+        shown.ends(code, &parts);
+        begins_a_line(&shown.screen, "error[");
+    }
+    assert_eq!(place.state(), before);
+}
+
+#[test]
+fn ctrl_c_while_it_looks_leaves_nothing_behind() {
+    let place = moving(0);
+    place.fault("hang cn01@s29");
+    let mut terminal = on_terminal(&place, "apply --auto-approve --timeout 20s", 80, &[]);
+    terminal.until("looking at 8 instances, ");
+    terminal.types(CTRL_C);
+    let shown = terminal.end();
+    shown.ends(130, &["interrupted, nothing was changed"]);
+    for rest in ["^C", "looking at"] {
+        assert!(!shown.screen.contains(rest), "{rest:?} is left:\n{}", shown.screen);
+    }
+}
+
+#[test]
+fn ctrl_c_before_the_promotion_takes_back() {
+    let place = moving(400);
+    let before = place.state();
+    let mut terminal = on_terminal(&place, "apply --auto-approve", 80, &[]);
+    terminal.until("stop:dn01@s29, ");
+    terminal.types(CTRL_C);
+    let shown = terminal.end();
+    shown.ends(6, &["interrupted: ", "undone   stop:dn01@s29", "rolled back", "otb explain apply.rolled-back"]);
+    // The key itself is not shown: it would move what is drawn, and leave parts of it behind.
+    for rest in ["^C", "stop:dn01@s29, ", "/16 steps"] {
+        assert!(!shown.screen.contains(rest), "{rest:?} is left:\n{}", shown.screen);
+    }
+    assert_eq!(place.state(), before);
+}
+
+#[test]
+fn ctrl_c_after_the_promotion_finishes() {
+    let place = moving(400);
+    let mut terminal = on_terminal(&place, "apply --auto-approve", 80, &[]);
+    terminal.until("done     promote:dn01@s47");
+    terminal.types(CTRL_C);
+    terminal.end().ends(0, &["interrupted: ", "Done: the cluster is as declared"]);
+    place.is_settled();
+}
+
+#[test]
+fn ctrl_c_twice_drops_everything_and_a_plan_finds_the_rest() {
+    let place = moving(3000);
+    let mut terminal = on_terminal(&place, "apply --auto-approve", 80, &[]);
+    terminal.until("promote:dn01@s47, ");
+    terminal.types(CTRL_C);
+    terminal.until("interrupted: ");
+    terminal.types(CTRL_C);
+    terminal.end().ends(9, &["interrupted twice", "promote:dn01@s47: dropped", "otb plan"]);
+    place.fault("slow pg_ctl 0");
+    place.otb("apply --auto-approve --lock-timeout 20s").run().ends(0);
+    place.is_settled();
+}
