@@ -2,9 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::outline::{self, Hidden};
-use super::style;
 use super::words::count;
+use super::{outline, style};
 use crate::drift::{Drift, NoteKind, Verdict};
 
 /// What differs first, then what is accepted, what could not be seen, and the baseline's own matters.
@@ -19,7 +18,7 @@ pub fn drift_text(drift: &Drift) -> String {
         "Not seen",
         outline::hidden(&drift.unseen)
             .iter()
-            .map(|Hidden { instances, fact, why }| format!("{}: {fact}: {why}", instances.join(", "))),
+            .map(|hidden| format!("{}: {}: {}", hidden.names(), hidden.fact, hidden.why())),
     );
     section(
         &mut out,

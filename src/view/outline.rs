@@ -1,5 +1,6 @@
 //! What every view of a plan says alike: its one sentence, what was looked at, the parts of its steps.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 
 use crate::model::NodeName;
@@ -74,36 +75,57 @@ pub(super) fn refusing(plan: &Plan) -> impl Iterator<Item = &Check> {
 
 /// What could not be seen of these instances, for one reason.
 pub(super) struct Hidden<'a> {
-    pub(super) instances: Vec<String>,
+    /// Each with what its own process said, or did not, before its server was asked.
+    pub(super) instances: Vec<(String, Option<&'a str>)>,
     pub(super) fact: &'a str,
-    pub(super) why: String,
+    /// What they have in common.
+    pub(super) shared: &'a str,
+}
+
+impl Hidden<'_> {
+    /// `dn01@s29, dn02@s29`.
+    pub(super) fn names(&self) -> String {
+        self.instances.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// All of why, in one sentence.
+    pub(super) fn why(&self) -> String {
+        let own: Vec<String> = self.instances.iter().filter_map(|(_, own)| own.map(ToOwned::to_owned)).collect();
+        if own.is_empty() { self.shared.to_owned() } else { listed(&own) + THEN + self.shared }
+    }
 }
 
 /// What could not be seen, each reason once: a server that does not answer hides much for the same one, and what its
-/// ssh says is long. What each process said before, or did not, stands in front of it.
+/// ssh says is long.
 pub(super) fn hidden(unseen: &[Unseen]) -> Vec<Hidden<'_>> {
-    let mut groups: Vec<(Vec<&Unseen>, &str)> = Vec::new();
+    let mut all: Vec<Hidden<'_>> = Vec::new();
     for entry in unseen {
-        let shared = entry.why.split_once(THEN).map_or(entry.why.as_str(), |(_, shell)| shell);
-        match groups.iter_mut().find(|(entries, why)| *why == shared && entries[0].fact == entry.fact) {
-            Some((entries, _)) => entries.push(entry),
-            None => groups.push((vec![entry], shared)),
+        let (own, shared) = own_and_shared(&entry.why);
+        let instance = (entry.instance.to_string(), own);
+        match all.iter_mut().find(|one| one.shared == shared && one.fact == entry.fact) {
+            Some(one) => one.instances.push(instance),
+            None => all.push(Hidden { instances: vec![instance], fact: &entry.fact, shared }),
         }
     }
-    groups.into_iter().map(|(entries, shared)| together(&entries, shared)).collect()
+    all
 }
 
 /// Stands between what a process said and what was learned by its server's shell then.
 const THEN: &str = ", and ";
 
-fn together<'a>(entries: &[&'a Unseen], shared: &str) -> Hidden<'a> {
-    let own: Vec<String> = entries
-        .iter()
-        .filter_map(|entry| entry.why.strip_suffix(shared)?.strip_suffix(THEN))
-        .map(ToOwned::to_owned)
-        .collect();
-    let why = if own.is_empty() { shared.to_owned() } else { listed(&own) + THEN + shared };
-    Hidden { instances: entries.iter().map(|entry| entry.instance.to_string()).collect(), fact: &entries[0].fact, why }
+fn own_and_shared(why: &str) -> (Option<&str>, &str) {
+    why.split_once(THEN).map_or((None, why), |(own, shared)| (Some(own), shared))
+}
+
+/// What a check found, without what is listed once, for it and for others, as not seen.
+pub(super) fn found<'a>(check: &'a Check, unseen: &[Unseen]) -> Cow<'a, str> {
+    let many = |shared: &str| unseen.iter().filter(|other| own_and_shared(&other.why).1 == shared).count() > 1;
+    let shorter = unseen.iter().find_map(|entry| {
+        let (own, shared) = own_and_shared(&entry.why);
+        let before = check.found.strip_suffix(shared).filter(|_| many(shared))?.strip_suffix(THEN)?;
+        own.map(|_| format!("{before}; for more see Not seen"))
+    });
+    shorter.map_or(Cow::Borrowed(&check.found), Cow::Owned)
 }
 
 /// The nodes that change, each once.
@@ -172,9 +194,9 @@ mod tests {
             unseen("dn03@s29", "ssh says no"),
             unseen("dn01@s47", "no answer from i:1"),
         ];
-        let said: Vec<_> = hidden(&all).into_iter().map(|one| (one.instances.join(" "), one.why)).collect();
+        let said: Vec<_> = hidden(&all).into_iter().map(|one| (one.names(), one.why())).collect();
         let together = "no answer from h:1, no answer from h:2, and ssh says no".to_owned();
-        assert_eq!(said[0], ("dn01@s29 dn02@s29 dn03@s29".to_owned(), together));
+        assert_eq!(said[0], ("dn01@s29, dn02@s29, dn03@s29".to_owned(), together));
         assert_eq!(said[1..], [("dn01@s47".to_owned(), "no answer from i:1".to_owned())]);
     }
 }

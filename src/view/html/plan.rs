@@ -90,7 +90,7 @@ fn changes(plan: &Plan) -> Markup {
 fn failing(plan: &Plan) -> Markup {
     let checks: Vec<&Check> = plan.checks.iter().filter(|check| check.verdict != Verdict::Pass).collect();
     let hidden = outline::hidden(&plan.unseen);
-    let unseen = hidden.iter().map(|one| vec![code(&one.instances.join(", ")), text(one.fact), text(&one.why)]);
+    let unseen = hidden.iter().map(|one| vec![code(&one.names()), text(one.fact), text(&one.why())]);
     let unseen: Vec<Vec<Markup>> = unseen.collect();
     html! {
         @if !checks.is_empty() {

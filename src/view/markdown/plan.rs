@@ -130,8 +130,8 @@ fn unseen(unseen: &[Unseen]) -> Part {
     // Rows that are left out are counted: none may be so long that it is.
     let rows: Vec<_> = hidden.iter().flat_map(|one| one.instances.chunks(IDS).map(move |ids| (ids, one))).collect();
     part(UNSEEN, "unseen row", &rows, (head, ""), |(ids, one)| {
-        let ids: Vec<String> = ids.iter().map(|id| markdown_code(id)).collect();
-        format!("| {} | {} | {} |\n", ids.join(", "), markdown(one.fact), markdown(&cut(&one.why, SENTENCE)))
+        let ids: Vec<String> = ids.iter().map(|(id, _)| markdown_code(id)).collect();
+        format!("| {} | {} | {} |\n", ids.join(", "), markdown(one.fact), markdown(&cut(&one.why(), SENTENCE)))
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::plan::{Change, Check, Move, Plan, Undo, Verdict};
+use crate::plan::{Change, Move, Plan, Undo, Verdict};
 use crate::view::outline::{self, Hidden, Item};
 use crate::view::style;
 use crate::view::words::{self, count, listed};
@@ -18,7 +18,7 @@ pub fn plan_text(plan: &Plan, all_checks: bool) -> String {
         steps(&mut out, plan);
     }
     afterwards(&mut out, plan);
-    checks(&mut out, &plan.checks, all_checks);
+    checks(&mut out, plan, all_checks);
     unseen(&mut out, plan);
     closing(&mut out, plan);
     out
@@ -48,7 +48,7 @@ pub fn question_text(plan: &Plan) -> String {
 /// What stands in the way of a plan that was shown before.
 pub fn refusal_text(plan: &Plan) -> String {
     let mut out = String::new();
-    checks(&mut out, &plan.checks, false);
+    checks(&mut out, plan, false);
     unseen(&mut out, plan);
     closing(&mut out, plan);
     out
@@ -137,14 +137,16 @@ fn afterwards(out: &mut String, plan: &Plan) {
     }
 }
 
-fn checks(out: &mut String, checks: &[Check], all: bool) {
+fn checks(out: &mut String, plan: &Plan, all: bool) {
+    let checks = &plan.checks;
     let passed = checks.iter().filter(|check| check.verdict == Verdict::Pass).count();
     if checks.is_empty() {
         return;
     }
     let _ = writeln!(out, "\n{} {passed} of {} passed", style::bold("Checks:"), checks.len());
     for check in checks.iter().filter(|check| all || check.verdict != Verdict::Pass) {
-        let _ = writeln!(out, "  {} {:<22} {}", style::verdict(check.verdict), check.id, check.found);
+        let found = outline::found(check, &plan.unseen);
+        let _ = writeln!(out, "  {} {:<22} {}", style::verdict(check.verdict), check.id, found);
         if let Some(reason) = &check.waived_because {
             let _ = writeln!(out, "                                 waived: {reason}");
         } else if let Some(hint) = &check.hint {
@@ -158,12 +160,25 @@ fn unseen(out: &mut String, plan: &Plan) {
         return;
     }
     let _ = writeln!(out, "\n{}", format_args!("{} {}", style::careful("Not seen:"), count(plan.unseen.len(), "fact")));
-    for Hidden { instances, fact, why } in outline::hidden(&plan.unseen) {
-        let _ = match instances.as_slice() {
-            [only] => writeln!(out, "  {only:<12} {fact}: {why}"),
-            several => writeln!(out, "  {}\n               {fact}: {why}", several.join(", ")),
-        };
+    for hidden in outline::hidden(&plan.unseen) {
+        hidden_lines(out, &hidden);
     }
+}
+
+fn hidden_lines(out: &mut String, hidden: &Hidden<'_>) {
+    let Hidden { instances, fact, shared } = hidden;
+    let _ = match instances.as_slice() {
+        [(only, _)] => writeln!(out, "  {only:<12} {fact}: {}", hidden.why()),
+        several if several.iter().all(|(_, own)| own.is_none()) => {
+            writeln!(out, "  {}\n               {fact}: {shared}", hidden.names())
+        }
+        several => {
+            for (instance, own) in several {
+                let _ = writeln!(out, "  {instance:<12} {fact}: {}", own.unwrap_or("not asked"));
+            }
+            writeln!(out, "               and of all these: {shared}")
+        }
+    };
 }
 
 fn closing(out: &mut String, plan: &Plan) {

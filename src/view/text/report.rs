@@ -6,9 +6,8 @@ use std::fmt::Write as _;
 use crate::apply::{End, Outcome, Report};
 use crate::model::NodeKind;
 use crate::plan::{Action, Plan};
-use crate::view::outline::{self, Hidden};
-use crate::view::style;
 use crate::view::words::{self, count, listed};
+use crate::view::{outline, style};
 
 /// Renders the report; `left` is the plan made after the run.
 pub fn report_text(plan: &Plan, report: &Report, left: &Plan) -> String {
@@ -112,8 +111,8 @@ fn remaining(out: &mut String, left: &Plan) {
     for change in &left.changes {
         let _ = writeln!(out, "  still: {} {} on {}: {}", change.kind, change.node, change.to, change.because);
     }
-    for Hidden { instances, fact, why } in outline::hidden(&left.unseen) {
-        let _ = writeln!(out, "  not seen: {} {fact}: {why}", instances.join(", "));
+    for hidden in outline::hidden(&left.unseen) {
+        let _ = writeln!(out, "  not seen: {} {}: {}", hidden.names(), hidden.fact, hidden.why());
     }
 }
 
