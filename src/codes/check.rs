@@ -7,23 +7,23 @@ texts! { CheckCode,
     Identity: "An address in the file that leads to another node's process would have that one stopped or promoted.",
         "Correct `address` and `port` of the instance in the file; `otb status` shows what answers where.";
     System: "Two copies of one node share the system identifier that initdb gave them. A standby with another one is a copy of another node, and its promotion would replace this node's rows by that one's.",
-        "Point the file at this node's own standby, or build the standby anew by pg_basebackup.";
+        "Point the file at this node's own standby, or rebuild the standby by pg_basebackup.";
     Version: "A standby of another version may read the WAL differently, or not at all.",
         "Install the same version on both servers. Waive it only for versions that are known to share the WAL format.";
     SplitBrain: "Both took writes, and each has rows that the other lacks. Nothing in OpenTenBase complains about two masters, and no tool can join them.",
-        "The higher timeline was promoted last. Declare the one that holds the data that counts as master; with the waiver the other one is stopped, kept aside and copied anew.";
+        "The higher timeline was promoted last. Declare the one that holds the data that counts as master; with the waiver the other one is stopped, kept aside and rebuilt.";
     KeptCopy: "Clients wrote to the copy that routers lead to: to give that one up would lose what they were told is committed.",
         "Declare the copy that routers lead to, repair, and move the master afterwards: that loses nothing.";
     Standby: "Only a running standby can be promoted. One that is stopped, or whose state nobody can tell, may lack transactions.",
         "Start it as a standby first: declare the present master, apply, then move. Of a node without a master declare the copy that stopped last.";
     Attached: "A standby that streams from another server, or from none, does not get what the master writes now.",
-        "Look into the standby's log and its primary_conninfo; a standby that lacks WAL is built anew by pg_basebackup. Waive it only if the missing WAL does not matter.";
+        "Look into the standby's log and its primary_conninfo; a standby that lacks WAL is rebuilt by pg_basebackup. Waive it only if the missing WAL does not matter.";
     Replay: "A promotion first replays everything that was received. Paused, it would wait for ever, with the old master already down.",
         "Run `select pg_wal_replay_resume()` on the standby, then plan again.";
     Lag: "What the standby has not replayed yet must be replayed inside the write gap: clients wait that long.",
         "Wait until it has caught up, raise policy.max_lag in the file, or accept the longer gap by a waiver.";
     Timeline: "A standby whose timeline is ahead of its master's was promoted once: it has a history of its own.",
-        "Find out which copy holds the data that counts before going on; build the other one anew by pg_basebackup.";
+        "Find out which copy holds the data that counts before going on; rebuild the other one by pg_basebackup.";
     RecoveryConf: "A promotion renames recovery.conf. A standby that may not do that dies of the promotion, with the old master already down. A live cluster lost both copies that way.",
         "On the standby's server let recovery.conf belong to the server's OS user and be writable for it; correct `data` in the file if it is looked for in the wrong place.";
     Shell: "A stop, a promotion and a fence are commands on the server. Without a shell the old master could not be stopped, and a failed run could not be undone.",
@@ -47,7 +47,7 @@ texts! { CheckCode,
     GtmRow: "A router with no GTM row, or with two, takes its timestamps from nobody knows where.",
         "Repair pgxc_node on that router by hand: exactly one row of type G.";
     Rejoin: "Without a way back the node would stay without a standby.",
-        "Do what the hint says, or set policy.old_master: leave, or waive it and build the standby anew later.";
+        "Do what the hint says, or set policy.old_master: leave, or waive it and rebuild the standby later.";
     Superuser: "ALTER NODE wants a superuser. A refusal half-way would leave some routers with the old routes.",
         "Name a superuser as connection.user in the file.";
     ClusterName: "A standby of another cluster, reached by a wrong address, would become a master of this one.",
@@ -59,7 +59,7 @@ texts! { CheckCode,
     Room: "The old master and the other copies each take a sender of the new master. Without room for them they cannot follow.",
         "Raise max_wal_senders in the standby's postgresql.conf and restart it. Waived, the old master cannot rejoin.";
     WalKeep: "With wal_keep_segments = 0 the new master may recycle WAL before the other copies ask for it.",
-        "Set wal_keep_segments to a few; a copy that comes too late is built anew by pg_basebackup. This check only warns.";
+        "Set wal_keep_segments to a few; a copy that comes too late is rebuilt by pg_basebackup. This check only warns.";
     PreparedLimit: "A distributed transaction is prepared on each node. A new master that allows fewer makes them fail under load.",
         "Set max_prepared_transactions on the standby to the master's value and restart it.";
     Admission: "The old master can become a standby only if the new one lets it in. That is tried, because pg_hba.conf, passwords and the network all have a say.",

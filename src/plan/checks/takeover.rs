@@ -129,7 +129,7 @@ impl View<'_> {
                 format!("{} does not stream from {id}", self.declared),
                 match self.node.kind {
                     NodeKind::Gtm => format!(
-                        "started just now it needs some seconds; else declare {} as master and apply: that starts it anew",
+                        "started just now it needs some seconds; else declare {} as master and apply: that starts it again",
                         id.server
                     ),
                     _ => format!(
