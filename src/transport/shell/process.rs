@@ -34,7 +34,7 @@ impl Started {
     /// Hands over the script. That the process may be gone already shows in its output.
     pub(super) async fn write(&mut self, script: &str) {
         if let Some(stdin) = &mut self.stdin {
-            let _ = stdin.write_all(script.as_bytes()).await;
+            let _ = stdin.write_all(wrap::whole(script).as_bytes()).await;
             let _ = stdin.flush().await;
         }
     }

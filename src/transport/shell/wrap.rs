@@ -9,11 +9,15 @@ use crate::dialect::quote;
 /// and ssh use the statuses 126, 127 and 255 for themselves, so an exit status alone proves nothing.
 const TRAILER: &str = "otb-script-status ";
 
-/// Reads `$1` bytes of script from standard input and runs them in a subshell (so that `exit` in them ends
-/// only that). `$2` says what their standard input is: `null`, or `open` (ours, kept open by the holder).
+/// Ends what is sent: a script that lacks it was cut off on its way, and the half of a command may be another one.
+const END: &str = "# end of the script";
+
+/// Reads `$1` bytes of script from standard input and, if they end in `$3`, runs them in a subshell (so that `exit` in
+/// them ends only that). `$2` says what their standard input is: `null`, or `open` (ours, kept open by the holder).
 /// No `!` and no line end in here, for the sake of login shells that are no Bourne shells.
 const BOOT: &str = concat!(
     r#"script=$(head -c "$1") || exit 125; "#,
+    r#"case $script in *"$3") ;; *) echo "the script was cut off on its way and not run" >&2; exit 125;; esac; "#,
     r#"if [ "$2" = null ]; then exec </dev/null; fi; "#,
     r#"(eval "$script"); status=$?; echo "otb-script-status $status" >&2"#
 );
@@ -43,8 +47,13 @@ pub(super) fn words(run_as: Option<&str>, script: &str, run: Run) -> Vec<String>
         }
         Run::Held => "open",
     };
-    add(&["sh", "-c", BOOT, "sh", &script.len().to_string(), stdin]);
+    add(&["sh", "-c", BOOT, "sh", &whole(script).len().to_string(), stdin, END]);
     words
+}
+
+/// What is sent to their standard input.
+pub(super) fn whole(script: &str) -> String {
+    format!("{script}\n{END}")
 }
 
 /// The same as one line for a remote login shell.
@@ -66,14 +75,40 @@ pub(super) fn output(stdout: &Stream, stderr: &Stream) -> Option<Output> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::super::local;
     use super::*;
+    use crate::model::ServerName;
 
     #[test]
     fn the_script_is_not_in_the_command() {
         let words = words(Some("opentenbase"), "echo $HOME", Run::Within(Duration::from_millis(4100)));
         assert_eq!(words[..9], ["sudo", "-n", "-u", "opentenbase", "--", "timeout", "-k", "2", "5"].map(String::from));
-        assert_eq!(words[12..], ["sh".to_owned(), "10".to_owned(), "null".to_owned()]);
+        let length = "echo $HOME\n# end of the script".len().to_string();
+        assert_eq!(words[12..], ["sh", &length, "null", END].map(String::from));
         assert!(!line(&words).contains("HOME"));
         assert!(!BOOT.contains('!') && !BOOT.contains('\n') && BOOT.contains(TRAILER));
+    }
+
+    /// Sends `bytes` of what belongs to `script`: what it prints, and its status.
+    async fn sent(script: &str, bytes: &str) -> (String, Option<i32>) {
+        let server = ServerName::new("s29").unwrap();
+        let mut started = local::start(&server, &words(None, script, Run::Within(Duration::from_secs(10)))).unwrap();
+        let mut stdin = started.stdin.take().unwrap();
+        stdin.write_all(bytes.as_bytes()).await.unwrap();
+        drop(stdin);
+        let (stdout, status) = tokio::join!(Stream::read(&mut started.stdout), started.wait);
+        (stdout.text(), status)
+    }
+
+    #[tokio::test]
+    async fn a_script_that_was_cut_off_is_not_run() {
+        let script = "echo one\necho two";
+        assert_eq!(sent(script, &whole(script)).await, ("one\ntwo\n".to_owned(), Some(0)));
+        for length in 0..whole(script).len() {
+            // The script alone would be whole, too; its end is what tells.
+            assert_eq!(sent(script, &whole(script)[..length]).await, (String::new(), Some(125)), "{length} bytes");
+        }
     }
 }
