@@ -76,7 +76,7 @@ mod fixture {
     pub(crate) async fn look(cluster: &Cluster) -> InstanceFacts {
         let limits = Limits { answer: Duration::from_millis(500), ..Limits::default() };
         let outside = outside(cluster);
-        observe(cluster, &outside, &limits).await.instances.remove(&only(cluster).id).unwrap()
+        observe(cluster, &outside, &limits).await.instances.swap_remove(&only(cluster).id).unwrap()
     }
 
     pub(crate) async fn nobody() -> u16 {

@@ -19,8 +19,8 @@ pub use discovery::{Discovery, FoundInstance, FoundNode, FoundServer};
 pub use fact::{Fact, Unknown, UnknownKind};
 pub use name::{ClusterName, NameError, NodeName, ServerName};
 pub use observation::{
-    Control, ControlState, DataDir, InstanceFacts, Observation, Process, RecoveryFile, Role, Route, RouteKind, Sender,
-    StandbyFacts, TimelineSwitch,
+    Control, ControlState, DataDir, InstanceFacts, Instances, Observation, Process, RecoveryFile, Role, Route,
+    RouteKind, Sender, StandbyFacts, TimelineSwitch,
 };
 pub use place::{Endpoint, Host, InstanceId};
 pub use vitals::{Admission, ClockOffset, Load, Settings, Surroundings};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -11,10 +12,13 @@ use super::{
     Admission, Endpoint, Fact, Gts, InstanceId, Load, Lsn, NodeName, Settings, Surroundings, SystemId, Timeline,
 };
 
+/// Facts by instance: looked up many times each while a plan is made, and of thousands.
+pub type Instances = IndexMap<InstanceId, InstanceFacts>;
+
 /// Every declared instance, each with what is known of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Observation {
-    pub instances: BTreeMap<InstanceId, InstanceFacts>,
+    pub instances: Instances,
 }
 
 /// What is known of one instance, a GTM, coordinator or datanode process.

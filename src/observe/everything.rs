@@ -48,6 +48,7 @@ async fn add(
     };
     let servers = by_server(&concerned).into_iter().map(|(server, instances)| round.look_at(server, instances));
     seen.instances.extend(join_all(servers).await.into_iter().flatten());
+    seen.instances.sort_unstable_keys();
     let instances: Vec<&Instance> = cluster.instances().collect();
     gtm::attached(&instances, &mut seen.instances);
     let nodes = concerned.iter().map(|instance| &instance.id.node).collect();

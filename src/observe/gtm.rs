@@ -1,10 +1,9 @@
 //! What a GTM says of itself.
 
-use std::collections::BTreeMap;
-
 use crate::dialect::{GtmStatus, gtm_standby_name};
 use crate::model::{
-    Endpoint, Fact, Instance, InstanceFacts, InstanceId, NodeKind, Process, Role, Sender, StandbyFacts, UnknownKind,
+    Endpoint, Fact, Instance, InstanceFacts, InstanceId, Instances, NodeKind, Process, Role, Sender, StandbyFacts,
+    UnknownKind,
 };
 use crate::transport::ask_gtm;
 
@@ -66,7 +65,7 @@ fn read(status: GtmStatus) -> InstanceFacts {
 
 /// Sets which GTM standbys stream. A standby calls itself `localhost:PORT` whatever its address (seen live), so its
 /// master's list is held against how many standbys of that port follow this master.
-pub(super) fn attached(instances: &[&Instance], facts: &mut BTreeMap<InstanceId, InstanceFacts>) {
+pub(super) fn attached(instances: &[&Instance], facts: &mut Instances) {
     let gtms: Vec<&Instance> = instances.iter().filter(|instance| instance.kind == NodeKind::Gtm).copied().collect();
     let streams: Vec<InstanceId> =
         gtms.iter().filter(|gtm| is_attached(gtm, &gtms, facts)).map(|gtm| gtm.id.clone()).collect();
@@ -77,7 +76,7 @@ pub(super) fn attached(instances: &[&Instance], facts: &mut BTreeMap<InstanceId,
     }
 }
 
-fn is_attached(gtm: &Instance, gtms: &[&Instance], facts: &BTreeMap<InstanceId, InstanceFacts>) -> bool {
+fn is_attached(gtm: &Instance, gtms: &[&Instance], facts: &Instances) -> bool {
     let upstream = |gtm: &Instance| -> Option<&Endpoint> { facts.get(&gtm.id)?.standby.known()?.upstream.as_ref() };
     let Some(at) = upstream(gtm) else { return false };
     let master = gtms.iter().find(|other| other.endpoint == *at).and_then(|master| facts.get(&master.id));

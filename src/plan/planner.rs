@@ -121,7 +121,8 @@ fn all_checks(
         }
     }
     for survey in nodes.iter().filter(|survey| survey.change.is_some_and(super::ChangeKind::moves_master)) {
-        let live = survey.from.as_ref().filter(|id| seen.instances.get(id).is_some_and(|f| f.is_running(Role::Master)));
+        let live =
+            survey.from.as_ref().filter(|id| seen.instances.get(*id).is_some_and(|f| f.is_running(Role::Master)));
         all.extend(checks::for_node(cluster, survey.node, live, seen));
     }
     for survey in nodes.iter().filter(|survey| survey.change.is_some()) {

@@ -1,12 +1,10 @@
 //! As JSON: everything that was learned.
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::nodes;
-use crate::model::{Cluster, Endpoint, InstanceFacts, InstanceId, NodeName, Observation};
+use crate::model::{Cluster, Endpoint, InstanceId, Instances, NodeName, Observation};
 
 /// The status format's version, by Terraform's rules: a minor one adds, a major one breaks.
 pub const STATUS_VERSION: &str = "1.0";
@@ -23,7 +21,7 @@ pub struct StatusDocument {
     /// The declared cluster.
     pub cluster: Cluster,
     /// What is known of each declared instance.
-    pub instances: BTreeMap<InstanceId, InstanceFacts>,
+    pub instances: Instances,
     /// Rows of pgxc_node that lead elsewhere than to the node's running master.
     pub disagreements: Vec<Disagreement>,
 }
