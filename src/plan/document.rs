@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -90,7 +91,8 @@ pub struct Change {
     /// The server concerned: of the new master, or of the instance that rejoins.
     pub to: ServerName,
     /// Routers whose row of this node changes.
-    pub routers: Vec<InstanceId>,
+    // Nodes that move from the same routers share them.
+    pub routers: Arc<Vec<InstanceId>>,
     /// One sentence: what was seen that calls for it.
     pub because: String,
     /// How long clients are expected to wait for the node: of a switchover from a running master.

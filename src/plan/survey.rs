@@ -203,33 +203,42 @@ pub(crate) fn changes(nodes: &[NodeSurvey<'_>], routers: &[RouterSurvey], seen: 
     changes
 }
 
-/// A row that changes, with the process that is told.
-type Row<'a> = (&'a InstanceId, &'a RouteChange);
+/// A row that changes, with the routers whose tables have it.
+struct Row<'a> {
+    change: &'a RouteChange,
+    routers: Arc<Vec<InstanceId>>,
+}
 
-/// What changes of each node's rows, on whatever router, in the order of routers. Those that share their rows are
-/// gone through once.
+/// What changes of each node's rows. Routers that share their rows are gone through once.
 fn rows_by_node(routers: &[RouterSurvey]) -> BTreeMap<&NodeName, Vec<Row<'_>>> {
     let mut alike: BTreeMap<*const Vec<RouteChange>, Vec<&RouterSurvey>> = BTreeMap::new();
     let mut rows: BTreeMap<&NodeName, Vec<Row<'_>>> = BTreeMap::new();
     for router in routers {
         alike.entry(Arc::as_ptr(&router.routes)).or_default().push(router);
-        let gtm = router.repoint.iter().map(|repoint| (&repoint.at, &repoint.route));
-        for (at, route) in gtm {
-            rows.entry(&route.node).or_default().push((at, route));
+        if let Some(repoint) = &router.repoint {
+            let row = Row { change: &repoint.route, routers: Arc::new(vec![repoint.at.clone()]) };
+            rows.entry(&repoint.route.node).or_default().push(row);
         }
     }
     for alike in alike.values() {
-        for (n, change) in alike[0].routes.iter().enumerate() {
-            let of_node = rows.entry(&change.node).or_default();
-            of_node.extend(alike.iter().filter_map(|router| Some((&router.router, router.routes.get(n)?))));
-        }
-    }
-    if alike.len() > 1 {
-        for rows in rows.values_mut() {
-            rows.sort_by_key(|(at, _)| *at);
+        let routers = Arc::new(alike.iter().map(|router| router.router.clone()).collect());
+        for change in alike[0].routes.iter() {
+            rows.entry(&change.node).or_default().push(Row { change, routers: Arc::clone(&routers) });
         }
     }
     rows
+}
+
+/// All routers of these rows, by name.
+fn routers_of(rows: &[Row<'_>]) -> Arc<Vec<InstanceId>> {
+    match rows {
+        [only] => Arc::clone(&only.routers),
+        rows => {
+            let mut all: Vec<InstanceId> = rows.iter().flat_map(|row| row.routers.iter().cloned()).collect();
+            all.sort();
+            Arc::new(all)
+        }
+    }
 }
 
 fn role_change(survey: &NodeSurvey<'_>, rows: &[Row<'_>], slowest: u64, seen: &Observation) -> Option<Change> {
@@ -255,7 +264,7 @@ fn role_change(survey: &NodeSurvey<'_>, rows: &[Row<'_>], slowest: u64, seen: &O
         kind,
         from: from.map(|id| id.server.clone()),
         to: survey.node.master.clone(),
-        routers: rows.iter().map(|(at, _)| (*at).clone()).collect(),
+        routers: routers_of(rows),
         because,
         expected_gap: gap::expected(survey, slowest, seen),
     })
@@ -263,10 +272,10 @@ fn role_change(survey: &NodeSurvey<'_>, rows: &[Row<'_>], slowest: u64, seen: &O
 
 fn route_change(survey: &NodeSurvey<'_>, rows: &[Row<'_>]) -> Option<Change> {
     let node = &survey.node.name;
-    let (_, first) = rows.first()?;
-    let same = rows.iter().all(|(_, change)| change.from == first.from);
+    let first = rows.first()?.change;
+    let same = rows.iter().all(|row| row.change.from == first.from);
     let from = if same { format!("to {}", first.from) } else { "elsewhere".to_owned() };
-    let routers: Vec<InstanceId> = rows.iter().map(|(at, _)| (*at).clone()).collect();
+    let routers = routers_of(rows);
     let who = routers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let verb = if routers.len() == 1 { "routes" } else { "route" };
     Some(Change {
@@ -295,7 +304,7 @@ fn pool_change(router: &RouterSurvey, survey: &NodeSurvey<'_>) -> Change {
         kind: ChangeKind::Reroute,
         from: None,
         to: survey.node.master.clone(),
-        routers: Vec::new(),
+        routers: Arc::default(),
         because,
         expected_gap: None,
     }
@@ -308,7 +317,7 @@ pub(crate) fn rejoin_changes<'a>(survey: &'a NodeSurvey<'_>) -> impl Iterator<It
         kind: ChangeKind::Rejoin,
         from: None,
         to: rejoin.instance.server.clone(),
-        routers: Vec::new(),
+        routers: Arc::default(),
         because: format!("{}: {}", rejoin.instance, rejoin.because),
         expected_gap: None,
     })
