@@ -111,13 +111,8 @@ impl<'a> Field<'a> {
 
     /// Opens the session ahead of time.
     pub(super) async fn warm(&self, id: &InstanceId) -> Result<(), SqlError> {
-        let Some(place) = self.places.get(id) else { return Ok(()) };
-        let mut slot = place.session.lock().await;
-        if slot.is_none()
-            && let Some(instance) = self.cluster.instance(id)
-        {
-            *slot = Some(self.outside.session(instance, ASK).await?);
-        }
+        let (mut slot, session) = self.take(id).await?;
+        *slot = Some(session);
         Ok(())
     }
 
