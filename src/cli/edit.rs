@@ -107,10 +107,11 @@ impl Edit {
             None => look::observe(&cluster, &outside, global).await,
         };
         outside.close().await;
-        let plan = look::plan_now(&cluster, &seen, &targets, &plan_args.waivers(&cluster)?);
+        let waivers = plan_args.waivers(&cluster)?;
+        let plan = look::plan_now(&cluster, &seen, &targets, &waivers);
         let otb = nearby::otb(&self.file);
         let next = if args.write { format!("{otb} apply") } else { format!("{otb} {again} --write, then {otb} apply") };
-        plan::show(global, plan_args, &plan, &seen, &next)
+        plan::show(global, plan_args, &plan, &seen, &waivers, &next)
     }
 
     /// Writes the file, unless it is another than the one that was read.

@@ -59,18 +59,19 @@ pub(super) async fn run(global: &Global, args: &PlanArgs) -> Result<Exit, Failur
     let seen = look::observe(&cluster, &outside, global).await;
     outside.close().await;
     let plan = look::plan_now(&cluster, &seen, &targets, &waivers);
-    show(global, args, &plan, &seen, &format!("{} apply", nearby::otb(&global.file)))
+    show(global, args, &plan, &seen, &waivers, &format!("{} apply", nearby::otb(&global.file)))
 }
 
-/// Prints and saves a plan made from `seen`; `next` is the command that leads on from it.
+/// Prints and saves a plan made from `seen` with `waivers`; `next` is the command that leads on from it.
 pub(super) fn show(
     global: &Global,
     args: &PlanArgs,
     plan: &Plan,
     seen: &Observation,
+    waivers: &[Waiver],
     next: &str,
 ) -> Result<Exit, Failure> {
-    waive::tell_unused(plan, &args.waivers(&plan.cluster)?);
+    waive::tell_unused(plan, waivers);
     print(plan, global, args.checks)?;
     if global.format == Format::Text && !plan.changes.is_empty() && !plan.is_refused() {
         terminal::say(&format!("Next: {next}"));
