@@ -28,41 +28,39 @@ fn fold_line(out: &mut String, line: &str, columns: usize) {
     let hang = hang(line, columns);
     let mut column = 0;
     // Blanks belong to the word behind them, so that columns stay where they are.
-    for word in words(line) {
-        let (blanks, letters) = word.split_at(word.len() - word.trim_start_matches(' ').len());
-        if column > hang && column + width(word) > columns {
+    for (blanks, letters) in words(line) {
+        let begins = column + blanks.len();
+        if column > hang && begins + width(letters) > columns {
             out.push('\n');
             out.push_str(&" ".repeat(hang));
             column = hang;
         } else {
             out.push_str(blanks);
-            column += blanks.len();
+            column = begins;
         }
         out.push_str(letters);
         column += width(letters);
     }
 }
 
-/// Each word with the blanks before it.
-fn words(line: &str) -> impl Iterator<Item = &str> {
+/// Each word's letters behind the blanks before it.
+fn words(line: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = line;
     std::iter::from_fn(move || {
-        let letters = rest.len() - rest.trim_start_matches(' ').len();
-        let end = rest[letters..].find(' ').map_or(rest.len(), |at| letters + at);
-        let (word, left) = rest.split_at(end);
+        let (blanks, begun) = rest.split_at(rest.len() - rest.trim_start_matches(' ').len());
+        let (letters, left) = begun.split_at(begun.find(' ').unwrap_or(begun.len()));
+        let is_word = !rest.is_empty();
         rest = left;
-        (!word.is_empty()).then_some(word)
+        is_word.then_some((blanks, letters))
     })
 }
 
 /// Where a line goes on: under its last column, or a little further in than it began.
 fn hang(line: &str, columns: usize) -> usize {
     let (mut column, mut last) = (0, 2);
-    for word in words(line) {
-        let letters = word.trim_start_matches(' ');
-        let blanks = word.len() - letters.len();
-        let begins = column + blanks;
-        if blanks > 1 && begins <= LAST_GAP.min(columns / 2) {
+    for (blanks, letters) in words(line) {
+        let begins = column + blanks.len();
+        if blanks.len() > 1 && begins <= LAST_GAP.min(columns / 2) {
             last = begins;
         }
         column = begins + width(letters);
