@@ -146,6 +146,6 @@ fn ended(step: &StepId, outcome: &Outcome, took: Duration) -> String {
         Outcome::Done => format!("  {} {step:<28} {}", style::good("done    "), words::duration(took)),
         Outcome::NotDone { why } => format!("  {} {step}: {why}", style::bad("not done")),
         Outcome::Unknown { why } => format!("  {} {step}: {why}", style::bad("unknown ")),
-        Outcome::Skipped { why } => format!("  {} {step}: {why}", "left out"),
+        Outcome::Skipped { why } => format!("  left out {step}: {why}"),
     }
 }

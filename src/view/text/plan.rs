@@ -83,7 +83,7 @@ fn change_lines(out: &mut String, change: &Change) {
     }
     if !change.routers.is_empty() {
         let routers: Vec<String> = change.routers.iter().map(ToString::to_string).collect();
-        let _ = writeln!(out, "             {}", format_args!("routed anew on {}", listed(&routers)));
+        let _ = writeln!(out, "             routed anew on {}", listed(&routers));
     }
 }
 
@@ -150,7 +150,7 @@ fn checks(out: &mut String, plan: &Plan, all: bool) {
         if let Some(reason) = &check.waived_because {
             let _ = writeln!(out, "                                 waived: {reason}");
         } else if let Some(hint) = &check.hint {
-            let _ = writeln!(out, "                                 {}", format_args!("hint: {hint}"));
+            let _ = writeln!(out, "                                 hint: {hint}");
         }
     }
 }
@@ -159,7 +159,7 @@ fn unseen(out: &mut String, plan: &Plan) {
     if plan.unseen.is_empty() {
         return;
     }
-    let _ = writeln!(out, "\n{}", format_args!("{} {}", style::careful("Not seen:"), count(plan.unseen.len(), "fact")));
+    let _ = writeln!(out, "\n{} {}", style::careful("Not seen:"), count(plan.unseen.len(), "fact"));
     for hidden in outline::hidden(&plan.unseen) {
         hidden_lines(out, &hidden);
     }
@@ -183,11 +183,7 @@ fn hidden_lines(out: &mut String, hidden: &Hidden<'_>) {
 
 fn closing(out: &mut String, plan: &Plan) {
     if plan.is_refused() {
-        let _ = writeln!(
-            out,
-            "\n{}",
-            format_args!("{} mend what the checks above name, then plan again.", style::bad("Refused:"))
-        );
+        let _ = writeln!(out, "\n{} mend what the checks above name, then plan again.", style::bad("Refused:"));
     } else if !plan.changes.is_empty() {
         let _ = writeln!(out, "\nFingerprint {}", plan.fingerprint.get(..12).unwrap_or(&plan.fingerprint));
     }
