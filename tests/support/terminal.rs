@@ -59,7 +59,11 @@ impl Terminal {
         let (pty, pts) = pty_process::blocking::open().unwrap();
         pty.resize(Size::new(ROWS, columns)).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_otb"));
-        for name in ["PGPASSWORD", "PGPASSFILE", "OTB_FILE", "OTB_SANDBOX", "CLICOLOR", "CLICOLOR_FORCE", "NO_COLOR"] {
+        for name in ["PGPASSWORD", "PGPASSFILE", "OTB_FILE", "OTB_SANDBOX"] {
+            command = command.env_remove(name);
+        }
+        // Where CI is set a terminal has colours, whatever TERM says.
+        for name in ["CLICOLOR", "CLICOLOR_FORCE", "NO_COLOR", "CI"] {
             command = command.env_remove(name);
         }
         let child = command
