@@ -35,15 +35,36 @@ pub(super) async fn first_unmet(conditions: &[Condition], field: &Field<'_>) -> 
     conditions.iter().cloned().zip(found).find(|(_, found)| *found != Found::Holds)
 }
 
-/// Asks again and again until `condition` holds or `limit` is over; gives what was found last.
-pub(super) async fn wait(condition: &Condition, field: &Field<'_>, limit: Duration, every: Duration) -> Found {
-    let deadline = Instant::now() + limit;
+/// How long a condition is waited for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wait {
+    pub limit: Duration,
+    /// Given up sooner, if for so long nothing at all could be learned.
+    pub blind: Duration,
+    /// How often it is asked for.
+    pub every: Duration,
+}
+
+impl Wait {
+    /// `limit`, whatever is found until then.
+    pub(super) fn until(limit: Duration, every: Duration) -> Self {
+        Self { limit, blind: limit, every }
+    }
+}
+
+/// Asks again and again until `condition` holds or the wait is over; gives what was found last.
+pub(super) async fn wait(condition: &Condition, field: &Field<'_>, wait: Wait) -> Found {
+    let began = Instant::now();
+    let mut seen = began;
     loop {
         let found = check(condition, field).await;
-        if found == Found::Holds || Instant::now() >= deadline {
+        if !matches!(found, Found::Unknown(_)) {
+            seen = Instant::now();
+        }
+        if found == Found::Holds || began.elapsed() >= wait.limit || seen.elapsed() >= wait.blind {
             return found;
         }
-        sleep(every).await;
+        sleep(wait.every).await;
     }
 }
 

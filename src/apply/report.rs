@@ -81,16 +81,14 @@ pub(super) struct Record {
     pub interrupted: bool,
 }
 
+/// Whether this step is there to wait before something is changed.
+fn only_waits(step: &Step) -> bool {
+    matches!(step.action, Action::Checkpoint { .. } | Action::AwaitRedo { .. } | Action::CatchUp { .. })
+}
+
 /// Whether doing this step changes anything that outlives it.
 fn changes_something(step: &Step) -> bool {
-    !matches!(
-        step.action,
-        Action::Checkpoint { .. }
-            | Action::AwaitRedo { .. }
-            | Action::CatchUp { .. }
-            | Action::Prove { .. }
-            | Action::StageFence { .. }
-    )
+    !only_waits(step) && !matches!(step.action, Action::Prove { .. } | Action::StageFence { .. })
 }
 
 /// Whether this step, seen not to be done, has changed nothing at all: one statement that failed, or no effect
@@ -134,9 +132,7 @@ impl Record {
         if bad.is_empty() {
             return End::Done;
         }
-        if bad.iter().any(|step| {
-            matches!(self.outcome(step), Some(Outcome::Unknown { .. })) && !self.undone.contains_key(&step.id)
-        }) {
+        if bad.iter().any(|step| self.is_in_doubt(step)) {
             return End::Unknown;
         }
         let effects = steps.iter().filter(|step| changes_something(step));
@@ -150,6 +146,13 @@ impl Record {
             _ if bad.iter().all(|step| step.phase == Phase::Rejoin) => End::NotRejoined,
             _ => End::PartWay,
         }
+    }
+
+    /// Whether the cluster may be other than told because of this step. One that only waits leaves no doubt, whatever
+    /// it could not learn.
+    fn is_in_doubt(&self, step: &Step) -> bool {
+        let is_unknown = matches!(self.outcome(step), Some(Outcome::Unknown { .. }));
+        is_unknown && !only_waits(step) && !self.undone.contains_key(&step.id)
     }
 
     /// Done, or begun and failed on the way, and not taken back: a promotion that killed its standby is not done,
@@ -221,6 +224,23 @@ mod tests {
     fn one_statement_that_failed_changed_nothing_but_the_second_of_two_may_follow_a_change() {
         assert_eq!(end_of(&[reroute(&["dn01"])]), End::NothingDone);
         assert_eq!(end_of(&[reroute(&["dn01", "dn02"])]), End::PartWay);
+    }
+
+    #[test]
+    fn what_a_wait_could_not_learn_leaves_no_doubt() {
+        let (standby, upstream) = (id("gtm_1@s47"), id("gtm_1@s29"));
+        let fence = step(Phase::Prepare, Action::StageFence { instance: upstream.clone(), upstream: standby.clone() });
+        let wait = step(Phase::Prepare, Action::AwaitRedo { standby, upstream });
+        let unknown = Outcome::Unknown { why: "refused the connection".to_owned() };
+        let mut record = Record::default();
+        record.outcomes.insert(wait.id.clone(), (unknown.clone(), Duration::ZERO));
+        assert_eq!(record.end(std::slice::from_ref(&wait)), End::NothingDone);
+        record.outcomes.insert(fence.id.clone(), (Outcome::Done, Duration::ZERO));
+        record.undone.insert(fence.id.clone(), Ok(()));
+        assert_eq!(record.end(&[fence, wait]), End::RolledBack);
+        let promotion = step(Phase::Move, Action::Promote { instance: id("dn01@s47") });
+        record.outcomes.insert(promotion.id.clone(), (unknown, Duration::ZERO));
+        assert_eq!(record.end(&[promotion]), End::Unknown);
     }
 
     #[test]

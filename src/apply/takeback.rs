@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::act::{run_all, settle};
-use super::condition::{self, Found};
+use super::condition::{self, Found, Wait};
 use super::event::Outcome;
 use super::field::Field;
 use crate::dialect::command::{self, Patience};
@@ -92,7 +92,7 @@ async fn start_again(instance: &InstanceId, fenced: bool, field: &Field<'_>) -> 
     }
     let start = command::start(field.instance(instance)?, Patience::from(SERVES_AGAIN));
     let started = run(instance, start, field).await;
-    match condition::wait(&as_master, field, SERVES_AGAIN, Duration::from_millis(100)).await {
+    match condition::wait(&as_master, field, Wait::until(SERVES_AGAIN, Duration::from_millis(100))).await {
         Found::Holds => Ok(()),
         Found::Fails(why) | Found::Unknown(why) => Err(match started {
             Ok(()) => why,

@@ -87,6 +87,21 @@ fn a_gtm_out_of_sight_is_failed_over_with_waivers_and_what_was_left_out_is_said(
     plan.ends(0).says(&["gtm_1@s47 is the active GTM"]);
 }
 
+/// Nothing was sent to it yet: that is no outcome in doubt, and whoever mends it is not kept waiting.
+#[test]
+fn a_gtm_that_dies_while_its_standby_is_waited_for() {
+    let place = Place::up("");
+    place.declare("gtm_1", "s47");
+    let mut run = place.otb("apply --auto-approve").limit(Duration::from_secs(60)).start();
+    run.until_said("done     stage-fence:gtm_1@s29");
+    place.fault("kill gtm_1@s29");
+    let ended = run.wait();
+    ended.ends(6).says(&["await-redo:gtm_1@s47", "undone   stage-fence:gtm_1@s29", "still: failover gtm_1 on s47"]);
+    assert!(ended.took < Duration::from_secs(35), "{ended:?}");
+    place.otb("apply --auto-approve").run().ends(0);
+    place.is_settled();
+}
+
 /// The catalog of one router has lost its GTM row: refused before anything is stopped.
 #[test]
 fn a_router_without_a_gtm_row_refuses() {

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::condition::{self, Found};
+use super::condition::{self, Found, Wait};
 use super::event::Outcome;
 use super::field::Field;
 use crate::model::Condition;
@@ -26,6 +26,9 @@ pub(super) const BEFORE: &str = "not begun: ";
 
 /// How often a condition is asked for where nobody waits for the answer.
 const PATIENTLY: Duration = Duration::from_millis(100);
+
+/// How long a GTM that ran a moment ago may be silent.
+const BLIND: Duration = Duration::from_secs(10);
 
 /// How long a postcondition may take after an act that is over, and whose end nobody saw.
 const AFTERWARDS: Duration = Duration::from_secs(20);
@@ -156,13 +159,20 @@ async fn verify(step: &Step, action: &Action, limit: Duration, field: &Field<'_>
         let found = match (waited, action) {
             (true, Action::Stop { instance, .. }) if field.has_stopped(instance).await => Found::Holds,
             (true, _) => condition::check(condition, field).await,
-            (false, _) => condition::wait(condition, field, limit, PATIENTLY).await,
+            (false, _) => condition::wait(condition, field, wait_for(action, limit)).await,
         };
         if found != Found::Holds {
             return Some((condition.clone(), found));
         }
     }
     None
+}
+
+/// Both copies of a GTM ran when its move began: one that says nothing any more is not waited for to the end, for
+/// whoever mends it needs a plan that knows.
+fn wait_for(action: &Action, limit: Duration) -> Wait {
+    let blind = if matches!(action, Action::AwaitRedo { .. }) { BLIND } else { limit };
+    Wait { limit, blind, every: PATIENTLY }
 }
 
 /// What of a postcondition counts: parts that were left out do not. Pure.

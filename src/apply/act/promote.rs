@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Failed, run_all, settle};
-use crate::apply::condition::{self, Found};
+use crate::apply::condition::{self, Found, Wait};
 use crate::apply::field::{ASK, Field};
 use crate::dialect;
 use crate::dialect::command::{self, Patience};
@@ -66,7 +66,7 @@ async fn still_standby(id: &InstanceId, field: &Field<'_>) -> bool {
         return false;
     }
     let master = Condition::Runs { instance: id.clone(), role: Role::Master };
-    condition::wait(&master, field, SILENT, FINELY).await != Found::Holds
+    condition::wait(&master, field, Wait::until(SILENT, FINELY)).await != Found::Holds
 }
 
 /// The command waits until the GTM may be asked; then its role is polled, for the signal is ignored silently by a GTM
