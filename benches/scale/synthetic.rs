@@ -96,7 +96,12 @@ fn facts(node: &Node, instance: &Instance, table: &Arc<Vec<Route>>) -> InstanceF
         facts.timeline = Fact::Known(Timeline(1));
         facts.routes = Fact::Known(Arc::clone(table));
     }
-    facts.data_dir = Fact::Known(DataDir { present: true, recovery_conf: None, free_bytes: Some(1 << 40) });
+    facts.data_dir = Fact::Known(DataDir {
+        present: true,
+        recovery_conf: None,
+        free_bytes: Some(1 << 40),
+        pid_file: Fact::not_asked("not asked"),
+    });
     if is_master {
         facts.senders = Fact::Known(vec![sender(node)]);
     } else {

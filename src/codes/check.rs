@@ -28,8 +28,8 @@ texts! { CheckCode,
         "On the standby's server let recovery.conf belong to the server's OS user and be writable for it; correct `data` in the file if it is looked for in the wrong place.";
     Shell: "A stop, a promotion and a fence are commands on the server. Without a shell the old master could not be stopped, and a failed run could not be undone.",
         "Check `shell` in the file: `ssh -o BatchMode=yes USER@ADDRESS true` must work without a question, and with run_as also `sudo -n -u USER true` there.";
-    DataDirectory: "A command on another node's directory would stop, promote or fence that node.",
-        "Correct `data` of the instance in the file.";
+    DataDirectory: "A command on another node's directory would stop, promote or fence that node; one on an old copy of the right directory, or on another server, would fence nobody.",
+        "Correct `data` of the instance in the file: the message says where its process runs. Where the directory is right, the server's `shell` leads to another machine than its `address`, or the process was started anew in this moment.";
     ToolsVersion: "A pg_ctl or pg_controldata of another version may do harm before it notices.",
         "Correct `install` in the file: it names the directory above bin/ and lib/ of the version that the server runs.";
     Disk: "A promotion writes a WAL segment and a history file. On a full disk it fails half-way, with the old master already down.",

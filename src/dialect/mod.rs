@@ -38,4 +38,4 @@ pub use shown::{is_dangerous, shown, shown_bytes};
 pub use sql::{
     Sql, alter_gtm_node, alter_node, checkpoint, execute_direct, identifier, literal, lock_timeout, pool_reload,
 };
-pub use status::{is_want_of_timestamp, read_gtm_status_text, read_pg_status};
+pub use status::{is_want_of_timestamp, read_gtm_status_text, read_pg_status, read_pid_file};

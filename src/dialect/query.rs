@@ -21,6 +21,11 @@ pub fn data_directory() -> Sql {
     Sql::new("show data_directory")
 }
 
+/// The file that a running server keeps in its data directory. For a superuser.
+pub fn pid_file() -> Sql {
+    Sql::new("select pg_read_file('postmaster.pid')")
+}
+
 /// Whether new transactions are read-only by configuration; then [`read_only`] tells nothing of the role.
 pub fn default_read_only() -> Sql {
     Sql::new("show default_transaction_read_only")
@@ -175,6 +180,7 @@ mod tests {
             (node_name(), "show pgxc_node_name"),
             (cluster_name(), "show pgxc_cluster_name"),
             (data_directory(), "show data_directory"),
+            (pid_file(), "select pg_read_file('postmaster.pid')"),
             (default_read_only(), "show default_transaction_read_only"),
             (read_only(), "show transaction_read_only"),
             (allow_dml(), "show allow_dml_on_datanode"),

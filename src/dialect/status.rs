@@ -1,7 +1,7 @@
 //! Reading `pg_ctl status` and `gtm_ctl status` (LC_ALL=C).
 
 use super::shown;
-use crate::model::{Process, Role};
+use crate::model::{PidFile, Process, Role};
 
 /// What pg_ctl says: 0 running, 3 not running. 4 (no data directory it can use) and the rest tell nothing of
 /// a process. A pid file that names a dead but unburied process still reads as running.
@@ -10,6 +10,17 @@ pub fn read_pg_status(status: i32, text: &str) -> Result<Process, String> {
         0 if text.contains("server is running (PID: ") => Ok(Process::Running),
         3 if text.contains("no server running") => Ok(Process::Stopped),
         _ => Err(format!("pg_ctl status ended with {status} and said {:?}", shown(text))),
+    }
+}
+
+/// The first three lines of postmaster.pid, which do not change while its server runs (miscadmin.h).
+pub fn read_pid_file(text: &str) -> Result<PidFile, String> {
+    let mut lines = text.lines();
+    let mut next = || lines.next().unwrap_or_default();
+    let (pid, directory, started) = (next().trim(), shown(next()), next().trim());
+    match (pid.parse(), started.parse()) {
+        (Ok(pid), Ok(started)) if !directory.is_empty() => Ok(PidFile { pid, directory, started }),
+        _ => Err(format!("postmaster.pid begins with {:?}", shown(text))),
     }
 }
 
@@ -60,6 +71,17 @@ mod tests {
             (3, ""),
         ] {
             assert!(read_pg_status(status, text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn postmaster_pid_as_seen_live() {
+        let text = "373\n/data/dn 01\n1795423474\n23001\n/tmp\n127.0.0.29\n 23001001   4685830\nready   \n";
+        let file = PidFile { pid: 373, directory: "/data/dn 01".to_owned(), started: 1_795_423_474 };
+        assert_eq!(read_pid_file(text), Ok(file));
+        // One that a standalone backend wrote has a negative number.
+        for text in ["", "373\n", "373\n/data\n", "373\n\n1\n", "x\n/data\n1\n", "-7\n/data\n1\n"] {
+            assert!(read_pid_file(text).is_err(), "{text}");
         }
     }
 

@@ -19,7 +19,7 @@ pub use discovery::{Discovery, FoundInstance, FoundNode, FoundServer};
 pub use fact::{Fact, Unknown, UnknownKind};
 pub use name::{ClusterName, NameError, NodeName, ServerName};
 pub use observation::{
-    Control, ControlState, DataDir, InstanceFacts, Instances, Observation, Process, RecoveryFile, Role, Route,
+    Control, ControlState, DataDir, InstanceFacts, Instances, Observation, PidFile, Process, RecoveryFile, Role, Route,
     RouteKind, Sender, StandbyFacts, TimelineSwitch,
 };
 pub use place::{Endpoint, Host, InstanceId};

@@ -47,6 +47,8 @@ pub struct InstanceFacts {
     pub wal_end: Fact<Lsn>,
     /// When the process started, in seconds since 1970 as text: tells one run of a process from another.
     pub started: Fact<String>,
+    /// postmaster.pid as the process itself reads it; asked of coordinators and datanodes where the user is a superuser.
+    pub pid_file: Fact<PidFile>,
     /// Of a running standby.
     pub standby: Fact<StandbyFacts>,
     /// Of a running master: who replicates from it.
@@ -56,7 +58,8 @@ pub struct InstanceFacts {
     pub routes: Fact<Arc<Vec<Route>>>,
     /// `pgxc_pool_check()`, asked of coordinator masters: does the pooler agree with pgxc_node?
     pub pool_agrees: Fact<bool>,
-    /// From pg_controldata, asked of all copies of a node that did not show itself as declared.
+    /// From pg_controldata; of a node that did not show itself as declared asked of all copies whose processes did not
+    /// tell where they run.
     pub control: Fact<Control>,
     /// The data directory as the shell sees it.
     pub data_dir: Fact<DataDir>,
@@ -101,6 +104,7 @@ impl InstanceFacts {
             newest_history: no(kind, why),
             wal_end: no(kind, why),
             started: no(kind, why),
+            pid_file: no(kind, why),
             standby: no(kind, why),
             senders: no(kind, why),
             routes: no(kind, why),
@@ -307,6 +311,20 @@ pub struct DataDir {
     pub recovery_conf: Option<RecoveryFile>,
     /// Free bytes on its file system.
     pub free_bytes: Option<u64>,
+    /// Of a coordinator or datanode: its postmaster.pid, if there is one.
+    pub pid_file: Fact<Option<PidFile>>,
+}
+
+/// How postmaster.pid begins, which tells one run of a server from all others: whoever reads the same in a directory
+/// looks at the directory in which that server runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PidFile {
+    /// Its process.
+    pub pid: u32,
+    /// The data directory, as its server knows it.
+    pub directory: String,
+    /// When it started, in seconds since 1970.
+    pub started: i64,
 }
 
 /// recovery.conf of a PG10-family standby.

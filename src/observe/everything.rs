@@ -105,7 +105,7 @@ struct Round<'a> {
 impl Round<'_> {
     /// Asks the server's processes, and its shell: of a node whose processes all say that they are what they shall
     /// be, no tool is run. Silent ones are looked at with tools while they are still waited for; of others that are not
-    /// as declared, the directory is.
+    /// as declared, the control file is if they do not tell where they run.
     async fn look_at(&self, server: &ServerName, instances: Vec<&Instance>) -> Vec<(InstanceId, InstanceFacts)> {
         let answers = join_all(instances.iter().map(|instance| self.ask(instance)));
         let (answers, probes) = tokio::join!(answers, self.probe(server, &instances));
@@ -148,8 +148,7 @@ impl Round<'_> {
     fn tools(&self, at: &Instance) -> Tools {
         match self.cluster.nodes.get(&at.id.node) {
             Some(node) if self.told.is_settled(node) => Tools::None,
-            _ if self.told.has_answered(&at.id) => Tools::Control,
-            _ => Tools::All,
+            _ => self.told.tools_for(&at.id),
         }
     }
 }

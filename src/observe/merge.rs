@@ -13,6 +13,7 @@ pub(super) fn merge(mut facts: InstanceFacts, probe: Probe) -> InstanceFacts {
         facts.node_name = Fact::not_asked(why);
         facts.version = Fact::not_asked(why);
         facts.started = Fact::not_asked(why);
+        facts.pid_file = Fact::not_asked(why);
         facts.standby = Fact::not_asked(why);
         facts.senders = Fact::not_asked(why);
         facts.routes = Fact::not_asked(why);
@@ -86,7 +87,12 @@ mod tests {
                 redo: Lsn(1),
                 wal_segment_bytes: 16 << 20,
             }),
-            data_dir: Fact::Known(DataDir { present: true, recovery_conf: None, free_bytes: None }),
+            data_dir: Fact::Known(DataDir {
+                present: true,
+                recovery_conf: None,
+                free_bytes: None,
+                pid_file: Fact::Known(None),
+            }),
             histories: std::collections::BTreeMap::new(),
             surroundings: Fact::not_asked("not asked"),
             clock: None,
@@ -142,7 +148,7 @@ mod tests {
             user: None,
             fence: false,
         };
-        let dir = DataDir { present: true, recovery_conf: Some(file), free_bytes: None };
+        let dir = DataDir { present: true, recovery_conf: Some(file), free_bytes: None, pid_file: Fact::Known(None) };
         let facts = merge(facts, Probe { data_dir: Fact::Known(dir), ..stopped() });
         assert_eq!(facts.standby.known().unwrap().upstream, Some(upstream));
     }

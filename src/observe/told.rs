@@ -7,12 +7,21 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::dialect::Tools;
 use crate::model::{InstanceFacts, InstanceId, Node, NodeKind, Process, Role};
+
+/// What a process has said that spares the tools.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Word {
+    role: Role,
+    /// Where it runs. (A GTM's directory is not compared.)
+    place: bool,
+}
 
 /// Filled while answers come in.
 pub(super) struct Told {
     /// None: it does not run as far as it can tell, or did not tell enough.
-    roles: Mutex<BTreeMap<InstanceId, Option<Role>>>,
+    words: Mutex<BTreeMap<InstanceId, Option<Word>>>,
     expected: usize,
     /// How many have told, or will not.
     so_far: watch::Sender<usize>,
@@ -21,15 +30,16 @@ pub(super) struct Told {
 impl Told {
     /// By nobody yet, of `expected` processes.
     pub(super) fn by_none_of(expected: usize) -> Self {
-        Self { roles: Mutex::default(), expected, so_far: watch::Sender::new(0) }
+        Self { words: Mutex::default(), expected, so_far: watch::Sender::new(0) }
     }
 
     /// What a process answered, or that it did not.
     pub(super) fn note(&self, id: &InstanceId, kind: NodeKind, facts: &InstanceFacts) {
         let role = facts.role.known().copied().filter(|_| needs_no_tools(kind, facts));
-        let mut roles = self.roles();
-        roles.insert(id.clone(), role);
-        self.so_far.send_replace(roles.len());
+        let place = !kind.is_router() || facts.pid_file.known().is_some();
+        let mut words = self.words();
+        words.insert(id.clone(), role.map(|role| Word { role, place }));
+        self.so_far.send_replace(words.len());
     }
 
     /// Waits until all have answered or failed. After `patience` only as long as one follows the other within `pause`:
@@ -45,22 +55,26 @@ impl Told {
     }
 
     /// Whether all processes of the node are what the file declares, by their own word. Then nothing is done to
-    /// them and no check asks for their control files. (Of any other node all copies' are compared.)
+    /// them and no check asks for their directories.
     pub(super) fn is_settled(&self, node: &Node) -> bool {
-        let roles = self.roles();
+        let words = self.words();
         node.instances.values().all(|instance| {
             let declared = if instance.id.server == node.master { Role::Master } else { Role::Standby };
-            roles.get(&instance.id).copied().flatten() == Some(declared)
+            words.get(&instance.id).copied().flatten().is_some_and(|word| word.role == declared)
         })
     }
 
-    /// Whether the process has told what it does.
-    pub(super) fn has_answered(&self, id: &InstanceId) -> bool {
-        self.roles().get(id).is_some_and(Option::is_some)
+    /// Which tools must be run for one that is not settled.
+    pub(super) fn tools_for(&self, id: &InstanceId) -> Tools {
+        match self.words().get(id).copied().flatten() {
+            Some(Word { place: true, .. }) => Tools::None,
+            Some(Word { place: false, .. }) => Tools::Control,
+            None => Tools::All,
+        }
     }
 
-    fn roles(&self) -> MutexGuard<'_, BTreeMap<InstanceId, Option<Role>>> {
-        self.roles.lock().unwrap_or_else(PoisonError::into_inner)
+    fn words(&self) -> MutexGuard<'_, BTreeMap<InstanceId, Option<Word>>> {
+        self.words.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

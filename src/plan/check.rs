@@ -68,7 +68,7 @@ codes! {
     Timeline = "timeline", false, "The standby's timeline is not ahead of the master's.";
     RecoveryConf = "recovery-conf", false, "recovery.conf of the standby is there and the server may write it.";
     Shell = "shell", false, "Commands can be run on the server, and they find the data directory.";
-    DataDirectory = "data-directory", false, "Each declared data directory is one of its own node.";
+    DataDirectory = "data-directory", false, "Each process runs in the data directory that is declared for it; a stopped one's is of its node.";
     ToolsVersion = "tools-version", true, "The tools below `install` are of the server's version.";
     Disk = "disk", true, "The standby's file system has room for a new timeline.";
     Fence = "fence", true, "Every other copy of the node is known not to be writable.";

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod cut_off;
+mod directories;
 mod edits;
 mod fakes;
 mod file;

@@ -89,7 +89,12 @@ pub(crate) fn is_listed(lab: &Lab, id: &InstanceId) -> bool {
 
 fn data_dir(lab: &Lab, id: &InstanceId) -> Fact<DataDir> {
     let recovery = lab.files[id].recovery.as_ref().map(recovery_file);
-    Fact::Known(DataDir { present: true, recovery_conf: recovery, free_bytes: Some(1 << 40) })
+    Fact::Known(DataDir {
+        present: true,
+        recovery_conf: recovery,
+        free_bytes: Some(1 << 40),
+        pid_file: Fact::not_asked("not asked"),
+    })
 }
 
 fn surroundings() -> Fact<Surroundings> {

@@ -107,7 +107,12 @@ fn running(node: &Node, instance: &Instance, rows: &[Route]) -> InstanceFacts {
         facts.pool_agrees = Fact::Known(true);
     }
     let recovery_conf = (!is_master).then(|| recovery(upstream));
-    facts.data_dir = Fact::Known(DataDir { present: true, recovery_conf, free_bytes: Some(1 << 40) });
+    facts.data_dir = Fact::Known(DataDir {
+        present: true,
+        recovery_conf,
+        free_bytes: Some(1 << 40),
+        pid_file: Fact::not_asked("not asked"),
+    });
     if is_master {
         facts.senders = Fact::Known(vec![sender()]);
     } else {

@@ -6,7 +6,7 @@ for line in $said; do printf '%s\n' "$n $key $line"; done; echo "$n $key.status 
 seen() { if test -e "$2"; then files=$files$2$IFS tags="$tags$n $1$IFS"
 elif test -x "$data" && ! test -L "$2"; then echo "$n $1 No such file or directory"; echo "$n $1.status 1"
 else try "$1" stat -L -c '%U:%a' "$2"; fi; }
-look() { n=$1; data=$2; mark=$3; conf=$2/$4; pidfile=$5; pid=; count=0
+look() { n=$1; data=$2; mark=$3; conf=$2/$4; pidfile=$5; pid= home= began= count=0
 seen mark "$data/$mark"; seen conf "$conf"; seen owner "$data"
 if test -f "$conf" && test -r "$conf"; then
 while test $count -lt 2000 && { read -r line || test -n "$line"; }; do count=$((count + 1)); printf '%s\n' "$n text $line"; done <"$conf"
@@ -16,7 +16,10 @@ if test -d "$data"; then dirs=$dirs$data$IFS numbers=$numbers$n$IFS; fi
 set +f; set -- "$data"/pg_wal/????????.history; set -f
 for file; do test -r "$file" || continue; name=${file##*/}
 while read -r line; do printf '%s\n' "$n history ${name%.history} $line"; done <"$file"; done
-read -r pid 2>/dev/null <"$data/$pidfile"; pid=${pid%%[!0-9]*}
+{ read -r pid; read -r home; read -r began; } 2>/dev/null <"$data/$pidfile"
+if test -n "$pid"; then printf '%s\n' "$n pid $pid" "$n pid $home" "$n pid $began" "$n pid.status 0"
+elif test -x "$data" && ! test -e "$data/$pidfile"; then echo "$n pid.status 1"; fi
+pid=${pid%%[!0-9]*}
 if test -n "$pid" && test -r /proc/self/stat; then
 proc=gone; read -r proc 2>/dev/null <"/proc/$pid/stat"; proc=${proc##*) }; echo "$n proc ${proc%% *}"
 if test -e "$data/." && test -e "/proc/$pid/cwd/."; then test "$data" -ef "/proc/$pid/cwd"

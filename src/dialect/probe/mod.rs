@@ -29,7 +29,7 @@ pub struct Look<'a> {
 /// Which of an instance's own tools are run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tools {
-    /// It is what it shall be, by its own word and its node's other copies'.
+    /// The process tells what it does and where it runs, or all of its node are what they shall be.
     None,
     /// What its directory holds is asked for; what the process does it says itself.
     Control,

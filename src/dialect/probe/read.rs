@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use super::said::{Output, Said};
 use super::{Look, Probe, Tools, asked_by};
 use crate::dialect::{
-    StandbyConf, around, read_clock, read_control, read_gtm_conf, read_gtm_status_text, read_pg_status,
+    StandbyConf, around, read_clock, read_control, read_gtm_conf, read_gtm_status_text, read_pg_status, read_pid_file,
     read_recovery_conf, replication_user, shown,
 };
 use crate::model::{
-    DataDir, Fact, Instance, NodeKind, Process, RecoveryFile, Role, Surroundings, Timeline, TimelineSwitch, UnknownKind,
+    DataDir, Fact, Instance, NodeKind, PidFile, Process, RecoveryFile, Role, Surroundings, Timeline, TimelineSwitch,
+    UnknownKind,
 };
 
 /// Why a tool was not run.
@@ -111,7 +112,17 @@ fn read_data_dir(kind: NodeKind, said: Said) -> Fact<DataDir> {
         (Some((_, error)), _) => return Fact::unknown(UnknownKind::Failed, shown(error)),
         _ => return cut_off("a look at the data directory"),
     };
-    Fact::Known(DataDir { present, recovery_conf, free_bytes })
+    Fact::Known(DataDir { present, recovery_conf, free_bytes, pid_file: read_pid(kind, said) })
+}
+
+/// Its status is 1 where there is no such file, and is not told where nobody could see whether there is.
+fn read_pid(kind: NodeKind, said: Said) -> Fact<Option<PidFile>> {
+    match said.tool("pid") {
+        _ if kind == NodeKind::Gtm => Fact::not_asked("gtm.pid tells nothing of its own process"),
+        Some((0, text)) => known_or(UnknownKind::Unreadable, read_pid_file(text).map(Some)),
+        Some(_) => Fact::Known(None),
+        None => Fact::unknown(UnknownKind::Failed, "postmaster.pid could not be read"),
+    }
 }
 
 /// For a GTM the lines of gtm.conf that make it a standby stand for recovery.conf.

@@ -1,16 +1,16 @@
 //! Checks of what the file says of an instance's server: its data directory, and its installation.
 
 use super::Finding;
-use crate::model::{Fact, InstanceFacts, InstanceId, Node, Observation, SystemId};
+use crate::model::{DataDir, Fact, Instance, InstanceFacts, InstanceId, Node, Observation, PidFile, SystemId};
 use crate::plan::check::{Check, CheckCode};
 
 /// Of a node on which anything is to be done: a command on the directory of another node would hit that one.
 pub(crate) fn for_changed(node: &Node, seen: &Observation) -> Vec<Check> {
-    let copies: Vec<(&InstanceId, &InstanceFacts)> = node
+    let copies: Vec<(&Instance, &InstanceFacts)> = node
         .instances
         .values()
         .filter(|instance| instance.kind.is_router())
-        .filter_map(|instance| Some((&instance.id, seen.instances.get(&instance.id)?)))
+        .filter_map(|instance| Some((instance, seen.instances.get(&instance.id)?)))
         .collect();
     [
         data_directories(&copies).map(|finding| finding.of(CheckCode::DataDirectory, &node.name)),
@@ -21,29 +21,52 @@ pub(crate) fn for_changed(node: &Node, seen: &Observation) -> Vec<Check> {
     .collect()
 }
 
-/// What a process says of itself counts; of one that does not run, what another copy of the node says.
-fn data_directories(copies: &[(&InstanceId, &InstanceFacts)]) -> Option<Finding> {
+/// Where a process says that it runs counts; where none says so, the system identifier that it, or another copy of the
+/// node, has: all copies have the same.
+fn data_directories(copies: &[(&Instance, &InstanceFacts)]) -> Option<Finding> {
     let told = |facts: &InstanceFacts| facts.started.known().and(facts.system_id.known().copied());
-    let of_node = copies.iter().find_map(|(_, facts)| told(facts))?;
-    let strange = |(id, facts): &(&InstanceId, &InstanceFacts)| {
-        let wanted = told(facts).unwrap_or(of_node);
-        let SystemId(found) = facts.control.known()?.system_id;
-        (SystemId(found) != wanted).then(|| {
-            format!("the directory declared for {id} has system identifier {found}, {} has {}", id.node, wanted.0)
-        })
+    let of_node = copies.iter().find_map(|(_, facts)| told(facts));
+    if of_node.is_none() && copies.iter().all(|(_, facts)| facts.pid_file.known().is_none()) {
+        return None;
+    }
+    let strange = |(instance, facts): &(&Instance, &InstanceFacts)| match facts.pid_file.known() {
+        Some(own) => elsewhere(instance, own, facts.data_dir.known()?),
+        None => of_another(&instance.id, told(facts).or(of_node)?, facts.control.known()?.system_id),
     };
     let strange: Vec<String> = copies.iter().filter_map(strange).collect();
     Some(if strange.is_empty() {
         Finding::pass("each directory that could be looked at is this node's")
     } else {
-        Finding::block(strange.join("; "), "correct `data` in the file: it leads to another node's directory")
+        let hint = "correct `data` in the file; or, where the directory is right, the server's `shell` or `address`";
+        Finding::block(strange.join("; "), hint)
     })
 }
 
+/// Why the shell looks at another directory than the process runs in. (That its own directory has gone other checks
+/// say.)
+fn elsewhere(instance: &Instance, own: &PidFile, seen: &DataDir) -> Option<String> {
+    let (id, PidFile { pid, directory, .. }) = (&instance.id, own);
+    let what = match &seen.pid_file {
+        _ if !seen.present && *directory == instance.data => return None,
+        _ if !seen.present => "is not there".to_owned(),
+        Fact::Known(None) => "has no postmaster.pid".to_owned(),
+        Fact::Known(Some(file)) if file == own => return None,
+        Fact::Known(Some(file)) => format!("is that of process {}, which runs in {}", file.pid, file.directory),
+        Fact::Unknown(_) => return None,
+    };
+    Some(format!("the directory declared for {id} {what}, and {id} is process {pid}, which runs in {directory}"))
+}
+
+fn of_another(id: &InstanceId, SystemId(wanted): SystemId, SystemId(found): SystemId) -> Option<String> {
+    let what = || format!("the directory declared for {id} has system identifier {found}, {} has {wanted}", id.node);
+    (found != wanted).then(what)
+}
+
 /// The tools are compared with the node's own server: a pg_ctl of another version may do harm before it notices.
-fn tools(copies: &[(&InstanceId, &InstanceFacts)]) -> Option<Finding> {
+fn tools(copies: &[(&Instance, &InstanceFacts)]) -> Option<Finding> {
     let of_node = copies.iter().find_map(|(_, facts)| facts.version.known())?;
-    let strange = |(id, facts): &(&InstanceId, &InstanceFacts)| {
+    let strange = |(instance, facts): &(&Instance, &InstanceFacts)| {
+        let id = &instance.id;
         let server = facts.version.known().unwrap_or(of_node);
         match &facts.tools_version {
             Fact::Known(tools) if tools != server => {

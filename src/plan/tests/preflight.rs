@@ -1,6 +1,6 @@
 //! Each check of the preflight: what it lets pass, and what makes it speak.
 
-use super::seed::{cluster, healthy, id, make_plan};
+use super::seed::{cluster, control, healthy, id, make_plan};
 use crate::model::*;
 use crate::plan::Verdict;
 
@@ -148,4 +148,36 @@ fn routers_that_are_told_want_a_superuser() {
         known(&mut facts(seen, "cn01@s29").settings).0.insert("is_superuser".to_owned(), "off".to_owned());
     };
     assert_eq!(verdict("superuser:cn01@s29", demoted), Verdict::Block);
+}
+
+#[test]
+fn the_directories_are_those_of_the_processes() {
+    let check = "data-directory:dn01";
+    let found = |file: Fact<Option<PidFile>>| {
+        move |seen: &mut Observation| known(&mut facts(seen, "dn01@s47").data_dir).pid_file = file
+    };
+    let stranger = PidFile { pid: 8, directory: "/data/dn01".to_owned(), started: 1_700_000_000 };
+    assert_eq!(verdict(check, found(Fact::Known(Some(stranger)))), Verdict::Block);
+    assert_eq!(verdict(check, found(Fact::Known(None))), Verdict::Block);
+    let gone = |seen: &mut Observation| known(&mut facts(seen, "dn01@s47").data_dir).present = false;
+    assert_eq!(verdict(check, gone), Verdict::Pass, "other checks say so");
+    let gone_elsewhere = |seen: &mut Observation| {
+        gone(seen);
+        known(&mut facts(seen, "dn01@s47").pid_file).directory = "/elsewhere".to_owned();
+    };
+    assert_eq!(verdict(check, gone_elsewhere), Verdict::Block);
+    // What nobody could read tells nothing: the commands there will fail for the same reason.
+    assert_eq!(verdict(check, found(Fact::unknown(UnknownKind::Failed, "it could not be read"))), Verdict::Pass);
+
+    // Of who is no superuser the control files are compared.
+    let by_control = |id: u64| {
+        move |seen: &mut Observation| {
+            let facts = facts(seen, "dn01@s47");
+            facts.started = Fact::Known("1700000000".to_owned());
+            facts.pid_file = Fact::not_asked("only a superuser may read it");
+            facts.control = Fact::Known(control(ControlState::InArchiveRecovery, SystemId(id), Timeline(1), Lsn(1000)));
+        }
+    };
+    assert_eq!(verdict(check, by_control(23001)), Verdict::Pass);
+    assert_eq!(verdict(check, by_control(23002)), Verdict::Block);
 }

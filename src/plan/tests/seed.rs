@@ -84,6 +84,7 @@ fn running(live: &Cluster, node: &Node, instance: &Instance, role: Role) -> Inst
     facts.newest_history = Fact::Known(Timeline(1));
     facts.routes = Fact::Known(routes(live).into());
     facts.pool_agrees = Fact::Known(true);
+    facts.pid_file = Fact::Known(PidFile { pid: 7, directory: instance.data.clone(), started: 1_700_000_000 });
     let upstream = node.master_instance().unwrap().endpoint.clone();
     let recovery = RecoveryFile {
         writable: true,
@@ -98,11 +99,13 @@ fn running(live: &Cluster, node: &Node, instance: &Instance, role: Role) -> Inst
         (facts.system_id, facts.routes, facts.pool_agrees) =
             (Fact::not_asked("a GTM has none"), Fact::not_asked("a GTM has none"), Fact::not_asked("a GTM has none"));
         (facts.timeline, facts.history, facts.newest_history) = (not_asked(), Fact::not_asked(""), not_asked());
+        facts.pid_file = Fact::not_asked("a GTM has none");
     }
     facts.data_dir = Fact::Known(DataDir {
         present: true,
         recovery_conf: is_standby.then_some(recovery),
         free_bytes: Some(1 << 40),
+        pid_file: facts.pid_file.map(|file| Some(file.clone())),
     });
     facts.settings = Fact::Known(settings(live));
     facts.load = Fact::Known(Load::default());
@@ -177,11 +180,16 @@ pub(super) fn stop(seen: &mut Observation, at: &str, state: ControlState) {
     facts.role = Fact::unknown(UnknownKind::Refused, "connection refused");
     facts.routes = Fact::unknown(UnknownKind::Refused, "connection refused");
     facts.standby = Fact::unknown(UnknownKind::Refused, "connection refused");
+    facts.pid_file = Fact::unknown(UnknownKind::Refused, "connection refused");
     // A GTM has none.
     let (Some(system_id), Some(timeline)) = (facts.system_id.known().copied(), facts.timeline.known().copied()) else {
         return;
     };
-    facts.control = Fact::Known(Control {
+    facts.control = Fact::Known(control(state, system_id, timeline, end));
+}
+
+pub(super) fn control(state: ControlState, system_id: SystemId, timeline: Timeline, end: Lsn) -> Control {
+    Control {
         state,
         system_id,
         timeline,
@@ -189,7 +197,7 @@ pub(super) fn stop(seen: &mut Observation, at: &str, state: ControlState) {
         checkpoint: end,
         redo: end,
         wal_segment_bytes: 16 << 20,
-    });
+    }
 }
 
 pub(super) fn fence(seen: &mut Observation, at: &str, upstream: &Endpoint) {

@@ -196,8 +196,5 @@ fn write_pid(world: &World, disk: DiskId, path: &Path) -> io::Result<()> {
     }
     let Some(copy) = world.postgres(disk) else { return Ok(()) };
     let Some(process) = &copy.process else { return Ok(()) };
-    let (pid, started, port, host) = (process.pid, process.started.seconds(), process.port, &process.host);
-    // The lines of a live v2.6: pid, directory, start, port, socket directory, address, shared memory, state.
-    let text = format!("{pid}\n{shown}\n{started}\n{port}\n/tmp\n{host}\n {port}001        {}\nready   \n", disk.0);
-    files::write_pid(path, copy.home.kind, &text)
+    files::write_pid(path, copy.home.kind, &process.pid_file(disk))
 }

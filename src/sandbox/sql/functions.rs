@@ -80,6 +80,7 @@ const SERVER: &[Signature] = &[
     function("pg_is_in_backup", 0, 0, Kind::Bool),
     function("pgxc_pool_reload", 0, 0, Kind::Bool),
     function("pgxc_pool_check", 0, 0, Kind::Bool),
+    function("pg_read_file", 1, 1, Kind::Text),
     function("pg_reload_conf", 0, 0, Kind::Bool),
     function("pg_backend_pid", 0, 0, Kind::Int4),
     function("pg_try_advisory_lock", 1, 2, Kind::Bool),

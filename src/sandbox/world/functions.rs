@@ -43,6 +43,7 @@ pub(super) fn call(seat: &mut Seat<'_>, name: &str, args: &[Value]) -> Result<Va
             seat.world.flavor.server_version()
         ))),
         "current_setting" => setting(seat, args),
+        "pg_read_file" => read_file(seat, args),
         _ => session_function(seat, name),
     }
 }
@@ -151,6 +152,16 @@ fn advisory(seat: &mut Seat<'_>, name: &str, args: &[Value]) -> Result<Value, Sq
         seat.world.advisory.remove(&key);
     }
     Ok(Value::Bool(held))
+}
+
+/// The one file that otb asks a process for.
+fn read_file(seat: &Seat<'_>, args: &[Value]) -> Result<Value, SqlError> {
+    let (_, process) = copy(seat)?;
+    match args.first().and_then(Value::to_text).as_deref() {
+        None => Ok(Value::Null),
+        Some("postmaster.pid") => Ok(Value::Text(process.pid_file(seat.disk))),
+        Some(_) => Err(SqlError::new("0A000", "the sandbox reads postmaster.pid only")),
+    }
 }
 
 fn setting(seat: &Seat<'_>, args: &[Value]) -> Result<Value, SqlError> {

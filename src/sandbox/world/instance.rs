@@ -146,6 +146,14 @@ pub enum Temper {
 }
 
 impl Process {
+    /// postmaster.pid, with the lines of a live v2.6: pid, directory, start, port, socket directory, address, shared
+    /// memory, state.
+    pub fn pid_file(&self, disk: DiskId) -> String {
+        let Self { pid, data_directory, port, host, .. } = self;
+        let started = self.started.seconds();
+        format!("{pid}\n{data_directory}\n{started}\n{port}\n/tmp\n{host}\n {port}001        {}\nready   \n", disk.0)
+    }
+
     pub fn is_master(&self) -> bool {
         matches!(self.mode, Mode::Master)
     }

@@ -28,6 +28,7 @@ pub struct Session {
     client: Client,
     tls: Tls,
     version: Option<String>,
+    superuser: bool,
     /// The error that ended the session: every later statement gets it again, at once.
     ended: OnceLock<SqlError>,
     /// How long the first answer took.
@@ -72,6 +73,7 @@ impl Session {
     async fn login(config: &Config, tls: &Tls, endpoint: &Endpoint) -> Result<Self, tokio_postgres::Error> {
         let (client, connection) = config.connect(tls.connector.clone()).await?;
         let version = connection.parameter("server_version").map(shown);
+        let superuser = connection.parameter("is_superuser") == Some("on");
         let mut driver = JoinSet::new();
         driver.spawn(async move {
             // Its error reaches the statement that was waiting for an answer.
@@ -82,6 +84,7 @@ impl Session {
             client,
             tls: tls.clone(),
             version,
+            superuser,
             ended: OnceLock::new(),
             round_trip: OnceLock::new(),
             driver,
@@ -95,6 +98,11 @@ impl Session {
     /// `server_version` as it came with the login: known even while the GTM is down.
     pub fn version(&self) -> Option<&str> {
         self.version.as_deref()
+    }
+
+    /// Whether it may do anything there, as the login told.
+    pub fn is_superuser(&self) -> bool {
+        self.superuser
     }
 
     /// How long the answer to the first question took: a round trip and little else.
