@@ -137,6 +137,7 @@ async fn a_refusing_port_with_a_running_process_is_running() {
     let root = tempfile::tempdir().unwrap();
     tool(root.path(), "pg_ctl", "echo 'pg_ctl: server is running (PID: 999999)'");
     file(root.path(), "PG_VERSION", "10\n");
+    file(root.path(), "postmaster.pid", "999999\n");
     let facts = look(&cluster(root.path(), NodeKind::Datanode, nobody().await)).await;
     assert_eq!(facts.process.known(), Some(&Process::Running));
     assert_eq!(facts.role.reason().unwrap().kind, UnknownKind::Refused);

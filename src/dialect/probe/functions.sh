@@ -3,6 +3,8 @@ set -f; IFS='
 files= tags= dirs= numbers=
 try() { key=$1; shift; said=$("$@" 2>&1); status=$?
 for line in $said; do printf '%s\n' "$n $key $line"; done; echo "$n $key.status $status"; }
+idle() { test -x "$1" && test -e "$1/PG_VERSION" && ! test -e "$1/postmaster.pid" && ! test -L "$1/postmaster.pid" || return
+echo "$n run no server running: no postmaster.pid"; echo "$n run.status 3"; }
 seen() { if test -e "$2"; then files=$files$2$IFS tags="$tags$n $1$IFS"
 elif test -x "$data" && ! test -L "$2"; then echo "$n $1 No such file or directory"; echo "$n $1.status 1"
 else try "$1" stat -L -c '%U:%a' "$2"; fi; }

@@ -33,18 +33,19 @@ fn script(looks: &[Look<'_>], around: bool) -> String {
     if around {
         script.push_str(&around::server_script(looks));
     }
-    for (number, Look { at, tools }) in looks.iter().enumerate().filter(|(_, look)| look.tools != Tools::None || around)
-    {
-        // A subshell each, so that one's installation is not the next one's. Writing to a String cannot fail.
-        let _ = writeln!(script, "( n={number}\n{}", surroundings(&at.install).trim_end());
-        if matches!(tools, Tools::Process | Tools::All) {
-            let _ = writeln!(script, "try run {}", status(at));
-        }
-        if matches!(tools, Tools::Control | Tools::All) && at.kind.is_router() {
-            let _ = writeln!(script, "try control {}", controldata(at));
-        }
-        if around {
-            script.push_str(&around::instance_script(at));
+    let asked: Vec<(usize, &Look<'_>)> =
+        looks.iter().enumerate().filter(|(_, look)| look.tools != Tools::None || around).collect();
+    // A subshell for each installation, so that one's tools are not the next one's.
+    for alike in asked.chunk_by(|(_, a), (_, b)| a.at.install == b.at.install) {
+        script.push_str("(\n");
+        script.push_str(&alike.first().map_or_else(String::new, |(_, look)| surroundings(&look.at.install)));
+        for (number, look) in alike {
+            // Writing to a String cannot fail.
+            let _ = writeln!(script, "n={number}");
+            script.push_str(&tools(look));
+            if around {
+                script.push_str(&around::instance_script(look.at));
+            }
         }
         script.push_str(")\n");
     }
@@ -59,6 +60,21 @@ fn script(looks: &[Look<'_>], around: bool) -> String {
     }
     if around {
         script.push_str("room\n");
+    }
+    script
+}
+
+/// Runs what the look wants of the instance's tools. Where there is no pid file, the shell says what pg_ctl would
+/// (get_pgpid, pg_ctl.c).
+fn tools(Look { at, tools }: &Look<'_>) -> String {
+    let mut script = String::new();
+    // Writing to a String cannot fail.
+    if matches!(tools, Tools::Process | Tools::All) {
+        let known = if at.kind.is_router() { format!("idle {} || ", quote(&at.data)) } else { String::new() };
+        let _ = writeln!(script, "{known}try run {}", status(at));
+    }
+    if matches!(tools, Tools::Control | Tools::All) && at.kind.is_router() {
+        let _ = writeln!(script, "try control {}", controldata(at));
     }
     script
 }
