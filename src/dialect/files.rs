@@ -67,7 +67,7 @@ pub fn admission(instance: &Instance, upstream: &Endpoint, user: &str) -> Comman
     ]);
     Command::new(format!(
         "cd {} 2>/dev/null || {{ echo 'its data directory cannot be entered' >&2; exit 3; }}; \
-         timeout -k 1 5 psql -XAtqw -d {} -c IDENTIFY_SYSTEM </dev/null",
+         psql -XAtqw -d {} -c IDENTIFY_SYSTEM </dev/null",
         quote(&instance.data),
         quote(&conninfo)
     ))
