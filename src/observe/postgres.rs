@@ -169,6 +169,7 @@ fn nothing_more(error: &SqlError, facts: &mut InstanceFacts) {
         unknown.kind = UnknownKind::NoTimestamp;
     }
     facts.system_id = Fact::Unknown(unknown.clone());
+    facts.pid_file = Fact::Unknown(unknown.clone());
     facts.routes = Fact::Unknown(unknown.clone());
     facts.wal_end = Fact::Unknown(unknown.clone());
     facts.timeline = Fact::Unknown(unknown.clone());
