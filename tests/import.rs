@@ -31,6 +31,20 @@ fn names(place: &Place) -> String {
     format!("--server s29={} --server s47={}", place.address("s29"), place.address("s47"))
 }
 
+/// One statement on the instance of `server` that listens on `port`.
+fn tell(place: &Place, server: &str, port: u16, statement: &str) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut config = tokio_postgres::Config::new();
+        config.host(place.address(server)).port(port).user("opentenbase").dbname("postgres");
+        let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
+        let connection = tokio::spawn(connection);
+        client.simple_query(statement).await.unwrap();
+        drop(client);
+        connection.await.unwrap().unwrap();
+    });
+}
+
 /// The declared cluster of a file.
 fn cluster(file: &std::path::Path) -> otb::model::Cluster {
     otb::config::read(file).unwrap_or_else(|wrong| panic!("{wrong}")).cluster
@@ -126,6 +140,62 @@ fn a_file_that_is_there_is_not_replaced() {
     assert_eq!(place.text(), before);
     let words = ["import", "--coordinator", &at, "-o", "/nonexistent/cluster.yaml", "--shell", "local"];
     place.otb("").args(words).run().fails(1, &["failed to write /nonexistent/cluster.yaml"]);
+}
+
+/// Each copy's own, so that a move to any of them routes it by the port it has.
+#[test]
+fn forward_ports_of_v5_come_with_every_copy() {
+    let place = Place::up("--flavor v5 --coordinator-standbys");
+    let (file, ended) = import(&place, "s29", 15432, &names(&place));
+    ended.ends(0);
+    assert!(!ended.stderr.contains("forward_port"), "{ended:?}");
+    assert_eq!(cluster(&file).nodes, cluster(&place.file()).nodes, "{}", std::fs::read_to_string(&file).unwrap());
+    otb(&file).line("plan --detailed-exitcode").run().ends(0).says(&["Nothing to do"]);
+    let (node, to) = (otb::model::NodeName::new("dn01").unwrap(), otb::model::ServerName::new("s47").unwrap());
+    let moved = otb::config::with_master(&std::fs::read_to_string(&file).unwrap(), &node, &to).unwrap();
+    std::fs::write(&file, moved).unwrap();
+    otb(&file).line("apply --auto-approve").run().ends(0).says(&["forward=30001"]);
+    otb(&file).line("plan --detailed-exitcode").run().ends(0).says(&["Nothing to do"]);
+}
+
+/// Of one that does not answer its configuration tells; without a shell only the coordinator's row of a master does.
+#[test]
+fn a_forward_port_that_nobody_tells_is_left_out() {
+    let place = Place::up("--flavor v5");
+    place.fault("stop dn01@s47");
+    place.fault("stop dn02@s47");
+    let (file, ended) = import(&place, "s29", 15432, &names(&place));
+    ended.fails(0, &["dn02", "whether its master runs could not be learned"]);
+    assert!(!ended.stderr.contains("forward_port"), "{ended:?}");
+    assert_eq!(cluster(&file).nodes, cluster(&place.file()).nodes);
+
+    for node in ["dn01", "dn02"] {
+        let conf = place.dir().join("s47").join(node).join("postgresql.conf");
+        let text = std::fs::read_to_string(&conf).unwrap();
+        assert!(text.contains("forward_port"), "{text}");
+        std::fs::write(&conf, text.replace("forward_port", "#forward_port")).unwrap();
+    }
+    let (file, ended) = import(&place, "s29", 15432, &names(&place));
+    let at = format!("{}:23001 did not tell its forward_port", place.address("s47"));
+    ended.fails(0, &["note: dn01", &at, "refused the connection", "is left out"]);
+    let imported = cluster(&file);
+    let forward = |id: &str| {
+        let id = otb::model::InstanceId::try_from(id.to_owned()).unwrap();
+        imported.instance(&id).unwrap().forward_port
+    };
+    assert_eq!((forward("dn01@s29"), forward("dn01@s47")), (Some(25001), None));
+    assert_eq!(forward("dn02@s47"), Some(30002), "of a master that is down the coordinator tells");
+}
+
+/// The process counts, for that is where somebody listens; the plan puts the routes right.
+#[test]
+fn a_forward_port_that_is_routed_wrongly_is_told() {
+    let place = Place::up("--flavor v5");
+    tell(&place, "s29", 15432, "alter node dn02 with (forward=6669)");
+    let (file, ended) = import(&place, "s29", 15432, &names(&place));
+    ended.fails(0, &["note: dn02: ", "has forward_port 30002, the coordinator's pgxc_node says 6669"]);
+    assert_eq!(cluster(&file).nodes, cluster(&place.file()).nodes);
+    otb(&file).line("plan --detailed-exitcode").run().ends(2).says(&["reroute", "forward=30002"]);
 }
 
 /// The sandbox as pgxc_ctl would have been told of it.

@@ -10,7 +10,7 @@ use super::{quote, shown};
 use crate::model::Endpoint;
 
 /// `port`, and what else of a configuration file tells where a server listens and what it is.
-const KEYS: &str = "port|listen_addresses|nodename|startup|active_host|active_port|pgxc_node_name";
+const KEYS: &str = "port|forward_port|listen_addresses|nodename|startup|active_host|active_port|pgxc_node_name";
 
 /// The fixed part. A process is a server if its number is the one that the pid file of its working directory
 /// says; its children share the directory, not the number.
@@ -52,6 +52,8 @@ pub struct Directory {
     pub running: bool,
     /// The last `port` of its configuration.
     pub port: Option<u16>,
+    /// v5's, as its configuration has it last; none: not said.
+    pub forward: Option<u16>,
     /// listen_addresses; empty: not said.
     pub listens: Vec<String>,
     /// nodename of a gtm.conf, pgxc_node_name of a postgresql.conf.
@@ -146,6 +148,7 @@ impl Draft {
             values.map(|(_, value)| value).next_back().filter(|value| !value.is_empty())
         };
         directory.port = last("port").and_then(|port| port.parse().ok());
+        directory.forward = last("forward_port").and_then(|port| port.parse().ok());
         let listens = last("listen_addresses").unwrap_or_default();
         directory.listens = listens.split(',').map(|one| one.trim().to_owned()).filter(|one| !one.is_empty()).collect();
         directory.node = last(if directory.gtm { "nodename" } else { "pgxc_node_name" });
@@ -170,7 +173,8 @@ mod tests {
     use super::*;
 
     const SAID: &str = "name db-29\naddress 10.0.0.29\ndir node /data/dn01\nrunning\nexe /opt/otb/bin/postgres\n\
-        conf port = 5432\nconf listen_addresses = '10.0.0.29'\nconf port = 23001 # ours\nrecovery\n\
+        conf port = 5432\nconf listen_addresses = '10.0.0.29'\nconf port = 23001 # ours\n\
+        conf forward_port = 25001\nrecovery\n\
         recovery standby_mode = on\nrecovery primary_conninfo = 'host=10.0.0.47 port=23001 user=otb'\n\
         opts /opt/other/bin/postgres \"--datanode\" \"-D\" \"/data/dn01\"\ndir gtm /data/gtm\nconf nodename = 'gtm_1'\n\
         conf listen_addresses = '*'\nconf port = 21000\nconf startup = STANDBY\nconf active_host = '10.0.0.47'\n\
@@ -182,8 +186,8 @@ mod tests {
         assert_eq!((census.name.as_deref(), census.addresses.len()), (Some("db-29"), 1));
         let [node, gtm] = census.directories.as_slice() else { panic!("{census:?}") };
         assert_eq!(
-            (node.path.as_str(), node.port, node.running, node.standby),
-            ("/data/dn01", Some(23001), true, true)
+            (node.path.as_str(), node.port, node.forward, node.running, node.standby),
+            ("/data/dn01", Some(23001), Some(25001), true, true)
         );
         assert_eq!(node.upstream.as_ref().unwrap().to_string(), "10.0.0.47:23001");
         assert_eq!(node.install.as_deref(), Some("/opt/otb"));

@@ -43,6 +43,8 @@ pub struct NodeDraft {
 pub struct CopyDraft {
     pub server: Option<Host>,
     pub port: Option<u16>,
+    /// v5's; none: it has none, or it is not known, which a note says.
+    pub forward: Option<u16>,
     pub data: Option<String>,
     pub install: Option<String>,
     /// Why something of it is not known.

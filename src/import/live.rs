@@ -70,7 +70,9 @@ fn node_draft(found: &FoundNode, install: Option<&str>, draft: &mut Draft) -> No
             draft.remark(found.name.to_string(), what);
             continue;
         }
-        copies.push(copy_draft(one, install));
+        let mut copy = copy_draft(one, install);
+        copy.forward = forward_port(found, one, draft);
+        copies.push(copy);
     }
     NodeDraft { name: found.name.clone(), kind: found.kind, master: Some(master.clone()), copies }
 }
@@ -83,8 +85,34 @@ fn copy_draft(one: &FoundInstance, install: Option<&str>) -> CopyDraft {
     CopyDraft {
         server: Some(one.at.host.clone()),
         port: Some(one.at.port),
+        forward: None,
         data: one.data.known().cloned(),
         install: install.map(str::to_owned).or_else(|| one.install.clone()),
         todo,
     }
+}
+
+/// What the process says, or its configuration; of a master that tells nothing, what the coordinator's row says. The
+/// file can do without it, so what is not known is only remarked.
+fn forward_port(node: &FoundNode, one: &FoundInstance, draft: &mut Draft) -> Option<u16> {
+    // v2.6 has none.
+    let routed = node.forward?;
+    let port = |port: &u16| Some(*port).filter(|port| *port > 0);
+    let is_routed_to = one.at == node.route;
+    let what = match &one.forward {
+        Fact::Known(own) => match own.as_ref().and_then(port) {
+            Some(own) if is_routed_to && own != routed => {
+                let what = format!("{} has forward_port {own}, the coordinator's pgxc_node says {routed}", one.at);
+                draft.remark(node.name.to_string(), what);
+                return Some(own);
+            }
+            Some(own) => return Some(own),
+            None => "has no forward_port that could be declared".to_owned(),
+        },
+        Fact::Unknown(_) if is_routed_to && routed > 0 => return Some(routed),
+        Fact::Unknown(why) => format!("did not tell its forward_port: {why}"),
+    };
+    let next = "`forward_port` of it is left out; without it a move to it leaves the old master's in pgxc_node";
+    draft.remark(node.name.to_string(), format!("{} {what}; {next}", one.at));
+    None
 }

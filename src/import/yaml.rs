@@ -159,6 +159,10 @@ fn node(text: &mut String, node: &NodeDraft, draft: &Draft, common: &Common) {
         }
         None => todo(text, "    ", "port: its TCP port"),
     }
+    let forward = own_forward(node);
+    if let Some(port) = forward {
+        let _ = writeln!(text, "    forward_port: {port}");
+    }
     let fits = |copy: &CopyDraft| match (&copy.data, &common.data) {
         (Some(data), Some(template)) => *data == expanded(template, draft, node, copy),
         _ => false,
@@ -170,16 +174,30 @@ fn node(text: &mut String, node: &NodeDraft, draft: &Draft, common: &Common) {
     let one = |copy: &CopyDraft| {
         let own = own_data.as_ref().map(|template| expanded(template, draft, node, copy));
         let same = fits(copy) || own.is_some() && own == copy.data;
-        instance(copy, draft, port, same, common.install.as_deref())
+        instance(copy, draft, (port, forward), same, common.install.as_deref())
     };
     let copies: Vec<(String, &[String])> = node.copies.iter().map(|copy| (one(copy), copy.todo.as_slice())).collect();
     instances(text, &copies);
 }
 
-fn instance(copy: &CopyDraft, draft: &Draft, port: Option<u16>, same_data: bool, install: Option<&str>) -> String {
+/// v5's, where all copies have the same: one that is not known would take another's.
+fn own_forward(node: &NodeDraft) -> Option<u16> {
+    let first = node.copies.first()?.forward?;
+    node.copies.iter().all(|copy| copy.forward == Some(first)).then_some(first)
+}
+
+/// `port` and `forward` are what the node says for all.
+fn instance(
+    copy: &CopyDraft,
+    draft: &Draft,
+    (port, forward): (Option<u16>, Option<u16>),
+    same_data: bool,
+    install: Option<&str>,
+) -> String {
     let mut parts = Vec::new();
     parts.extend(copy.server.iter().map(|host| format!("server: {}", scalar(&draft.name_of(host)))));
     parts.extend(copy.port.filter(|own| Some(*own) != port).map(|port| format!("port: {port}")));
+    parts.extend(copy.forward.filter(|own| Some(*own) != forward).map(|port| format!("forward_port: {port}")));
     parts.extend(copy.data.iter().filter(|_| !same_data).map(|data| format!("data: {}", scalar(data))));
     parts.extend(
         copy.install.iter().filter(|own| Some(own.as_str()) != install).map(|i| format!("install: {}", scalar(i))),
@@ -224,6 +242,7 @@ fn is_dotted(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Host, NodeName};
 
     #[test]
     fn scalars_read_back_as_text() {
@@ -250,6 +269,35 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn one_forward_port_stands_once_and_is_nobody_elses() {
+        let copy = |host: &str, forward| CopyDraft {
+            server: Some(Host::new(host).unwrap()),
+            port: Some(23001),
+            forward,
+            data: Some("/data/dn01".to_owned()),
+            ..CopyDraft::default()
+        };
+        let text = |of_second| {
+            let node = NodeDraft {
+                name: NodeName::new("dn01").unwrap(),
+                kind: NodeKind::Datanode,
+                master: Some(Host::new("10.0.0.1").unwrap()),
+                copies: vec![copy("10.0.0.1", Some(6669)), copy("10.0.0.2", of_second)],
+            };
+            yaml(&Draft { nodes: vec![node], ..Draft::default() })
+        };
+        assert!(
+            text(Some(6669)).contains("    port: 23001\n    forward_port: 6669\n    instances:"),
+            "{}",
+            text(Some(6669))
+        );
+        assert_eq!(text(Some(6669)).matches("forward_port").count(), 1);
+        let unknown = text(None);
+        assert!(unknown.contains("{server: 10.0.0.1, forward_port: 6669}"), "{unknown}");
+        assert!(unknown.contains("{server: 10.0.0.2}"), "{unknown}");
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub struct FoundNode {
     pub kind: NodeKind,
     /// Where the coordinator that was asked routes it to.
     pub route: Endpoint,
+    /// node_forward_port of its row; none: this version's pgxc_node has no such column (v2.6), or it is a GTM's.
+    pub forward: Option<u16>,
     pub instances: Vec<FoundInstance>,
     /// Standbys that the master sees and that could not be found, as it names them.
     pub lost: Vec<String>,
@@ -42,4 +44,6 @@ pub struct FoundInstance {
     pub role: Fact<Role>,
     pub data: Fact<String>,
     pub install: Option<String>,
+    /// v5's forward_port; none: it has no such setting.
+    pub forward: Fact<Option<u16>>,
 }

@@ -123,6 +123,13 @@ fn route(row: &Row<'_>) -> Result<Route, String> {
     })
 }
 
+/// v5's forward_port among a process's own settings; none: it has no such setting.
+pub(super) fn forward_port(rows: &Rows) -> Result<Option<u16>, String> {
+    let row = rows.iter().find(|row| row.get("name") == Some("forward_port"));
+    let Some(text) = row.and_then(|row| row.get("setting")) else { return Ok(None) };
+    text.parse().map(Some).map_err(|_| format!("its setting forward_port is {text:?}, which is no port"))
+}
+
 fn first(rows: &Rows) -> Result<Row<'_>, String> {
     rows.first().ok_or_else(|| "the answer has no row".to_owned())
 }

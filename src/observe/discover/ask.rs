@@ -25,6 +25,8 @@ pub(super) struct Said {
     pub data: Fact<String>,
     pub system_id: Fact<SystemId>,
     pub started: Fact<String>,
+    /// v5's forward_port; none: it has no such setting.
+    pub forward: Fact<Option<u16>>,
     pub standbys: Vec<Standby>,
 }
 
@@ -45,6 +47,7 @@ impl Said {
             data: Fact::Unknown(unknown.clone()),
             system_id: Fact::Unknown(unknown.clone()),
             started: Fact::Unknown(unknown.clone()),
+            forward: Fact::Unknown(unknown.clone()),
             standbys: Vec::new(),
         }
     }
@@ -73,10 +76,11 @@ async fn postgres(who: &Who, outside: &Outside, limits: &Limits) -> Said {
         query::role(),
         query::system_id(),
         query::senders(),
+        query::settings(),
     ];
     let answers = session.query_all(&questions, limits.answer).await;
     session.close().await;
-    let [_, name, data, role, system_id, senders] = answers.as_slice() else {
+    let [_, name, data, role, system_id, senders, settings] = answers.as_slice() else {
         return Said::nothing(&Unknown { kind: UnknownKind::Unreadable, why: format!("{} gave no answer", who.at) });
     };
     let senders = fact(senders, answer::senders);
@@ -87,6 +91,7 @@ async fn postgres(who: &Who, outside: &Outside, limits: &Limits) -> Said {
         data: fact(data, |rows| directory(answer::one_word(rows)?)),
         system_id: fact(system_id, answer::parsed::<SystemId>),
         started: fact(role, answer::started),
+        forward: fact(settings, answer::forward_port),
         standbys: streaming
             .map(|sender| Standby {
                 name: format!(

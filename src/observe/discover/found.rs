@@ -95,7 +95,8 @@ impl<'a> Look<'a> {
                 master.map_or(0, |said| said.standbys.len()).saturating_sub(instances.len().saturating_sub(1));
             let told = master.map(|said| said.standbys.iter().map(|standby| standby.name.clone()).collect());
             let lost = if missing > 0 { told.unwrap_or_default() } else { Vec::new() };
-            FoundNode { name: row.name.clone(), kind: row.kind, route: row.at.clone(), instances, lost }
+            let (name, route) = (row.name.clone(), row.at.clone());
+            FoundNode { name, kind: row.kind, route, forward: row.forward, instances, lost }
         });
         nodes.collect()
     }
@@ -135,7 +136,11 @@ impl<'a> Look<'a> {
             (Fact::Unknown(why), None) => Fact::Unknown(self.why_no_directory(at, why)),
         };
         let install = directory.and_then(|directory| directory.install.clone());
-        FoundInstance { at: at.clone(), role: said.role.clone(), data, install }
+        let forward = match (&said.forward, directory.and_then(|directory| directory.forward)) {
+            (Fact::Unknown(_), Some(written)) => Fact::Known(Some(written)),
+            (said, _) => said.clone(),
+        };
+        FoundInstance { at: at.clone(), role: said.role.clone(), data, install, forward }
     }
 
     fn why_no_directory(&self, at: &Endpoint, own: &Unknown) -> Unknown {

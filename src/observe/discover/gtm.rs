@@ -23,6 +23,7 @@ pub(super) async fn ask(at: &Endpoint, limits: &Limits) -> Said {
         data: Fact::not_asked("a GTM does not say where its data is; its server's shell does"),
         system_id: Fact::not_asked("a GTM has none"),
         started: Fact::not_asked("a GTM does not say"),
+        forward: Fact::Known(None),
         standbys: standbys.collect(),
     }
 }

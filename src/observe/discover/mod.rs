@@ -52,6 +52,8 @@ struct Row {
     name: NodeName,
     kind: NodeKind,
     at: Endpoint,
+    /// Not a GTM's, which forwards nothing.
+    forward: Option<u16>,
 }
 
 /// Looks around.
@@ -143,7 +145,10 @@ fn rows(first: &First) -> (Vec<Row>, Vec<String>) {
         let other = first.cluster.known().is_some_and(|own| !route.cluster.is_empty() && route.cluster != own.as_str());
         match (NodeName::new(&*route.node), Host::new(&*route.host)) {
             _ if other => left_out.push(format!("{shown} belongs to the cluster {}", route.cluster)),
-            (Ok(name), Ok(host)) => rows.push(Row { name, kind, at: Endpoint { host, port: route.port } }),
+            (Ok(name), Ok(host)) => {
+                let forward = route.forward.filter(|_| kind.is_router());
+                rows.push(Row { name, kind, at: Endpoint { host, port: route.port }, forward });
+            }
             (Err(error), _) => left_out.push(format!("{shown} has a name that cannot be declared: {error}")),
             (_, Err(error)) => left_out.push(format!("{shown} has a host that cannot be declared: {error}")),
         }
