@@ -141,7 +141,7 @@ const LOOKING: &[&str] = &[
     "admission",
     "census_script",
     "end_of_wal",
-    "gtm_standby_name",
+    "gtm_lists",
     "is_want_of_timestamp",
     "no_probe",
     "Patience",

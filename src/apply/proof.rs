@@ -7,7 +7,7 @@ use super::act;
 use super::condition::Found;
 use super::field::{ASK, Field, Identity};
 use crate::dialect::{self, query};
-use crate::model::{InstanceId, NodeKind, Role};
+use crate::model::{Endpoint, InstanceId, NodeKind, Role};
 use crate::plan::{Action, Plan};
 use crate::transport::ask_gtm;
 
@@ -137,35 +137,36 @@ async fn streams_now(standby: &InstanceId, upstream: &InstanceId, field: &Field<
 }
 
 /// Whether a GTM standby runs as one, its master lists it, and it has flushed more than was there when it was first
-/// seen attached. To be listed is not enough: a standby that has redone no record yet must not be promoted, and one
+/// seen on that list. To be listed is not enough: a standby that has redone no record yet must not be promoted, and one
 /// that follows a GTM with a broken log is listed and dies a second later (seen live). An idle GTM writes a record
 /// every five seconds. The master is asked first: a standby that still copies its master's state accepts connections
 /// and answers none (seen live).
 async fn gtm_streams(standby: &InstanceId, upstream: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
     let (own, master) = (field.instance(standby)?, field.instance(upstream)?);
     let active = ask_gtm(&master.endpoint, ASK).await.map_err(|error| error.to_string())?;
-    let name = dialect::gtm_standby_name(&own.endpoint);
-    let listed = active.standbys.iter().filter(|other| other.name == name).count();
-    if listed == 0 {
-        return Ok(Found::Fails(format!("{upstream} lists no standby {name}: the log of {standby} says why")));
-    }
     let status = ask_gtm(&own.endpoint, ASK).await.map_err(|error| error.to_string())?;
     if status.role != Role::Standby {
         return Ok(Found::Fails(format!("{standby} runs as {}", status.role)));
     }
-    let mark = field.attached_at(standby, active.flushed).await;
-    if status.flushed <= mark {
-        let flushed = status.flushed;
-        let why = format!("{standby} has flushed to {flushed}, and has got nothing new since {mark}: its log says why");
+    let others = field.cluster.nodes.get(&standby.node).into_iter().flat_map(|node| node.instances.values());
+    let others: Vec<_> = others.filter(|other| other.id != *upstream && other.id != *standby).collect();
+    let asked = futures_util::future::join_all(others.iter().map(|other| ask_gtm(&other.endpoint, ASK))).await;
+    let runs = others.iter().zip(&asked).filter(|(_, said)| said.as_ref().is_ok_and(|s| s.role == Role::Standby));
+    let all: Vec<&Endpoint> = runs.map(|(other, _)| &other.endpoint).chain([&own.endpoint]).collect();
+    let names: Vec<&str> = active.standbys.iter().map(|listed| listed.name.as_str()).collect();
+    if !dialect::gtm_lists(&names, &own.endpoint, &all) {
+        let lists = if names.is_empty() { "no standby".to_owned() } else { names.join(", ") };
+        let (runs, more) = (all.len(), if all.len() == 1 { "runs" } else { "run" });
+        let why = format!("{upstream} lists {lists}, and {runs} {more}: the log of {standby} says why");
         return Ok(Found::Fails(why));
     }
-    // Others of that port have the same name: each that runs as a standby must be listed.
-    let others = field.cluster.nodes.get(&standby.node).into_iter().flat_map(|node| node.instances.values());
-    let alike = others.filter(|other| other.id != *upstream && other.endpoint.port == own.endpoint.port);
-    let asked = futures_util::future::join_all(alike.map(|other| ask_gtm(&other.endpoint, ASK))).await;
-    let running = asked.iter().flatten().filter(|status| status.role == Role::Standby).count();
-    if listed >= running {
+    // Not before it is on the list, and not another one of the same name: what it had copied until then counts as new.
+    let mark = field.attached_at(standby, active.flushed).await;
+    if status.flushed > mark {
         return Ok(Found::Holds);
     }
-    Ok(Found::Fails(format!("{upstream} lists {listed} standbys {name}, and {running} run")))
+    let flushed = status.flushed;
+    Ok(Found::Fails(format!(
+        "{standby} has flushed to {flushed}, and has got nothing new since {mark}: its log says why"
+    )))
 }

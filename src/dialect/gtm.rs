@@ -32,9 +32,25 @@ pub struct GtmStandby {
     pub flushed: Lsn,
 }
 
-/// What the standby at `endpoint` is called in its master's list: never by its own address (seen live).
-pub fn gtm_standby_name(endpoint: &Endpoint) -> String {
-    format!("localhost:{}", endpoint.port)
+/// Whether the list of a GTM has its standby at `own`; `all` are those that should be on it, `own` among them.
+///
+/// A standby is called HOST:PORT, where HOST is whatever the resolver calls its end of the connection, with dots for
+/// underscores (gtm_standby_start_replication, gtm_standby.c): its address, a name that nobody here knows, or, on one
+/// machine, `localhost` or its master's address (seen live). If gtm.conf has application_name, it is called that. So one
+/// that goes by its own address is found; of the others there must be as many on the list as should be.
+pub fn gtm_lists(names: &[&str], own: &Endpoint, all: &[&Endpoint]) -> bool {
+    let by_address = |endpoint: &Endpoint| format!("{}:{}", endpoint.host.as_str().replace('_', "."), endpoint.port);
+    let is_called_so = |endpoint: &Endpoint| names.contains(&by_address(endpoint).as_str());
+    if is_called_so(own) {
+        return true;
+    }
+    let may_be_own = |name: &str| {
+        let port = name.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+        port.is_none_or(|port| port == own.port) && !all.iter().any(|endpoint| by_address(endpoint) == name)
+    };
+    let listed = names.iter().filter(|name| may_be_own(name)).count();
+    let wanted = all.iter().filter(|endpoint| endpoint.port == own.port && !is_called_so(endpoint)).count();
+    listed >= wanted.max(1)
 }
 
 /// Why bytes are no answer of a GTM.
@@ -128,6 +144,28 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::Host;
+
+    #[test]
+    fn standbys_are_known_by_their_address_or_counted() {
+        let at = |host: &str, port| Endpoint { host: Host::new(host).unwrap(), port };
+        let (s47, s63, other) = (at("172.16.0.47", 21000), at("s_63.example", 21000), at("172.16.0.63", 21001));
+        let both = [&s47, &s63];
+        // Names that nobody knows: as many as should be, or none is sure.
+        assert!(gtm_lists(&["localhost:21000"], &s47, &[&s47]));
+        assert!(gtm_lists(&["db47.example:21000", "172.16.0.29:21000"], &s47, &both));
+        assert!(!gtm_lists(&["localhost:21000"], &s47, &both));
+        assert!(!gtm_lists(&["localhost:21001"], &s47, &[&s47, &other]));
+        assert!(!gtm_lists(&[], &s47, &[&s47]));
+        // By its address one is known whatever becomes of the other.
+        assert!(gtm_lists(&["172.16.0.47:21000"], &s47, &both));
+        assert!(!gtm_lists(&["172.16.0.47:21000"], &s63, &both));
+        assert!(gtm_lists(&["172.16.0.47:21000", "s.63.example:21000"], &s63, &both));
+        assert!(gtm_lists(&["172.16.0.47:21000", "localhost:21000"], &s63, &both));
+        // application_name of its gtm.conf.
+        assert!(gtm_lists(&["gtm_s47"], &s47, &[&s47]));
+        assert!(!gtm_lists(&["gtm_s47"], &s47, &both));
+    }
 
     fn status(standby: bool, standbys: &[&str]) -> Vec<u8> {
         let mut body = 16_i32.to_be_bytes().to_vec();

@@ -27,7 +27,7 @@ pub use files::{
     admission, lift_fence, read_recovery_files, rebuild, recovery_path, remove_file, replication_user, staged_fence,
 };
 pub use gtm::{
-    GtmBytes, GtmStandby, GtmStatus, MOST_GTM_BYTES, gtm_body_length, gtm_get_status, gtm_standby_name, gtm_startup,
+    GtmBytes, GtmStandby, GtmStatus, MOST_GTM_BYTES, gtm_body_length, gtm_get_status, gtm_lists, gtm_startup,
     read_gtm_status,
 };
 pub use joint::{Answer, Answers, MOST_JOINED, joint_script};

@@ -1,6 +1,6 @@
 //! What a GTM says of itself.
 
-use crate::dialect::{GtmStatus, gtm_standby_name};
+use crate::dialect::{GtmStatus, gtm_lists};
 use crate::model::{
     Endpoint, Fact, Instance, InstanceFacts, InstanceId, Instances, NodeKind, Process, Role, Sender, StandbyFacts,
     UnknownKind,
@@ -63,8 +63,7 @@ fn read(status: GtmStatus) -> InstanceFacts {
     facts
 }
 
-/// Sets which GTM standbys stream. A standby calls itself `localhost:PORT` whatever its address (seen live), so its
-/// master's list is held against how many standbys of that port follow this master.
+/// Sets which GTM standbys stream: those that their master lists ([`gtm_lists`]).
 pub(super) fn attached(instances: &[&Instance], facts: &mut Instances) {
     let gtms: Vec<&Instance> = instances.iter().filter(|instance| instance.kind == NodeKind::Gtm).copied().collect();
     let streams: Vec<InstanceId> =
@@ -81,10 +80,9 @@ fn is_attached(gtm: &Instance, gtms: &[&Instance], facts: &Instances) -> bool {
     let Some(at) = upstream(gtm) else { return false };
     let master = gtms.iter().find(|other| other.endpoint == *at).and_then(|master| facts.get(&master.id));
     let Some(senders) = master.and_then(|master| master.senders.known()) else { return false };
-    let name = gtm_standby_name(&gtm.endpoint);
-    let listed = senders.iter().filter(|sender| sender.application_name == name).count();
-    let alike = |other: &&&Instance| other.endpoint.port == gtm.endpoint.port && upstream(other) == Some(at);
-    listed >= gtms.iter().filter(alike).count()
+    let names: Vec<&str> = senders.iter().map(|sender| sender.application_name.as_str()).collect();
+    let followers = gtms.iter().filter(|other| upstream(other) == Some(at)).map(|other| &other.endpoint);
+    gtm_lists(&names, &gtm.endpoint, &followers.collect::<Vec<_>>())
 }
 
 fn does_not_apply() -> InstanceFacts {
