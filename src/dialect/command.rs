@@ -23,9 +23,8 @@ impl From<Duration> for Patience {
 ///
 /// pg_ctl looks ten times a second whether the pid file is gone, gtm_ctl once, and nobody can write meanwhile: the
 /// command looks a hundred times a second, and leaves to the tool what takes longer than some two seconds. (A sleep(1)
-/// that knows no fractions fails, and the tool has the rest.) A GTM gives its port back only when its process ends, after
-/// its pid file: started again in between it dies ("Address already in use", twice in 31 moves on a loaded machine), so
-/// that end is waited for, too. A postmaster closes its port before (CloseServerPorts, pqcomm.c).
+/// that knows no fractions fails, and the tool has the rest.) Of a GTM the end of its first thread is waited for, too, a
+/// moment after its pid file; its last one, which keeps the port, holds up nobody but who starts it again ([`start`]).
 pub fn stop(instance: &Instance, patience: Patience) -> Command {
     let data = quote(&instance.data);
     let (stop, waiting, pid) = match instance.kind {
@@ -39,7 +38,8 @@ pub fn stop(instance: &Instance, patience: Patience) -> Command {
     let (look, lives) = match instance.kind {
         NodeKind::Gtm => {
             let look = format!("process=$(head -n 1 {pid} 2>/dev/null); ");
-            (look, format!("{{ test -e {pid} || test -e /proc/$process/exe; }}"))
+            let first_thread = "{ read -r stat </proc/${process:-none}/stat && case $stat in *') Z '*) false;; esac; }";
+            (look, format!("{{ test -e {pid} || {first_thread} 2>/dev/null; }}"))
         }
         NodeKind::Coordinator | NodeKind::Datanode => (String::new(), format!("test -e {pid}")),
     };
@@ -53,6 +53,10 @@ pub fn stop(instance: &Instance, patience: Patience) -> Command {
 /// Starts the server and waits. It gets a session of its own, for pg_ctl of this family does not give it one:
 /// it would be killed with the script's process group. Its outputs are redirected, or ssh would wait for ever.
 /// On failure the end of the log follows on standard error.
+///
+/// A GTM that has stopped keeps its port for some two seconds more (seen live): its pid file and its first thread are
+/// gone, another thread still sleeps. Started in between it dies ("Address already in use"), and gtm_ctl says nothing. So a
+/// GTM's start waits for that, ten seconds at most. A postmaster closes its port before (CloseServerPorts, pqcomm.c).
 pub fn start(instance: &Instance, patience: Patience) -> Command {
     let data = quote(&instance.data);
     let log = quote(&format!("{}/otb-start.log", instance.data));
@@ -61,11 +65,35 @@ pub fn start(instance: &Instance, patience: Patience) -> Command {
         NodeKind::Gtm => format!("gtm_ctl -Z gtm -D {data} -l {log} start"),
         kind => format!("pg_ctl -Z {kind} -D {data} -l {log} start -w -t {}", patience.0),
     };
+    let wait = if instance.kind == NodeKind::Gtm { AFTER_A_GTM } else { "" };
     Command::new(format!(
-        "{{ setsid {start} </dev/null >{said} 2>&1 {LOCK}<&-; status=$?; test ! -s {said} || cat {said} >&2; \
+        "{{ {wait}setsid {start} </dev/null >{said} 2>&1 {LOCK}<&-; status=$?; test ! -s {said} || cat {said} >&2; \
          test $status = 0 || tail -n 5 {log} >&2; (exit $status); }}"
     ))
     .shown_as(start)
+}
+
+/// Waits while there is a GTM whose first thread has ended, which makes it a zombie, and that has others. A zombie without
+/// others is one whose parent does not wait for it.
+const AFTER_A_GTM: &str = "n=0; while { ends=; for stat in /proc/[0-9]*/stat; do read -r line <$stat && case $line in \
+    *'(gtm) Z '*) case $(echo ${stat%stat}task/*) in *' '*) ends=1;; esac;; esac; done; test -n \"$ends\"; } 2>/dev/null \
+    && test $n -lt 200; do sleep 0.05; n=$((n + 1)); done; ";
+
+/// [`start`], and of a GTM a look whether it is there a second later: one that dies at its start (of its settings, its
+/// active GTM) takes its pid file with it. The end of its log follows on standard error.
+pub fn start_to_stay(instance: &Instance, patience: Patience) -> Command {
+    let start = start(instance, patience);
+    if instance.kind != NodeKind::Gtm {
+        return start;
+    }
+    let pid = quote(&format!("{}/gtm.pid", instance.data));
+    let log = quote(&format!("{}/otb-start.log", instance.data));
+    Command::new(format!(
+        "{{ {} && {{ n=0; while test ! -e {pid} && test $n -lt 100; do sleep 0.1; n=$((n + 1)); done; sleep 1; \
+         test -e {pid} || {{ echo 'it ended at its start:' >&2; tail -n 5 {log} >&2; false; }}; }}; }}",
+        start.as_str()
+    ))
+    .shown_as(start.to_string())
 }
 
 /// Asks for promotion and does not wait: pg_ctl looks ten times a second, and a time-out of its own leaves the
@@ -265,7 +293,8 @@ pub(crate) mod tests {
                 stop(&gtm, Patience(60)),
                 "{ process=$(head -n 1 '/data/dn 01/gtm.pid' 2>/dev/null); \
                  gtm_ctl -Z gtm -D '/data/dn 01' stop -m fast -W && { n=0; \
-                 while { test -e '/data/dn 01/gtm.pid' || test -e /proc/$process/exe; } && test $n -lt 150; do sleep 0.01; n=$((n + 1)); done; \
+                 while { test -e '/data/dn 01/gtm.pid' || { read -r stat </proc/${process:-none}/stat \
+                 && case $stat in *') Z '*) false;; esac; } 2>/dev/null; } && test $n -lt 150; do sleep 0.01; n=$((n + 1)); done; \
                  test ! -e '/data/dn 01/gtm.pid' || gtm_ctl -Z gtm -D '/data/dn 01' stop -m fast \
                  || test ! -e '/data/dn 01/gtm.pid'; }; }",
             ),
@@ -279,7 +308,11 @@ pub(crate) mod tests {
              while test \"$(stat -c %y '/data/dn 01/gtm.control')\" = \"$was\" && test $n -lt 1500; \
              do sleep 0.02; n=$((n + 1)); done; }; }"
         );
-        assert!(start(&gtm, Patience(1)).as_str().starts_with("{ setsid gtm_ctl -Z gtm -D '/data/dn 01' -l "));
+        let started = start(&gtm, Patience(1));
+        assert!(started.as_str().contains("done; setsid gtm_ctl -Z gtm -D '/data/dn 01' -l "));
+        assert_eq!(start_to_stay(&gtm, Patience(1)).to_string(), started.to_string());
+        let node = instance(NodeKind::Datanode);
+        assert_eq!(start_to_stay(&node, Patience(1)), start(&node, Patience(1)));
         assert!(
             rewrite_gtm_conf(&gtm, "startup = STANDBY\n", "/data/gtm.conf").as_str().contains("-e '/^# otb fence$/d'")
         );

@@ -112,3 +112,19 @@ fn a_router_without_a_gtm_row_refuses() {
     place.otb("apply --auto-approve").run().ends(3).says(&["gtm-row:dn02@s47"]);
     assert_eq!(place.state(), before);
 }
+
+/// gtm_ctl does not look whether what it started lives: otb does, and does not wait for minutes for a dead process.
+#[test]
+fn a_standby_that_dies_at_its_start_is_told_at_once() {
+    let place = Place::up("");
+    place.fault("stop gtm_1@s47");
+    let conf = place.dir().join("s47/gtm/gtm.conf");
+    let before = std::fs::read_to_string(&conf).unwrap();
+    // cn02's.
+    std::fs::write(&conf, format!("{before}port = 15432\n")).unwrap();
+    let ended = place.otb("apply --auto-approve").limit(Duration::from_secs(60)).run();
+    ended.ends(8).says(&["it ended at its start", "could not create listen socket"]);
+    std::fs::write(&conf, before).unwrap();
+    place.otb("apply --auto-approve").run().ends(0);
+    place.is_settled();
+}

@@ -22,7 +22,7 @@ pub(super) async fn rejoin(
     }
     let instance = field.instance(id)?;
     let write = standby_of(id, upstream, false, &dialect::recovery_path(instance), field).await?;
-    let start = command::start(instance, Patience::from(START));
+    let start = command::start_to_stay(instance, Patience::from(START));
     let commands = match method {
         RejoinMethod::Reconnect => Vec::new(),
         RejoinMethod::InPlace => vec![write, start],
