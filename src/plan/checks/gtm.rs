@@ -1,9 +1,11 @@
 //! Checks of the GTM when another instance becomes the active one.
 
+use bytesize::ByteSize;
+
 use super::Finding;
 use super::takeover::{View, shell};
-use crate::model::InstanceId;
-use crate::plan::check::{Check, CheckCode};
+use crate::model::{InstanceFacts, InstanceId, Role};
+use crate::plan::check::{Check, CheckCode, CheckId};
 
 impl View<'_> {
     /// A GTM has neither name nor system identifier nor timeline that could be asked.
@@ -30,8 +32,18 @@ impl View<'_> {
     }
 
     /// A GTM holds no rows. Timestamps do not go back, for a GTM takes up beyond what its log reserves; values of
-    /// sequences that were handed out last may come again.
+    /// sequences that were handed out last may come again. How far the last active GTM went nobody can tell, but another
+    /// standby that got more can.
     fn gtm_loss(&self) -> Finding {
+        if let Some((ahead, by)) = self.gtm_ahead() {
+            let (node, declared) = (&self.node.name, self.declared);
+            let way = format!("write `master: {}` for {node}", ahead.server);
+            let waiver = CheckId::new(CheckCode::DataLoss, node);
+            return Finding::block(
+                format!("{ahead} holds {by} more of the GTM's log than {declared}: sequences and their values"),
+                format!("{way}, or accept the loss: --waive {waiver} --reason ..."),
+            );
+        }
         let held = self.standby.wal_end.known().map_or_else(|| "an unknown position".to_owned(), ToString::to_string);
         Finding::warn(
             format!(
@@ -40,5 +52,15 @@ impl View<'_> {
             ),
             "no rows are at stake; sequence values handed out in its last moment may be handed out again",
         )
+    }
+
+    /// The standby that holds the most of the log, if that is more than the declared one has, and by how much.
+    fn gtm_ahead(&self) -> Option<(&InstanceId, ByteSize)> {
+        let end = |facts: &InstanceFacts| facts.wal_end.known().copied();
+        let have = end(self.standby)?;
+        let others = self.node.standbys().filter_map(|other| Some((&other.id, self.seen.instances.get(&other.id)?)));
+        let standbys = others.filter(|(_, facts)| facts.is_running(Role::Standby));
+        let (id, most) = standbys.filter_map(|(id, facts)| Some((id, end(facts)?))).max_by_key(|(_, most)| *most)?;
+        (most > have).then(|| (id, ByteSize(most.bytes_ahead_of(have))))
     }
 }

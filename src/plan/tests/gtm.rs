@@ -161,6 +161,25 @@ fn a_gtm_that_died_of_its_promotion_is_started_again() {
 }
 
 #[test]
+fn a_gtm_standby_that_lacks_what_another_has_does_not_take_over() {
+    let mut cluster = declared(&["gtm_1"]);
+    let gtm = cluster.nodes.get_mut(&NodeName::new("gtm_1").unwrap()).unwrap();
+    let third = Instance { id: id("gtm_1@s63"), ..gtm.instances[&ServerName::new("s47").unwrap()].clone() };
+    gtm.instances.insert(third.id.server.clone(), third);
+    let mut seen = gtm_down(&cluster);
+    assert_eq!(verdict(&make_plan(&cluster, &seen), "data-loss:gtm_1"), Some(Verdict::Warn));
+    seen.instances.get_mut(&id("gtm_1@s63")).unwrap().wal_end = Fact::Known(Lsn(1080));
+    let plan = make_plan(&cluster, &seen);
+    let loss = plan.checks.iter().find(|check| check.id.as_str() == "data-loss:gtm_1").unwrap();
+    assert_eq!((loss.verdict, plan.is_refused()), (Verdict::Block, true));
+    assert!(loss.hint.as_deref().unwrap().contains("master: s63"), "{loss:?}");
+    assert!(!with_waiver(&cluster, &seen, "data-loss:gtm_1").is_refused());
+    // Behind it, or not answering, it says nothing against the declared one.
+    seen.instances.get_mut(&id("gtm_1@s63")).unwrap().wal_end = Fact::Known(Lsn(900));
+    assert_eq!(verdict(&make_plan(&cluster, &seen), "data-loss:gtm_1"), Some(Verdict::Warn));
+}
+
+#[test]
 fn a_gtm_whose_server_is_out_of_sight_wants_its_fence_waived() {
     let cluster = declared(&["gtm_1"]);
     let mut seen = gtm_down(&cluster);
