@@ -60,4 +60,5 @@ scenarios![
     split_brain_of_the_gtm,
     the_whole_seed with "--coordinator-standbys",
     several_standbys with "--from" "tests/support/several_standbys.yaml",
+    several_standbys_of_the_gtm with "--from" "tests/support/several_standbys_of_the_gtm.yaml",
 ];

@@ -45,6 +45,7 @@ const PARTS: &[Part] = &[
     ("two_at_once", mishaps::two_at_once),
     ("gtm_otb_killed", mishaps::otb_killed_while_the_gtm_moves),
     ("fenced_copies", standbys::stopped_copies_stay_fenced),
+    ("gtm_other_standby", standbys::the_gtms_other_standby_has_everything),
     ("promotion_kills_the_standby", mishaps::promotion_kills_the_standby),
     ("split_brain_rows", split::rows_of_both),
     ("split_brain_gtm_again", split::gtm_started_again),
@@ -61,8 +62,8 @@ const WIDE_PARTS: &[Part] = &[
     ("routes_read", mishaps::routes_are_read_while_they_change),
 ];
 
-/// The scenario in which dn01 has a third copy.
-const THIRD: &str = "several_standbys.md";
+/// The scenarios in which a node has a third copy.
+const THIRD: &[(&str, &str)] = &[("several_standbys.md", "dn01"), ("several_standbys_of_the_gtm.md", "gtm_1")];
 
 /// Everything on one cluster, one after the other: setting one up takes about a minute.
 #[test]
@@ -100,13 +101,10 @@ fn on_the_seed(install: &Path, scenarios: &[PathBuf], topics: &[PathBuf]) -> Vec
         lane.part(&part_of(topic), |real| conformance::hold(topic, real));
     }
     for path in scenarios {
-        let third = path.ends_with(THIRD);
-        lane.part(name_of(path), |real| {
-            if third {
-                support::script::run(path, &*real.with_a_third_copy());
-            } else {
-                support::script::run(path, real);
-            }
+        let third = THIRD.iter().find(|(file, _)| path.ends_with(file)).map(|(_, node)| node);
+        lane.part(name_of(path), |real| match third {
+            Some(node) => support::script::run(path, &*real.with_a_third_copy(node)),
+            None => support::script::run(path, real),
         });
     }
     lane.parts(PARTS);
@@ -159,6 +157,8 @@ impl<'a> Lane<'a> {
         let put_back = self.real.as_ref().is_some_and(|real| catch_unwind(AssertUnwindSafe(|| real.reset())).is_ok());
         if !put_back {
             say(&format!("real lane: the cluster could not be put back after {name}: a fresh one is next"));
+            let logs = self.real.as_ref().map(Real::gtm_logs).unwrap_or_default();
+            say(&format!("what the GTMs logged last:\n{logs}"));
             self.real = None;
         }
     }

@@ -1,14 +1,14 @@
 //! Copies of a node beside its master and the standby that takes over: what keeps them from being masters.
 
 use crate::cluster::Real;
-use crate::mishaps::{declare, recovery};
+use crate::mishaps::{declare, declare_node, recovery};
 use crate::rows::table;
 use crate::support::ground::{Ground as _, Ran};
 
 /// A third copy that is stopped and has lost its recovery.conf, and then a master that was killed: by their files both
 /// would come up as masters. Left alone after the move, and started by hand, they come up as standbys.
 pub(crate) fn stopped_copies_stay_fenced(real: &Real) {
-    let third = real.with_a_third_copy();
+    let third = real.with_a_third_copy("dn01");
     let real: &Real = &third;
     table(real);
     let rejoining = left_alone(real);
@@ -28,6 +28,41 @@ pub(crate) fn stopped_copies_stay_fenced(real: &Real) {
     std::fs::write(real.file(), rejoining).unwrap();
     declare(real, "s29");
     applies_with(real, "rejoin:dn01@s47");
+}
+
+/// A GTM with two standbys moves, and the one that was told anew takes over next: it can only if it streamed, and only
+/// then no value of a sequence comes twice.
+pub(crate) fn the_gtms_other_standby_has_everything(real: &Real) {
+    let third = real.with_a_third_copy("gtm_1");
+    let real: &Real = &third;
+    real.tell(real.instance("cn01@s29"), "create sequence otb_values");
+    let mut last = 0;
+    let mut next = |router: &str| {
+        let ran = real.sql(router, "select nextval('otb_values')");
+        let value: i64 = ran.stdout.trim().parse().unwrap_or_else(|_| panic!("{router}: {}{}", ran.stdout, ran.stderr));
+        assert!(value > last, "{router}: {value} after {last}");
+        last = value;
+    };
+    next("cn01@s29");
+    declare_node(real, "gtm_1", "s47");
+    applies_with(real, "rejoin:gtm_1@s63");
+    real.follow_the_gtm(&["gtm_1@s29", "gtm_1@s63"], "gtm_1@s47");
+    for _ in 0..20 {
+        next("cn01@s29");
+        next("cn02@s47");
+    }
+    // An idle GTM writes a record every five seconds: what is in its log by then both standbys have.
+    real.follow_the_gtm(&["gtm_1@s63"], "gtm_1@s47");
+    crate::cluster::Hands::kill(real.instance("gtm_1@s47").data.as_ref());
+    declare_node(real, "gtm_1", "s63");
+    applies_with(real, "rejoin:gtm_1@s29");
+    real.follow_the_gtm(&["gtm_1@s29", "gtm_1@s47"], "gtm_1@s63");
+    next("cn02@s47");
+    next("cn01@s29");
+    declare_node(real, "gtm_1", "s29");
+    applies_with(real, "rejoin:gtm_1@s63");
+    next("cn01@s29");
+    real.tell(real.instance("cn01@s29"), "drop sequence otb_values");
 }
 
 /// Otherwise otb makes them standbys itself, and nobody has to start anything. Gives back the file as it was.

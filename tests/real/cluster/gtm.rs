@@ -69,6 +69,19 @@ impl Real {
         self.wait_for_a_record(standby, active);
     }
 
+    /// By their own words and not by otb's: each runs as a standby, gets what `active` writes, and is on its list.
+    pub(crate) fn follow_the_gtm(&self, standbys: &[&str], active: &str) {
+        let active = self.instance(active);
+        assert_eq!(self.gtm_role(active).as_deref(), Some("primary"), "{}", active.id);
+        for standby in standbys {
+            let standby = self.instance(standby);
+            assert_eq!(self.gtm_role(standby).as_deref(), Some("standby"), "{}", standby.id);
+            self.wait_for_a_record(standby, active);
+        }
+        let listed = self.gtm_status(active).unwrap_or_default().matches("[standby/").count();
+        assert!(listed >= standbys.len(), "{} lists {listed} standbys", active.id);
+    }
+
     /// A standby promoted before it has redone a record of its active GTM loses its place in the log; an idle GTM
     /// writes one every five seconds.
     fn wait_for_a_record(&self, standby: &Instance, active: &Instance) {

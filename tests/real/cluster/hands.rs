@@ -97,8 +97,7 @@ impl Hands {
     /// SIGKILL, until none is left.
     pub(crate) fn kill(directory: &Path) {
         for _ in 0..100 {
-            if Self::processes(directory).is_empty() {
-                reap::reap();
+            if Self::processes(directory).is_empty() && reap::reap() {
                 return;
             }
             Self::signal(directory, Signal::KILL);

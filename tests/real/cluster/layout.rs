@@ -84,14 +84,15 @@ pub(super) fn cluster_yaml(hands: &Hands, network: &str, wide: bool) -> String {
         .replace("USER", hands.user())
 }
 
-/// The same file with one more copy of dn01, on a server of its own.
-pub(super) fn with_a_third(declared: &str, root: &str, network: &str) -> String {
+/// The same file with one more copy of `node`, on a server of its own.
+pub(super) fn with_a_third(declared: &str, node: &str, root: &str, network: &str) -> String {
     let s47 = format!("  s47: {{address: {network}.47}}\n");
-    let (head, dn01) = declared.split_once("  dn01:\n").unwrap();
+    let begin = format!("  {node}:\n");
+    let (head, rest) = declared.split_once(&begin).unwrap();
     let last = format!("install: {root}/s47/install}}]");
     let more = format!("install: {root}/s47/install}}, {{server: s63, install: {root}/s63/install}}]");
     let head = head.replace(&s47, &format!("{s47}  s63: {{address: {network}.63}}\n"));
-    format!("{head}  dn01:\n{}", dn01.replacen(&last, &more, 1))
+    format!("{head}{begin}{}", rest.replacen(&last, &more, 1))
 }
 
 /// The directory of one server's unix sockets. Each has its own, as two machines would: on one machine the

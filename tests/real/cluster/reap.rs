@@ -10,14 +10,17 @@ pub(super) fn adopt() {
     set_child_subreaper(Some(getpid())).unwrap();
 }
 
-/// Waits for every adopted server that has ended. Other children are waited for by whoever started them.
-pub(super) fn reap() {
+/// Waits for every adopted server that has ended; false if one has not quite: its first thread ended before others.
+/// Other children are waited for by whoever started them.
+pub(super) fn reap() -> bool {
+    let mut all = true;
     for entry in std::fs::read_dir("/proc").unwrap().filter_map(Result::ok) {
         let pid = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
         if let Some(pid) = pid.filter(|_| is_dead_server(&entry.path())) {
-            let _ = waitpid(Some(pid), WaitOptions::NOHANG);
+            all &= !matches!(waitpid(Some(pid), WaitOptions::NOHANG), Ok(None));
         }
     }
+    all
 }
 
 /// `PID (NAME) Z PARENT …` of a child of this process.

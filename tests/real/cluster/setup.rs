@@ -53,12 +53,17 @@ impl Real {
         for node in self.cluster.nodes_of(NodeKind::Gtm) {
             let active = node.master_instance().unwrap();
             for gtm in std::iter::once(active).chain(node.standbys()) {
-                self.hands.must(&format!("initgtm -Z gtm -D {}", gtm.data), INIT);
-                self.append(&format!("{}/gtm.conf", gtm.data), &layout::gtm_settings(gtm, active));
-                self.start(&gtm.id);
+                self.init_gtm(gtm, active);
                 std::thread::sleep(std::time::Duration::from_secs(1));
             }
         }
+    }
+
+    /// Lays out a GTM that is, or follows, `active`, and starts it.
+    pub(super) fn init_gtm(&self, gtm: &Instance, active: &Instance) {
+        self.hands.must(&format!("initgtm -Z gtm -D {}", gtm.data), INIT);
+        self.append(&format!("{}/gtm.conf", gtm.data), &layout::gtm_settings(gtm, active));
+        self.start(&gtm.id);
     }
 
     fn make_master(&self, master: &Instance) {
