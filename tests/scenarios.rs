@@ -61,4 +61,5 @@ scenarios![
     the_whole_seed with "--coordinator-standbys",
     several_standbys with "--from" "tests/support/several_standbys.yaml",
     several_standbys_of_the_gtm with "--from" "tests/support/several_standbys_of_the_gtm.yaml",
+    split_brain_with_a_standby with "--from" "tests/support/several_standbys.yaml",
 ];

@@ -48,6 +48,7 @@ const PARTS: &[Part] = &[
     ("gtm_other_standby", standbys::the_gtms_other_standby_has_everything),
     ("promotion_kills_the_standby", mishaps::promotion_kills_the_standby),
     ("split_brain_rows", split::rows_of_both),
+    ("split_brain_three_rows", split::rows_of_both_and_of_a_standby),
     ("split_brain_gtm_again", split::gtm_started_again),
     ("rows", rows::none_is_lost),
     ("peers", peers::beside_others),
@@ -63,7 +64,11 @@ const WIDE_PARTS: &[Part] = &[
 ];
 
 /// The scenarios in which a node has a third copy.
-const THIRD: &[(&str, &str)] = &[("several_standbys.md", "dn01"), ("several_standbys_of_the_gtm.md", "gtm_1")];
+const THIRD: &[(&str, &str)] = &[
+    ("several_standbys.md", "dn01"),
+    ("several_standbys_of_the_gtm.md", "gtm_1"),
+    ("split_brain_with_a_standby.md", "dn01"),
+];
 
 /// Everything on one cluster, one after the other: setting one up takes about a minute.
 #[test]

@@ -1,6 +1,8 @@
 //! Two masters of one node on real processes: what clients wrote to the copy that is kept is there, what they wrote to
 //! the other is in the directory that is kept aside; and the same of the GTM, whose clock decides.
 
+use otb::model::Instance;
+
 use crate::cluster::Real;
 use crate::mishaps::{declare, declare_node, recovery};
 use crate::rows::table;
@@ -8,6 +10,29 @@ use crate::support::ground::{Ground as _, Ran};
 
 /// Each router's clients write to another copy; the one that is declared is kept.
 pub(crate) fn rows_of_both(real: &Real) {
+    two_written_to(real);
+}
+
+/// The same beside a third copy, which follows the master that is given up: it has that one's row, and the kept one's
+/// afterwards; as it was it is kept aside, too.
+pub(crate) fn rows_of_both_and_of_a_standby(real: &Real) {
+    let third = real.with_a_third_copy("dn01");
+    let real: &Real = &third;
+    let (kept, lost) = two_written_to(real);
+    assert_eq!(recovery(real, "s63"), "t");
+    let follows = "select conninfo like '%.47 %' from pg_stat_wal_receiver where status = 'streaming'";
+    assert_eq!(real.sql("dn01@s63", follows).stdout.trim(), "t", "the third copy follows the master that is kept");
+    let n = |id| real.sql("dn01@s63", &format!("select n from otb_rows where id = {id}")).stdout.trim().to_owned();
+    assert_eq!((n(kept).as_str(), n(lost).as_str()), ("47", "0"), "on the third copy");
+    assert_eq!(
+        of_the_directory_aside(real, real.instance("dn01@s63"), lost),
+        "29",
+        "the third copy had followed the other"
+    );
+}
+
+/// The rows by which one can tell: of the copy that is kept, and of the one that is given up.
+fn two_written_to(real: &Real) -> (i32, i32) {
     table(real);
     let (old, new) = (real.instance("dn01@s29"), real.instance("dn01@s47"));
     real.hands().must(&format!("pg_ctl -D {} promote -w", new.data), 90);
@@ -33,18 +58,19 @@ pub(crate) fn rows_of_both(real: &Real) {
         let n = |id| real.sql(router, &format!("select n from otb_rows where id = {id}")).stdout.trim().to_owned();
         assert_eq!((n(kept).as_str(), n(lost).as_str()), ("47", "0"), "through {router}");
     }
-    assert_eq!(of_the_directory_aside(real, &old.data, lost), "29", "what was given up is on disk");
+    assert_eq!(of_the_directory_aside(real, old, lost), "29", "what was given up is on disk");
+    (kept, lost)
 }
 
 /// Started under another port as it lies there: its fence makes it a standby that can be read.
-fn of_the_directory_aside(real: &Real, data: &str, id: i32) -> String {
+fn of_the_directory_aside(real: &Real, copy: &Instance, id: i32) -> String {
+    let (data, host) = (&copy.data, &copy.endpoint.host);
     let aside = real.hands().must(&format!("ls -d {data}.otb-aside-*"), 10).trim().to_owned();
     let start = format!(
         "pg_ctl -Z datanode -D {aside} -o '-p 23909 -c pooler_port=24909' -l {aside}.log start -w -t 60 \
          </dev/null >{aside}.out 2>&1 || cat {aside}.log {aside}/log/pg.log"
     );
     let said = real.hands().must(&start, 90);
-    let host = &real.instance("dn01@s29").endpoint.host;
     let select = format!(
         "psql -AtX -h {host} -p 23909 -U {} -d postgres -c 'select n from otb_rows where id = {id}'",
         real.user()
