@@ -135,6 +135,9 @@ impl<'a> Ledger<'a> {
         if let Some(why) = self.failed_before(node) {
             return Err(why);
         }
+        if let Some(why) = self.standby_left(step) {
+            return Err(why);
+        }
         let reroute = self.reroute_before(step);
         let rerouted = reroute.is_some_and(takeback::may_have_happened);
         // A router that was told must also use what it was told: nobody could see later that it does not.
@@ -188,6 +191,14 @@ impl<'a> Ledger<'a> {
         // Nothing commits without it, and nothing could be proved.
         let gtm = self.failed.iter().find(|failed| kind(failed) == Some(NodeKind::Gtm))?;
         Some(format!("the move of {gtm} did not come about, and the GTM goes first"))
+    }
+
+    /// A copy that a rejoin waits for is the only evidence of what the other one followed: it stays as it is.
+    fn standby_left(&self, step: &Step) -> Option<String> {
+        let needed = step.needs.iter().filter_map(|need| self.plan.steps.get(*self.index.places.get(need)?));
+        let mut rejoins = needed.filter(|need| step.phase == Phase::Rejoin && need.phase == Phase::Rejoin);
+        let left = rejoins.find(|need| !self.outcome(&need.id).is_some_and(Outcome::is_done))?;
+        Some(format!("{} was not done, and what that copy followed is only seen while this one is as it was", left.id))
     }
 
     /// Writes down how a step ended.

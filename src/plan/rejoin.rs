@@ -33,6 +33,14 @@ pub(crate) fn decide(
     {
         return rejoin;
     }
+    if let Some(because) = behind_a_second_master(node, facts, seen) {
+        let stopped = facts.is_stopped();
+        return match policy {
+            OldMaster::Leave if stopped => Rejoin::NotNeeded,
+            _ if stopped => Rejoin::By { method: RejoinMethod::BaseBackup, because },
+            _ => Rejoin::By { method: RejoinMethod::Replace, because },
+        };
+    }
     if facts.is_running(Role::Standby) {
         return running_standby(facts, &master.endpoint, seen.instances.get(&master.id), situation);
     }
@@ -82,6 +90,25 @@ fn beside_two_masters(
         others.iter().find(|other| node.instances.get(&other.server).is_some_and(|at| at.endpoint == *upstream))?;
     let method = if is_gtm { RejoinMethod::Repoint } else { RejoinMethod::Replace };
     by(method, &format!("it follows {its_master}, which is given up"))
+}
+
+/// Of two masters under one number the one that is given up is stopped, and this is its standby: neither histories nor
+/// positions tell that what it holds is no prefix of the kept one's WAL. Where it reconnects it takes that for its own.
+fn behind_a_second_master(node: &Node, facts: &InstanceFacts, seen: &Observation) -> Option<String> {
+    let upstream = if facts.is_stopped() {
+        facts.data_dir.known()?.recovery_conf.as_ref().filter(|file| !file.fence)?.upstream.as_ref()?
+    } else {
+        facts.standby.known().filter(|_| facts.is_running(Role::Standby))?.upstream.as_ref()?
+    };
+    let master = seen.instances.get(&node.master_id());
+    let copies = node.standbys().filter(|copy| copy.endpoint == *upstream);
+    let mut copies = copies.filter_map(|copy| Some((&copy.id, seen.instances.get(&copy.id)?)));
+    let was_master = |copy: &InstanceFacts| {
+        copy.control.is_known_and(|c| matches!(c.state, ControlState::ShutDown | ControlState::InProduction))
+    };
+    let (id, _) = copies
+        .find(|(_, copy)| copy.is_stopped() && was_master(copy) && wrote_under_the_same_timeline(copy, master))?;
+    Some(format!("it follows {id}, which was a master on the timeline that the master writes"))
 }
 
 fn running_standby(

@@ -102,3 +102,36 @@ fn left_where_the_file_says_so() {
     let plan = place.otb("plan").run();
     assert!(!plan.stdout.contains("split-brain"), "{}", plan.stdout);
 }
+
+/// Both masters wrote under one number, so that only the copy that is given up tells what a third one, which followed it,
+/// holds. That one is copied anew first, and as long as it is not, the evidence stays.
+#[test]
+fn a_standby_of_the_master_that_is_given_up() {
+    let from = concat!("--from ", env!("CARGO_MANIFEST_DIR"), "/tests/support/several_standbys.yaml");
+    for (fault, code) in [("slow pg_basebackup 300", -1), ("fail pg_basebackup 1", 8)] {
+        let place = two_masters(from);
+        let port = 23_001;
+        for router in ["cn01@s29", "cn02@s47", "dn02@s47"] {
+            place.fault(&format!("wrong-route {router} dn01={}:{port}", place.address("s47")));
+        }
+        place.fault("wal dn01@s29 5000");
+        place.declare("dn01", "s47");
+        place.fault(fault);
+        let mut run = place.otb(WAIVED).start();
+        if code == 8 {
+            run.wait().ends(8).says(&["not done rejoin:dn01@s63", "left out rejoin:dn01@s29", "is only seen while"]);
+        } else {
+            run.until_said("done     stop:dn01@s29");
+            run.signal(Signal::KILL);
+            run.wait();
+        }
+        let again = place.otb(WAIVED).limit(Duration::from_secs(60)).args(["--lock-timeout", "20s"]).run();
+        again.ends(0);
+        place.is_settled();
+        for server in ["s29", "s63"] {
+            let entries = std::fs::read_dir(place.dir().join(server)).unwrap().filter_map(Result::ok);
+            let aside = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("dn01.otb-aside-"));
+            assert_eq!(aside.count(), 1, "{fault}: dn01@{server} was copied anew, once");
+        }
+    }
+}

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::gtm::Repoint;
 use super::limits;
 use super::step::{Action, Phase, RejoinMethod, Step, StepId, Undo};
-use super::survey::{NodeSurvey, RouterSurvey};
+use super::survey::{NodeSurvey, PlannedRejoin, RouterSurvey};
 use super::wording;
 use crate::model::{Cluster, Condition, InstanceId, Node, NodeKind, NodeName, Role};
 
@@ -180,7 +180,16 @@ impl StepList<'_> {
 
     fn rejoins(&mut self, survey: &NodeSurvey<'_>, needs: &[StepId]) {
         let upstream = survey.node.master_id();
-        for rejoin in &survey.rejoins {
+        let replaced = |rejoin: &&PlannedRejoin| rejoin.method == RejoinMethod::Replace;
+        let (first, rest): (Vec<_>, Vec<_>) = survey.rejoins.iter().partition(replaced);
+        // One that followed a master that is given up is copied anew before that one: as long as that one lies there as
+        // a master a later run can tell, and it has nobody to stream another history from.
+        let mut behind = Vec::new();
+        for rejoin in first.into_iter().chain(rest) {
+            let mut needs = needs.to_vec();
+            if rejoin.method == RejoinMethod::BaseBackup {
+                needs.extend(behind.iter().cloned());
+            }
             let id = &rejoin.instance;
             let stopped = Condition::Stopped { instance: id.clone() };
             let before = match rejoin.method {
@@ -189,7 +198,7 @@ impl StepList<'_> {
                     vec![runs(id, Role::Standby), runs(&upstream, Role::Master)]
                 }
             };
-            self.push(Draft {
+            let step = self.push(Draft {
                 phase: Phase::Rejoin,
                 action: Action::Rejoin { instance: id.clone(), upstream: upstream.clone(), method: rejoin.method },
                 before,
@@ -209,8 +218,11 @@ impl StepList<'_> {
                         "Its WAL may have left the master's history: only a fresh copy is safe."
                     }
                 },
-                needs: needs.to_vec(),
+                needs,
             });
+            if rejoin.method == RejoinMethod::Replace {
+                behind.push(step);
+            }
         }
     }
 }

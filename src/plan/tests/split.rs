@@ -158,6 +158,21 @@ fn a_standby_of_the_second_master_is_copied_anew() {
     stop(&mut split, "dn01@s29", ControlState::ShutDown);
     let plan = planned(&declared, &split, &[]);
     assert_eq!(method(&plan, "dn01@s53"), Some(RejoinMethod::Replace), "{:?}", plan.changes);
+    // Also where both wrote under one number; and it is the first to go, for while the old master lies there as one it
+    // can be told.
+    let mut same = healthy(&declared);
+    let master = same.instances[&id("dn01@s29")].clone();
+    *facts(&mut same, "dn01@s47") = master;
+    stop(&mut same, "dn01@s29", ControlState::ShutDown);
+    let plan = planned(&declared, &same, &[]);
+    assert_eq!(method(&plan, "dn01@s53"), Some(RejoinMethod::Replace), "{:?}", plan.changes);
+    assert_eq!(method(&plan, "dn01@s29"), Some(RejoinMethod::BaseBackup), "{:?}", plan.changes);
+    let last = plan.steps.iter().find(|step| step.id.as_str() == "rejoin:dn01@s29").unwrap();
+    assert!(last.needs.iter().any(|need| need.as_str() == "rejoin:dn01@s53"), "{:?}", last.needs);
+    // And where that ended in its midst: the standby is stopped, and its end would lie before the master's.
+    stop(&mut same, "dn01@s53", ControlState::ShutDownInRecovery);
+    let plan = planned(&declared, &same, &[]);
+    assert_eq!(method(&plan, "dn01@s53"), Some(RejoinMethod::BaseBackup), "{:?}", plan.changes);
     // None of two masters is declared: nothing is planned for the node.
     let mut third_declared = declared.clone();
     third_declared.nodes.get_mut(&NodeName::new("dn01").unwrap()).unwrap().master = ServerName::new("s53").unwrap();
