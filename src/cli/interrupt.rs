@@ -9,16 +9,18 @@ use crate::codes::ErrorCode;
 /// Counts Ctrl-C, SIGTERM and SIGHUP from here on.
 pub(super) fn listen() -> Interrupts {
     let (count, interrupts) = tokio::sync::watch::channel(0u8);
+    // Heard from now on and without a break: one that comes while another is being counted counts as well.
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return interrupts;
+    };
+    // What nohup started shall outlive its terminal; to listen would undo that.
+    let mut hangup = if ignores_hangup() { None } else { signal(SignalKind::hangup()).ok() };
+    let listens = hangup.is_some();
     tokio::spawn(async move {
-        let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-            return;
-        };
-        // What nohup started shall outlive its terminal; to listen would undo that.
-        let mut hangup = if ignores_hangup() { None } else { signal(SignalKind::hangup()).ok() };
-        let listens = hangup.is_some();
         loop {
             tokio::select! {
-                Ok(()) = tokio::signal::ctrl_c() => {}
+                Some(()) = interrupt.recv() => {}
                 Some(()) = terminate.recv() => {}
                 Some(()) = async { hangup.as_mut()?.recv().await }, if listens => {
                     // One lost terminal may be told by the system and by the shell: nobody insists.
