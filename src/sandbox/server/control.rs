@@ -80,14 +80,19 @@ async fn converse(daemon: Arc<Daemon>, stream: UnixStream) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     BufReader::new(read).read_line(&mut line).await?;
+    let request: Result<Request, _> = serde_json::from_str(&line);
+    let is_down = matches!(request, Ok(Request::Down));
     let (replies, mut queue) = mpsc::unbounded_channel();
-    let answering = tokio::spawn(async move {
-        let last = match serde_json::from_str(&line) {
-            Ok(request) => answer(&daemon, request, &replies).await,
-            Err(error) => Reply::Failed { message: format!("unreadable request: {error}") },
-        };
-        // Nobody listens any more: nothing to do about it.
-        let _ = replies.send(last);
+    let answering = tokio::spawn({
+        let daemon = Arc::clone(&daemon);
+        async move {
+            let last = match request {
+                Ok(request) => answer(&daemon, request, &replies).await,
+                Err(error) => Reply::Failed { message: format!("unreadable request: {error}") },
+            };
+            // Nobody listens any more: nothing to do about it.
+            let _ = replies.send(last);
+        }
     });
     while let Some(reply) = queue.recv().await {
         let mut text = serde_json::to_string(&reply)?;
@@ -98,15 +103,16 @@ async fn converse(daemon: Arc<Daemon>, stream: UnixStream) -> io::Result<()> {
     }
     // A tool whose caller was killed stops waiting; what it did stays done.
     answering.abort();
+    if is_down {
+        // Its answer is out: the process that gives it ends here.
+        daemon.request_stop();
+    }
     Ok(())
 }
 
 async fn answer(daemon: &Arc<Daemon>, request: Request, replies: &mpsc::UnboundedSender<Reply>) -> Reply {
     match request {
-        Request::Down => {
-            daemon.request_stop();
-            Reply::Done { message: "stopped".to_owned() }
-        }
+        Request::Down => Reply::Done { message: "stopped".to_owned() },
         Request::Status => Reply::Status { status: Status::of(daemon) },
         Request::Fault { kind, target, value } => {
             match fault::inflict(daemon, &kind, target.as_deref(), &value).await {

@@ -127,8 +127,9 @@ impl Daemon {
 /// Serves a sandbox until it is told to end, its directory goes away, or its time is up.
 pub(crate) async fn serve(daemon: Arc<Daemon>) -> io::Result<()> {
     let dir = daemon.site.dir.clone();
-    let control = control::listen(&daemon)?;
+    // Whoever reaches the socket finds everything there, this too.
     std::fs::write(dir.join("daemon.pid"), format!("{}\n", std::process::id()))?;
+    let control = control::listen(&daemon)?;
     let ttl = daemon.site.ttl_seconds.map_or(Duration::MAX, Duration::from_secs);
     let mut stopped = daemon.stop.subscribe();
     let ticking = tokio::spawn(tick(Arc::clone(&daemon)));
@@ -138,8 +139,6 @@ pub(crate) async fn serve(daemon: Arc<Daemon>) -> io::Result<()> {
         () = directory_gone(dir.clone()) => {}
         () = super::control::terminated() => {}
     }
-    // The last reply is still on its way.
-    tokio::time::sleep(Duration::from_millis(20)).await;
     ticking.abort();
     control.abort();
     let _ = std::fs::remove_file(daemon.site.socket());
