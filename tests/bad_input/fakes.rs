@@ -4,6 +4,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::fd::IntoRawFd as _;
 use std::time::Duration;
 
 /// What a fake does with a connection.
@@ -39,9 +40,13 @@ pub(crate) fn listen(address: &str, fake: Fake) -> u16 {
     port
 }
 
-/// A port of `address` on which nothing listens.
+/// A port of `address` on which nothing listens, nor will as long as the test process lives.
 pub(crate) fn closed_port(address: &str) -> u16 {
-    TcpListener::bind((address, 0)).unwrap().local_addr().unwrap().port()
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(format!("{address}:0").parse().unwrap()).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    let _kept_open = socket.into_raw_fd();
+    port
 }
 
 impl Fake {

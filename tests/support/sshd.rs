@@ -3,10 +3,10 @@
 
 #![allow(dead_code, reason = "each test that shares this file uses a part of it")]
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -167,7 +167,20 @@ impl Sshds {
     }
 
     fn launch(&self, alias: &str, address: &str) -> Sshd {
-        let port = TcpListener::bind((address, 0)).unwrap().local_addr().unwrap().port();
+        // Between the look at a port and the start somebody else may take it.
+        let found = (0..20).find_map(|_| {
+            let port = TcpListener::bind((address, 0)).unwrap().local_addr().unwrap().port();
+            self.listening(alias, address, port)
+        });
+        found.unwrap_or_else(|| panic!("no sshd listens on {address}: {:?}", self.log(alias)))
+    }
+
+    fn log(&self, alias: &str) -> String {
+        std::fs::read_to_string(self.path(&format!("{alias}.log"))).unwrap_or_default()
+    }
+
+    /// One that says that it listens, or none if it has ended.
+    fn listening(&self, alias: &str, address: &str, port: u16) -> Option<Sshd> {
         let config = self.path(&format!("{alias}.sshd_config"));
         let text = format!(
             "Port {port}\nListenAddress {address}\nHostKey {0}/{alias}\nAuthorizedKeysFile {0}/authorized\n\
@@ -175,15 +188,20 @@ impl Sshds {
             self.directory.path().display()
         );
         std::fs::write(&config, text).unwrap();
-        let process = Command::new(SSHD).arg("-D").arg("-f").arg(&config).stderr(Stdio::null()).spawn().unwrap();
-        let daemon = Sshd { alias: alias.to_owned(), address: address.to_owned(), port, process };
-        for _ in 0..200 {
-            if TcpStream::connect((address, port)).is_ok() {
-                return daemon;
+        let mut sshd = Command::new(SSHD);
+        sshd.arg("-D").arg("-f").arg(&config).arg("-E").arg(self.path(&format!("{alias}.log"))).stderr(Stdio::null());
+        let process = sshd.spawn().unwrap();
+        let mut daemon = Sshd { alias: alias.to_owned(), address: address.to_owned(), port, process };
+        let listens = format!("Server listening on {address} port {port}.");
+        let begun = Instant::now();
+        while !self.log(alias).contains(&listens) {
+            if daemon.process.try_wait().unwrap().is_some() {
+                return None;
             }
-            std::thread::sleep(Duration::from_millis(50));
+            assert!(begun.elapsed() < Duration::from_secs(30), "sshd does not listen on {address}:{port}");
+            std::thread::sleep(Duration::from_millis(10));
         }
-        panic!("sshd does not listen on {address}:{port}");
+        Some(daemon)
     }
 
     /// `more` is said of each daemon but the bastion.
