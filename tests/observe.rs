@@ -3,9 +3,10 @@
 #![allow(clippy::disallowed_methods, reason = "tests touch the outside")]
 
 use std::collections::BTreeMap;
+use std::os::fd::IntoRawFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use otb::dialect::command::{Patience, rewrite_gtm_conf, start, write_file};
 use otb::dialect::{Script, gtm_standby_lines, read_gtm_conf};
@@ -15,7 +16,7 @@ use otb::model::{
 };
 use otb::observe::{Limits, observe};
 use otb::transport::{Outside, Passwords, ShellSettings};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 const CONTROL: &str = include_str!("support/controldata.txt");
 
@@ -74,16 +75,25 @@ mod fixture {
     }
 
     pub(crate) async fn look(cluster: &Cluster) -> InstanceFacts {
-        let limits = Limits { answer: Duration::from_millis(500), ..Limits::default() };
+        look_within(cluster, Limits::default().answer).await
+    }
+
+    pub(crate) async fn look_within(cluster: &Cluster, answer: Duration) -> InstanceFacts {
+        let limits = Limits { answer, ..Limits::default() };
         let outside = outside(cluster);
         observe(cluster, &outside, &limits).await.instances.swap_remove(&only(cluster).id).unwrap()
     }
 
-    pub(crate) async fn nobody() -> u16 {
-        TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
+    /// A port on which nobody listens, nor will as long as this test's process lives.
+    pub(crate) fn nobody() -> u16 {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let port = socket.local_addr().unwrap().port();
+        let _kept_open = socket.into_raw_fd();
+        port
     }
 }
-use fixture::{cluster, file, look, nobody, only, outside, tool};
+use fixture::{cluster, file, look, look_within, nobody, only, outside, tool};
 
 #[tokio::test]
 async fn a_crashed_master() {
@@ -96,7 +106,7 @@ async fn a_crashed_master() {
     file(root.path(), "PG_VERSION", "10\n");
     file(root.path(), "postmaster.pid", "1\n/elsewhere\n");
     file(root.path(), "recovery.conf", "# otb fence\nprimary_conninfo = 'host=h port=1'\n");
-    let facts = look(&cluster(root.path(), NodeKind::Datanode, nobody().await)).await;
+    let facts = look(&cluster(root.path(), NodeKind::Datanode, nobody())).await;
     assert_eq!(facts.process.known(), Some(&Process::Stopped));
     assert_eq!(facts.control.known().unwrap().state, ControlState::InProduction);
     assert_eq!(facts.wal_end.known().unwrap().to_string(), "0/30089C8");
@@ -112,7 +122,7 @@ async fn a_clean_stop_without_pg_waldump_ends_at_its_checkpoint() {
     tool(root.path(), "pg_ctl", "echo 'pg_ctl: no server running'; exit 3");
     tool(root.path(), "pg_controldata", &format!("cat <<'E'\n{}E", CONTROL.replace("in production", "shut down")));
     file(root.path(), "PG_VERSION", "10\n");
-    let facts = look(&cluster(root.path(), NodeKind::Datanode, nobody().await)).await;
+    let facts = look(&cluster(root.path(), NodeKind::Datanode, nobody())).await;
     assert!(facts.is_cleanly_stopped());
     assert_eq!(facts.wal_end.known().unwrap().to_string(), "0/30088F8");
 }
@@ -123,7 +133,7 @@ async fn nothing_answers_and_nothing_is_guessed() {
     let hanging = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = hanging.local_addr().unwrap().port();
     for kind in [NodeKind::Coordinator, NodeKind::Gtm] {
-        let facts = look(&cluster(root.path(), kind, port)).await;
+        let facts = look_within(&cluster(root.path(), kind, port), Duration::from_millis(500)).await;
         let why = facts.process.reason().unwrap();
         assert_eq!(why.kind, UnknownKind::TimedOut);
         assert!(why.why.starts_with(&format!("no answer from 127.0.0.1:{port} within 0.5 s, and ")), "{why}");
@@ -138,7 +148,7 @@ async fn a_refusing_port_with_a_running_process_is_running() {
     tool(root.path(), "pg_ctl", "echo 'pg_ctl: server is running (PID: 999999)'");
     file(root.path(), "PG_VERSION", "10\n");
     file(root.path(), "postmaster.pid", "999999\n");
-    let facts = look(&cluster(root.path(), NodeKind::Datanode, nobody().await)).await;
+    let facts = look(&cluster(root.path(), NodeKind::Datanode, nobody())).await;
     assert_eq!(facts.process.known(), Some(&Process::Running));
     assert_eq!(facts.role.reason().unwrap().kind, UnknownKind::Refused);
 }
@@ -146,7 +156,7 @@ async fn a_refusing_port_with_a_running_process_is_running() {
 #[tokio::test]
 async fn a_gtm_is_fenced_by_its_conf_and_the_rest_of_it_stays() {
     let root = tempfile::tempdir().unwrap();
-    let cluster = cluster(root.path(), NodeKind::Gtm, nobody().await);
+    let cluster = cluster(root.path(), NodeKind::Gtm, nobody());
     file(root.path(), "gtm.conf", "port = 21000\nstartup = ACT\n# startup = ACT\n");
     let to = Endpoint { host: Host::new("127.0.0.47").unwrap(), port: 21100 };
     let (instance, outside) = (only(&cluster), outside(&cluster));
@@ -171,16 +181,25 @@ async fn a_gtm_is_fenced_by_its_conf_and_the_rest_of_it_stays() {
 #[tokio::test]
 async fn what_was_started_outlives_the_limit_of_the_script() {
     let root = tempfile::tempdir().unwrap();
-    let mark = root.path().join("up");
-    tool(root.path(), "pg_ctl", &format!("sleep 1; touch {}", otb::dialect::quote(mark.to_str().unwrap())));
+    let (go, mark) = (root.path().join("go"), root.path().join("up"));
+    let [wait, touch] = [&go, &mark].map(|path| otb::dialect::quote(path.to_str().unwrap()));
+    tool(
+        root.path(),
+        "pg_ctl",
+        &format!("timeout 30 sh -c 'while ! test -e \"$0\"; do sleep 0.05; done' {wait} && touch {touch}"),
+    );
     file(root.path(), "PG_VERSION", "10\n");
     let cluster = cluster(root.path(), NodeKind::Datanode, 1);
     let (instance, outside) = (only(&cluster), outside(&cluster));
     let script = Script::at(instance).then(&start(instance, Patience(60)));
-    let error = outside.shells.run(&instance.id.server, script.as_str(), Duration::from_millis(300)).await.unwrap_err();
+    let error = outside.shells.run(&instance.id.server, script.as_str(), Duration::from_secs(2)).await.unwrap_err();
     assert!(error.is_outcome_unknown());
-    tokio::time::sleep(Duration::from_millis(1500)).await;
-    assert!(mark.exists(), "the server was killed with the script that started it");
+    std::fs::write(&go, "").unwrap();
+    let begun = Instant::now();
+    while !mark.exists() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the server was killed with the script that started it");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test]

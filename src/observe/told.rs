@@ -110,11 +110,11 @@ mod tests {
 
     #[tokio::test]
     async fn answers_that_trickle_in_are_waited_for() {
-        let all = Duration::from_millis(150);
+        let (all, either) = (Duration::from_millis(150), Duration::from_secs(4));
         let took = waits(5, 10, 5000).await;
-        assert!(took >= all && took < 10 * all, "{took:?}");
+        assert!(took >= all && took < either, "{took:?}");
         let took = waits(5, 5000, 10).await;
-        assert!(took >= all && took < 10 * all, "{took:?}");
+        assert!(took >= all && took < either, "{took:?}");
     }
 
     #[tokio::test]

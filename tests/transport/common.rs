@@ -1,12 +1,15 @@
 //! Clusters of one server, and listeners that behave in one given way.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use otb::model::{Cluster, Connection, Endpoint, Host, Policy, Server, ServerName, ShellAccess, ShellVia, SslMode};
+use otb::transport::Shells;
 use tokio::io::AsyncReadExt as _;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
+/// For what does not come.
 pub(crate) const SHORT: Duration = Duration::from_millis(400);
+/// For what comes, on the busiest machine too.
 pub(crate) const LONG: Duration = Duration::from_secs(10);
 
 pub(crate) fn server() -> ServerName {
@@ -68,10 +71,24 @@ pub(crate) async fn listener(manner: Manner) -> Endpoint {
     loopback(port)
 }
 
-/// A port on which nobody listens.
-pub(crate) async fn nobody() -> Endpoint {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    loopback(listener.local_addr().unwrap().port())
+/// Whether the lock that `script` takes comes free: its holder ends by itself once nobody holds its input.
+pub(crate) async fn is_free(shells: &Shells, script: &str) -> bool {
+    let begun = Instant::now();
+    loop {
+        let held = shells.hold(&server(), script, LONG).await.unwrap();
+        let is_mine = held.first_line() == "mine";
+        held.close(LONG).await;
+        if is_mine || begun.elapsed() > LONG {
+            return is_mine;
+        }
+    }
+}
+
+/// A port on which nobody listens, nor will as long as the socket lives.
+pub(crate) fn nobody() -> (Endpoint, TcpSocket) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    (loopback(socket.local_addr().unwrap().port()), socket)
 }
 
 /// One message of the server, with its right length.

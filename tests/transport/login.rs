@@ -15,8 +15,8 @@ async fn open(at: &Endpoint, limit: Duration) -> Result<Session, SqlError> {
     Session::open(&connection, &Passwords::default(), &tls, at, NodeKind::Coordinator, limit).await
 }
 
-async fn kind(manner: Manner) -> (UnknownKind, String) {
-    let error = open(&listener(manner).await, SHORT).await.err().unwrap();
+async fn kind(manner: Manner, limit: Duration) -> (UnknownKind, String) {
+    let error = open(&listener(manner).await, limit).await.err().unwrap();
     (error.kind(), error.to_string())
 }
 
@@ -25,7 +25,7 @@ async fn whoever_never_answers_is_timed_out() {
     let at = listener(Manner::Hangs).await;
     let begun = Instant::now();
     let error = open(&at, SHORT).await.err().unwrap();
-    assert!(begun.elapsed() < SHORT * 3);
+    assert!(begun.elapsed() < LONG);
     assert_eq!(error.to_string(), format!("no answer from {at} within 0.4 s"));
     assert_eq!(error.kind(), UnknownKind::TimedOut);
     let error = ask_gtm(&at, SHORT).await.unwrap_err();
@@ -34,7 +34,7 @@ async fn whoever_never_answers_is_timed_out() {
 
 #[tokio::test]
 async fn a_refusal_is_a_refusal() {
-    let at = nobody().await;
+    let (at, _nobody) = nobody();
     let error = open(&at, LONG).await.err().unwrap();
     assert_eq!((error.kind(), error.to_string()), (UnknownKind::Refused, format!("{at} refused the connection")));
     assert_eq!(ask_gtm(&at, LONG).await.unwrap_err().kind(), UnknownKind::Refused);
@@ -42,22 +42,22 @@ async fn a_refusal_is_a_refusal() {
 
 #[tokio::test]
 async fn a_closed_door_is_unreachable() {
-    let (kind, why) = kind(Manner::Closes).await;
+    let (kind, why) = kind(Manner::Closes, LONG).await;
     assert_eq!(kind, UnknownKind::Unreachable, "{why}");
-    let error = ask_gtm(&listener(Manner::Closes).await, SHORT).await.unwrap_err();
+    let error = ask_gtm(&listener(Manner::Closes).await, LONG).await.unwrap_err();
     assert_eq!(error.kind(), UnknownKind::Unreachable);
 }
 
 #[tokio::test]
 async fn another_protocol_is_unreadable() {
-    let (unexpected, why) = kind(Manner::Says(message(b'X', b""))).await;
+    let (unexpected, why) = kind(Manner::Says(message(b'X', b"")), LONG).await;
     assert_eq!(unexpected, UnknownKind::Unreadable, "{why}");
     // "HTTP/" reads as the head of a message of 1.4 GB, the rest of which never comes.
-    let (http, why) = kind(Manner::Says(HTTP.to_vec())).await;
+    let (http, why) = kind(Manner::Says(HTTP.to_vec()), SHORT).await;
     assert!(matches!(http, UnknownKind::Unreadable | UnknownKind::TimedOut), "{why}");
-    let error = ask_gtm(&listener(Manner::Says(HTTP.to_vec())).await, SHORT).await.unwrap_err();
+    let error = ask_gtm(&listener(Manner::Says(HTTP.to_vec())).await, LONG).await.unwrap_err();
     assert_eq!(error.kind(), UnknownKind::Unreadable);
-    let endless = ask_gtm(&listener(Manner::Says(b"S\x7f\xff\xff\xff".to_vec())).await, SHORT).await.unwrap_err();
+    let endless = ask_gtm(&listener(Manner::Says(b"S\x7f\xff\xff\xff".to_vec())).await, LONG).await.unwrap_err();
     assert_eq!(endless.kind(), UnknownKind::Unreadable);
 }
 
@@ -75,7 +75,7 @@ async fn a_server_that_starts_up_is_a_process() {
 
 #[tokio::test]
 async fn a_wrong_password_is_a_denial() {
-    let (kind, why) = kind(Manner::Says(fatal("28P01", "wrong password"))).await;
+    let (kind, why) = kind(Manner::Says(fatal("28P01", "wrong password")), LONG).await;
     assert_eq!(kind, UnknownKind::Denied, "{why}");
     assert!(why.ends_with("turned the login down: wrong password"));
 }
@@ -90,7 +90,7 @@ async fn a_mute_session_times_reads_out_and_leaves_acts_unknown() {
     let begun = Instant::now();
     let again = session.query(&otb::dialect::query::routes(), LONG).await.unwrap_err();
     assert_eq!(again, error);
-    assert!(begun.elapsed() < SHORT, "a session that is over answers at once");
+    assert!(begun.elapsed() < LONG, "a session that is over answers at once");
 
     let session = open(&at, LONG).await.unwrap();
     let error = session.act(&otb::dialect::pool_reload(), SHORT).await.unwrap_err();
@@ -101,9 +101,10 @@ async fn a_mute_session_times_reads_out_and_leaves_acts_unknown() {
 async fn several_questions_share_one_limit() {
     let session = open(&listener(Manner::Says(welcome())).await, LONG).await.unwrap();
     let begun = Instant::now();
-    let questions = [otb::dialect::query::node_name(), otb::dialect::query::role()];
+    let questions: Vec<_> = (0..50).map(|_| otb::dialect::query::node_name()).collect();
     let answers = session.query_all(&questions, SHORT).await;
-    assert!(begun.elapsed() < SHORT * 2 + Duration::from_secs(1));
-    assert_eq!(answers.len(), 2);
+    // One limit for each would be 20 s.
+    assert!(begun.elapsed() < LONG, "{:?}", begun.elapsed());
+    assert_eq!(answers.len(), 50);
     assert!(answers.iter().all(|answer| matches!(answer, Err(SqlError::TimedOut { .. }))));
 }
