@@ -1,7 +1,7 @@
 //! The sandbox over its sockets and commands, through the binary, as a user has it.
 
 #![allow(clippy::disallowed_methods, reason = "tests touch the outside")]
-#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at the first surprise")]
 
 #[path = "sandbox/gtm.rs"]
 mod gtm;
