@@ -12,7 +12,7 @@ use limited::Ended;
 use place::Place;
 
 fn drift(place: &Place, more: &str) -> Ended {
-    place.otb("drift --timeout 2s").line(more).run()
+    place.otb("drift").line(more).run()
 }
 
 /// The ids of all differences, and the document.

@@ -20,7 +20,7 @@ fn import(place: &Place, server: &str, port: u16, more: &str) -> (PathBuf, Ended
     let out = place.dir().join("imported.yaml");
     let at = format!("{}:{port}", place.address(server));
     let ended = place
-        .otb("import --shell local --sslmode disable --timeout 2s --force --coordinator")
+        .otb("import --shell local --sslmode disable --timeout 5s --force --coordinator")
         .args([at.as_str(), "-o", out.to_str().unwrap()])
         .line(more)
         .run();
@@ -102,7 +102,7 @@ fn without_a_shell_what_only_it_tells_is_marked() {
     // Nobody is there to be logged in to by ssh.
     let port = fakes::closed_port(&place.address("s29"));
     let ended = place
-        .otb("import --timeout 2s --sslmode disable --shell ssh --shell-port")
+        .otb("import --timeout 5s --sslmode disable --shell ssh --shell-port")
         .args([port.to_string().as_str(), "--coordinator", &at, "-o", out.to_str().unwrap()])
         .run();
     ended.fails(0, &["TODO: gtm_1", "its data directory is not known", "TODO: install", "otb -f"]);

@@ -92,9 +92,12 @@ fn a_gtm_out_of_sight_is_failed_over_with_waivers_and_what_was_left_out_is_said(
 fn a_gtm_that_dies_while_its_standby_is_waited_for() {
     let place = Place::up("");
     place.declare("gtm_1", "s47");
+    // Each answer, and a connection, so long: the waiting is not over before the other one is dead.
+    place.fault("slow gtm_1@s47 700");
     let mut run = place.otb("apply --auto-approve").limit(Duration::from_secs(60)).start();
     run.until_said("done     stage-fence:gtm_1@s29");
     place.fault("kill gtm_1@s29");
+    place.fault("slow gtm_1@s47 0");
     let ended = run.wait();
     ended.ends(6).says(&["await-redo:gtm_1@s47", "undone   stage-fence:gtm_1@s29", "still: failover gtm_1 on s47"]);
     assert!(ended.took < Duration::from_secs(35), "{ended:?}");

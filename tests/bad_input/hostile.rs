@@ -34,7 +34,7 @@ fn an_error_that_would_take_over_the_terminal_is_text_everywhere() {
         format!("-v --log-file {log} plan"),
     ];
     for line in lines {
-        let ended = otb(&file).line(&line).args(["--timeout", "2s"]).run();
+        let ended = otb(&file).line(&line).args(["--timeout", "10s"]).run();
         assert!([0, 2].contains(&ended.code), "{line}: {ended:?}");
         assert_clean(&line, &ended.stdout);
         assert_clean(&line, &ended.stderr);

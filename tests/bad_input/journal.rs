@@ -57,7 +57,7 @@ fn each_line_is_as_the_schema_says_and_each_step_stands_before_its_end() {
 #[test]
 fn what_is_taken_back_is_there_before_it_is_done() {
     let place = moving("");
-    place.fault("slow pg_ctl 500");
+    place.fault("slow pg_ctl 1500");
     let journal = place.dir().join("journal");
     let mut run = place.otb("apply --auto-approve --journal").args([&journal]).start();
     run.until_said("done     checkpoint");

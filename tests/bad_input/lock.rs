@@ -28,7 +28,7 @@ fn break_locks(place: &Place) {
 fn a_run_that_loses_its_lock_stops_at_the_next_step() {
     let place = Place::up("");
     place.declare("dn01", "s47");
-    place.fault("slow pg_ctl 700");
+    place.fault("slow pg_ctl 2000");
     let mut run = place.otb("apply --auto-approve").start();
     run.until_said("done     checkpoint");
     break_locks(&place);

@@ -11,7 +11,7 @@ fn begins_a_line(screen: &str, start: &str) {
 
 #[test]
 fn the_question_is_answered_and_progress_shown() {
-    let place = moving(300);
+    let place = moving(1200);
     let mut terminal = on_terminal(&place, "apply", 100, &[]);
     terminal.until("Only `yes` is taken as approval.\n> ");
     terminal.types("yes\n");
@@ -65,7 +65,7 @@ fn ctrl_c_while_it_looks_leaves_nothing_behind() {
 
 #[test]
 fn ctrl_c_before_the_promotion_takes_back() {
-    let place = moving(400);
+    let place = moving(1500);
     let before = place.state();
     let mut terminal = on_terminal(&place, "apply --auto-approve", 80, &[]);
     terminal.until("stop:dn01@s29, ");

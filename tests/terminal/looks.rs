@@ -18,7 +18,7 @@ fn colours_are_there_unless_they_are_not_wanted() {
 
 #[test]
 fn a_terminal_that_knows_ascii_gets_nothing_else() {
-    let place = moving(200);
+    let place = moving(500);
     for (locale, back) in [("C", "s29"), ("POSIX", "s47"), ("en_US.ISO-8859-1", "s29")] {
         let shown = on_terminal(&place, "apply --auto-approve", 80, &[("LC_ALL", locale)]).end();
         shown.ends(0, &["Done: "]);
@@ -30,7 +30,7 @@ fn a_terminal_that_knows_ascii_gets_nothing_else() {
 
 #[test]
 fn a_window_that_is_pulled_narrow_loses_no_line() {
-    let place = moving(200);
+    let place = moving(1200);
     let mut terminal = on_terminal(&place, "apply --auto-approve", 120, &[]);
     terminal.until("stop:dn01@s29, ");
     terminal.resize(60);
