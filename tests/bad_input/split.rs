@@ -1,7 +1,5 @@
 //! Two masters of one node, and a run of their repair that is killed, fails or is interrupted.
 
-use std::time::Duration;
-
 use crate::limited::{Running, Signal};
 use crate::place::Place;
 
@@ -40,8 +38,7 @@ fn killed_after_each_step() {
         until_done(&mut run, &steps[..done]);
         run.signal(Signal::KILL);
         run.wait();
-        let again = place.otb(WAIVED).limit(Duration::from_secs(60)).args(["--lock-timeout", "20s"]).run();
-        again.ends(0);
+        place.goes_on(WAIVED, &format!("killed after {done}"));
         place.is_settled();
         let aside = std::fs::read_dir(place.dir().join("s47")).unwrap().filter_map(Result::ok);
         let aside = aside.filter(|entry| entry.file_name().to_string_lossy().starts_with("dn01.otb-aside-"));
@@ -125,8 +122,7 @@ fn a_standby_of_the_master_that_is_given_up() {
             run.signal(Signal::KILL);
             run.wait();
         }
-        let again = place.otb(WAIVED).limit(Duration::from_secs(60)).args(["--lock-timeout", "20s"]).run();
-        again.ends(0);
+        place.goes_on(WAIVED, fault);
         place.is_settled();
         for server in ["s29", "s63"] {
             let entries = std::fs::read_dir(place.dir().join(server)).unwrap().filter_map(Result::ok);

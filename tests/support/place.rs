@@ -3,9 +3,12 @@
 #![allow(dead_code, reason = "each test that shares this file uses a part of it")]
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::limited::{Ended, Otb, otb};
+
+/// Names the place in the environment of all that runs for it.
+const MARK: &str = "OTB_TEST_PLACE";
 
 /// A running sandbox, taken down when dropped.
 pub(crate) struct Place {
@@ -30,8 +33,40 @@ impl Place {
         self.dir().join("cluster.yaml")
     }
 
+    /// What it starts can be told by its environment.
     pub(crate) fn otb(&self, line: &str) -> Otb {
-        otb(&self.file()).line(line)
+        otb(&self.file()).env(MARK, self.dir().to_str().unwrap()).line(line)
+    }
+
+    /// Goes on after a run of otb that was killed. What that one had sent may come to its end while this one looks: then
+    /// this one may change nothing. Once nothing of it runs any more it must be done.
+    #[track_caller]
+    pub(crate) fn goes_on(&self, apply: &str, after: &str) {
+        let apply = || self.otb(apply).args(["--lock-timeout", "20s"]).limit(Duration::from_secs(90)).run();
+        let first = apply();
+        if first.code == 0 {
+            return;
+        }
+        assert!([1, 3, 4, 6].contains(&first.code), "{after}\n{first:?}");
+        let begun = Instant::now();
+        while self.is_at_work() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "what was sent does not end: {after}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let second = apply();
+        assert_eq!(second.code, 0, "{after}\n{first:?}\n{second:?}");
+    }
+
+    /// Whether anything runs that an otb of this place started, but for the sandbox itself.
+    fn is_at_work(&self) -> bool {
+        let mark = format!("{MARK}={}", self.dir().display());
+        let is_ours = |process: &Path| {
+            let read = |name| std::fs::read(process.join(name)).unwrap_or_default();
+            let (environment, words) = (read("environ"), read("cmdline"));
+            let has = |bytes: &[u8], word: &str| bytes.split(|byte| *byte == 0).any(|part| part == word.as_bytes());
+            has(&environment, &mark) && !has(&words, "serve")
+        };
+        std::fs::read_dir("/proc").unwrap().flatten().any(|process| is_ours(&process.path()))
     }
 
     /// A fault that must succeed.
