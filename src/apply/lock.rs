@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use crate::dialect::{lock_script, read_lock};
+use crate::dialect::{Leftovers, lock_script, read_lock};
 use crate::model::{Cluster, Instance, ServerName};
 use crate::transport::{Held, Outside};
 
@@ -27,7 +27,7 @@ pub struct Lock {
 /// The lock on one server.
 struct Hold {
     server: ServerName,
-    /// What took it, and takes it again.
+    /// What takes it again.
     script: String,
     held: Held,
 }
@@ -53,8 +53,8 @@ impl Lock {
             if here.is_empty() {
                 continue;
             }
-            let script = lock_script(&here, holder);
-            let held = match outside.shells.hold(server, &script, limit).await {
+            let first = lock_script(&here, holder, Leftovers::Await);
+            let held = match outside.shells.hold(server, &first, limit).await {
                 Ok(held) => held,
                 Err(error) => {
                     lock.unreached.push(format!("{server}: {error}"));
@@ -65,6 +65,7 @@ impl Lock {
                 lock.release().await;
                 return Err(LockError::Taken { cluster: cluster.name.to_string(), server: server.clone(), holder });
             }
+            let script = lock_script(&here, holder, Leftovers::Ignore);
             lock.held.push(Hold { server: server.clone(), script, held });
         }
         if lock.held.is_empty() {

@@ -15,12 +15,28 @@ const TAKEN: &str = "taken ";
 /// The exit status by which `flock` says that somebody else has it.
 const BUSY: u8 = 75;
 
+/// Waits until nothing runs any more in the directories `$@`, five seconds at most. What a killed run has sent goes on,
+/// and holds the directory in which it works ([`super::Script::alone_at`]); whoever looks at the cluster before it has
+/// ended plans what is not so a moment later. (Where there is no /proc/locks, each step still waits for itself.)
+const SETTLE: &str = r#"inodes=$(stat -L -c %i -- "$@" 2>/dev/null)
+busy() { while read -r number kind advisory mode pid place range; do case $kind in FLOCK) for inode in $inodes; do
+case $place in *:"$inode") return 0;; esac; done;; esac; done; return 1; }
+n=0; while test $n -lt 50 && test -r /proc/locks && busy </proc/locks; do sleep 0.1; n=$((n + 1)); done"#;
+
+/// Whether the script waits for what an earlier run has left at work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leftovers {
+    /// It does: nothing of this run can be at work yet.
+    Await,
+    Ignore,
+}
+
 /// Holds `flock` on the directories in which the server's data directories lie, until its input ends.
 ///
 /// A directory can be locked by whoever may read it, nothing has to be created, and any two files that declare
 /// the same instance meet in the same directory. A rebuild renames a data directory, never its parent. Who
 /// holds it is written into the first data directory, which the server's OS user owns.
-pub fn lock_script(instances: &[&Instance], holder: &str) -> String {
+pub fn lock_script(instances: &[&Instance], holder: &str, leftovers: Leftovers) -> String {
     let parents: BTreeSet<&str> = instances.iter().map(|instance| parent(&instance.data)).collect();
     let note = instances.first().map_or_else(String::new, |instance| quote(&format!("{}/otb.holder", instance.data)));
     let mut chain = String::new();
@@ -28,9 +44,17 @@ pub fn lock_script(instances: &[&Instance], holder: &str) -> String {
         // Writing to a String cannot fail.
         let _ = write!(chain, "flock -n -E {BUSY} {} ", quote(directory));
     }
+    let (settle, awaited) = match leftovers {
+        Leftovers::Await => (SETTLE, instances),
+        Leftovers::Ignore => ("", &[][..]),
+    };
+    let script = format!("printf \"%s\\n\" \"$1\" 2>/dev/null >\"$2\"; shift 2\n{settle}\necho {HELD}; cat >/dev/null");
+    let directories: Vec<String> = awaited.iter().map(|instance| quote(&instance.data)).collect();
+    let directories = directories.join(" ");
     format!(
-        "{chain}sh -c 'printf \"%s\\n\" \"$1\" 2>/dev/null >\"$2\"; echo {HELD}; cat >/dev/null' lock {holder} {note}\n\
+        "{chain}sh -c {script} lock {holder} {note} {directories}\n\
          test $? != {BUSY} || echo {TAKEN}\"$(head -c 300 {note} 2>/dev/null | head -n 1)\"\n",
+        script = quote(&script),
         holder = quote(holder),
     )
 }
@@ -67,10 +91,13 @@ mod tests {
     #[test]
     fn each_directory_is_locked_once_and_the_holder_is_one_word() {
         let dn = instance(NodeKind::Datanode);
-        let script = lock_script(&[&dn, &dn], "it's $(me)");
-        assert_eq!(script.matches("flock").count(), 1);
-        assert!(script.starts_with("flock -n -E 75 /data sh -c "), "{script}");
-        assert!(script.contains(" lock 'it'\\''s $(me)' '/data/dn 01/otb.holder'\n"), "{script}");
+        for (leftovers, more) in [(Leftovers::Ignore, " "), (Leftovers::Await, " '/data/dn 01' '/data/dn 01'")] {
+            let script = lock_script(&[&dn, &dn], "it's $(me)", leftovers);
+            assert_eq!(script.matches("flock").count(), 1);
+            assert!(script.starts_with("flock -n -E 75 /data sh -c "), "{script}");
+            assert!(script.contains(&format!(" lock 'it'\\''s $(me)' '/data/dn 01/otb.holder'{more}\n")), "{script}");
+            assert_eq!(script.contains("/proc/locks"), leftovers == Leftovers::Await);
+        }
     }
 
     #[test]

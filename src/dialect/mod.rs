@@ -31,7 +31,7 @@ pub use gtm::{
     read_gtm_status,
 };
 pub use joint::{Answer, Answers, MOST_JOINED, joint_script};
-pub use lock::{lock_script, read_lock};
+pub use lock::{Leftovers, lock_script, read_lock};
 pub use probe::{Look, MOST_LOOKS, Probe, Tools, no_probe, probe_script, read_probe, survey_script};
 pub use shell::{Command, Script, quote};
 pub use shown::{is_dangerous, shown, shown_bytes};

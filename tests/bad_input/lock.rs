@@ -39,3 +39,21 @@ fn a_run_that_loses_its_lock_stops_at_the_next_step() {
     place.otb("apply --auto-approve").run().ends(0);
     place.is_settled();
 }
+
+/// What a killed run has sent works on. Whoever has the lock looks only when that has ended: then nothing that is not so
+/// any more is planned, begun or taken back.
+#[test]
+fn what_an_earlier_run_has_left_at_work_is_waited_for() {
+    let place = Place::up("");
+    place.declare("dn01", "s47");
+    let data = place.dir().join("s29/dn01");
+    let bin = place.dir().join("install/bin");
+    let stop = format!("sleep 3; {}/pg_ctl -Z datanode -D {} stop -m fast", bin.display(), data.display());
+    let mut left = std::process::Command::new("flock").arg(&data).args(["sh", "-c", &stop]).spawn().unwrap();
+    let ended = place.otb("apply --auto-approve").run();
+    assert!(left.wait().unwrap().success());
+    ended.fails(4, &["dn01@s29: role: was master, is now stopped", "nothing was changed"]);
+    assert!(!ended.stderr.contains("stage-fence"), "{ended:?}");
+    place.otb("apply --auto-approve").run().ends(0);
+    place.is_settled();
+}
