@@ -84,8 +84,16 @@ impl Real {
 
     /// A standby whose receiver sleeps falls behind with whatever its master writes.
     fn stop_receiving(&self, standby: &Instance) {
-        let receiver = self.ask(standby, "select pid from pg_stat_wal_receiver").and_then(|pid| pid.parse().ok());
-        let receiver = receiver.and_then(Pid::from_raw).expect("a WAL receiver");
+        let pid = || self.ask(standby, "select pid from pg_stat_wal_receiver").and_then(|pid| pid.parse().ok());
+        // One that lost its master a moment ago is started anew within five seconds.
+        let receiver = (0..100).find_map(|_| {
+            let receiver = pid().and_then(Pid::from_raw);
+            if receiver.is_none() {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            receiver
+        });
+        let receiver = receiver.expect("a WAL receiver");
         rustix::process::kill_process(receiver, Signal::STOP).unwrap();
     }
 
