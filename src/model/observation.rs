@@ -273,6 +273,11 @@ pub enum ControlState {
 }
 
 impl ControlState {
+    /// Whether who left it so was a master, orderly stopped or not.
+    pub fn is_of_a_master(self) -> bool {
+        matches!(self, Self::ShutDown | Self::InProduction)
+    }
+
     pub fn is_clean(self) -> bool {
         matches!(self, Self::ShutDown | Self::ShutDownInRecovery)
     }

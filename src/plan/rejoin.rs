@@ -2,6 +2,7 @@
 
 use super::situation::Situation;
 use super::step::RejoinMethod;
+use super::survey::was_master;
 use crate::model::{
     ControlState, Endpoint, InstanceFacts, InstanceId, Lsn, Node, NodeKind, Observation, OldMaster, Role,
 };
@@ -103,11 +104,8 @@ fn behind_a_second_master(node: &Node, facts: &InstanceFacts, seen: &Observation
     let master = seen.instances.get(&node.master_id());
     let copies = node.standbys().filter(|copy| copy.endpoint == *upstream);
     let mut copies = copies.filter_map(|copy| Some((&copy.id, seen.instances.get(&copy.id)?)));
-    let was_master = |copy: &InstanceFacts| {
-        copy.control.is_known_and(|c| matches!(c.state, ControlState::ShutDown | ControlState::InProduction))
-    };
-    let (id, _) = copies
-        .find(|(_, copy)| copy.is_stopped() && was_master(copy) && wrote_under_the_same_timeline(copy, master))?;
+    let (id, _) =
+        copies.find(|(_, copy)| was_master(node.kind, copy) && wrote_under_the_same_timeline(copy, master))?;
     Some(format!("it follows {id}, which was a master on the timeline that the master writes"))
 }
 

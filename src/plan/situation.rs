@@ -1,6 +1,6 @@
 //! What state a node is in, compared with what the file says: the one decision all else follows from.
 
-use crate::model::{ControlState, InstanceFacts, InstanceId, Node, NodeKind, Observation, Process, RecoveryFile, Role};
+use crate::model::{InstanceFacts, InstanceId, Node, NodeKind, Observation, Process, RecoveryFile, Role};
 
 /// A node's state, seen from its declared master.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +90,7 @@ fn stopped_last(node: &Node, seen: &Observation, wanted: &InstanceFacts) -> bool
         return gtm_stopped_last(node, seen, wanted);
     }
     let (Some(control), Some(end)) = (wanted.control.known(), wanted.wal_end.known()) else { return false };
-    let was_master = matches!(control.state, ControlState::ShutDown | ControlState::InProduction);
+    let was_master = control.state.is_of_a_master();
     // A recovery.conf that otb did not put there makes it a standby by somebody's intent.
     let meant_as_master =
         wanted.data_dir.is_known_and(|dir| dir.recovery_conf.as_ref().is_none_or(|recovery| recovery.fence));

@@ -11,9 +11,7 @@ use super::routes::RouterView;
 use super::situation::{self, Situation};
 use super::split;
 use super::step::RejoinMethod;
-use crate::model::{
-    Cluster, ControlState, InstanceFacts, InstanceId, Node, NodeKind, NodeName, Observation, RouteChange,
-};
+use crate::model::{Cluster, InstanceFacts, InstanceId, Node, NodeKind, NodeName, Observation, RouteChange};
 
 /// One node with what shall become of it.
 #[derive(Debug)]
@@ -86,12 +84,11 @@ pub(crate) fn node<'a>(cluster: &Cluster, node: &'a Node, seen: &Observation) ->
     NodeSurvey { node, situation, change, from, rejoins, stopped, unfenced, fenced }
 }
 
-fn was_master(kind: NodeKind, facts: &InstanceFacts) -> bool {
+pub(crate) fn was_master(kind: NodeKind, facts: &InstanceFacts) -> bool {
     if kind == NodeKind::Gtm {
         return facts.is_stopped() && (gtm::starts_as_master(facts) || carries_fence(facts));
     }
-    let state = facts.control.known().map(|control| control.state);
-    facts.is_stopped() && matches!(state, Some(ControlState::ShutDown | ControlState::InProduction))
+    facts.is_stopped() && facts.control.is_known_and(|control| control.state.is_of_a_master())
 }
 
 /// The copy that was master last: a stopped one whose control file says so, else one that is out of sight.
