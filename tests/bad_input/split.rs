@@ -26,6 +26,12 @@ fn until_done(run: &mut Running, steps: &[&str]) {
     }
 }
 
+/// How many directories of dn01 a rebuild has kept aside on a server.
+fn kept_aside(place: &Place, server: &str) -> usize {
+    let entries = std::fs::read_dir(place.dir().join(server)).unwrap().filter_map(Result::ok);
+    entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("dn01.otb-aside-")).count()
+}
+
 /// Whatever was done, the second master is never one again, and a fresh run comes to the same end.
 #[test]
 fn killed_after_each_step() {
@@ -40,9 +46,7 @@ fn killed_after_each_step() {
         run.wait();
         place.goes_on(WAIVED, &format!("killed after {done}"));
         place.is_settled();
-        let aside = std::fs::read_dir(place.dir().join("s47")).unwrap().filter_map(Result::ok);
-        let aside = aside.filter(|entry| entry.file_name().to_string_lossy().starts_with("dn01.otb-aside-"));
-        assert_eq!(aside.count(), 1, "after {done}: what it wrote is kept");
+        assert_eq!(kept_aside(&place, "s47"), 1, "after {done}: what it wrote is kept");
     }
 }
 
@@ -125,9 +129,7 @@ fn a_standby_of_the_master_that_is_given_up() {
         place.goes_on(WAIVED, fault);
         place.is_settled();
         for server in ["s29", "s63"] {
-            let entries = std::fs::read_dir(place.dir().join(server)).unwrap().filter_map(Result::ok);
-            let aside = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("dn01.otb-aside-"));
-            assert_eq!(aside.count(), 1, "{fault}: dn01@{server} was copied anew, once");
+            assert_eq!(kept_aside(&place, server), 1, "{fault}: dn01@{server} was copied anew, once");
         }
     }
 }
