@@ -3,6 +3,8 @@
 #![allow(clippy::disallowed_methods, reason = "tests touch the outside")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
+#[path = "support/closed_port.rs"]
+mod closed_port;
 #[path = "bad_input/fakes.rs"]
 mod fakes;
 #[path = "support/limited.rs"]
@@ -100,7 +102,7 @@ fn without_a_shell_what_only_it_tells_is_marked() {
     let out = place.dir().join("imported.yaml");
     let at = format!("{}:15432", place.address("s29"));
     // Nobody is there to be logged in to by ssh.
-    let port = fakes::closed_port(&place.address("s29"));
+    let port = closed_port::closed_port(&place.address("s29"));
     let ended = place
         .otb("import --timeout 5s --sslmode disable --shell ssh --shell-port")
         .args([port.to_string().as_str(), "--coordinator", &at, "-o", out.to_str().unwrap()])
@@ -117,7 +119,7 @@ fn what_is_no_coordinator() {
     let place = Place::up("");
     import(&place, "s29", 23001, "").1.fails(1, &["is the datanode dn01, not a coordinator", "cn01 at", "cn02 at"]);
     import(&place, "s29", 21000, "").1.fails(1, &["failed to log in", "hint", "--coordinator"]);
-    let port = fakes::closed_port(&place.address("s29"));
+    let port = closed_port::closed_port(&place.address("s29"));
     import(&place, "s29", port, "").1.fails(1, &["refused the connection", "hint"]);
     assert!(!place.dir().join("imported.yaml").exists());
 }

@@ -3,7 +3,6 @@
 #![allow(clippy::disallowed_methods, reason = "tests touch the outside")]
 
 use std::collections::BTreeMap;
-use std::os::fd::IntoRawFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -16,9 +15,14 @@ use otb::model::{
 };
 use otb::observe::{Limits, observe};
 use otb::transport::{Outside, Passwords, ShellSettings};
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpListener;
 
 const CONTROL: &str = include_str!("support/controldata.txt");
+
+#[cfg(test)]
+#[path = "support/closed_port.rs"]
+mod closed_port;
+use closed_port::closed_port;
 
 #[cfg(test)]
 mod fixture {
@@ -83,17 +87,8 @@ mod fixture {
         let outside = outside(cluster);
         observe(cluster, &outside, &limits).await.instances.swap_remove(&only(cluster).id).unwrap()
     }
-
-    /// A port on which nobody listens, nor will as long as this test's process lives.
-    pub(crate) fn nobody() -> u16 {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let port = socket.local_addr().unwrap().port();
-        let _kept_open = socket.into_raw_fd();
-        port
-    }
 }
-use fixture::{cluster, file, look, look_within, nobody, only, outside, tool};
+use fixture::{cluster, file, look, look_within, only, outside, tool};
 
 #[tokio::test]
 async fn a_crashed_master() {
@@ -106,7 +101,7 @@ async fn a_crashed_master() {
     file(root.path(), "PG_VERSION", "10\n");
     file(root.path(), "postmaster.pid", "1\n/elsewhere\n");
     file(root.path(), "recovery.conf", "# otb fence\nprimary_conninfo = 'host=h port=1'\n");
-    let facts = look(&cluster(root.path(), NodeKind::Datanode, nobody())).await;
+    let facts = look(&cluster(root.path(), NodeKind::Datanode, closed_port("127.0.0.1"))).await;
     assert_eq!(facts.process.known(), Some(&Process::Stopped));
     assert_eq!(facts.control.known().unwrap().state, ControlState::InProduction);
     assert_eq!(facts.wal_end.known().unwrap().to_string(), "0/30089C8");
@@ -122,7 +117,7 @@ async fn a_clean_stop_without_pg_waldump_ends_at_its_checkpoint() {
     tool(root.path(), "pg_ctl", "echo 'pg_ctl: no server running'; exit 3");
     tool(root.path(), "pg_controldata", &format!("cat <<'E'\n{}E", CONTROL.replace("in production", "shut down")));
     file(root.path(), "PG_VERSION", "10\n");
-    let facts = look(&cluster(root.path(), NodeKind::Datanode, nobody())).await;
+    let facts = look(&cluster(root.path(), NodeKind::Datanode, closed_port("127.0.0.1"))).await;
     assert!(facts.is_cleanly_stopped());
     assert_eq!(facts.wal_end.known().unwrap().to_string(), "0/30088F8");
 }
@@ -148,7 +143,7 @@ async fn a_refusing_port_with_a_running_process_is_running() {
     tool(root.path(), "pg_ctl", "echo 'pg_ctl: server is running (PID: 999999)'");
     file(root.path(), "PG_VERSION", "10\n");
     file(root.path(), "postmaster.pid", "999999\n");
-    let facts = look(&cluster(root.path(), NodeKind::Datanode, nobody())).await;
+    let facts = look(&cluster(root.path(), NodeKind::Datanode, closed_port("127.0.0.1"))).await;
     assert_eq!(facts.process.known(), Some(&Process::Running));
     assert_eq!(facts.role.reason().unwrap().kind, UnknownKind::Refused);
 }
@@ -156,7 +151,7 @@ async fn a_refusing_port_with_a_running_process_is_running() {
 #[tokio::test]
 async fn a_gtm_is_fenced_by_its_conf_and_the_rest_of_it_stays() {
     let root = tempfile::tempdir().unwrap();
-    let cluster = cluster(root.path(), NodeKind::Gtm, nobody());
+    let cluster = cluster(root.path(), NodeKind::Gtm, closed_port("127.0.0.1"));
     file(root.path(), "gtm.conf", "port = 21000\nstartup = ACT\n# startup = ACT\n");
     let to = Endpoint { host: Host::new("127.0.0.47").unwrap(), port: 21100 };
     let (instance, outside) = (only(&cluster), outside(&cluster));

@@ -4,7 +4,6 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::IntoRawFd as _;
 use std::time::Duration;
 
 /// What a fake does with a connection.
@@ -37,15 +36,6 @@ pub(crate) fn listen(address: &str, fake: Fake) -> u16 {
             std::thread::spawn(move || fake.serve(stream));
         }
     });
-    port
-}
-
-/// A port of `address` on which nothing listens, nor will as long as the test process lives.
-pub(crate) fn closed_port(address: &str) -> u16 {
-    let socket = tokio::net::TcpSocket::new_v4().unwrap();
-    socket.bind(format!("{address}:0").parse().unwrap()).unwrap();
-    let port = socket.local_addr().unwrap().port();
-    let _kept_open = socket.into_raw_fd();
     port
 }
 

@@ -4,6 +4,8 @@
 #![allow(clippy::disallowed_methods, reason = "tests touch the outside")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
+#[path = "../support/closed_port.rs"]
+mod closed_port;
 mod cut_off;
 mod directories;
 mod edits;

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::fakes::{Fake, closed_port, listen};
+use crate::closed_port::closed_port;
+use crate::fakes::{Fake, listen};
 use crate::limited::{Ended, otb};
 use crate::place::Place;
 

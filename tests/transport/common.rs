@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use otb::model::{Cluster, Connection, Endpoint, Host, Policy, Server, ServerName, ShellAccess, ShellVia, SslMode};
 use otb::transport::Shells;
 use tokio::io::AsyncReadExt as _;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::closed_port::closed_port;
 
 /// For what does not come.
 pub(crate) const SHORT: Duration = Duration::from_millis(400);
@@ -84,11 +86,9 @@ pub(crate) async fn is_free(shells: &Shells, script: &str) -> bool {
     }
 }
 
-/// A port on which nobody listens, nor will as long as the socket lives.
-pub(crate) fn nobody() -> (Endpoint, TcpSocket) {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    (loopback(socket.local_addr().unwrap().port()), socket)
+/// A port on which nobody listens.
+pub(crate) fn nobody() -> Endpoint {
+    loopback(closed_port("127.0.0.1"))
 }
 
 /// One message of the server, with its right length.

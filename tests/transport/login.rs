@@ -34,7 +34,7 @@ async fn whoever_never_answers_is_timed_out() {
 
 #[tokio::test]
 async fn a_refusal_is_a_refusal() {
-    let (at, _nobody) = nobody();
+    let at = nobody();
     let error = open(&at, LONG).await.err().unwrap();
     assert_eq!((error.kind(), error.to_string()), (UnknownKind::Refused, format!("{at} refused the connection")));
     assert_eq!(ask_gtm(&at, LONG).await.unwrap_err().kind(), UnknownKind::Refused);

@@ -4,6 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 #[cfg(test)]
+#[path = "../support/closed_port.rs"]
+mod closed_port;
+#[cfg(test)]
 mod common;
 #[cfg(test)]
 mod lanes;
