@@ -72,3 +72,36 @@ fn only_what_is_moved_is_looked_at_twice() {
     let others = [("s29", 15432), ("s47", 15432), ("s29", 23002), ("s47", 23002)];
     assert_eq!(others.map(|(server, port)| logins(server, port)), [1, 1, 1, 1], "{text}");
 }
+
+/// Seconds since midnight at which a statement of the log was sent and answered.
+fn times(line: &str) -> (f64, f64) {
+    let clock = line.split('T').nth(1).and_then(|rest| rest.split('Z').next()).expect("a time stamp");
+    let answered = clock.split(':').fold(0.0, |sum, part| sum * 60.0 + part.parse::<f64>().unwrap());
+    let took = line.rsplit("took=").next().expect("how long it took").trim();
+    let number: f64 = took.trim_end_matches(|c: char| !c.is_ascii_digit()).parse().unwrap();
+    let unit = match took.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.') {
+        "s" => 1.0,
+        "ms" => 1e-3,
+        "µs" => 1e-6,
+        other => panic!("unit {other} of {line}"),
+    };
+    (answered - number * unit, answered)
+}
+
+/// Between clients and a cluster far away one round trip proves all that moved, not one for each.
+#[test]
+fn the_proofs_through_a_coordinator_travel_together() {
+    let place = Place::up("--datanodes 12 --latency 20");
+    place.otb("drain s29 --skip gtm_1 --skip cn01 --write").run().ends(0);
+    let log = place.dir().join("proof.log");
+    place.otb("apply --auto-approve --log-file").args([&log]).run().ends(0);
+    let text = std::fs::read_to_string(log).unwrap();
+    for server in ["s29", "s47"] {
+        let at = format!(" at={}:15432 sql=execute direct on (", place.address(server));
+        let asked: Vec<(f64, f64)> = text.lines().filter(|line| line.contains(&at)).map(times).collect();
+        assert_eq!(asked.len(), 6, "{text}");
+        let last_sent = asked.iter().map(|(sent, _)| *sent).fold(f64::MIN, f64::max);
+        let first_answered = asked.iter().map(|(_, answered)| *answered).fold(f64::MAX, f64::min);
+        assert!(last_sent < first_answered, "one was only sent {:.3} s later", last_sent - first_answered);
+    }
+}

@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use tokio::time::sleep;
 
 use super::act::run_all;
 use super::field::{ASK, Field};
+use super::proof::Through;
 use crate::dialect::{self, Probe, Tools, command, query};
 use crate::model::{Condition, Control, Fact, InstanceId, Lsn, NodeKind, Process, Role};
 use crate::transport::{SqlError, ask_gtm};
@@ -31,7 +33,7 @@ impl Found {
 
 /// The first of `conditions` that does not hold.
 pub(super) async fn first_unmet(conditions: &[Condition], field: &Field<'_>) -> Option<(Condition, Found)> {
-    let found = futures_util::future::join_all(conditions.iter().map(|condition| check(condition, field))).await;
+    let found = check_all(conditions, field).await;
     conditions.iter().cloned().zip(found).find(|(_, found)| *found != Found::Holds)
 }
 
@@ -54,22 +56,47 @@ impl Wait {
 
 /// Asks again and again until `condition` holds or the wait is over; gives what was found last.
 pub(super) async fn wait(condition: &Condition, field: &Field<'_>, wait: Wait) -> Found {
+    let unmet = wait_for_all(vec![condition.clone()], field, wait).await;
+    unmet.map_or(Found::Holds, |(_, found)| found)
+}
+
+/// The same of several conditions side by side: the first that did not hold when the wait was over. One that has held
+/// once is not asked for again.
+pub(super) async fn wait_for_all(
+    mut open: Vec<Condition>,
+    field: &Field<'_>,
+    wait: Wait,
+) -> Option<(Condition, Found)> {
     let began = Instant::now();
     let mut seen = began;
     loop {
-        let found = check(condition, field).await;
-        if !matches!(found, Found::Unknown(_)) {
+        let found = check_all(&open, field).await;
+        if !found.iter().all(|found| matches!(found, Found::Unknown(_))) {
             seen = Instant::now();
         }
-        if found == Found::Holds || began.elapsed() >= wait.limit || seen.elapsed() >= wait.blind {
-            return found;
+        let mut unmet: Vec<(Condition, Found)> =
+            open.into_iter().zip(found).filter(|(_, found)| *found != Found::Holds).collect();
+        if unmet.is_empty() || began.elapsed() >= wait.limit || seen.elapsed() >= wait.blind {
+            return (!unmet.is_empty()).then(|| unmet.swap_remove(0));
         }
+        open = unmet.into_iter().map(|(condition, _)| condition).collect();
         sleep(wait.every).await;
     }
 }
 
 /// Asks once.
 pub(super) async fn check(condition: &Condition, field: &Field<'_>) -> Found {
+    let conditions = std::slice::from_ref(condition);
+    check_by(condition, &Through::ask(conditions, field).await, field).await
+}
+
+/// Asks once for each, side by side.
+async fn check_all(conditions: &[Condition], field: &Field<'_>) -> Vec<Found> {
+    let through = Through::ask(conditions, field).await;
+    join_all(conditions.iter().map(|condition| check_by(condition, &through, field))).await
+}
+
+async fn check_by(condition: &Condition, through: &Through, field: &Field<'_>) -> Found {
     let found = match condition {
         Condition::Runs { instance, role } => runs(instance, *role, field).await,
         Condition::Stopped { instance } => stopped(instance, field).await,
@@ -79,7 +106,7 @@ pub(super) async fn check(condition: &Condition, field: &Field<'_>) -> Found {
         Condition::Routed { router, routes } => super::act::routed(router, routes, field).await,
         Condition::GetsTimestamp { router } => super::proof::gets_timestamp(router, field).await,
         Condition::PoolAgrees { router } => pool_agrees(router, field).await,
-        Condition::Reached { coordinator, instance } => super::proof::reached(coordinator, instance, field).await,
+        Condition::Reached { coordinator, instance } => through.reached(coordinator, instance, field).await,
         Condition::Streams { standby, upstream } => super::proof::streams(standby, upstream, field).await,
     };
     found.unwrap_or_else(Found::Unknown)

@@ -93,6 +93,25 @@ impl<'a> Field<'a> {
         self.once(id, sql, limit, true).await
     }
 
+    /// Asks several questions in one round trip, each in a transaction of its own; like [`Self::query`] it asks again
+    /// where the session has died meanwhile.
+    pub(super) async fn query_all(
+        &self,
+        id: &InstanceId,
+        questions: &[Sql],
+        limit: Duration,
+    ) -> Vec<Result<Rows, SqlError>> {
+        let ask = || async {
+            match self.together(id, questions, limit, false).await {
+                Ok(answers) => answers,
+                Err(error) => questions.iter().map(|_| Err(error.clone())).collect(),
+            }
+        };
+        let was_open = self.is_open(id).await;
+        let answers = ask().await;
+        if was_open && has_ended(&answers) { ask().await } else { answers }
+    }
+
     /// Runs statements that change something in one round trip, each exactly once and in a transaction of its own; an
     /// error of the whole means that none was sent.
     pub(super) async fn act_all(
@@ -101,12 +120,7 @@ impl<'a> Field<'a> {
         statements: &[Sql],
         limit: Duration,
     ) -> Result<Vec<Result<Rows, SqlError>>, SqlError> {
-        let (mut slot, session) = self.take(id).await?;
-        let answers = session.act_all(statements, limit).await;
-        if !answers.iter().any(|answer| answer.as_ref().is_err_and(SqlError::ends_session)) {
-            *slot = Some(session);
-        }
-        Ok(answers)
+        self.together(id, statements, limit, true).await
     }
 
     /// Opens the session ahead of time.
@@ -218,6 +232,22 @@ impl<'a> Field<'a> {
         Ok((slot, session))
     }
 
+    async fn together(
+        &self,
+        id: &InstanceId,
+        statements: &[Sql],
+        limit: Duration,
+        acts: bool,
+    ) -> Result<Vec<Result<Rows, SqlError>>, SqlError> {
+        let (mut slot, session) = self.take(id).await?;
+        let answers =
+            if acts { session.act_all(statements, limit).await } else { session.query_all(statements, limit).await };
+        if !has_ended(&answers) {
+            *slot = Some(session);
+        }
+        Ok(answers)
+    }
+
     async fn once(&self, id: &InstanceId, sql: &Sql, limit: Duration, acts: bool) -> Result<Rows, SqlError> {
         let (mut slot, session) = self.take(id).await?;
         let answer = if acts { session.act(sql, limit).await } else { session.query(sql, limit).await };
@@ -226,4 +256,9 @@ impl<'a> Field<'a> {
         }
         answer
     }
+}
+
+/// Whether the session that gave `answers` is over.
+fn has_ended(answers: &[Result<Rows, SqlError>]) -> bool {
+    answers.iter().any(|answer| answer.as_ref().is_err_and(SqlError::ends_session))
 }

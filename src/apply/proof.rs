@@ -1,15 +1,18 @@
 //! Seeing that it works: sessions warmed before anything stops, statements through coordinators afterwards,
 //! standbys that stream.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+use futures_util::future::join_all;
 
 use super::act;
 use super::condition::Found;
 use super::field::{ASK, Field, Identity};
-use crate::dialect::{self, query};
-use crate::model::{Endpoint, InstanceId, NodeKind, Role};
+use crate::dialect::{self, Sql, query};
+use crate::model::{Condition, Endpoint, InstanceId, NodeKind, NodeName, Role};
 use crate::plan::{Action, Plan};
-use crate::transport::ask_gtm;
+use crate::transport::{Rows, SqlError, ask_gtm};
 
 /// Opens every session and shell the run will need, before anything is interrupted, and makes sure that the
 /// routers let otb alter them: a refusal must come now, not inside the write gap.
@@ -28,11 +31,10 @@ pub(super) async fn warm_up(plan: &Plan, field: &Field<'_>) -> Result<(), String
         }
         _ => None,
     });
-    let superuser =
-        routers.collect::<std::collections::BTreeSet<_>>().into_iter().map(|router| may_alter(router, field));
+    let superuser = routers.collect::<BTreeSet<_>>().into_iter().map(|router| may_alter(router, field));
     let shells =
         plan.steps.iter().filter(|step| act::needs_shell(&step.action)).map(|step| &step.action.target().server);
-    let shells = shells.collect::<std::collections::BTreeSet<_>>().into_iter().map(|server| async move {
+    let shells = shells.collect::<BTreeSet<_>>().into_iter().map(|server| async move {
         field.outside.shells.open(server, ASK).await.map_err(|error| format!("no shell on {server}: {error}"))
     });
     let standbys = promoted.iter().map(|id| async move {
@@ -43,12 +45,8 @@ pub(super) async fn warm_up(plan: &Plan, field: &Field<'_>) -> Result<(), String
         }
         Ok(())
     });
-    let (routers, shells, standbys) = futures_util::future::join3(
-        futures_util::future::join_all(superuser),
-        futures_util::future::join_all(shells),
-        futures_util::future::join_all(standbys),
-    )
-    .await;
+    let (routers, shells, standbys) =
+        futures_util::future::join3(join_all(superuser), join_all(shells), join_all(standbys)).await;
     let failures: Vec<String> = routers.into_iter().chain(shells).chain(standbys).filter_map(Result::err).collect();
     if failures.is_empty() { Ok(()) } else { Err(failures.join("; ")) }
 }
@@ -76,34 +74,72 @@ pub(super) async fn gets_timestamp(router: &InstanceId, field: &Field<'_>) -> Re
     })
 }
 
-/// Whether a statement sent through `coordinator` ends in exactly the process that a direct connection to
-/// `instance` finds: the start time tells one process from another, and unlike inet_server_addr() it is not
-/// NULL when the pooler uses the unix socket (field notes, section 3).
-pub(super) async fn reached(
+/// What coordinators said of the nodes behind them.
+pub(super) struct Through(BTreeMap<InstanceId, BTreeMap<NodeName, Result<Option<Identity>, String>>>);
+
+impl Through {
+    /// Asks what the proofs among `conditions` need: of each coordinator in one round trip, for it may be far away and
+    /// many nodes may have moved.
+    pub(super) async fn ask(conditions: &[Condition], field: &Field<'_>) -> Self {
+        let mut asked: BTreeMap<&InstanceId, BTreeSet<&NodeName>> = BTreeMap::new();
+        for condition in conditions {
+            if let Condition::Reached { coordinator, instance } = condition {
+                asked.entry(coordinator).or_default().insert(&instance.node);
+            }
+        }
+        let answers = asked
+            .into_iter()
+            .map(|(coordinator, nodes)| async move { (coordinator.clone(), through(coordinator, nodes, field).await) });
+        Self(join_all(answers).await.into_iter().collect())
+    }
+
+    /// Whether a statement sent through `coordinator` ended in exactly the process that a direct connection to
+    /// `instance` finds: the start time tells one process from another, and unlike inet_server_addr() it is not
+    /// NULL when the pooler uses the unix socket (field notes, section 3).
+    pub(super) async fn reached(
+        &self,
+        coordinator: &InstanceId,
+        instance: &InstanceId,
+        field: &Field<'_>,
+    ) -> Result<Found, String> {
+        let through = match self.0.get(coordinator).and_then(|nodes| nodes.get(&instance.node)) {
+            Some(Ok(identity)) => identity.as_ref(),
+            // The pooler's first statements after a move may fail (field notes, section 3): asked again, they tell.
+            Some(Err(error)) => {
+                return Ok(Found::Fails(format!("{coordinator} does not reach {}: {error}", instance.node)));
+            }
+            None => return Err(format!("{coordinator} was not asked for {}", instance.node)),
+        };
+        let mut direct = field.identity(instance, None).await.map_err(|e| e.to_string())?;
+        if direct.as_ref() != through {
+            // Started anew since it was asked?
+            direct = field.identity(instance, direct.as_ref()).await.map_err(|e| e.to_string())?;
+        }
+        if through.is_some() && through == direct.as_ref() {
+            return Ok(Found::Holds);
+        }
+        let words = |identity: Option<&Identity>| identity.map_or_else(|| "nothing".to_owned(), ToString::to_string);
+        let (through, direct) = (words(through), words(direct.as_ref()));
+        Ok(Found::Fails(format!(
+            "{coordinator} reaches another process of {}: {through}, {instance} is {direct}",
+            instance.node
+        )))
+    }
+}
+
+/// Sends a statement to each of `nodes` through `coordinator`.
+async fn through(
     coordinator: &InstanceId,
-    instance: &InstanceId,
+    nodes: BTreeSet<&NodeName>,
     field: &Field<'_>,
-) -> Result<Found, String> {
-    let through = dialect::execute_direct(&instance.node, &query::role());
-    let through = match field.query(coordinator, &through, ASK).await {
-        Ok(rows) => Identity::read(&rows),
-        // The pooler's first statements after a move may fail (field notes, section 3): asked again, they tell.
-        Err(error) => return Ok(Found::Fails(format!("{coordinator} does not reach {}: {error}", instance.node))),
-    };
-    let mut direct = field.identity(instance, None).await.map_err(|e| e.to_string())?;
-    if direct != through {
-        // Started anew since it was asked?
-        direct = field.identity(instance, direct.as_ref()).await.map_err(|e| e.to_string())?;
-    }
-    if through.is_some() && through == direct {
-        return Ok(Found::Holds);
-    }
-    let words = |identity: Option<Identity>| identity.map_or_else(|| "nothing".to_owned(), |known| known.to_string());
-    let (through, direct) = (words(through), words(direct));
-    Ok(Found::Fails(format!(
-        "{coordinator} reaches another process of {}: {through}, {instance} is {direct}",
-        instance.node
-    )))
+) -> BTreeMap<NodeName, Result<Option<Identity>, String>> {
+    /// The pooler connects to one node after the other.
+    const EACH: Duration = Duration::from_millis(100);
+    let questions: Vec<Sql> = nodes.iter().map(|node| dialect::execute_direct(node, &query::role())).collect();
+    let limit = ASK + EACH * u32::try_from(questions.len()).unwrap_or(u32::MAX);
+    let answers = field.query_all(coordinator, &questions, limit).await;
+    let read = |answer: Result<Rows, SqlError>| answer.map(|rows| Identity::read(&rows)).map_err(|e| e.to_string());
+    nodes.into_iter().cloned().zip(answers.into_iter().map(read)).collect()
 }
 
 /// Whether `standby` has a WAL receiver that streams from `upstream`, and goes on doing so: a receiver that
@@ -150,7 +186,7 @@ async fn gtm_streams(standby: &InstanceId, upstream: &InstanceId, field: &Field<
     }
     let others = field.cluster.nodes.get(&standby.node).into_iter().flat_map(|node| node.instances.values());
     let others: Vec<_> = others.filter(|other| other.id != *upstream && other.id != *standby).collect();
-    let asked = futures_util::future::join_all(others.iter().map(|other| ask_gtm(&other.endpoint, ASK))).await;
+    let asked = join_all(others.iter().map(|other| ask_gtm(&other.endpoint, ASK))).await;
     let runs = others.iter().zip(&asked).filter(|(_, said)| said.as_ref().is_ok_and(|s| s.role == Role::Standby));
     let all: Vec<&Endpoint> = runs.map(|(other, _)| &other.endpoint).chain([&own.endpoint]).collect();
     let names: Vec<&str> = active.standbys.iter().map(|listed| listed.name.as_str()).collect();

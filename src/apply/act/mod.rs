@@ -152,20 +152,16 @@ fn instead(condition: &Condition, found: &Found) -> String {
 
 /// The first postcondition that still does not hold when the limit is over.
 async fn verify(step: &Step, action: &Action, limit: Duration, field: &Field<'_>) -> Option<(Condition, Found)> {
-    // Acts that wait have waited already; reading once more is enough.
-    let waited = matches!(action, Action::Stop { .. } | Action::CatchUp { .. } | Action::Promote { .. });
-    for condition in step.after.iter().filter_map(|condition| left_of(condition, action)) {
-        let condition = condition.as_ref();
-        let found = match (waited, action) {
-            (true, Action::Stop { instance, .. }) if field.has_stopped(instance).await => Found::Holds,
-            (true, _) => condition::check(condition, field).await,
-            (false, _) => condition::wait(condition, field, wait_for(action, limit)).await,
-        };
-        if found != Found::Holds {
-            return Some((condition.clone(), found));
+    let open: Vec<Condition> =
+        step.after.iter().filter_map(|condition| left_of(condition, action)).map(Cow::into_owned).collect();
+    match action {
+        Action::Stop { instance, .. } if field.has_stopped(instance).await => None,
+        // Acts that wait have waited already; reading once more is enough.
+        Action::Stop { .. } | Action::CatchUp { .. } | Action::Promote { .. } => {
+            condition::first_unmet(&open, field).await
         }
+        _ => condition::wait_for_all(open, field, wait_for(action, limit)).await,
     }
-    None
 }
 
 /// Both copies of a GTM ran when its move began: one that says nothing any more is not waited for to the end, for
