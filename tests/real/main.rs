@@ -49,6 +49,7 @@ const PARTS: &[Part] = &[
     ("promotion_kills_the_standby", mishaps::promotion_kills_the_standby),
     ("split_brain_rows", split::rows_of_both),
     ("split_brain_three_rows", split::rows_of_both_and_of_a_standby),
+    ("split_brain_one_timeline", split::rows_of_both_under_one_timeline),
     ("split_brain_gtm_again", split::gtm_started_again),
     ("rows", rows::none_is_lost),
     ("peers", peers::beside_others),

@@ -205,7 +205,12 @@ pub(crate) fn recovery(real: &Real, server: &str) -> String {
 
 /// Applies until a line has `moment`, then SIGKILL.
 fn kill_when(real: &Real, moment: &str) {
-    let mut otb = start(real, &[]);
+    kill_with(real, &[], moment);
+}
+
+/// The same with `options` to apply.
+pub(crate) fn kill_with(real: &Real, options: &[&str], moment: &str) {
+    let mut otb = start(real, options, &[]);
     let mut told = BufReader::new(otb.stderr.take().unwrap()).lines().map_while(Result::ok);
     let said = told.any(|line| line.contains(moment));
     otb.kill().unwrap();
@@ -215,7 +220,7 @@ fn kill_when(real: &Real, moment: &str) {
 
 /// Applies until the lock is held and `steps` steps are told to be done, then SIGKILL.
 fn kill_after(real: &Real, steps: usize) {
-    let mut otb = start(real, &[]);
+    let mut otb = start(real, &[], &[]);
     let told = BufReader::new(otb.stderr.take().unwrap()).lines().map_while(Result::ok);
     let lines = told.filter(|line| line.starts_with("  done ") || line.starts_with("lock held"));
     let heard = lines.take(steps + 1).count();
@@ -226,7 +231,7 @@ fn kill_after(real: &Real, steps: usize) {
 
 /// Applies, and does `then` as soon as a line has `moment`; the exit code.
 pub(crate) fn apply_until(real: &Real, more: &[(&str, OsString)], moment: &str, then: impl FnOnce()) -> i32 {
-    let mut otb = start(real, more);
+    let mut otb = start(real, &[], more);
     let mut lines = BufReader::new(otb.stderr.take().unwrap()).lines().map_while(Result::ok);
     let said = lines.any(|line| line.contains(moment));
     assert!(said, "{moment:?} was never said");
@@ -236,9 +241,10 @@ pub(crate) fn apply_until(real: &Real, more: &[(&str, OsString)], moment: &str, 
     otb.wait().unwrap().code().unwrap_or(-1)
 }
 
-fn start(real: &Real, more: &[(&str, OsString)]) -> Child {
+fn start(real: &Real, options: &[&str], more: &[(&str, OsString)]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_otb"))
         .args(["-f", real.file().to_str().unwrap(), "apply", "--auto-approve"])
+        .args(options)
         .env("NO_COLOR", "1")
         .env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"))
         .envs(more.iter().cloned())

@@ -4,38 +4,60 @@
 use otb::model::Instance;
 
 use crate::cluster::Real;
-use crate::mishaps::{declare, declare_node, recovery};
+use crate::mishaps::{declare, declare_node, kill_with, recovery};
 use crate::rows::table;
 use crate::support::ground::{Ground as _, Ran};
 
+const WAIVED: [&str; 4] = ["--waive", "split-brain:dn01", "--reason", "CHG-1"];
+
 /// Each router's clients write to another copy; the one that is declared is kept.
 pub(crate) fn rows_of_both(real: &Real) {
-    two_written_to(real);
+    let rows = two_written_to(real, promoted);
+    applies(real, &WAIVED);
+    are_of_the_kept_one(real, &rows);
 }
 
 /// The same beside a third copy, which follows the master that is given up: it has that one's row, and the kept one's
 /// afterwards; as it was it is kept aside, too.
 pub(crate) fn rows_of_both_and_of_a_standby(real: &Real) {
     let third = real.with_a_third_copy("dn01");
-    let real: &Real = &third;
-    let (kept, lost) = two_written_to(real);
-    assert_eq!(recovery(real, "s63"), "t");
-    let follows = "select conninfo like '%.47 %' from pg_stat_wal_receiver where status = 'streaming'";
-    assert_eq!(real.sql("dn01@s63", follows).stdout.trim(), "t", "the third copy follows the master that is kept");
-    let n = |id| real.sql("dn01@s63", &format!("select n from otb_rows where id = {id}")).stdout.trim().to_owned();
-    assert_eq!((n(kept).as_str(), n(lost).as_str()), ("47", "0"), "on the third copy");
-    assert_eq!(
-        of_the_directory_aside(real, real.instance("dn01@s63"), lost),
-        "29",
-        "the third copy had followed the other"
-    );
+    let rows = two_written_to(&third, promoted);
+    applies(&third, &WAIVED);
+    are_of_the_kept_one(&third, &rows);
+    third_is_of_the_kept_one(&third, &rows);
 }
 
-/// The rows by which one can tell: of the copy that is kept, and of the one that is given up.
-fn two_written_to(real: &Real) -> (i32, i32) {
+/// The same under one timeline, and otb is killed when it has stopped the one that is given up: no number tells any more
+/// that what the third copy holds is no part of what is kept.
+pub(crate) fn rows_of_both_under_one_timeline(real: &Real) {
+    let third = real.with_a_third_copy("dn01");
+    let rows = two_written_to(&third, without_recovery_conf);
+    let timelines = ["s29", "s47", "s63"].map(|server| {
+        let copy = third.instance(&format!("dn01@{server}"));
+        third.hands().must(&format!("pg_controldata {} | grep 'TimeLineID:' | sort -u", copy.data), 10)
+    });
+    assert!(timelines.iter().all(|timeline| *timeline == timelines[0]), "{timelines:?}");
+    kill_with(&third, &WAIVED, "done     stop:dn01@s29");
+    let said = applies(&third, &[]);
+    let [standby, master] = ["rejoin:dn01@s63", "rejoin:dn01@s29"].map(|step| said.find(step));
+    assert!(standby.is_some() && standby < master, "{said}");
+    are_of_the_kept_one(&third, &rows);
+    third_is_of_the_kept_one(&third, &rows);
+}
+
+/// The rows by which one can tell.
+struct Written {
+    /// On the copy that is kept.
+    kept: i32,
+    /// On the one that is given up.
+    lost: i32,
+}
+
+/// The standby becomes a second master in the way of `second`, and clients of each router write to another one.
+fn two_written_to(real: &Real, second: fn(&Real, &Instance)) -> Written {
     table(real);
-    let (old, new) = (real.instance("dn01@s29"), real.instance("dn01@s47"));
-    real.hands().must(&format!("pg_ctl -D {} promote -w", new.data), 90);
+    let new = real.instance("dn01@s47");
+    second(real, new);
     let (cn01, cn02) = (real.instance("cn01@s29"), real.instance("cn02@s47"));
     real.tell(cn02, &format!("alter node dn01 with (host='{}',port={})", new.endpoint.host, new.endpoint.port));
     real.tell(cn02, "select pgxc_pool_reload()");
@@ -50,16 +72,41 @@ fn two_written_to(real: &Real) -> (i32, i32) {
     assert_eq!(ran.code, 3, "{}{}", ran.stdout, ran.stderr);
     assert!(ran.stdout.contains("--waive split-brain:dn01 --reason"), "{}", ran.stdout);
     assert_eq!((recovery(real, "s29").as_str(), recovery(real, "s47").as_str()), ("f", "f"), "nothing was touched");
-    let ran = apply(real, &["--waive", "split-brain:dn01", "--reason", "CHG-1"]);
-    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    Written { kept, lost }
+}
 
+fn promoted(real: &Real, standby: &Instance) {
+    real.hands().must(&format!("pg_ctl -D {} promote -w", standby.data), 90);
+}
+
+/// Whoever removes recovery.conf and starts the standby gets a master on the timeline of the other.
+fn without_recovery_conf(real: &Real, standby: &Instance) {
+    let data = &standby.data;
+    let start = format!(
+        "pg_ctl -D {data} stop -m fast -w -t 60 && rm {data}/recovery.conf && \
+         pg_ctl -Z datanode -D {data} -l {data}.log start -w -t 60 </dev/null >{data}.out 2>&1"
+    );
+    real.hands().must(&start, 120);
+    assert_eq!(recovery(real, "s47"), "f");
+}
+
+fn are_of_the_kept_one(real: &Real, Written { kept, lost }: &Written) {
     assert_eq!((recovery(real, "s29").as_str(), recovery(real, "s47").as_str()), ("t", "f"));
     for router in ["cn01@s29", "cn02@s47"] {
         let n = |id| real.sql(router, &format!("select n from otb_rows where id = {id}")).stdout.trim().to_owned();
         assert_eq!((n(kept).as_str(), n(lost).as_str()), ("47", "0"), "through {router}");
     }
-    assert_eq!(of_the_directory_aside(real, old, lost), "29", "what was given up is on disk");
-    (kept, lost)
+    assert_eq!(of_the_directory_aside(real, real.instance("dn01@s29"), *lost), "29", "what was given up is on disk");
+}
+
+fn third_is_of_the_kept_one(real: &Real, Written { kept, lost }: &Written) {
+    assert_eq!(recovery(real, "s63"), "t");
+    let follows = "select conninfo like '%.47 %' from pg_stat_wal_receiver where status = 'streaming'";
+    assert_eq!(real.sql("dn01@s63", follows).stdout.trim(), "t", "the third copy follows the master that is kept");
+    let n = |id| real.sql("dn01@s63", &format!("select n from otb_rows where id = {id}")).stdout.trim().to_owned();
+    assert_eq!((n(kept).as_str(), n(lost).as_str()), ("47", "0"), "on the third copy");
+    let aside = of_the_directory_aside(real, real.instance("dn01@s63"), *lost);
+    assert_eq!(aside, "29", "the third copy had followed the other");
 }
 
 /// Started under another port as it lies there: its fence makes it a standby that can be read.
@@ -79,6 +126,13 @@ fn of_the_directory_aside(real: &Real, copy: &Instance, id: i32) -> String {
     real.hands().must(&format!("pg_ctl -D {aside} stop -m fast -w"), 60);
     assert_eq!(ran.code, 0, "{said}{}", ran.stderr);
     ran.stdout.trim().to_owned()
+}
+
+/// What apply says, which does what is declared.
+fn applies(real: &Real, more: &[&str]) -> String {
+    let ran = apply(real, more);
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    ran.stdout
 }
 
 fn apply(real: &Real, more: &[&str]) -> Ran {
