@@ -4,8 +4,9 @@
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
+
+use parking_lot::Mutex;
 
 use super::args::{Format, Global};
 use super::failure::Failure;
@@ -40,7 +41,7 @@ impl Events {
 
     /// Writes one event.
     pub(super) fn tell(&self, event: &Event) {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = self.file.lock();
         if !self.on_stdout && file.is_none() {
             return;
         }

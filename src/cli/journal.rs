@@ -7,9 +7,10 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, mpsc};
+use std::sync::mpsc;
 use std::time::SystemTime;
 
+use parking_lot::Mutex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -128,7 +129,7 @@ impl Journal {
 
     /// The plan that is about to be carried out.
     pub(super) fn plan(&self, plan: &Plan) {
-        *held(&self.gap) = Gap::of(plan);
+        *self.gap.lock() = Gap::of(plan);
         let steps = plan.steps.iter().map(|step| Planned { id: step.id.clone(), run: step.run.iter().collect() });
         let entry = Entry::Plan {
             otb_version: plan.otb_version.clone(),
@@ -151,7 +152,7 @@ impl Journal {
 
     /// When the start of `step` is to be on disk. What may follow the one that opens a gap goes there with it.
     fn begin(&self, step: &StepId) -> Sync {
-        let begins = held(&self.gap).begin(step);
+        let begins = self.gap.lock().begin(step);
         match begins {
             Begins::Inside => return Sync::Behind,
             Begins::Opens(steps) if !steps.is_empty() => self.write(Entry::Ahead { steps }, Sync::Later),
@@ -169,7 +170,7 @@ impl Journal {
         let at = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
         let line = JournalLine { format_version: FORMAT_VERSION.to_owned(), at, run: self.run.clone(), entry };
         let written = serde_json::to_string(&line).map_err(io::Error::other).and_then(|text| {
-            let mut file = held(&self.file);
+            let mut file = self.file.lock();
             // One write, so that lines of two runs never mix.
             file.write_all((text + "\n").as_bytes())?;
             match sync {
@@ -210,10 +211,6 @@ fn sync_behind(file: &File) -> Option<mpsc::Sender<()>> {
     };
     std::thread::Builder::new().name("journal".to_owned()).spawn(work).ok()?;
     Some(sender)
-}
-
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 fn open(path: &Path) -> io::Result<File> {

@@ -2,8 +2,9 @@
 //! table in the round trip that asks the rest; of all that say the same one, one is read in full.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 
 use super::answer::{self, Answer, fact};
@@ -65,7 +66,7 @@ impl Tables {
     }
 
     fn shelf(&self, digest: &str) -> Arc<Shelf> {
-        let mut shelves = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shelves = self.0.lock();
         let new = || Arc::new(Shelf { table: watch::Sender::new(None), reader: Semaphore::new(1) });
         Arc::clone(shelves.entry(digest.to_owned()).or_insert_with(new))
     }

@@ -1,9 +1,9 @@
 //! What processes have told of themselves so far, and for which nodes that is not enough.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -37,7 +37,7 @@ impl Told {
     pub(super) fn note(&self, id: &InstanceId, kind: NodeKind, facts: &InstanceFacts) {
         let role = facts.role.known().copied().filter(|_| needs_no_tools(kind, facts));
         let place = !kind.is_router() || facts.pid_file.known().is_some();
-        let mut words = self.words();
+        let mut words = self.words.lock();
         words.insert(id.clone(), role.map(|role| Word { role, place }));
         self.so_far.send_replace(words.len());
     }
@@ -57,7 +57,7 @@ impl Told {
     /// Whether all processes of the node are what the file declares, by their own word. Then nothing is done to
     /// them and no check asks for their directories.
     pub(super) fn is_settled(&self, node: &Node) -> bool {
-        let words = self.words();
+        let words = self.words.lock();
         node.instances.values().all(|instance| {
             let declared = if instance.id.server == node.master { Role::Master } else { Role::Standby };
             words.get(&instance.id).copied().flatten().is_some_and(|word| word.role == declared)
@@ -66,15 +66,11 @@ impl Told {
 
     /// Which tools must be run for one that is not settled.
     pub(super) fn tools_for(&self, id: &InstanceId) -> Tools {
-        match self.words().get(id).copied().flatten() {
+        match self.words.lock().get(id).copied().flatten() {
             Some(Word { place: true, .. }) => Tools::None,
             Some(Word { place: false, .. }) => Tools::Control,
             None => Tools::All,
         }
-    }
-
-    fn words(&self) -> MutexGuard<'_, BTreeMap<InstanceId, Option<Word>>> {
-        self.words.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -10,7 +10,7 @@ use clap::builder::PossibleValuesParser;
 
 use crate::model::{InstanceId, NodeKind, NodeName, ServerName};
 
-use super::server::{Daemon, disk_at, held};
+use super::server::{Daemon, disk_at};
 use super::tools;
 use super::world::{DiskId, World};
 
@@ -111,13 +111,13 @@ pub(super) async fn inflict(
             Ok(format!("the GTM's trap is {}", if target == "on" { "set" } else { "off" }))
         }
         "slow" if tools::NAMES.contains(&target) => {
-            held(&daemon.weather).slow_tools.insert(target.to_owned(), fault.number(0)?);
+            daemon.weather.lock().slow_tools.insert(target.to_owned(), fault.number(0)?);
             Ok(format!("{target} is slow"))
         }
         "fail" if tools::NAMES.contains(&target) => {
             let times = if value.is_empty() { 1 } else { fault.number(0)? };
             let times = u32::try_from(times).unwrap_or(u32::MAX);
-            held(&daemon.weather).failing_tools.insert(target.to_owned(), times);
+            daemon.weather.lock().failing_tools.insert(target.to_owned(), times);
             Ok(format!("{target} will fail {times} times"))
         }
         "fail" => Err(format!("{target:?} is no tool; there are {}", tools::NAMES.join(", "))),
@@ -211,7 +211,7 @@ impl Fault<'_> {
         let done = match kind {
             "readonly-recovery" | "writable-recovery" => set_writable(&path, kind == "writable-recovery")?,
             "slow" => {
-                held(&self.daemon.weather).slow_instances.insert(disk, self.number(0)?);
+                self.daemon.weather.lock().slow_instances.insert(disk, self.number(0)?);
                 true
             }
             "wrong-route" | "stale-pool" => {

@@ -1,10 +1,10 @@
 //! What apply is doing right now: bars on a terminal, one line per transition elsewhere.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use parking_lot::Mutex;
 
 use super::{style, words};
 use crate::apply::{Event, Outcome};
@@ -97,7 +97,7 @@ impl Bars {
     }
 
     fn event(&self, event: &Event) {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = self.running.lock();
         match event {
             Event::StepStarted { step } => {
                 let bar = self.all.insert_before(&self.total, ProgressBar::new_spinner());

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
@@ -55,11 +56,6 @@ pub(super) struct Listening {
     pub ended: watch::Sender<Option<Ending>>,
 }
 
-/// A lock that outlives a panicking holder: the world stays usable for `down`.
-pub(crate) fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// The clock, read here and nowhere below.
 pub(crate) fn now() -> Moment {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -87,7 +83,7 @@ impl Daemon {
 
     /// Does something to the world, and then what the world wants done outside.
     pub(crate) fn with<T>(self: &Arc<Self>, act: impl FnOnce(&mut World, Moment) -> T) -> T {
-        let mut world = held(&self.world);
+        let mut world = self.world.lock();
         let result = act(&mut world, now());
         let mut effects = world.take_effects();
         while !effects.is_empty() {
@@ -102,7 +98,7 @@ impl Daemon {
 
     /// Waits until the ports of ended processes are really closed.
     pub(crate) async fn quiesce(&self) {
-        let dying = std::mem::take(&mut *held(&self.dying));
+        let dying = std::mem::take(&mut *self.dying.lock());
         for task in dying {
             // Aborted: the only result there is.
             let _ = task.await;
@@ -116,7 +112,7 @@ impl Daemon {
     }
 
     pub(crate) fn path_of(&self, disk: DiskId) -> Option<PathBuf> {
-        held(&self.paths).get(&disk).cloned()
+        self.paths.lock().get(&disk).cloned()
     }
 
     pub(crate) fn request_stop(&self) {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::model::{Instance, InstanceId, NodeKind};
 use crate::sandbox::world::{DiskId, Effect, Ending, StartFailure, Upstream, Wal, World};
 
-use super::daemon::{Daemon, held, now};
+use super::daemon::{Daemon, now};
 use super::files;
 use super::listen;
 
@@ -74,7 +74,7 @@ impl Daemon {
         });
         let own = own.ok_or_else(|| failure(format!("{} is on no server of the sandbox", path.display())))?;
         let is_gtm = self.with(|world, _| world.gtm(disk).is_some());
-        held(&self.paths).insert(disk, path.to_owned());
+        self.paths.lock().insert(disk, path.to_owned());
         let io_failure = |error: io::Error| failure(format!("could not read the configuration: {error}"));
         let (host, port) = if is_gtm {
             let conf = files::gtm_files(path, &own).map_err(io_failure)?;
@@ -96,7 +96,7 @@ impl Daemon {
 
     /// Does what the world wants done.
     pub(super) fn carry_out(self: &Arc<Self>, world: &mut World, effect: Effect) {
-        let path = |disk: DiskId| held(&self.paths).get(&disk).cloned();
+        let path = |disk: DiskId| self.paths.lock().get(&disk).cloned();
         // A data directory that was taken away under a running server is the operator's doing: the
         // simulated server goes on, as a real one would for a while.
         let done = match effect {
@@ -129,7 +129,7 @@ impl Daemon {
             }),
             Effect::TouchGtmControl(disk) => path(disk).map_or(Ok(()), |path| files::mark_gtm(&path, disk)),
             Effect::SessionEnded(id) => {
-                if let Some(backend) = held(&self.backends).remove(&id) {
+                if let Some(backend) = self.backends.lock().remove(&id) {
                     backend.notify_one();
                 }
                 Ok(())
@@ -160,16 +160,16 @@ impl Daemon {
     }
 
     fn close_port(&self, disk: DiskId, how: Ending) {
-        if let Some(listening) = held(&self.listeners).remove(&disk) {
+        if let Some(listening) = self.listeners.lock().remove(&disk) {
             listening.ended.send_replace(Some(how));
             listening.task.abort();
-            held(&self.dying).push(listening.task);
+            self.dying.lock().push(listening.task);
         }
     }
 
     /// Closes every port, when a start has failed half-way.
     pub(super) fn close_all(&self) {
-        let disks: Vec<DiskId> = held(&self.listeners).keys().copied().collect();
+        let disks: Vec<DiskId> = self.listeners.lock().keys().copied().collect();
         for disk in disks {
             self.close_port(disk, Ending::Killed);
         }

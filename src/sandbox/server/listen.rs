@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::sandbox::world::{DiskId, Ending};
 
-use super::daemon::{Daemon, Listening, held};
+use super::daemon::{Daemon, Listening};
 use super::delay::far_away;
 use super::{gtm_wire, postgres};
 
@@ -18,7 +18,7 @@ pub(super) async fn open(daemon: &Arc<Daemon>, disk: DiskId, host: &str, port: u
     let listener = bind(host, port).await?;
     let (ended, watching) = watch::channel(None);
     let task = tokio::spawn(accept(Arc::clone(daemon), disk, listener, watching));
-    held(&daemon.listeners).insert(disk, Listening { task, ended });
+    daemon.listeners.lock().insert(disk, Listening { task, ended });
     Ok(())
 }
 
@@ -71,7 +71,7 @@ impl Daemon {
 
     /// What a fault adds to each answer.
     pub(super) async fn slowness(&self, disk: DiskId) {
-        let slow = held(&self.weather).slow_instances.get(&disk).copied().unwrap_or(0);
+        let slow = self.weather.lock().slow_instances.get(&disk).copied().unwrap_or(0);
         if slow > 0 {
             tokio::time::sleep(Duration::from_millis(slow)).await;
         }

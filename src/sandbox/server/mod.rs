@@ -18,5 +18,5 @@ mod writer;
 
 pub(super) use address::choose_prefix;
 pub(super) use control::{Reply, Request};
-pub(super) use daemon::{Daemon, held, serve, start};
+pub(super) use daemon::{Daemon, serve, start};
 pub(super) use files::{append_log, disk_at, mark_disk, recovery_writable, write_recovery_conf};

@@ -12,7 +12,7 @@ use pgwire::error::{PgWireError, PgWireResult};
 
 use crate::sandbox::sql::{SqlError, Statement, parse, split};
 
-use super::daemon::{Daemon, held};
+use super::daemon::Daemon;
 use super::session::error_info;
 
 /// How many texts are kept; then they are forgotten, all at once.
@@ -58,7 +58,7 @@ impl QueryParser for Parser {
         if split(sql).is_empty() {
             return Ok(None);
         }
-        let parsed = held(&self.0.parsed).get(sql);
+        let parsed = self.0.parsed.lock().get(sql);
         parsed.map(Some).map_err(|error| PgWireError::UserError(Box::new(error_info(error))))
     }
 

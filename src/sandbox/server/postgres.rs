@@ -2,11 +2,12 @@
 
 use std::fmt::Debug;
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::{Sink, SinkExt};
+use parking_lot::Mutex;
 use pgwire::api::cancel::DefaultCancelHandler;
 use pgwire::api::portal::{Format, Portal};
 use pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler};
@@ -23,7 +24,7 @@ use tokio::sync::{Notify, watch};
 use crate::sandbox::sql::{Column, Kind, SqlError, Statement, Value, parse, split};
 use crate::sandbox::world::{Answer, DiskId, Ending, Outcome, SessionId};
 
-use super::daemon::{Daemon, held};
+use super::daemon::Daemon;
 use super::parsed::{Parsed, Parser};
 use super::session::error_info;
 use super::{encode, infer, session};
@@ -81,9 +82,9 @@ pub(super) async fn serve(
         ended = ended.wait_for(Option::is_some) => ended.map_or(Some(Ending::Killed), |how| *how),
         () = backend.ended.notified() => Some(Ending::Shutdown),
     };
-    let session = held(&backend.session).take();
+    let session = backend.session.lock().take();
     if let Some(id) = session {
-        held(&daemon.backends).remove(&id);
+        daemon.backends.lock().remove(&id);
         daemon.with(|world, _| world.close(id));
         if how == Some(Ending::Shutdown) {
             // A client that does not read loses it.
@@ -111,12 +112,13 @@ fn terminating() -> Vec<u8> {
 
 impl Backend {
     pub(super) fn opened(&self, id: SessionId) {
-        *held(&self.session) = Some(id);
-        held(&self.daemon.backends).insert(id, Arc::clone(&self.ended));
+        *self.session.lock() = Some(id);
+        self.daemon.backends.lock().insert(id, Arc::clone(&self.ended));
     }
 
     fn id(&self) -> Result<SessionId, PgWireError> {
-        held(&self.session)
+        self.session
+            .lock()
             .ok_or_else(|| user_error(SqlError::fatal("57P01", "terminating connection due to administrator command")))
     }
 
@@ -193,7 +195,7 @@ impl SimpleQueryHandler for Backend {
         // A SET statement_timeout is for the next message (seen live).
         let timeout = self.id().ok().and_then(|id| session::limit(&self.daemon, id, "statement_timeout"));
         for part in split(query) {
-            let parsed = held(&self.daemon.parsed).get(part);
+            let parsed = self.daemon.parsed.lock().get(part);
             let done = match parsed {
                 Ok(parsed) => self.execute(client, &parsed, &[], &Format::UnifiedText, timeout).await?,
                 Err(error) => {
@@ -220,7 +222,7 @@ impl SimpleQueryHandler for Backend {
 impl Backend {
     /// A syntax error breaks an open transaction too.
     fn break_transaction(&self) {
-        if let Some(id) = *held(&self.session) {
+        if let Some(id) = *self.session.lock() {
             self.daemon.with(|world, _| world.fail_transaction(id));
         }
     }

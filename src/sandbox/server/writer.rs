@@ -1,16 +1,17 @@
 //! A steady writer inside the daemon: rows go through a coordinator, as an application's would.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
 use crate::model::NodeKind;
 use crate::sandbox::sql::parse;
 use crate::sandbox::world::{Login, Ran, Replication, SessionId};
 
-use super::daemon::{Daemon, held};
+use super::daemon::Daemon;
 
 /// The table it writes to.
 const TABLE: &str = "otb_sandbox_rows";
@@ -46,7 +47,7 @@ impl Daemon {
 
     /// Starts or stops writing a row every ten milliseconds.
     pub(crate) fn set_writer(self: &Arc<Self>, on: bool) {
-        let mut task = held(&self.writer.task);
+        let mut task = self.writer.task.lock();
         if let Some(task) = task.take() {
             task.abort();
         }

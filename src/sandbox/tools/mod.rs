@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::server::{Daemon, Reply, held};
+use super::server::{Daemon, Reply};
 
 /// The commands there are.
 pub(super) const NAMES: [&str; 6] = ["pg_ctl", "gtm_ctl", "pg_controldata", "pg_basebackup", "pg_waldump", "psql"];
@@ -56,7 +56,7 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// Runs a tool to its exit code.
 pub(super) async fn run(daemon: &Arc<Daemon>, name: &str, args: &[String], console: &Console) -> u8 {
-    let slow = held(&daemon.weather).slow_tools.get(name).copied().unwrap_or(0);
+    let slow = daemon.weather.lock().slow_tools.get(name).copied().unwrap_or(0);
     let late = daemon.site.latency_ms + slow;
     if late > 0 {
         tokio::time::sleep(Duration::from_millis(late)).await;
@@ -96,7 +96,7 @@ fn unreachable_server(daemon: &Arc<Daemon>, args: &[String], console: &Console) 
 }
 
 fn takes_failure(daemon: &Arc<Daemon>, name: &str) -> bool {
-    let mut weather = held(&daemon.weather);
+    let mut weather = daemon.weather.lock();
     match weather.failing_tools.get_mut(name) {
         Some(left) if *left > 0 => {
             *left -= 1;

@@ -5,11 +5,12 @@
 //! script that comes alone starts at once, and those that have to wait travel in the next shell together.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use parking_lot::Mutex;
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
@@ -75,13 +76,13 @@ pub(super) async fn run(shell: &Arc<Shell>, server: &ServerName, script: &str, l
 
 fn add(shell: &Arc<Shell>, server: &ServerName, job: Job) {
     let lanes = &shell.lanes;
-    let mut queue = held(&lanes.queue);
+    let mut queue = lanes.queue.lock();
     queue.waiting.push_back(job);
     if queue.busy < LANES {
         let company = COMPANY * u32::try_from(queue.busy).unwrap_or(u32::MAX);
         queue.busy += 1;
         drop(queue);
-        let mut at_work = held(&lanes.at_work);
+        let mut at_work = lanes.at_work.lock();
         while at_work.try_join_next().is_some() {}
         at_work.spawn(work(Arc::downgrade(shell), server.clone(), company));
     }
@@ -106,7 +107,7 @@ async fn work(shell: std::sync::Weak<Shell>, server: ServerName, company: Durati
 impl Lanes {
     /// What waits and has the same limit, which is the shell's; nothing: the lane is closed.
     fn next(&self) -> Vec<Job> {
-        let mut queue = held(&self.queue);
+        let mut queue = self.queue.lock();
         queue.waiting.retain(|job| !job.ended.is_closed());
         let Some(limit) = queue.waiting.front().map(|job| job.limit) else {
             queue.busy -= 1;
@@ -226,8 +227,4 @@ impl Lines {
         self.begin += end + 1;
         Some(line)
     }
-}
-
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
