@@ -105,3 +105,26 @@ fn the_proofs_through_a_coordinator_travel_together() {
         assert!(last_sent < first_answered, "one was only sent {:.3} s later", last_sent - first_answered);
     }
 }
+
+/// What need not be known before the next question is sent costs no round trip while nobody can write.
+#[test]
+fn questions_of_the_write_gap_do_not_wait_for_each_other() {
+    let place = Place::up("--latency 40");
+    place.declare("dn01", "s47");
+    let log = place.dir().join("gap.log");
+    place.otb("apply --auto-approve --log-file").args([&log]).run().ends(0);
+    let text = std::fs::read_to_string(log).unwrap();
+    let asked = |at: &str, port: u16, sql: &str| {
+        let at = format!(" at={}:{port} sql={sql}", place.address(at));
+        text.lines().filter(|line| line.contains(&at)).map(times).collect::<Vec<_>>()
+    };
+    for (server, port) in [("s29", 15432), ("s47", 15432), ("s47", 23001), ("s47", 23002)] {
+        let (setting, alter) = (asked(server, port, "set lock_timeout"), asked(server, port, "alter node dn01"));
+        let (&[(_, set)], &[(sent, _)]) = (&setting[..], &alter[..]) else { panic!("{server}:{port}\n{text}") };
+        assert!(sent < set, "{server}:{port} was told {:.3} s after its lock_timeout", sent - set);
+    }
+    let through = asked("s29", 15432, "execute direct on (dn01)");
+    let roles = asked("s47", 23001, "select pg_is_in_recovery() as in_recovery, extract");
+    let meanwhile = |&(sent, answered): &(f64, f64)| sent < through[0].1 && through[0].0 < answered;
+    assert!(roles.iter().any(meanwhile), "{roles:?} beside {through:?}");
+}

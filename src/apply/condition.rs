@@ -208,17 +208,27 @@ async fn replayed_all(standby: &InstanceId, source: &InstanceId, field: &Field<'
         Some(control) => control,
         None => control(source, field).await?,
     };
-    beyond(standby, control.checkpoint, field).await
+    Ok(match replay(standby, field).await? {
+        (Role::Master, _) => Found::Fails(format!("{standby} runs as master")),
+        (Role::Standby, replayed) => {
+            Found::when(replayed > control.checkpoint, || behind(standby, replayed, control.checkpoint))
+        }
+    })
 }
 
-/// Whether `standby` has replayed beyond `position`.
-pub(super) async fn beyond(standby: &InstanceId, position: Lsn, field: &Field<'_>) -> Result<Found, String> {
-    let rows = field.query(standby, &query::replayed(), ASK).await.map_err(|e| e.to_string())?;
-    let replayed: Option<Lsn> = rows.single().and_then(|text| text.parse().ok());
-    let replayed = replayed.ok_or_else(|| format!("{standby} did not say how far it has replayed"))?;
-    Ok(Found::when(replayed > position, || {
-        format!("{standby} has replayed to {replayed}, the last record begins at {position}")
-    }))
+/// What a copy is, and how far it has replayed.
+pub(super) async fn replay(copy: &InstanceId, field: &Field<'_>) -> Result<(Role, Lsn), String> {
+    let rows = field.query(copy, &query::replayed(), ASK).await.map_err(|e| e.to_string())?;
+    let row = rows.first();
+    let replayed = row.and_then(|row| row.get("replayed")?.parse().ok());
+    let replayed = replayed.ok_or_else(|| format!("{copy} did not say how far it has replayed"))?;
+    let in_recovery = row.is_some_and(|row| row.get("in_recovery") == Some("t"));
+    Ok((if in_recovery { Role::Standby } else { Role::Master }, replayed))
+}
+
+/// Says that a standby has not replayed the record that begins at `position`.
+pub(super) fn behind(standby: &InstanceId, replayed: Lsn, position: Lsn) -> String {
+    format!("{standby} has replayed to {replayed}, the last record begins at {position}")
 }
 
 /// Whether a GTM standby holds the log up to `position`, where its master was just before it stopped.

@@ -9,7 +9,7 @@ use super::act;
 use super::event::Outcome;
 use super::report::{Record, Report};
 use super::takeback;
-use crate::model::{Condition, InstanceId, NodeKind, NodeName};
+use crate::model::{Condition, InstanceId, NodeKind, NodeName, Role};
 use crate::plan::{Action, Phase, Plan, Step, StepId};
 
 /// What is known of a run so far.
@@ -122,8 +122,25 @@ impl<'a> Ledger<'a> {
         }
         let needed = step.needs.iter().filter_map(|need| self.plan.steps.get(*self.index.places.get(need)?));
         let done = needed.filter(|other| self.outcome(&other.id).is_some_and(Outcome::is_done));
-        let proved = done.flat_map(|other| other.after.iter().chain(&other.before)).cloned().flat_map(with_implied);
+        let proved = done
+            .flat_map(|other| other.after.iter().chain(&other.before))
+            .cloned()
+            .flat_map(|proved| self.with_implied(proved));
         proved.filter(|condition| step.before.contains(condition)).collect()
+    }
+
+    /// What was stopped cleanly is stopped. How far a standby has replayed and that it is one were told by one answer; a
+    /// GTM was asked how far its log goes, whatever it is.
+    fn with_implied(&self, proved: Condition) -> Vec<Condition> {
+        let is_gtm = |id| self.plan.cluster.instance(id).is_none_or(|instance| instance.kind == NodeKind::Gtm);
+        let implied = match &proved {
+            Condition::CleanlyStopped { instance } => Some(Condition::Stopped { instance: instance.clone() }),
+            Condition::ReplayedAll { standby, .. } if !is_gtm(standby) => {
+                Some(Condition::Runs { instance: standby.clone(), role: Role::Standby })
+            }
+            _ => None,
+        };
+        implied.into_iter().chain([proved]).collect()
     }
 
     /// What is left to do of a step after the failures so far, or why it is left out.
@@ -252,15 +269,6 @@ impl<'a> Ledger<'a> {
     pub fn report(self) -> Report {
         self.record.report(self.plan)
     }
-}
-
-/// What was stopped cleanly is stopped.
-fn with_implied(proved: Condition) -> Vec<Condition> {
-    let implied = match &proved {
-        Condition::CleanlyStopped { instance } => Some(Condition::Stopped { instance: instance.clone() }),
-        _ => None,
-    };
-    implied.into_iter().chain([proved]).collect()
 }
 
 /// `action` without the nodes whose move failed; none if nothing is left.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 
 use super::act;
 use super::condition::Found;
@@ -82,15 +82,20 @@ impl Through {
     /// many nodes may have moved.
     pub(super) async fn ask(conditions: &[Condition], field: &Field<'_>) -> Self {
         let mut asked: BTreeMap<&InstanceId, BTreeSet<&NodeName>> = BTreeMap::new();
+        let mut meant: BTreeSet<&InstanceId> = BTreeSet::new();
         for condition in conditions {
             if let Condition::Reached { coordinator, instance } = condition {
                 asked.entry(coordinator).or_default().insert(&instance.node);
+                meant.insert(instance);
             }
         }
         let answers = asked
             .into_iter()
             .map(|(coordinator, nodes)| async move { (coordinator.clone(), through(coordinator, nodes, field).await) });
-        Self(join_all(answers).await.into_iter().collect())
+        // What a direct connection finds is learned meanwhile, and remembered; who does not answer is asked again.
+        let direct = join_all(meant.into_iter().map(|instance| field.identity(instance, None)));
+        let (answers, _) = join(join_all(answers), direct).await;
+        Self(answers.into_iter().collect())
     }
 
     /// Whether a statement sent through `coordinator` ended in exactly the process that a direct connection to

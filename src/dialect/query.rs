@@ -116,9 +116,10 @@ pub fn load() -> Sql {
     ))
 }
 
-/// How far a standby has replayed, and nothing else: asked again and again inside the write gap.
+/// How far a standby has replayed and whether it is one still (after a promotion the position stays), and nothing else:
+/// asked again and again inside the write gap.
 pub fn replayed() -> Sql {
-    Sql::new("select pg_last_wal_replay_lsn()")
+    Sql::new("select pg_is_in_recovery() as in_recovery, pg_last_wal_replay_lsn() as replayed")
 }
 
 /// Whether the session may ALTER NODE. Needs no snapshot.
@@ -235,7 +236,7 @@ mod tests {
                  from pgxc_node order by node_name",
             ),
             (pool_check(), "select pgxc_pool_check()"),
-            (replayed(), "select pg_last_wal_replay_lsn()"),
+            (replayed(), "select pg_is_in_recovery() as in_recovery, pg_last_wal_replay_lsn() as replayed"),
             (is_superuser(), "show is_superuser"),
             (
                 routes_of(&[&NodeName::new("dn01").unwrap(), &NodeName::new("dn02").unwrap()], false),

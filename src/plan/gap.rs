@@ -27,8 +27,8 @@ const LOCKED: Range = Range { least: 0, most: 400 };
 /// A GTM that stops, and one that writes its control file anew before anybody may ask it.
 const GTM: Range = Range { least: 250, most: 2500 };
 
-/// Questions one after the other: of the standby (replayed, promoted) and of the slowest router (its role, lock_timeout,
-/// ALTER NODE, read back, its role, the reload). At worst each is slow, or asked again.
+/// Questions one after the other: of the standby (replayed, promoted), of the slowest router (its role, ALTER NODE, read
+/// back, the reload, the pool) and through it. At worst each is slow, or asked again.
 const ROUND_TRIPS: Range = Range { least: 8, most: 24 };
 
 /// What a standby replays at least, in bytes per millisecond: 16 MiB a second.

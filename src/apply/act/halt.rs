@@ -9,7 +9,7 @@ use crate::apply::field::{ASK, Field};
 use crate::dialect;
 use crate::dialect::Command;
 use crate::dialect::command::{self, Patience};
-use crate::model::{ControlState, Instance, InstanceId, NodeKind};
+use crate::model::{ControlState, Instance, InstanceId, NodeKind, Role};
 use crate::transport::ask_gtm;
 
 /// How often the replay position is asked for inside the write gap.
@@ -122,12 +122,15 @@ pub(super) async fn catch_up(
     let position = position.ok_or_else(|| format!("the control file of {source} is not known"))?;
     let deadline = Instant::now() + limit.saturating_sub(ASK);
     loop {
-        match condition::beyond(standby, position, field).await {
-            Ok(Found::Holds) => return Ok(()),
-            Ok(Found::Fails(why) | Found::Unknown(why)) | Err(why) if Instant::now() >= deadline => {
-                return Err(Failed::NotDone(why));
-            }
-            _ => tokio::time::sleep(FINELY).await,
+        let why = match condition::replay(standby, field).await {
+            Ok((Role::Master, _)) => return Err(Failed::NotDone(format!("{standby} runs as master"))),
+            Ok((Role::Standby, replayed)) if replayed > position => return Ok(()),
+            Ok((Role::Standby, replayed)) => condition::behind(standby, replayed, position),
+            Err(why) => why,
+        };
+        if Instant::now() >= deadline {
+            return Err(Failed::NotDone(why));
         }
+        tokio::time::sleep(FINELY).await;
     }
 }

@@ -27,9 +27,9 @@ const LOCK_NOT_AVAILABLE: &str = "55P03";
 /// each.
 const TOGETHER: usize = 32;
 
-/// One autocommit ALTER NODE per row, on the session that stays open. The first goes alone and shows that the lock can
-/// be had; the others travel together, each still in a transaction of its own. Those that did not get the lock are
-/// sent again.
+/// One autocommit ALTER NODE per row, on the session that stays open. The first goes with nothing but the lock_timeout
+/// before it and shows that the lock can be had; the others travel together, each still in a transaction of its own.
+/// Those that did not get the lock are sent again.
 pub(super) async fn reroute(
     router: &InstanceId,
     routes: &[RouteChange],
@@ -37,9 +37,9 @@ pub(super) async fn reroute(
     field: &Field<'_>,
 ) -> Result<(), Failed> {
     let deadline = Instant::now() + limit;
-    field.query(router, &dialect::lock_timeout(LOCK_TIMEOUT_MS), ASK).await?;
-    let mut open: VecDeque<Sql> = routes.iter().map(statement).collect();
-    let mut together = 1;
+    let setting = dialect::lock_timeout(LOCK_TIMEOUT_MS);
+    let mut open: VecDeque<Sql> = std::iter::once(setting).chain(routes.iter().map(statement)).collect();
+    let mut together = 2;
     while !open.is_empty() {
         let batch: Vec<Sql> = open.drain(..together.min(open.len())).collect();
         let locked = alter(router, &batch, deadline, field).await?;
