@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::document::{Afterwards, ChangeKind};
 use super::routes::RouterView;
-use super::situation::{Situation, present_master};
+use super::situation::{Situation, present_master, running_masters};
 use super::survey::{self, NodeSurvey, RouterSurvey};
 use crate::model::{Cluster, Fact, InstanceFacts, InstanceId, Node, NodeKind, Observation, RouteChange, UnknownKind};
 
@@ -61,13 +61,19 @@ pub(crate) fn stage<'a>(
 ) -> Result<Stage<'a>, Vec<NodeSurvey<'a>>> {
     let blind = blind(cluster, seen);
     let Some(gtm) = nodes.iter().find(|survey| survey.node.kind == NodeKind::Gtm) else { return Err(nodes) };
-    let silent = matches!(gtm.situation, Situation::Masterless | Situation::Down);
-    if !gtm.situation.allows_acting() || !silent && blind.is_empty() {
+    let refused = !gtm.situation.allows_acting();
+    let brought_up = matches!(gtm.situation, Situation::Masterless | Situation::Down);
+    if blind.is_empty() && !brought_up {
         return Err(nodes);
     }
+    let silent = running_masters(gtm.node, seen).is_empty();
     let because = if silent { "no active GTM answers" } else { "some routers get no timestamp from the active GTM" };
-    let astray = astray(gtm.node, cluster, seen, views);
-    let listening: BTreeSet<InstanceId> = blind.into_iter().chain(astray).collect();
+    // Where nothing may be done for the GTM nobody is told of it, and what the rest lacks is its timestamps.
+    let listening: BTreeSet<InstanceId> = if refused {
+        BTreeSet::new()
+    } else {
+        blind.into_iter().chain(astray(gtm.node, cluster, seen, views)).collect()
+    };
     let routers: Vec<RouterSurvey> = listening.into_iter().filter_map(|at| told(at, gtm.node, views)).collect();
     let (mut gtm, others): (Vec<_>, Vec<_>) = nodes.into_iter().partition(|survey| survey.node.kind == NodeKind::Gtm);
     let mut expected = survey::changes(&others, &[], seen);

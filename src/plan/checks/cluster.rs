@@ -1,11 +1,14 @@
 //! Checks of the routers and of nodes whose situation forbids acting.
 
 use super::{Finding, for_split_elsewhere};
-use crate::model::{Cluster, Fact, Instance, InstanceFacts, InstanceId, Node, NodeKind, Observation, Role};
+use crate::model::{
+    Cluster, Fact, Instance, InstanceFacts, InstanceId, Node, NodeKind, Observation, Process, Role, Unknown,
+    UnknownKind,
+};
 use crate::plan::check::{Check, CheckCode, CheckId, Waiver};
 use crate::plan::gtm::is_brought_up;
 use crate::plan::routes::RouterView;
-use crate::plan::situation::{Situation, diagnose, present_master, running_masters};
+use crate::plan::situation::{self, Situation, diagnose, present_master, running_masters};
 use crate::plan::survey::{NodeSurvey, RouterSurvey};
 
 /// Every router must be readable, complete, and able to commit an ALTER NODE.
@@ -44,7 +47,8 @@ pub(crate) fn for_gtm(cluster: &Cluster, seen: &Observation, nodes: &[NodeSurvey
         let finding = if nodes.iter().any(repaired) {
             Finding::pass(format!("{} is the active GTM that is kept", node.master_id()))
         } else {
-            active(node, seen, is_brought_up(node, nodes))
+            let planned = nodes.iter().any(|survey| survey.node.name == node.name);
+            active(node, seen, is_brought_up(node, nodes), planned)
         };
         finding.of(CheckCode::Gtm, &node.name)
     })
@@ -87,7 +91,13 @@ fn readable(router: &RouterView<'_>, cluster: &Cluster, seen: &Observation) -> F
         if node.is_some_and(|node| diagnose(node, seen) == Situation::Down) {
             return Finding::warn(found, "plan again once it runs: its routes can be compared then");
         }
-        return Finding::unknown(found, "bring this router back first; waived, it stays wrong until the next plan");
+        let next = match why.kind {
+            UnknownKind::NoTimestamp => {
+                "give it a GTM that answers first: plan without --target, or with the GTM as well"
+            }
+            _ => "bring this router back first",
+        };
+        return Finding::unknown(found, format!("{next}; waived, it stays wrong until the next plan"));
     }
     let missing: Vec<String> = router.missing().iter().map(ToString::to_string).collect();
     if missing.is_empty() {
@@ -157,7 +167,7 @@ fn other_forward_port(cluster: &Cluster, seen: &Observation) -> Option<Finding> 
     }
 }
 
-fn active(node: &Node, seen: &Observation, brought_up: bool) -> Finding {
+fn active(node: &Node, seen: &Observation, brought_up: bool, planned: bool) -> Finding {
     let declared = node.master_id();
     let masters = running_masters(node, seen);
     match masters.as_slice() {
@@ -169,9 +179,10 @@ fn active(node: &Node, seen: &Observation, brought_up: bool) -> Finding {
                 .get(&declared)
                 .and_then(|facts| facts.role.reason())
                 .map_or_else(String::new, |why| format!(": {why}"));
+            let next = if planned { "mend what the check standby says of" } else { "plan as well" };
             Finding::unknown(
                 format!("no active GTM answers{why}"),
-                format!("nothing commits without it: plan {} as well, or start it by hand", node.name),
+                format!("nothing commits without it: {next} {}, or start it by hand", node.name),
             )
         }
         _ => Finding::block(
@@ -211,7 +222,7 @@ pub(crate) fn for_unclear(node: &Node, situation: &Situation, seen: &Observation
     let declared = node.master_id();
     let finding = match situation {
         Situation::SplitElsewhere { masters } => return Some(for_split_elsewhere(node, masters, seen)),
-        Situation::NoCandidate { master } => no_candidate(&declared, master.as_ref(), seen),
+        Situation::NoCandidate { master } => no_candidate(node, master.as_ref(), seen),
         Situation::Unclear => {
             let facts = seen.instances.get(&declared);
             let reason = facts.and_then(|f| f.process.reason().or(f.role.reason()));
@@ -235,7 +246,8 @@ pub(crate) fn for_unclear(node: &Node, situation: &Situation, seen: &Observation
     Some(finding.of(CheckCode::Standby, &node.name))
 }
 
-fn no_candidate(declared: &InstanceId, master: Option<&InstanceId>, seen: &Observation) -> Finding {
+fn no_candidate(node: &Node, master: Option<&InstanceId>, seen: &Observation) -> Finding {
+    let declared = &node.master_id();
     let facts = seen.instances.get(declared);
     let Some(process) = facts.and_then(|f| f.process.known()) else {
         let why = facts.and_then(|f| f.process.reason()).map_or_else(String::new, ToString::to_string);
@@ -247,16 +259,36 @@ fn no_candidate(declared: &InstanceId, master: Option<&InstanceId>, seen: &Obser
     let is_standby = facts.is_some_and(|f| f.is_running(Role::Standby));
     let state = format!("{declared} is {}", if is_standby { "a standby" } else { process.word() });
     match master {
-        Some(master) => Finding::block(
-            format!("{state}, so it cannot take over from {master}"),
-            format!(
-                "start {declared} as a standby of {master} first: declare {} as master, apply, then move",
-                master.server
+        Some(master) => match facts.and_then(silent) {
+            Some(why) => Finding::block(
+                format!("{declared} runs and does not say what it is ({why}), so it cannot take over from {master}"),
+                format!(
+                    "wait until it answers, then plan again; if it hangs, stop it, and {}",
+                    as_standby(declared, master)
+                ),
             ),
-        ),
-        None => Finding::block(
-            format!("{state}, no master of {} runs, and another copy may hold more", declared.node),
-            "declare as master the copy that stopped last, apply, then move",
-        ),
+            None => {
+                Finding::block(format!("{state}, so it cannot take over from {master}"), as_standby(declared, master))
+            }
+        },
+        None => match situation::facts(node, seen).find_map(|(id, facts)| Some((id, silent(facts)?))) {
+            Some((other, why)) => Finding::block(
+                format!("{state}, and {other}, which may hold more, runs and does not say what it is ({why})"),
+                format!("wait until {other} answers, then plan again; if it hangs, look into its log and stop it"),
+            ),
+            None => Finding::block(
+                format!("{state}, no master of {} runs, and another copy may hold more", declared.node),
+                "declare as master the copy that stopped last, apply, then move",
+            ),
+        },
     }
+}
+
+fn as_standby(declared: &InstanceId, master: &InstanceId) -> String {
+    format!("start {declared} as a standby of {master} first: declare {} as master, apply, then move", master.server)
+}
+
+/// Why a process that runs does not tell its role: it hangs, it starts, it takes no more sessions.
+fn silent(facts: &InstanceFacts) -> Option<&Unknown> {
+    facts.role.reason().filter(|_| facts.process.known() == Some(&Process::Running))
 }

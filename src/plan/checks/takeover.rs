@@ -120,12 +120,10 @@ impl View<'_> {
 
     pub(super) fn attached(&self, id: &InstanceId, master: &InstanceFacts) -> Finding {
         let upstream = self.endpoint(id);
-        let sender = master.senders.is_known_and(|all| all.iter().any(|sender| sender.state == "streaming"));
-        match &self.standby.standby {
-            Fact::Unknown(why) => {
-                Finding::unknown(format!("replication of {} is not known: {why}", self.declared), LOOK_AGAIN)
-            }
-            Fact::Known(facts) if !facts.streaming => Finding::block(
+        let unknown = |found| Finding::unknown(found, LOOK_AGAIN);
+        match (&self.standby.standby, &master.senders) {
+            (Fact::Unknown(why), _) => unknown(format!("replication of {} is not known: {why}", self.declared)),
+            (Fact::Known(facts), _) if !facts.streaming => Finding::block(
                 format!("{} does not stream from {id}", self.declared),
                 match self.node.kind {
                     NodeKind::Gtm => format!(
@@ -138,17 +136,18 @@ impl View<'_> {
                     ),
                 },
             ),
-            Fact::Known(facts) if facts.upstream.as_ref().is_some_and(|at| at.to_string() != upstream) => {
+            (Fact::Known(facts), _) if facts.upstream.as_ref().is_some_and(|at| at.to_string() != upstream) => {
                 Finding::block(
                     format!("{} streams from {}, not from {upstream}", self.declared, shown(facts)),
                     "correct primary_conninfo in its recovery.conf and restart it",
                 )
             }
-            Fact::Known(_) if !sender => Finding::block(
+            (_, Fact::Unknown(why)) => unknown(format!("whom {id} sends WAL to is not known: {why}")),
+            (_, Fact::Known(all)) if !all.iter().any(|sender| sender.state == "streaming") => Finding::block(
                 format!("{id} lists no standby that streams"),
                 format!("compare pg_stat_replication on {id} with recovery.conf of {}", self.declared),
             ),
-            Fact::Known(_) => Finding::pass(format!("{} streams from {upstream}", self.declared)),
+            _ => Finding::pass(format!("{} streams from {upstream}", self.declared)),
         }
     }
 

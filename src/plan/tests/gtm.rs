@@ -283,3 +283,30 @@ fn no_gtm_row_two_of_them_or_another_name_refuse() {
     assert_eq!(routes.verdict, Verdict::Block);
     assert!(routes.found.contains("calls its GTM gtm_master"), "{}", routes.found);
 }
+
+#[test]
+fn where_the_gtm_may_not_be_touched_what_lacks_its_timestamps_is_not_judged() {
+    // Somebody promoted s47 by hand; the file still wants s29, and the routers still read from there.
+    let cluster = declared(&["dn01"]);
+    let mut seen = gtm_down(&cluster);
+    let standby = seen.instances.get_mut(&id("gtm_1@s47")).unwrap();
+    standby.role = Fact::Known(Role::Master);
+    let plan = make_plan(&cluster, &seen);
+    let refusing: Vec<&str> =
+        plan.checks.iter().filter(|check| check.verdict.refuses()).map(|check| check.id.as_str()).collect();
+    assert_eq!(refusing, ["standby:gtm_1"]);
+    assert!(plan.steps.is_empty(), "{:?}", ids(&plan));
+    let expected = plan.afterwards.unwrap().expected;
+    assert_eq!(expected.iter().map(|change| change.node.as_str()).collect::<Vec<_>>(), ["dn01"]);
+
+    // The same where none answers: what to do is said of the GTM and not of its routers.
+    let cluster = declared(&["gtm_1"]);
+    let mut seen = gtm_down(&cluster);
+    stop(&mut seen, "gtm_1@s47", ControlState::InProduction);
+    let plan = make_plan(&cluster, &seen);
+    let refusing: Vec<_> = plan.checks.iter().filter(|check| check.verdict.refuses()).collect();
+    let names: Vec<&str> = refusing.iter().map(|check| check.id.as_str()).collect();
+    assert_eq!(names, ["standby:gtm_1", "gtm:gtm_1"]);
+    let hint = refusing[1].hint.as_deref().unwrap();
+    assert!(hint.contains("mend what the check standby says"), "{hint}");
+}

@@ -289,3 +289,37 @@ fn a_target_leaves_other_nodes_alone() {
     };
     assert!(crate::plan::plan(&input).changes.is_empty());
 }
+
+#[test]
+fn whom_a_master_sends_to_is_unknown_where_it_does_not_say() {
+    let cluster = cluster("s47");
+    let mut seen = healthy(&cluster);
+    seen.instances.get_mut(&id("dn01@s29")).unwrap().senders = Fact::unknown(UnknownKind::TimedOut, "no answer");
+    let plan = make_plan(&cluster, &seen);
+    assert_eq!(verdict(&plan, "attached:dn01"), Some(Verdict::Unknown));
+}
+
+#[test]
+fn a_process_that_is_silent_is_not_told_to_be_started() {
+    let silent = || InstanceFacts {
+        process: Fact::Known(Process::Running),
+        ..InstanceFacts::unknown(UnknownKind::TimedOut, "no answer within 5 s")
+    };
+    let said = |plan: &Plan| {
+        let check = plan.checks.iter().find(|check| check.id.as_str() == "standby:dn01").unwrap();
+        (check.found.clone(), check.hint.clone().unwrap())
+    };
+    let cluster = cluster("s47");
+    let mut seen = healthy(&cluster);
+    seen.instances.insert(id("dn01@s47"), silent());
+    let (found, hint) = said(&make_plan(&cluster, &seen));
+    assert!(found.starts_with("dn01@s47 runs and does not say what it is (no answer within 5 s)"), "{found}");
+    assert!(hint.starts_with("wait until it answers, then plan again; if it hangs, stop it, and start"), "{hint}");
+
+    let mut seen = healthy(&cluster);
+    seen.instances.insert(id("dn01@s29"), silent());
+    stop(&mut seen, "dn01@s47", ControlState::InArchiveRecovery);
+    let (found, hint) = said(&make_plan(&cluster, &seen));
+    assert!(found.contains("and dn01@s29, which may hold more, runs and does not say what it is"), "{found}");
+    assert!(hint.starts_with("wait until dn01@s29 answers"), "{hint}");
+}
