@@ -46,6 +46,7 @@ scenarios![
     cut_off_after_the_promotion,
     wrong_port_on_one_router,
     stale_pooler,
+    standby_without_wal,
     rejoin_of_an_old_master,
     recovery_conf_not_writable,
     master_out_of_sight,

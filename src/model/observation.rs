@@ -42,6 +42,8 @@ pub struct InstanceFacts {
     /// The highest timeline that pg_wal has a history file of; the first has none. A promotion that died has left
     /// one of a timeline that nobody lives on.
     pub newest_history: Fact<Timeline>,
+    /// Where the WAL begins that pg_wal still holds: nobody streams what lies before it.
+    pub oldest_wal: Fact<Lsn>,
     /// The end of the WAL it holds: a master's insert position, a standby's replay position, of a stopped
     /// instance the end of its last valid record.
     pub wal_end: Fact<Lsn>,
@@ -102,6 +104,7 @@ impl InstanceFacts {
             timeline: no(kind, why),
             history: no(kind, why),
             newest_history: no(kind, why),
+            oldest_wal: no(kind, why),
             wal_end: no(kind, why),
             started: no(kind, why),
             pid_file: no(kind, why),

@@ -43,6 +43,7 @@ pub(super) fn merge(mut facts: InstanceFacts, probe: Probe) -> InstanceFacts {
     };
     // Whoever could look at the directory has seen all of its history files.
     facts.newest_history = probe.data_dir.map(|_| probe.histories.keys().next_back().copied().unwrap_or(Timeline(1)));
+    facts.oldest_wal = probe.oldest_wal;
     facts.control = probe.control;
     facts.surroundings = probe.surroundings;
     facts.data_dir = probe.data_dir;
@@ -94,6 +95,7 @@ mod tests {
                 pid_file: Fact::Known(None),
             }),
             histories: std::collections::BTreeMap::new(),
+            oldest_wal: Fact::unknown(UnknownKind::NotAsked, "not asked"),
             surroundings: Fact::not_asked("not asked"),
             clock: None,
             tools_version: Fact::not_asked("not asked"),

@@ -127,8 +127,13 @@ fn running_standby(
     if follows && (standby.streaming || *situation != Situation::Right) {
         return Rejoin::NotNeeded;
     }
-    if let Some(dead) = dead_timeline(facts, its_facts).or_else(|| beyond_the_fork(facts, follows, its_facts)) {
-        return Rejoin::By { method: RejoinMethod::Replace, because: dead };
+    // A receiver has been told where to begin only once what the standby holds itself was replayed.
+    let needs = standby.received.map(|received| Some(received).max(standby.replayed));
+    let never = dead_timeline(facts, its_facts)
+        .or_else(|| beyond_the_fork(facts, follows, its_facts))
+        .or_else(|| lacks_wal(needs.flatten()?, its_facts));
+    if let Some(because) = never {
+        return Rejoin::By { method: RejoinMethod::Replace, because };
     }
     let upstream = standby.upstream.as_ref().map_or_else(|| "nobody".to_owned(), ToString::to_string);
     let because = if follows {
@@ -157,7 +162,10 @@ fn stopped(instance: &InstanceId, facts: &InstanceFacts, master: Option<&Instanc
         ControlState::ShutDownInRecovery | ControlState::InArchiveRecovery | ControlState::ShutDown
             if is_prefix(facts, master) =>
         {
-            by(RejoinMethod::InPlace, format!("it is stopped ({state})"))
+            match facts.wal_end.known().and_then(|end| lacks_wal(*end, master)) {
+                Some(gone) => by(RejoinMethod::BaseBackup, format!("it is stopped ({state}): {gone}")),
+                None => by(RejoinMethod::InPlace, format!("it is stopped ({state})")),
+            }
         }
         ControlState::ShutDown | ControlState::ShutDownInRecovery | ControlState::InArchiveRecovery => by(
             RejoinMethod::BaseBackup,
@@ -201,6 +209,13 @@ fn beyond_the_fork(facts: &InstanceFacts, follows: bool, master: Option<&Instanc
     // What one that follows the master has received may be of the master's own timeline.
     let holds = if follows { standby.replayed } else { standby.received.max(standby.replayed) }?;
     (holds > left).then(|| format!("it holds WAL of timeline {mine} up to {holds}, which the master left at {left}"))
+}
+
+/// A copy that ended before the first WAL file of its master asks for one that was removed, again and again ("requested
+/// WAL segment … has already been removed", seen live).
+fn lacks_wal(end: Lsn, master: Option<&InstanceFacts>) -> Option<String> {
+    let oldest = *master?.oldest_wal.known()?;
+    (end < oldest).then(|| format!("it ended at {end}, and its master's WAL begins at {oldest} by now"))
 }
 
 /// Whether a copy that was stopped as a master wrote under the number that the running master writes under.

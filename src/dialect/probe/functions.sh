@@ -18,6 +18,9 @@ if test -d "$data"; then dirs=$dirs$data$IFS numbers=$numbers$n$IFS; fi
 set +f; set -- "$data"/pg_wal/????????.history; set -f
 for file; do test -r "$file" || continue; name=${file##*/}
 while read -r line; do printf '%s\n' "$n history ${name%.history} $line"; done <"$file"; done
+set +f; set -- "$data"/pg_wal/[0-9A-F]???????????????????????; set -f; line=
+for file; do name=${file##*/}; test "${name%????????????????}" = "$line" && continue
+line=${name%????????????????}; printf '%s\n' "$n wal $name"; done; echo "$n wal.status 0"
 { read -r pid; read -r home; read -r began; } 2>/dev/null <"$data/$pidfile"
 if test -n "$pid"; then printf '%s\n' "$n pid $pid" "$n pid $home" "$n pid $began" "$n pid.status 0"
 elif test -x "$data" && ! test -e "$data/$pidfile"; then echo "$n pid.status 1"; fi

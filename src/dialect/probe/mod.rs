@@ -16,7 +16,7 @@ pub use read::read_probe;
 pub use script::{probe_script, survey_script};
 
 use crate::model::{
-    Control, DataDir, Fact, Instance, Process, Role, Surroundings, Timeline, TimelineSwitch, UnknownKind,
+    Control, DataDir, Fact, Instance, Lsn, Process, Role, Surroundings, Timeline, TimelineSwitch, UnknownKind,
 };
 
 /// One instance to look at.
@@ -53,6 +53,8 @@ pub struct Probe {
     pub data_dir: Fact<DataDir>,
     /// Where the ancestors of each timeline that has a history file ended.
     pub histories: BTreeMap<Timeline, Vec<TimelineSwitch>>,
+    /// Where the WAL files that pg_wal holds begin.
+    pub oldest_wal: Fact<Lsn>,
     /// Told by [`survey_script`] only.
     pub surroundings: Fact<Surroundings>,
     /// What the server's clock said, as [`super::read_clock`] reads it.
@@ -69,6 +71,7 @@ pub fn no_probe(kind: UnknownKind, why: &str) -> Probe {
         control: Fact::unknown(kind, why),
         data_dir: Fact::unknown(kind, why),
         histories: BTreeMap::new(),
+        oldest_wal: Fact::unknown(kind, why),
         surroundings: Fact::unknown(kind, why),
         clock: None,
         tools_version: Fact::unknown(kind, why),

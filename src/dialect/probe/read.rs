@@ -9,8 +9,8 @@ use crate::dialect::{
     read_recovery_conf, replication_user, shown,
 };
 use crate::model::{
-    DataDir, Fact, Instance, NodeKind, PidFile, Process, RecoveryFile, Role, Surroundings, Timeline, TimelineSwitch,
-    UnknownKind,
+    DataDir, Fact, Instance, Lsn, NodeKind, PidFile, Process, RecoveryFile, Role, Surroundings, Timeline,
+    TimelineSwitch, UnknownKind,
 };
 
 /// Why a tool was not run.
@@ -47,7 +47,8 @@ fn read_one(Look { at, tools }: Look<'_>, said: Said) -> Probe {
         (.., Some((_, text))) => Fact::unknown(UnknownKind::Failed, shown(text)),
         (.., None) => cut_off("pg_controldata"),
     };
-    Probe { process, role, control, data_dir, histories, surroundings, clock, tools_version }
+    let oldest_wal = said.tool("wal").map_or_else(|| cut_off("pg_wal"), |(_, text)| read_oldest_wal(text));
+    Probe { process, role, control, data_dir, histories, oldest_wal, surroundings, clock, tools_version }
 }
 
 /// The instance's status is told after everything around it: once it is there, nothing is missing.
@@ -158,6 +159,23 @@ pub(super) fn read_histories(text: &str) -> BTreeMap<Timeline, Vec<TimelineSwitc
     }
     histories
 }
+
+/// The first WAL file of each timeline, `000000010000000000000003`: timeline, and two numbers that count segments.
+pub(super) fn read_oldest_wal(text: &str) -> Fact<Lsn> {
+    let number = |digits: Option<&str>| u64::from_str_radix(digits?, 16).ok();
+    let begin = |name: &str| {
+        let (log, segment) = (number(name.get(8..16))?, number(name.get(16..24))?);
+        // With other segments than PostgreSQL 10's usual ones the numbers mean something else.
+        (name.len() == 24 && segment < (1 << 32) / SEGMENT).then_some(Lsn((log << 32) | (segment * SEGMENT)))
+    };
+    match text.lines().map(begin).collect::<Option<Vec<Lsn>>>().and_then(|all| all.into_iter().min()) {
+        Some(oldest) => Fact::Known(oldest),
+        None => Fact::unknown(UnknownKind::Unreadable, "pg_wal shows no WAL files that tell where they begin"),
+    }
+}
+
+/// Bytes of a WAL file, unless the server was built with others (configure --with-wal-segsize).
+const SEGMENT: u64 = 16 << 20;
 
 /// `df -P -k`: the fourth column of the last line is free KiB.
 fn read_df(text: &str) -> Option<u64> {

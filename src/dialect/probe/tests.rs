@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::read::read_histories;
+use super::read::{read_histories, read_oldest_wal};
 use super::*;
 use crate::dialect::command::tests::instance;
 use crate::model::NodeKind;
@@ -91,6 +91,18 @@ fn histories_are_read_per_timeline() {
     assert_eq!(histories[&Timeline(2)], [switch(1, "0/3000148")]);
     assert_eq!(histories[&Timeline(3)], [switch(1, "0/3000148"), switch(2, "0/5000000")]);
     assert_eq!(histories.len(), 2);
+}
+
+#[test]
+fn the_oldest_wal_file_tells_where_wal_begins() {
+    let of = |text: &str| read_oldest_wal(text).known().copied();
+    let at = |lsn: &str| Some(lsn.parse().unwrap());
+    assert_eq!(of("000000020000000000000003\n000000030000000000000005"), at("0/3000000"));
+    assert_eq!(of("0000000100000002000000FF\n000000020000000300000000"), at("2/FF000000"));
+    // Nothing, something else, or segments of another size: nothing is made up.
+    for text in ["", "00000001000000000000000", "000000010000000000000100", "00000001000000000000XYZW"] {
+        assert_eq!(of(text), None, "{text:?}");
+    }
 }
 
 proptest! {

@@ -323,3 +323,39 @@ fn a_process_that_is_silent_is_not_told_to_be_started() {
     assert!(found.contains("and dn01@s29, which may hold more, runs and does not say what it is"), "{found}");
     assert!(hint.starts_with("wait until dn01@s29 answers"), "{hint}");
 }
+
+/// How the plan makes `at` a standby, and why.
+fn rejoin(plan: &Plan, at: &str) -> (RejoinMethod, String) {
+    let step = plan.steps.iter().find(|step| step.id.as_str() == format!("rejoin:{at}")).unwrap();
+    let Action::Rejoin { method, .. } = &step.action else { panic!("{step:?}") };
+    let change = plan.changes.iter().find(|change| change.kind == ChangeKind::Rejoin).unwrap();
+    (*method, change.because.clone())
+}
+
+#[test]
+fn a_standby_whose_wal_its_master_threw_away_is_copied_anew() {
+    let declared = cluster("s29");
+    let kept_from = |lsn: u64| {
+        let mut seen = healthy(&declared);
+        seen.instances.get_mut(&id("dn01@s29")).unwrap().oldest_wal = Fact::Known(Lsn(lsn));
+        seen
+    };
+    // Stopped: it asks for what comes behind its last record.
+    let mut seen = kept_from(1001);
+    stop(&mut seen, "dn01@s47", ControlState::ShutDownInRecovery);
+    let (method, because) = rejoin(&make_plan(&declared, &seen), "dn01@s47");
+    assert_eq!(method, RejoinMethod::BaseBackup);
+    assert!(because.contains("it ended at 0/3E8, and its master's WAL begins at 0/3E9 by now"), "{because}");
+    let mut seen = kept_from(1000);
+    stop(&mut seen, "dn01@s47", ControlState::ShutDownInRecovery);
+    assert_eq!(rejoin(&make_plan(&declared, &seen), "dn01@s47").0, RejoinMethod::InPlace);
+    // Started by somebody: it runs, asks, and is turned down each time.
+    let mut seen = kept_from(1001);
+    let Fact::Known(standby) = &mut seen.instances.get_mut(&id("dn01@s47")).unwrap().standby else { panic!() };
+    (standby.streaming, standby.received, standby.replayed) = (false, Some(Lsn(0)), Some(Lsn(1000)));
+    assert_eq!(rejoin(&make_plan(&declared, &seen), "dn01@s47").0, RejoinMethod::Replace);
+    // It still replays what it holds itself: where it will ask is not known yet.
+    let Fact::Known(standby) = &mut seen.instances.get_mut(&id("dn01@s47")).unwrap().standby else { panic!() };
+    standby.received = None;
+    assert_eq!(rejoin(&make_plan(&declared, &seen), "dn01@s47").0, RejoinMethod::Repoint);
+}

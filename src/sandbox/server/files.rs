@@ -236,6 +236,18 @@ pub(crate) fn append(path: &Path, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())
 }
 
+/// Takes away the WAL files in a data directory, but for one. Their names have 24 digits.
+pub(super) fn recycle_wal(data: &Path, left: &str) -> io::Result<()> {
+    let directory = data.join("pg_wal");
+    for entry in fs::read_dir(&directory)? {
+        let entry = entry?;
+        if entry.file_name().len() == left.len() {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    fs::write(directory.join(left), "")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -123,6 +123,7 @@ impl Daemon {
             Effect::WriteHistory { disk, name, text } => {
                 path(disk).map_or(Ok(()), |path| fs::write(path.join("pg_wal").join(name), text))
             }
+            Effect::RecycleWal { disk, left } => path(disk).map_or(Ok(()), |path| files::recycle_wal(&path, &left)),
             Effect::Log(disk, line) => path(disk).map_or(Ok(()), |path| {
                 let stamp = now().log_stamp();
                 files::append(&path.join("log/pg.log"), &format!("{stamp} [{},coord(0.0)] {line}\n", disk.0))

@@ -16,6 +16,8 @@ pub enum Effect {
     AppendGtmConf(DiskId, String),
     /// A file in pg_wal: a timeline's history.
     WriteHistory { disk: DiskId, name: String, text: String },
+    /// Of the WAL files in pg_wal this one is left.
+    RecycleWal { disk: DiskId, left: String },
     /// A line of the server's log.
     Log(DiskId, String),
     /// gtm.control is written anew.

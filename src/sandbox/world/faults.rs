@@ -1,6 +1,6 @@
 //! What an operator or a test may do to the world.
 
-use crate::model::{NodeName, ServerName};
+use crate::model::{Lsn, NodeName, ServerName};
 use crate::sandbox::moment::Moment;
 
 use super::World;
@@ -70,6 +70,23 @@ impl World {
             return false;
         }
         self.append(disk, Body::Filler(bytes), now);
+        self.settle(now);
+        true
+    }
+
+    /// A master goes on to another WAL file and throws away those before it, as after a checkpoint without
+    /// wal_keep_segments: who has not got them yet never will.
+    pub fn recycle_wal(&mut self, disk: DiskId, now: Moment) -> bool {
+        if !self.postgres.get(&disk).is_some_and(super::Postgres::is_master) {
+            return false;
+        }
+        self.append(disk, Body::Switch, now);
+        self.settle(now);
+        let Some(copy) = self.postgres.get_mut(&disk) else { return false };
+        let oldest = super::wal::segment_start(copy.wal.end());
+        copy.wal.kept_from = Some(oldest);
+        let left = super::wal::Wal::file_name(copy.wal.timeline, Lsn(oldest.0 + 1));
+        self.effects.push(Effect::RecycleWal { disk, left });
         self.settle(now);
         true
     }

@@ -44,7 +44,7 @@ impl World {
         match taken {
             Ok((Ok(records), _)) => self.take(disk, records, now),
             Ok((Err(CannotFollow::Behind(why)), _)) => self.receiver_is(disk, Receiver::Down(format!("FATAL:  {why}"))),
-            Ok((Err(CannotFollow::Ahead(why)), _)) => {
+            Ok((Err(CannotFollow::Ahead(why) | CannotFollow::Removed(why)), _)) => {
                 let line = format!("FATAL:  could not receive data from WAL stream: ERROR:  {why}");
                 self.receiver_is(disk, Receiver::Down(line))
             }

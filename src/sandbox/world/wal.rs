@@ -74,6 +74,8 @@ pub struct Wal {
     pub history: Vec<(Timeline, Lsn)>,
     /// The timeline of a promotion that died: its history file lies in pg_wal, and nobody is on it (seen live).
     burnt: Option<Timeline>,
+    /// Where its WAL files begin, if it has thrown some away.
+    pub(super) kept_from: Option<Lsn>,
     records: Vec<Arc<Record>>,
 }
 
@@ -84,13 +86,15 @@ pub enum CannotFollow {
     Forked(String),
     /// The standby has more of the same timeline than the upstream.
     Ahead(String),
+    /// The upstream has thrown away what the standby needs next.
+    Removed(String),
     /// The upstream is on an older timeline than the standby.
     Behind(String),
 }
 
 impl Default for Wal {
     fn default() -> Self {
-        Self { timeline: Timeline(1), history: Vec::new(), burnt: None, records: Vec::new() }
+        Self { timeline: Timeline(1), history: Vec::new(), burnt: None, records: Vec::new(), kept_from: None }
     }
 }
 
@@ -183,7 +187,14 @@ impl Wal {
             None => true,
             Some(last) => upstream.records.get(known - 1).is_some_and(|theirs| theirs == last),
         };
-        if fits { Ok(known) } else { Err(self.forked_from(upstream)) }
+        match upstream.kept_from {
+            _ if !fits => Err(self.forked_from(upstream)),
+            Some(oldest) if self.end() < oldest => {
+                let file = Self::file_name(self.timeline, Lsn(self.end().0 + 1));
+                Err(CannotFollow::Removed(format!("requested WAL segment {file} has already been removed")))
+            }
+            _ => Ok(known),
+        }
     }
 
     /// PostgreSQL 10's rescanLatestTimeLine, when the fork lies in a segment both have; else the walsender's refusal.

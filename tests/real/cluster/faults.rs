@@ -41,6 +41,7 @@ pub(super) fn inflict(real: &Real, words: &[String]) -> String {
         "lag" => real.stop_receiving(instance),
         "resume" => real.resume(instance),
         "wal" => real.write_wal(instance, value.unwrap()),
+        "recycle-wal" => real.recycle_wal(instance),
         "crash-lossy" => real.crash_lossy(instance, value.unwrap_or("8192")),
         _ => panic!("{kind} cannot be done to real processes"),
     }
@@ -115,6 +116,21 @@ impl Real {
     fn write_wal(&self, master: &Instance, bytes: &str) {
         let size: usize = bytes.parse().unwrap();
         self.tell(master, &format!("select pg_logical_emit_message(true, 'otb', repeat('x', {size}))"));
+    }
+
+    /// A checkpoint throws away the files before the last one. A coordinator's runs on datanodes, too.
+    fn recycle_wal(&self, master: &Instance) {
+        let keep = |number: u32| {
+            self.tell(master, &format!("alter system set wal_keep_segments = {number}"));
+            self.tell(master, "select pg_reload_conf()");
+        };
+        keep(0);
+        for _ in 0..2 {
+            self.write_wal(master, "100");
+            self.tell(master, "select pg_switch_wal()");
+            self.tell(master, "checkpoint");
+        }
+        keep(32);
     }
 
     /// The senders sleep while the master commits what no standby gets, and then everything dies at once.
