@@ -66,11 +66,23 @@ pub fn start(instance: &Instance, patience: Patience) -> Command {
         kind => format!("pg_ctl -Z {kind} -D {data} -l {log} start -w -t {}", patience.0),
     };
     let wait = if instance.kind == NodeKind::Gtm { AFTER_A_GTM } else { "" };
+    let stale = stale_pid_file(&data, if instance.kind == NodeKind::Gtm { "gtm.pid" } else { "postmaster.pid" });
     Command::new(format!(
         "{{ {wait}setsid {start} </dev/null >{said} 2>&1 {LOCK}<&-; status=$?; test ! -s {said} || cat {said} >&2; \
-         test $status = 0 || tail -n 5 {log} >&2; (exit $status); }}"
+         test $status = 0 || {{ {stale}tail -n 5 {log}; }} >&2; (exit $status); }}"
     ))
     .shown_as(start)
+}
+
+/// After a crash of the machine the number in a pid file may be another process's. A postmaster takes any live process of
+/// its own user for its predecessor and does not start (CreateLockFile, miscinit.c), nor does a GTM (seen live); where that
+/// process works tells.
+fn stale_pid_file(data: &str, file: &str) -> String {
+    format!(
+        "{{ read -r pid <{data}/{file} && test -e \"/proc/$pid/cwd/.\" && ! test \"/proc/$pid/cwd\" -ef {data} \
+         && echo \"its {file} names process $pid, which is not this server: remove that file, then apply again;\"; \
+         }} 2>/dev/null; "
+    )
 }
 
 /// Waits while there is a GTM whose first thread has ended, which makes it a zombie, and that has others. A zombie without
@@ -251,7 +263,10 @@ pub(crate) mod tests {
                 "{ setsid pg_ctl -Z datanode -D '/data/dn 01' -l '/data/dn 01/otb-start.log' start -w -t 60 \
                  </dev/null >'/data/dn 01/otb-start.out' 2>&1 8<&-; status=$?; \
                  test ! -s '/data/dn 01/otb-start.out' || cat '/data/dn 01/otb-start.out' >&2; \
-                 test $status = 0 || tail -n 5 '/data/dn 01/otb-start.log' >&2; (exit $status); }",
+                 test $status = 0 || { { read -r pid <'/data/dn 01'/postmaster.pid && test -e \"/proc/$pid/cwd/.\" \
+                 && ! test \"/proc/$pid/cwd\" -ef '/data/dn 01' && echo \"its postmaster.pid names process $pid, \
+                 which is not this server: remove that file, then apply again;\"; } 2>/dev/null; \
+                 tail -n 5 '/data/dn 01/otb-start.log'; } >&2; (exit $status); }",
             ),
             (promote(&dn), "pg_ctl -Z datanode -D '/data/dn 01' promote -W"),
             (status(&dn), "pg_ctl -Z datanode -D '/data/dn 01' status"),

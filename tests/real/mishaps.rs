@@ -185,6 +185,23 @@ pub(crate) fn promotion_kills_the_standby(real: &Real) {
     assert_eq!(recovery(real, "s47"), "t");
 }
 
+/// A standby died with its machine, and the number in its pid file is another process's of the same user by now.
+pub(crate) fn pid_file_of_another(real: &Real) {
+    for (id, file) in [("dn01@s47", "postmaster.pid"), ("gtm_1@s47", "gtm.pid")] {
+        let (standby, other) = (&real.instance(id).data, &real.instance("dn02@s47").data);
+        Hands::kill(standby.as_ref());
+        let overwrite = format!("sed -i \"1s/.*/$(head -n 1 {other}/postmaster.pid)/\" {standby}/{file}");
+        real.hands().must(&overwrite, 10);
+        let ran = apply(real);
+        assert_eq!(ran.code, 8, "{id}: {}{}", ran.stdout, ran.stderr);
+        assert!(ran.stdout.contains("which is not this server: remove that file"), "{id}: {}", ran.stdout);
+        real.hands().must(&format!("rm {standby}/{file}"), 10);
+        let ran = apply(real);
+        assert_eq!(ran.code, 0, "{id}: {}{}", ran.stdout, ran.stderr);
+    }
+    assert_eq!(recovery(real, "s47"), "t");
+}
+
 pub(crate) fn declare(real: &Real, server: &str) {
     declare_node(real, "dn01", server);
 }
