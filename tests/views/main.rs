@@ -12,6 +12,7 @@ mod limited;
 mod markdown;
 #[path = "../support/place.rs"]
 mod place;
+mod report;
 #[path = "../support/skip.rs"]
 mod skip;
 #[path = "../support/values.rs"]

@@ -122,6 +122,11 @@ fn next(end: End, left: &Plan) -> Option<&'static str> {
         End::Done | End::PartWay if left.is_refused() => {
             Some("otb plan says what stands in the way; once that is mended, otb apply goes on")
         }
+        // Routes and pools are as declared, and yet a coordinator does not reach the node: no plan shows that.
+        End::PartWay if left.is_empty() => Some(
+            "no plan shows what is not done above, otb apply finds nothing to do: mend its cause, and run the \
+             statement of that step by hand to see it work",
+        ),
         End::Done | End::PartWay => Some("otb apply goes on from here; otb plan shows the rest first"),
         End::NothingDone | End::RolledBack => Some("mend what failed, then otb plan"),
         End::Interrupted => Some("otb plan"),
