@@ -138,6 +138,7 @@ const LOOKING: &[&str] = &[
     "Script",
     "Sql",
     "Tools",
+    "USUAL_SEGMENT",
     "admission",
     "census_script",
     "end_of_wal",

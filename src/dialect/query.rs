@@ -103,8 +103,8 @@ pub fn settings() -> Sql {
     Sql::new(format!("select name, setting from pg_settings where name in ({list})"))
 }
 
-/// What a process does for others: one row with columns in_backup, prepared, idle, oldest, now, slots,
-/// senders; and is_superuser, which pg_settings does not show (seen live).
+/// What a process does for others: one row with columns in_backup, prepared, idle, oldest, now, slots, senders; and two
+/// settings: is_superuser, which pg_settings does not show (seen live), and wal_segment_size, which has a unit there.
 pub fn load() -> Sql {
     let clients = "from pg_stat_activity where pid <> pg_backend_pid() and";
     Sql::new(format!(
@@ -112,7 +112,8 @@ pub fn load() -> Sql {
          (select count(*) {clients} state in ('idle in transaction', 'idle in transaction (aborted)')) as idle, \
          (select extract(epoch from min(xact_start)) {clients} backend_type = 'client backend') as oldest, \
          extract(epoch from clock_timestamp()) as now, (select count(*) from pg_replication_slots) as slots, \
-         (select count(*) from pg_stat_replication) as senders, current_setting('is_superuser') as is_superuser"
+         (select count(*) from pg_stat_replication) as senders, \
+         current_setting('is_superuser') as is_superuser, current_setting('wal_segment_size') as wal_segment_size"
     ))
 }
 
@@ -221,7 +222,8 @@ mod tests {
                  and backend_type = 'client backend') as oldest, extract(epoch from clock_timestamp()) as now, \
                  (select count(*) from pg_replication_slots) as slots, \
                  (select count(*) from pg_stat_replication) as senders, \
-                 current_setting('is_superuser') as is_superuser",
+                 current_setting('is_superuser') as is_superuser, \
+                 current_setting('wal_segment_size') as wal_segment_size",
             ),
             (routes(), "select * from pgxc_node order by node_name"),
             (

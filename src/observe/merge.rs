@@ -1,6 +1,6 @@
 //! One instance's facts from what it said itself and what its server's shell saw.
 
-use crate::dialect::Probe;
+use crate::dialect::{Probe, USUAL_SEGMENT};
 use crate::model::{Fact, InstanceFacts, Process, Timeline, Unknown, UnknownKind};
 
 /// Puts both together. An answer on the port counts more than a pid file; a refusal alone never means stopped.
@@ -43,7 +43,13 @@ pub(super) fn merge(mut facts: InstanceFacts, probe: Probe) -> InstanceFacts {
     };
     // Whoever could look at the directory has seen all of its history files.
     facts.newest_history = probe.data_dir.map(|_| probe.histories.keys().next_back().copied().unwrap_or(Timeline(1)));
-    facts.oldest_wal = probe.oldest_wal;
+    facts.oldest_wal = match facts.settings.known().and_then(|settings| settings.text("wal_segment_size")) {
+        Some(USUAL_SEGMENT) => probe.oldest_wal,
+        size => {
+            let size = size.map_or_else(|| "unknown".to_owned(), ToOwned::to_owned);
+            Fact::unknown(UnknownKind::Unreadable, format!("wal_segment_size is {size}"))
+        }
+    };
     facts.control = probe.control;
     facts.surroundings = probe.surroundings;
     facts.data_dir = probe.data_dir;
@@ -73,7 +79,9 @@ mod tests {
     use super::*;
     use crate::dialect::no_probe;
     use crate::model::SystemId;
-    use crate::model::{Control, ControlState, DataDir, Endpoint, Host, Lsn, RecoveryFile, Role, StandbyFacts};
+    use crate::model::{
+        Control, ControlState, DataDir, Endpoint, Host, Lsn, RecoveryFile, Role, Settings, StandbyFacts,
+    };
 
     fn stopped() -> Probe {
         Probe {
@@ -153,5 +161,19 @@ mod tests {
         let dir = DataDir { present: true, recovery_conf: Some(file), free_bytes: None, pid_file: Fact::Known(None) };
         let facts = merge(facts, Probe { data_dir: Fact::Known(dir), ..stopped() });
         assert_eq!(facts.standby.known().unwrap().upstream, Some(upstream));
+    }
+
+    #[test]
+    fn where_wal_begins_is_known_of_the_usual_segments_only() {
+        let of = |segment: Option<&str>| {
+            let mut facts = InstanceFacts::unknown(UnknownKind::NotAsked, "not asked");
+            let settings = segment.map(|size| ("wal_segment_size".to_owned(), size.to_owned()));
+            facts.settings = Fact::Known(Settings(settings.into_iter().collect()));
+            facts.process = Fact::Known(Process::Running);
+            merge(facts, Probe { oldest_wal: Fact::Known(Lsn(3 << 24)), ..stopped() }).oldest_wal
+        };
+        assert_eq!(of(Some("16MB")).known(), Some(&Lsn(3 << 24)));
+        assert_eq!(of(Some("1MB")).reason().unwrap().why, "wal_segment_size is 1MB");
+        assert_eq!(of(None).known(), None);
     }
 }

@@ -7,13 +7,15 @@ use crate::dialect::shown;
 use crate::model::{Admission, ClockOffset, Fact, Load, Settings, UnknownKind};
 use crate::transport::{Output, Row, Rows};
 
-/// From [`crate::dialect::query::settings`], and the one setting that comes with [`crate::dialect::query::load`].
+/// From [`crate::dialect::query::settings`], and the two settings that come with [`crate::dialect::query::load`].
 pub(super) fn settings(rows: &Rows, load: &Rows) -> Result<Settings, String> {
     let pair = |row: Row<'_>| Some((row.get("name")?.to_owned(), shown(row.get("setting").unwrap_or_default())));
     let known = rows.iter().map(pair).collect::<Option<_>>();
     let mut settings = Settings(known.ok_or_else(|| "a setting without a name".to_owned())?);
-    if let Some(superuser) = load.first().and_then(|row| row.get("is_superuser").map(shown)) {
-        settings.0.insert("is_superuser".to_owned(), superuser);
+    for name in ["is_superuser", "wal_segment_size"] {
+        if let Some(setting) = load.first().and_then(|row| row.get(name).map(shown)) {
+            settings.0.insert(name.to_owned(), setting);
+        }
     }
     Ok(settings)
 }

@@ -12,7 +12,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-pub use read::read_probe;
+pub use read::{USUAL_SEGMENT, read_probe};
 pub use script::{probe_script, survey_script};
 
 use crate::model::{

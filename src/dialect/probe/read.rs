@@ -160,7 +160,8 @@ pub(super) fn read_histories(text: &str) -> BTreeMap<Timeline, Vec<TimelineSwitc
     histories
 }
 
-/// The first WAL file of each timeline, `000000010000000000000003`: timeline, and two numbers that count segments.
+/// The first WAL file of each timeline, `000000010000000000000003`: timeline, and two numbers that count segments of
+/// [`USUAL_SEGMENT`].
 pub(super) fn read_oldest_wal(text: &str) -> Fact<Lsn> {
     let number = |digits: Option<&str>| u64::from_str_radix(digits?, 16).ok();
     let begin = |name: &str| {
@@ -176,6 +177,9 @@ pub(super) fn read_oldest_wal(text: &str) -> Fact<Lsn> {
 
 /// Bytes of a WAL file, unless the server was built with others (configure --with-wal-segsize).
 const SEGMENT: u64 = 16 << 20;
+
+/// The same as `SHOW wal_segment_size` says it.
+pub const USUAL_SEGMENT: &str = "16MB";
 
 /// `df -P -k`: the fourth column of the last line is free KiB.
 fn read_df(text: &str) -> Option<u64> {

@@ -50,6 +50,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("wal_level", "logical"),
     ("wal_log_hints", "on"),
     ("wal_receiver_timeout", "1min"),
+    ("wal_segment_size", "16MB"),
     ("wal_sender_timeout", "1min"),
     ("work_mem", "4MB"),
 ];
