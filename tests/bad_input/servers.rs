@@ -1,6 +1,7 @@
 //! Servers that cannot be reached, do not answer, or are something else.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::closed_port::closed_port;
 use crate::fakes::{Fake, listen};
@@ -142,4 +143,23 @@ fn wrong_passwords() {
         }
     }
     place.otb("plan --detailed-exitcode").env("PGPASSWORD", "secret-of-dn01").run().ends(0);
+}
+
+/// An old master that ends again as soon as it was started as a standby is not waited for until the step's five minutes
+/// are over.
+#[test]
+fn a_standby_that_ends_after_its_start() {
+    let place = Place::up("");
+    place.declare("dn01", "s47");
+    let mut run = place.otb("apply --auto-approve").limit(Duration::from_secs(120)).start();
+    run.until_said("done     stop:dn01@s29");
+    // It is asked for what it is only after a while, and that is when it is gone.
+    place.fault("slow dn01@s29 3000");
+    let pid_file = place.dir().join("s29/dn01/postmaster.pid");
+    while !pid_file.exists() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    place.fault("kill dn01@s29");
+    run.wait().ends(8).says(&["not done rejoin:dn01@s29", "the server of dn01@s29 has ended since it was started"]);
 }

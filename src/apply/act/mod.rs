@@ -183,6 +183,7 @@ async fn verify(
         Action::Stop { .. } | Action::CatchUp { .. } | Action::Promote { .. } => {
             condition::first_unmet(&open, field).await
         }
+        Action::Rejoin { instance, .. } => rejoin::stays(instance, open, limit, field).await,
         _ => condition::wait_for_all(open, field, wait_for(action, limit)).await,
     }
 }

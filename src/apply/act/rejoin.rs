@@ -1,13 +1,14 @@
 //! Making an instance a standby of the new master.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::conf::{recovery_conf, standby_of};
-use super::{Failed, run_all};
+use super::{BLIND, Failed, PATIENTLY, run_all};
+use crate::apply::condition::{self, Found, Wait};
 use crate::apply::field::Field;
 use crate::dialect;
 use crate::dialect::command::{self, Patience};
-use crate::model::InstanceId;
+use crate::model::{Condition, InstanceId};
 use crate::plan::{RejoinMethod, START};
 
 pub(super) async fn rejoin(
@@ -39,4 +40,30 @@ pub(super) async fn rejoin(
     field.forget_attached(id).await;
     run_all(id, &commands, limit, field).await?;
     Ok(())
+}
+
+/// Waits until it is a standby as it should be; not to the end for one that says nothing because it has ended since it
+/// was started. One that is silent and runs may have much to replay first.
+pub(super) async fn stays(
+    id: &InstanceId,
+    open: Vec<Condition>,
+    limit: Duration,
+    field: &Field<'_>,
+) -> Option<(Condition, Found)> {
+    let deadline = Instant::now() + limit;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let wait = Wait { limit: left, blind: BLIND, every: PATIENTLY };
+        let (condition, found) = condition::wait_for_all(open.clone(), field, wait).await?;
+        if !matches!(found, Found::Unknown(_)) {
+            return Some((condition, found));
+        }
+        if condition::check(&Condition::Stopped { instance: id.clone() }, field).await == Found::Holds {
+            let why = format!("the server of {id} has ended since it was started: its log says why");
+            return Some((condition, Found::Fails(why)));
+        }
+        if Instant::now() >= deadline {
+            return Some((condition, found));
+        }
+    }
 }
