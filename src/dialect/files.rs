@@ -102,10 +102,17 @@ fn carry_over_settings(from: &str, to: &str) -> Command {
     .shown_as(format!("copy postgresql.conf, postgresql.auto.conf, pg_hba.conf, pg_ident.conf from {from} to {to}"))
 }
 
-/// Moves a directory to `NAME.otb-aside-TIME`, UTC.
+/// Moves a directory to `NAME.otb-aside-TIME`, UTC; not one in which a server runs that somebody started meanwhile: it
+/// would go on there, and keep the port.
 fn keep_aside(directory: &str) -> Command {
     let directory = quote(directory);
-    Command::new(format!("mv -T {directory} {directory}.otb-aside-\"$(date -u +%Y%m%dT%H%M%SZ)\""))
+    let aside = format!("mv -T {directory} {directory}.otb-aside-\"$(date -u +%Y%m%dT%H%M%SZ)\"");
+    Command::new(format!(
+        "if {{ read -r pid <{directory}/postmaster.pid && test \"/proc/$pid/cwd\" -ef {directory}; }} 2>/dev/null; then \
+         echo \"process $pid runs in \"{directory}\": somebody has started it meanwhile; stop it, then apply again\" >&2; \
+         exit 1; fi; {aside}"
+    ))
+    .shown_as(aside)
 }
 
 #[cfg(test)]
@@ -121,7 +128,9 @@ mod tests {
         let at = |text: &str| commands.iter().position(|command| command.as_str().contains(text)).unwrap();
         assert!(at("pg_basebackup") < at("otb-aside"));
         assert_eq!(commands[0].as_str(), "rm -rf '/data/dn 01.otb-new'");
-        assert_eq!(commands[4].as_str(), "mv -T '/data/dn 01' '/data/dn 01'.otb-aside-\"$(date -u +%Y%m%dT%H%M%SZ)\"");
+        let aside = "mv -T '/data/dn 01' '/data/dn 01'.otb-aside-\"$(date -u +%Y%m%dT%H%M%SZ)\"";
+        assert_eq!(commands[4].to_string(), aside);
+        assert!(commands[4].as_str().ends_with(&format!("exit 1; fi; {aside}")), "{}", commands[4].as_str());
     }
 
     #[test]
