@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::files::pid_file;
 use super::shell::LOCK;
 use super::{Command, quote};
 use crate::model::{Control, Endpoint, Instance, NodeKind};
@@ -27,14 +28,11 @@ impl From<Duration> for Patience {
 /// moment after its pid file; its last one, which keeps the port, holds up nobody but who starts it again ([`start`]).
 pub fn stop(instance: &Instance, patience: Patience) -> Command {
     let data = quote(&instance.data);
-    let (stop, waiting, pid) = match instance.kind {
-        NodeKind::Gtm => (format!("gtm_ctl -Z gtm -D {data} stop -m fast"), String::new(), "gtm.pid"),
-        kind => {
-            let stop = format!("pg_ctl -Z {kind} -D {data} stop -m fast");
-            (stop, format!(" -w -t {}", patience.0), "postmaster.pid")
-        }
+    let (stop, waiting) = match instance.kind {
+        NodeKind::Gtm => (format!("gtm_ctl -Z gtm -D {data} stop -m fast"), String::new()),
+        kind => (format!("pg_ctl -Z {kind} -D {data} stop -m fast"), format!(" -w -t {}", patience.0)),
     };
-    let pid = quote(&format!("{}/{pid}", instance.data));
+    let pid = quote(&format!("{}/{}", instance.data, pid_file(instance.kind)));
     let (look, lives) = match instance.kind {
         NodeKind::Gtm => {
             let look = format!("process=$(head -n 1 {pid} 2>/dev/null); ");
@@ -66,7 +64,7 @@ pub fn start(instance: &Instance, patience: Patience) -> Command {
         kind => format!("pg_ctl -Z {kind} -D {data} -l {log} start -w -t {}", patience.0),
     };
     let wait = if instance.kind == NodeKind::Gtm { AFTER_A_GTM } else { "" };
-    let stale = stale_pid_file(&data, if instance.kind == NodeKind::Gtm { "gtm.pid" } else { "postmaster.pid" });
+    let stale = stale_pid_file(&data, pid_file(instance.kind));
     Command::new(format!(
         "{{ {wait}setsid {start} </dev/null >{said} 2>&1 {LOCK}<&-; status=$?; test ! -s {said} || cat {said} >&2; \
          test $status = 0 || {{ {stale}tail -n 5 {log}; }} >&2; (exit $status); }}"

@@ -102,6 +102,14 @@ fn carry_over_settings(from: &str, to: &str) -> Command {
     .shown_as(format!("copy postgresql.conf, postgresql.auto.conf, pg_hba.conf, pg_ident.conf from {from} to {to}"))
 }
 
+/// The file in a data directory that names the process that runs there.
+pub(super) fn pid_file(kind: NodeKind) -> &'static str {
+    match kind {
+        NodeKind::Gtm => "gtm.pid",
+        NodeKind::Coordinator | NodeKind::Datanode => "postmaster.pid",
+    }
+}
+
 /// Moves a directory to `NAME.otb-aside-TIME`, UTC; not one in which a server runs that somebody started meanwhile: it
 /// would go on there, and keep the port.
 fn keep_aside(directory: &str) -> Command {

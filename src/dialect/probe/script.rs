@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Look, Tools, asked_by};
 use crate::dialect::command::{controldata, status};
+use crate::dialect::files::pid_file;
 use crate::dialect::shell::surroundings;
 use crate::dialect::{around, quote};
 use crate::model::NodeKind;
@@ -51,8 +52,8 @@ fn script(looks: &[Look<'_>], around: bool) -> String {
     }
     script.push_str("LC_ALL=C; export LC_ALL\n");
     for (number, Look { at, .. }) in looks.iter().enumerate() {
-        let files = files(at.kind);
-        let _ = writeln!(script, "look {number} {} {} {} {}", quote(&at.data), files.mark, files.conf, files.pid);
+        let (files, pid) = (files(at.kind), pid_file(at.kind));
+        let _ = writeln!(script, "look {number} {} {} {} {pid}", quote(&at.data), files.mark, files.conf);
     }
     // Whether a process runs is known without the rights of files.
     if looks.iter().any(|look| look.tools != Tools::Process) {
@@ -94,12 +95,11 @@ struct Files {
     /// A file that every data directory of this kind has.
     mark: &'static str,
     conf: &'static str,
-    pid: &'static str,
 }
 
 fn files(kind: NodeKind) -> Files {
     match kind {
-        NodeKind::Gtm => Files { mark: "gtm.conf", conf: "gtm.conf", pid: "gtm.pid" },
-        _ => Files { mark: "PG_VERSION", conf: "recovery.conf", pid: "postmaster.pid" },
+        NodeKind::Gtm => Files { mark: "gtm.conf", conf: "gtm.conf" },
+        _ => Files { mark: "PG_VERSION", conf: "recovery.conf" },
     }
 }
