@@ -162,7 +162,7 @@ async fn a_gtm_is_fenced_by_its_conf_and_the_rest_of_it_stays() {
             &otb::dialect::recovery_path(instance),
         ));
         let output = outside.shells.run(&instance.id.server, script.as_str(), Duration::from_secs(5)).await.unwrap();
-        assert_eq!((output.status, output.stderr.as_str()), (0, ""));
+        assert_eq!((output.status, output.text.as_str()), (0, ""));
     }
     let text = std::fs::read_to_string(root.path().join("da ta/gtm.conf")).unwrap();
     assert_eq!(text.matches("active_host").count(), 1);
@@ -208,6 +208,6 @@ async fn a_failed_start_tells_why() {
     let script = Script::at(instance).then(&written).then(&start(instance, Patience(1)));
     let output = outside.shells.run(&instance.id.server, script.as_str(), Duration::from_secs(5)).await.unwrap();
     assert_eq!(output.status, 1);
-    assert!(output.stderr.contains("could not start server"), "{output:?}");
+    assert!(output.text.contains("could not start server"), "{output:?}");
     assert_eq!(std::fs::read_to_string(root.path().join("da ta/x")).unwrap(), "it's\n'$(x)\n");
 }

@@ -151,7 +151,7 @@ async fn stopped(id: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
 async fn probe(id: &InstanceId, tools: Tools, field: &Field<'_>) -> Result<Probe, String> {
     let look = [dialect::Look { at: field.instance(id)?, tools }];
     let output = field.look(id, &dialect::probe_script(&look), ASK).await.map_err(|e| e.to_string())?;
-    let probe = dialect::read_probe(&look, &output.stdout).pop();
+    let probe = dialect::read_probe(&look, &output.text).pop();
     probe.ok_or_else(|| format!("the shell said nothing of {id}"))
 }
 
@@ -167,7 +167,7 @@ pub(super) async fn control(id: &InstanceId, field: &Field<'_>) -> Result<Contro
     let instance = field.instance(id)?;
     let output =
         run_all(id, &[command::controldata(instance)], ASK, field).await.map_err(|failed| failed.to_string())?;
-    dialect::read_control(&output.stdout).map_err(|why| format!("pg_controldata of {id}: {why}"))
+    dialect::read_control(&output.text).map_err(|why| format!("pg_controldata of {id}: {why}"))
 }
 
 async fn cleanly_stopped(id: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
@@ -188,8 +188,8 @@ async fn fenced(id: &InstanceId, upstream: &InstanceId, field: &Field<'_>) -> Re
     let read = [dialect::read_recovery_files(instance)];
     let output = run_all(id, &read, ASK, field).await.map_err(|failed| failed.to_string())?;
     let leads = match instance.kind {
-        NodeKind::Gtm => dialect::read_gtm_conf(&output.stdout).upstream,
-        NodeKind::Coordinator | NodeKind::Datanode => dialect::read_recovery_conf(&output.stdout).upstream,
+        NodeKind::Gtm => dialect::read_gtm_conf(&output.text).upstream,
+        NodeKind::Coordinator | NodeKind::Datanode => dialect::read_recovery_conf(&output.text).upstream,
     };
     Ok(Found::when(leads.as_ref() == Some(&upstream.endpoint), || {
         format!("{} of {id} does not lead to {}", dialect::recovery_path(instance), upstream.endpoint)

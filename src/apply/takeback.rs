@@ -64,7 +64,7 @@ pub(super) async fn died_as_standby(instance: &InstanceId, field: &Field<'_>) ->
 async fn is_standby_by_conf(instance: &InstanceId, field: &Field<'_>) -> bool {
     let Ok(gtm) = field.instance(instance) else { return false };
     let read = run_all(instance, &[dialect::read_recovery_files(gtm)], SERVES_AGAIN, field).await;
-    read.is_ok_and(|output| dialect::read_gtm_conf(&output.stdout).standby)
+    read.is_ok_and(|output| dialect::read_gtm_conf(&output.text).standby)
 }
 
 async fn remove_staged(instance: &InstanceId, field: &Field<'_>) -> Result<(), String> {

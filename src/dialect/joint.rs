@@ -12,9 +12,10 @@ pub const MOST_JOINED: usize = 32;
 /// The longest output of one script that is kept.
 const MOST_BYTES: usize = 1 << 20;
 
-/// Runs `$2` in a subshell of its own and tells its output, its errors and its status, each with the number `$1`.
+/// Runs `$2` in a subshell of its own and tells what it says and its status, each with the number `$1`. Each process that
+/// this takes is taken for every script: what a script prints and its errors are one text.
 ///
-/// Captured texts lose line ends at their end, so each is closed by a dot: by the subshell's end, for a script may
+/// A captured text loses line ends at its end, so it is closed by a dot: by the subshell's end, for a script may
 /// `exit`. A line is written by one system call, and
 /// is not torn up to PIPE_BUF bytes (4096); what is torn all the same shows in the count of lines.
 ///
@@ -22,12 +23,10 @@ const MOST_BYTES: usize = 1 << 20;
 /// would ignore SIGINT and SIGQUIT, and a server started there would inherit that.
 const FUNCTIONS: &str = r#"nl='
 '
-tell() { rest=$3$nl; lines=0
-while test -n "$rest"; do printf '%s\n' "$1 $2 ${rest%%"$nl"*}"; rest=${rest#*"$nl"}; lines=$((lines + 1)); done
-printf '%s\n' "$1 $2-lines $lines"; }
-one() { err=$(exec 3>&1; out=$( { trap 'printf .' EXIT; eval "$2"; } 2>&3 3>&- 4>&- ); status=$?
-tell "$1" out "$out" >&4; printf .; exit $status); status=$?
-tell "$1" err "$err" >&4; printf '%s\n' "$1 status $status" >&4; }
+one() { said=$( { trap 'printf .' EXIT; eval "$2"; } 2>&1 4>&- ); status=$?
+rest=$said$nl; lines=0
+while test -n "$rest"; do printf '%s\n' "$1 says ${rest%%"$nl"*}"; rest=${rest#*"$nl"}; lines=$((lines + 1)); done >&4
+printf '%s\n' "$1 lines $lines" "$1 status $status" >&4; }
 exec 4>&1
 "#;
 
@@ -46,9 +45,8 @@ pub fn joint_script<'a>(scripts: impl IntoIterator<Item = &'a str>) -> String {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     pub status: i32,
-    pub stdout: String,
-    pub stderr: String,
-    /// Something of stdout or stderr was left out.
+    pub text: String,
+    /// Something of the text was left out.
     pub truncated: bool,
 }
 
@@ -58,12 +56,6 @@ pub struct Answers(Vec<Draft>);
 
 #[derive(Debug, Default)]
 struct Draft {
-    out: Text,
-    err: Text,
-}
-
-#[derive(Debug, Default)]
-struct Text {
     kept: String,
     lines: usize,
     /// As many were written.
@@ -85,10 +77,8 @@ impl Answers {
         let draft = self.0.get_mut(number)?;
         let (key, text) = (words.next()?, words.next()?);
         match key {
-            "out" => draft.out.add(text),
-            "err" => draft.err.add(text),
-            "out-lines" => draft.out.told = text.parse().ok(),
-            "err-lines" => draft.err.told = text.parse().ok(),
+            "says" => draft.add(text),
+            "lines" => draft.told = text.parse().ok(),
             "status" => return Some((number, std::mem::take(draft).answer(text))),
             _ => {}
         }
@@ -97,14 +87,6 @@ impl Answers {
 }
 
 impl Draft {
-    fn answer(self, status: &str) -> Option<Answer> {
-        let status = status.parse().ok()?;
-        let truncated = self.out.truncated || self.err.truncated;
-        Some(Answer { status, stdout: self.out.whole()?, stderr: self.err.whole()?, truncated })
-    }
-}
-
-impl Text {
     fn add(&mut self, line: &str) {
         self.lines += 1;
         if self.kept.len() + line.len() > MOST_BYTES {
@@ -115,11 +97,11 @@ impl Text {
         }
     }
 
-    fn whole(self) -> Option<String> {
-        let is_whole = self.told == Some(self.lines);
+    /// None, if lines were lost.
+    fn answer(self, status: &str) -> Option<Answer> {
         let end = if self.truncated { "\n" } else { ".\n" };
-        let text = self.kept.strip_suffix(end).map(str::to_owned);
-        text.filter(|_| is_whole)
+        let text = self.kept.strip_suffix(end).filter(|_| self.told == Some(self.lines))?;
+        Some(Answer { status: status.parse().ok()?, text: text.to_owned(), truncated: self.truncated })
     }
 }
 
@@ -130,19 +112,19 @@ mod tests {
     #[test]
     fn answers_come_as_their_scripts_end() {
         let mut answers = Answers::to(2);
-        for line in ["1 out a", "0 out .", "1 out .", "1 out-lines 2", "1 err oh.", "0 out-lines 1", "1 err-lines 1"] {
+        for line in ["1 says a", "0 says .", "1 says .", "1 lines 2"] {
             assert_eq!(answers.line(line), None);
         }
-        let one = Answer { status: 3, stdout: "a\n".to_owned(), stderr: "oh".to_owned(), truncated: false };
+        let one = Answer { status: 3, text: "a\n".to_owned(), truncated: false };
         assert_eq!(answers.line("1 status 3"), Some((1, Some(one))));
-        assert_eq!(answers.line("0 status 0"), Some((0, None)), "its errors were not told");
+        assert_eq!(answers.line("0 status 0"), Some((0, None)), "its lines were not told");
         assert_eq!(["", "7 status 0", "x", "0"].map(|line| answers.line(line)), [None, None, None, None]);
     }
 
     #[test]
     fn lines_that_were_lost_make_no_answer() {
         let mut answers = Answers::to(1);
-        for line in ["0 out a", "0 out .", "0 out-lines 3", "0 err .", "0 err-lines 1"] {
+        for line in ["0 says a", "0 says .", "0 lines 3"] {
             answers.line(line);
         }
         assert_eq!(answers.line("0 status 0"), Some((0, None)));
@@ -151,12 +133,12 @@ mod tests {
     #[test]
     fn long_output_is_cut() {
         let mut answers = Answers::to(1);
-        let long = format!("0 out {}", "x".repeat(MOST_BYTES / 2));
-        for line in [&long, &long, &long, "0 out .", "0 out-lines 4", "0 err .", "0 err-lines 1"] {
+        let long = format!("0 says {}", "x".repeat(MOST_BYTES / 2));
+        for line in [&long, &long, &long, "0 says .", "0 lines 4"] {
             answers.line(line);
         }
         let (_, answer) = answers.line("0 status 0").unwrap();
-        assert!(answer.is_some_and(|answer| answer.truncated && answer.stdout.len() == MOST_BYTES / 2));
+        assert!(answer.is_some_and(|answer| answer.truncated && answer.text.len() == MOST_BYTES / 2));
     }
 
     #[test]

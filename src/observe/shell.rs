@@ -24,7 +24,7 @@ async fn look_at_some(outside: &Outside, server: &ServerName, looks: &[Look<'_>]
     match outside.shells.run(server, &survey_script(looks), limits.shell).await {
         Ok(output) => {
             let answered = SystemTime::now();
-            let mut probes = read_probe(looks, &output.stdout);
+            let mut probes = read_probe(looks, &output.text);
             for probe in &mut probes {
                 let clock = probe.clock.and_then(|clock| vitals::clock_offset(clock, asked, answered));
                 if let Fact::Known(around) = &mut probe.surroundings {
@@ -68,7 +68,7 @@ pub(super) async fn wal_end(
     let seconds = u32::try_from(limits.shell.as_secs()).unwrap_or(u32::MAX).max(2) - 1;
     let script = Script::at(instance).then(&end_of_wal(instance, control, Patience(seconds)));
     let read = match outside.shells.run_short(&instance.id.server, script.as_str(), limits.shell).await {
-        Ok(output) => read_end_of_wal(&output.stdout, control)
+        Ok(output) => read_end_of_wal(&output.text, control)
             .map_or_else(|why| Fact::unknown(UnknownKind::Unreadable, shown(&why)), Fact::Known),
         Err(error) => Fact::Unknown(error.unknown()),
     };

@@ -66,8 +66,7 @@ pub(super) fn admission(output: &Output, user: &str) -> Fact<Admission> {
     if output.is_success() {
         return Fact::Known(Admission::Admitted { user });
     }
-    let said = [output.stderr.trim(), output.stdout.trim()].into_iter().find(|text| !text.is_empty());
-    let why = shown(said.unwrap_or("nothing"));
+    let why = shown(output.said());
     if output.status == NO_CONNECTION {
         Fact::Known(Admission::Refused { user, why })
     } else {
@@ -96,8 +95,7 @@ mod tests {
 
     #[test]
     fn only_psql_can_refuse() {
-        let output =
-            |status, said: &str| Output { status, stdout: String::new(), stderr: said.to_owned(), truncated: false };
+        let output = |status, said: &str| Output { status, text: said.to_owned(), truncated: false };
         let refused = admission(&output(2, "psql: FATAL:  no pg_hba.conf entry\n"), "otb");
         let why = "psql: FATAL: no pg_hba.conf entry".to_owned();
         assert_eq!(refused, Fact::Known(Admission::Refused { user: "otb".to_owned(), why }));

@@ -20,24 +20,24 @@ async fn all(shells: &Shells, scripts: &[String], limit: Duration) -> Vec<Result
 }
 
 #[tokio::test]
-async fn each_gets_its_own_status_and_streams() {
+async fn each_gets_its_own_status_and_text() {
     let nasty = "'\"$`\\!*?~ #;&|<>(){}[] %s 数据 $(false) \\n\n\n 0 status 0\n";
     let scripts: Vec<String> = (0..40)
         .map(|number| match number % 4 {
             0 => format!("printf %s {}; exit {number}", quote(nasty)),
-            1 => format!("echo {number}; echo oh >&2; echo; sleep 0.05; echo end"),
+            1 => format!("echo {number}; echo; echo oh >&2; sleep 0.05; echo end"),
             2 => "cat; no-such-command-at-all".to_owned(),
             _ => String::new(),
         })
         .collect();
     for (number, ended) in all(&shells(), &scripts, LONG).await.into_iter().enumerate() {
-        let Output { status, stdout, stderr, truncated } = ended.unwrap();
+        let Output { status, text, truncated } = ended.unwrap();
         let number = i32::try_from(number).unwrap();
         match number % 4 {
-            0 => assert_eq!((status, stdout.as_str(), stderr.as_str()), (number, nasty, "")),
-            1 => assert_eq!((status, stdout, stderr.as_str()), (0, format!("{number}\n\nend\n"), "oh\n")),
-            2 => assert_eq!((status, stdout.as_str(), stderr.contains("no-such-command")), (127, "", true)),
-            _ => assert_eq!((status, stdout.as_str(), stderr.as_str()), (0, "", "")),
+            0 => assert_eq!((status, text.as_str()), (number, nasty)),
+            1 => assert_eq!((status, text), (0, format!("{number}\n\noh\nend\n"))),
+            2 => assert_eq!((status, text.contains("no-such-command")), (127, true)),
+            _ => assert_eq!((status, text.as_str()), (0, "")),
         }
         assert!(!truncated);
     }
@@ -48,7 +48,7 @@ async fn those_that_come_together_share_a_few_shells() {
     let scripts = vec!["echo $$; sleep 0.5".to_owned(); 30];
     let begun = Instant::now();
     let pids: BTreeSet<String> =
-        all(&shells(), &scripts, LONG).await.into_iter().map(|ended| ended.unwrap().stdout).collect();
+        all(&shells(), &scripts, LONG).await.into_iter().map(|ended| ended.unwrap().text).collect();
     assert!(pids.len() <= 6, "{pids:?}");
     // One after the other would be 15 s.
     assert!(begun.elapsed() < LONG, "{:?}", begun.elapsed());
@@ -70,7 +70,7 @@ async fn whoever_hangs_keeps_nobody_waiting() {
         if number == 7 {
             assert_eq!(ended.unwrap_err(), ShellError::TimedOut { server: server.clone(), limit });
         } else {
-            assert_eq!(ended.unwrap().stdout, "done\n");
+            assert_eq!(ended.unwrap().text, "done\n");
             assert!(took < limit, "{number} waited {took:?}");
         }
     }
@@ -80,7 +80,7 @@ async fn whoever_hangs_keeps_nobody_waiting() {
 async fn what_a_script_starts_does_not_ignore_signals() {
     let scripts = vec!["grep SigIgn /proc/self/status".to_owned(); 8];
     let ignored: BTreeSet<String> =
-        all(&shells(), &scripts, LONG).await.into_iter().map(|ended| ended.unwrap().stdout).collect();
+        all(&shells(), &scripts, LONG).await.into_iter().map(|ended| ended.unwrap().text).collect();
     let mask = |line: &String| u64::from_str_radix(line.trim().rsplit('\t').next().unwrap(), 16).unwrap();
     // SIGINT and SIGQUIT, by which servers are stopped.
     assert!(ignored.iter().all(|line| mask(line) & 0b110 == 0), "{ignored:?}");
@@ -94,7 +94,7 @@ async fn a_shell_that_dies_leaves_outcomes_unknown() {
     let ended = all(&shells(), &scripts, LONG).await;
     assert!(ended[5].as_ref().is_err_and(ShellError::is_outcome_unknown), "{:?}", ended[5]);
     for ended in ended {
-        assert!(ended.as_ref().map_or_else(ShellError::is_outcome_unknown, |output| output.stdout == "done\n"));
+        assert!(ended.as_ref().map_or_else(ShellError::is_outcome_unknown, |output| output.text == "done\n"));
     }
 }
 
@@ -109,5 +109,5 @@ async fn nobody_who_waits_is_nothing_that_runs() {
     assert!(dropped.is_err());
     tokio::time::sleep(Duration::from_secs(6)).await;
     assert_eq!((0..6).filter(|number| mark(*number).exists()).count(), 0);
-    assert_eq!(shells.run_short(&server(), "echo again", LONG).await.unwrap().stdout, "again\n");
+    assert_eq!(shells.run_short(&server(), "echo again", LONG).await.unwrap().text, "again\n");
 }

@@ -16,9 +16,9 @@ async fn run(script: &str) -> Result<Output, ShellError> {
 }
 
 #[tokio::test]
-async fn status_and_both_streams_come_back() {
-    let output = run("echo out; echo err >&2; exit 7").await.unwrap();
-    assert_eq!((output.status, output.stdout.as_str(), output.stderr.as_str()), (7, "out\n", "err\n"));
+async fn status_and_what_was_said_come_back() {
+    let output = run("echo out; echo err >&2; echo end; exit 7").await.unwrap();
+    assert_eq!((output.status, output.text.as_str()), (7, "out\nerr\nend\n"));
     assert_eq!(run("no-such-command-at-all").await.unwrap().status, 127);
     assert_eq!(run("exit 255").await.unwrap().status, 255);
     assert_eq!(run("").await.unwrap().status, 0);
@@ -28,20 +28,20 @@ async fn status_and_both_streams_come_back() {
 async fn no_letter_of_a_script_is_lost_or_read_twice() {
     let nasty = r#"'"$`\!*?~ #;&|<>(){}[] %s 数据 $(false) \n"#;
     let output = run(&format!("printf %s {}", otb::dialect::quote(nasty))).await.unwrap();
-    assert_eq!(output.stdout, nasty);
+    assert_eq!(output.text, nasty);
     let long = format!("printf %s {}", otb::dialect::quote(&"x".repeat(300_000)));
-    assert_eq!(run(&long).await.unwrap().stdout.len(), 300_000);
+    assert_eq!(run(&long).await.unwrap().text.len(), 300_000);
 }
 
 #[tokio::test]
 async fn a_script_finds_nothing_on_its_standard_input() {
-    assert_eq!(run("cat; echo after").await.unwrap().stdout, "after\n");
+    assert_eq!(run("cat; echo after").await.unwrap().text, "after\n");
 }
 
 #[tokio::test]
 async fn output_is_bounded_and_the_status_is_still_known() {
     let output = run("head -c 3000000 /dev/zero | tr '\\0' x; head -c 3000000 /dev/zero >&2; exit 3").await.unwrap();
-    assert_eq!((output.status, output.truncated, output.stdout.len()), (3, true, 1 << 20));
+    assert_eq!((output.status, output.truncated, output.text.len()), (3, true, 1 << 20));
 }
 
 #[tokio::test]

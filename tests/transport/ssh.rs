@@ -31,7 +31,7 @@ async fn a_script_runs_there_and_the_connection_is_kept() {
     let shells = shells(&sshd);
     shells.open(&server(), LONG).await.unwrap();
     let output = shells.run(&server(), "echo \"$0 it's\"; cat; echo err >&2; exit 127", LONG).await.unwrap();
-    assert_eq!((output.status, output.stdout.as_str(), output.stderr.as_str()), (127, "sh it's\n", "err\n"));
+    assert_eq!((output.status, output.text.as_str()), (127, "sh it's\nerr\n"));
     assert_eq!(shells.run(&server(), "exit 255", LONG).await.unwrap().status, 255);
     let begun = std::time::Instant::now();
     let server = server();
@@ -51,7 +51,7 @@ async fn more_scripts_than_an_sshd_lets_sessions_be_opened() {
     let ended = scripts.iter().map(|script| shells.run_short(&server, script, LONG));
     for (number, output) in (0..).zip(futures_util::future::join_all(ended).await) {
         let output = output.unwrap();
-        assert_eq!((output.status, output.stdout), (number, format!("{number}\n")));
+        assert_eq!((output.status, output.text), (number, format!("{number}\n")));
     }
     // One after the other would be 12 s.
     assert!(begun.elapsed() < LONG, "{:?}", begun.elapsed());
@@ -88,13 +88,13 @@ async fn a_cut_connection_is_an_unknown_outcome_and_the_next_script_gets_a_new_o
                    do p=$(sed 's/.*) . //;s/ .*//' /proc/$p/stat); done; kill -9 $p; sleep 30";
     let error = shells.run(&server(), suicide, LONG).await.unwrap_err();
     assert!(error.is_outcome_unknown(), "{error}");
-    assert_eq!(shells.run(&server(), "echo back", LONG).await.unwrap().stdout, "back\n");
+    assert_eq!(shells.run(&server(), "echo back", LONG).await.unwrap().text, "back\n");
     let server = server();
     let many = (0..8).map(|number| shells.run_short(&server, if number == 5 { suicide } else { "sleep 30" }, LONG));
     for ended in futures_util::future::join_all(many).await {
         assert!(ended.as_ref().is_err_and(ShellError::is_outcome_unknown), "{ended:?}");
     }
-    assert_eq!(shells.run_short(&server, "echo back", LONG).await.unwrap().stdout, "back\n");
+    assert_eq!(shells.run_short(&server, "echo back", LONG).await.unwrap().text, "back\n");
     shells.close().await;
 }
 

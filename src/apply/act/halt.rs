@@ -66,7 +66,7 @@ pub(super) async fn stop(id: &InstanceId, fenced: bool, limit: Duration, field: 
     commands.push(command::controldata(instance));
     let output = run_all(id, &commands, limit, field).await?;
     field.forget(id).await;
-    let control = dialect::read_control(&output.stdout).map_err(|why| format!("pg_controldata of {id}: {why}"))?;
+    let control = dialect::read_control(&output.text).map_err(|why| format!("pg_controldata of {id}: {why}"))?;
     if control.state != ControlState::ShutDown {
         return Err(Failed::NotDone(format!(
             "{id} did not stop cleanly: its control file says {:?}",

@@ -25,9 +25,8 @@ pub(in crate::apply) async fn run_all(
     if output.is_success() {
         return Ok(output);
     }
-    let said =
-        [output.stderr.trim(), output.stdout.trim()].into_iter().find(|text| !text.is_empty()).unwrap_or("nothing");
-    Err(Failed::NotDone(format!("on {} the command exited {} and said: {}", id.server, output.status, shown(said))))
+    let said = shown(output.said());
+    Err(Failed::NotDone(format!("on {} the command exited {} and said: {said}", id.server, output.status)))
 }
 
 /// Waits until no script of an earlier step runs any more for `id`: what is seen afterwards stays so.

@@ -215,7 +215,7 @@ async fn census(
             let _permit = shells.acquire().await.ok();
             let census = match server_name(n) {
                 Some(server) => match outside.shells.run(&server, script, limits.shell).await {
-                    Ok(output) => read_census(&output.stdout).map_or_else(
+                    Ok(output) => read_census(&output.text).map_or_else(
                         || Fact::unknown(UnknownKind::Unreadable, "its shell did not answer to the end"),
                         Fact::Known,
                     ),

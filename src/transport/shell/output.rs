@@ -15,10 +15,10 @@ const TAIL_BYTES: usize = 256;
 pub struct Output {
     /// Its exit status.
     pub status: i32,
-    /// At most one MiB; bytes that are no UTF-8 are replaced. Untrusted: see `dialect::shown`.
-    pub stdout: String,
-    pub stderr: String,
-    /// Something of stdout or stderr was left out.
+    /// What it printed and its errors, in the order they came: at most one MiB; bytes that are no UTF-8 are replaced.
+    /// Untrusted: see `dialect::shown`.
+    pub text: String,
+    /// Something of the text was left out.
     pub truncated: bool,
 }
 
@@ -26,11 +26,17 @@ impl Output {
     pub fn is_success(&self) -> bool {
         self.status == 0
     }
+
+    /// What it said, for people.
+    pub fn said(&self) -> &str {
+        let said = self.text.trim();
+        if said.is_empty() { "nothing" } else { said }
+    }
 }
 
 impl From<Answer> for Output {
-    fn from(Answer { status, stdout, stderr, truncated }: Answer) -> Self {
-        Self { status, stdout, stderr, truncated }
+    fn from(Answer { status, text, truncated }: Answer) -> Self {
+        Self { status, text, truncated }
     }
 }
 

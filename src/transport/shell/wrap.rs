@@ -5,21 +5,22 @@ use std::time::Duration;
 use super::output::{Output, Stream};
 use crate::dialect::quote;
 
-/// Begins the last line of standard error: without it the script's status is not known. A remote shell, sudo
-/// and ssh use the statuses 126, 127 and 255 for themselves, so an exit status alone proves nothing.
+/// Begins the last line of standard error, where else only sudo, ssh and the shell itself write: without it the script's
+/// status is not known. They use the statuses 126, 127 and 255 for themselves, so an exit status alone proves nothing.
 const TRAILER: &str = "otb-script-status ";
 
 /// Ends what is sent: a script that lacks it was cut off on its way, and the half of a command may be another one.
 const END: &str = "# end of the script";
 
 /// Reads `$1` bytes of script from standard input and, if they end in `$3`, runs them in a subshell (so that `exit` in
-/// them ends only that). `$2` says what their standard input is: `null`, or `open` (ours, kept open by the holder).
+/// them ends only that). `$2` says what their standard input is: `null`, and their output and errors are one text, or
+/// `open` (ours, kept open by the holder).
 /// No `!` and no line end in here, for the sake of login shells that are no Bourne shells.
 const BOOT: &str = concat!(
     r#"script=$(head -c "$1") || exit 125; "#,
     r#"case $script in *"$3") ;; *) echo "the script was cut off on its way and not run" >&2; exit 125;; esac; "#,
-    r#"if [ "$2" = null ]; then exec </dev/null; fi; "#,
-    r#"(eval "$script"); status=$?; echo "otb-script-status $status" >&2"#
+    r#"if [ "$2" = null ]; then (eval "$script") </dev/null 2>&1; else (eval "$script"); fi; "#,
+    r#"status=$?; echo "otb-script-status $status" >&2"#
 );
 
 /// How a script is to be run.
@@ -66,11 +67,7 @@ pub(super) fn output(stdout: &Stream, stderr: &Stream) -> Option<Output> {
     let end = String::from_utf8_lossy(&stderr.end()).into_owned();
     let (_, status) = end.rsplit_once(TRAILER)?;
     let status = status.strip_suffix('\n')?.parse().ok()?;
-    let mut text = stderr.text();
-    if let Some(at) = text.rfind(TRAILER) {
-        text.truncate(at);
-    }
-    Some(Output { status, stdout: stdout.text(), stderr: text, truncated: stdout.truncated || stderr.truncated })
+    Some(Output { status, text: stdout.text(), truncated: stdout.truncated })
 }
 
 #[cfg(test)]
