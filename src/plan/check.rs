@@ -18,6 +18,12 @@ impl CheckId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The node that its subject is or belongs to: `dn01` of `lag:dn01` and of `disk:dn01@s47`.
+    pub fn node(&self) -> &str {
+        let subject = self.0.split_once(':').map_or("", |(_, subject)| subject);
+        subject.split_once('@').map_or(subject, |(node, _)| node)
+    }
 }
 
 impl fmt::Display for CheckId {

@@ -42,6 +42,9 @@ pub struct Plan {
     pub afterwards: Option<Afterwards>,
     /// All that were made, passed or not.
     pub checks: Vec<Check>,
+    /// Where a check refuses: the nodes that could change while the others stay as they are, by `--target`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub apart: Vec<NodeName>,
     /// The `--waive`s that name one of `checks`.
     pub waivers: Vec<Waiver>,
     /// How much "nothing to do" rests on.

@@ -1,5 +1,6 @@
 //! Pure: the declared cluster and an observation become a plan.
 
+mod apart;
 mod audit;
 mod check;
 mod checks;

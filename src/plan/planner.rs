@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::apart::apart;
 use super::check::{Check, CheckId, Waiver};
 use super::document::{FORMAT_VERSION, LookedAt, Plan, Unseen};
 use super::routes::{self, RouterView};
@@ -39,6 +40,15 @@ impl Input<'_> {
 
 /// Plans.
 pub fn plan(input: &Input<'_>) -> Plan {
+    let mut plan = draft(input);
+    if plan.is_refused() {
+        plan.apart = apart(input, &plan);
+    }
+    plan
+}
+
+/// The same, and does not say what of a refused plan could be done without the rest.
+pub(super) fn draft(input: &Input<'_>) -> Plan {
     let aimed_at = aimed_at(input);
     let declared = input.cluster;
     let input = &Input { cluster: &aimed_at, observed_at: input.observed_at.clone(), ..*input };
@@ -73,6 +83,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
         steps: steps::build(cluster, &nodes, &routers, &will_serve),
         afterwards,
         checks,
+        apart: Vec::new(),
         waivers: used(input.waivers, &unused),
         looked_at: looked_at(input, &views),
         unseen: unseen(cluster, seen, &views, &|name| input.in_scope(name)),

@@ -68,6 +68,22 @@ pub(super) fn as_declared(cluster: &impl Display, targets: &[NodeName]) -> Strin
     format!("{} {are} as declared", subject(cluster, targets))
 }
 
+/// The longest command line that is written for the reader.
+const MOST_NAMED: usize = 40;
+
+/// What of a refused plan need not wait for the rest.
+pub(super) fn apart(plan: &Plan) -> Option<String> {
+    let wait = match plan.apart.as_slice() {
+        [] => return None,
+        [only] => format!("{only} need not wait for that"),
+        several => format!("{} need not wait for that", count(several.len(), "node")),
+    };
+    let named: Vec<String> = plan.apart.iter().map(|node| format!("--target {node}")).collect();
+    let targets =
+        if named.len() > MOST_NAMED { "--target NODE for each (`apart` in the JSON)" } else { &named.join(" ") };
+    Some(format!("{wait}: plan with only {targets}"))
+}
+
 /// The checks that stand in the way.
 pub(super) fn refusing(plan: &Plan) -> impl Iterator<Item = &Check> {
     plan.checks.iter().filter(|check| check.verdict.refuses())

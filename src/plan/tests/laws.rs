@@ -1,5 +1,7 @@
 //! What holds for every plan, whatever state the cluster is in.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::seed::{cluster, fence, healthy, id, make_plan, make_plan_of, perform, reroute, stop};
@@ -158,6 +160,19 @@ proptest! {
         for at in plan.steps.iter().map(|step| step.action.target()).filter(|at| at.node.as_str() != "dn01") {
             prop_assert!(is_master(at), "{at} is told, and is no master");
         }
+    }
+
+    #[test]
+    fn what_a_refused_plan_sets_apart_can_be_done_alone((mut declared, seen) in state()) {
+        declared.nodes.get_mut(&NodeName::new("dn02").unwrap()).unwrap().master = ServerName::new("s29").unwrap();
+        let plan = make_plan(&declared, &seen);
+        prop_assume!(!plan.apart.is_empty());
+        prop_assert!(plan.is_refused());
+        let apart: Vec<&str> = plan.apart.iter().map(NodeName::as_str).collect();
+        let alone = make_plan_of(&apart, &declared, &seen);
+        prop_assert!(!alone.is_refused(), "{:?}", alone.checks);
+        let changed: BTreeSet<&str> = alone.changes.iter().map(|change| change.node.as_str()).collect();
+        prop_assert_eq!(changed.into_iter().collect::<Vec<_>>(), apart);
     }
 
     #[test]

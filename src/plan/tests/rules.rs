@@ -188,6 +188,25 @@ fn a_master_out_of_sight_is_not_failed_over() {
 }
 
 #[test]
+fn what_a_refusal_is_not_about_need_not_wait() {
+    let mut declared = cluster("s47");
+    declared.nodes.get_mut(&id("dn02@s29").node).unwrap().master = ServerName::new("s29").unwrap();
+    let mut seen = healthy(&declared);
+    let Fact::Known(standby) = &mut seen.instances.get_mut(&id("dn01@s47")).unwrap().standby else { panic!() };
+    standby.replay_paused = true;
+    let apart = |seen: &Observation| -> Vec<String> {
+        let plan = make_plan(&declared, seen);
+        assert!(plan.is_refused(), "{:?}", plan.checks);
+        plan.apart.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(apart(&seen), ["dn02"]);
+    // Every router has to be told of dn02, too.
+    seen.instances.insert(id("cn01@s29"), InstanceFacts::unknown(UnknownKind::TimedOut, "no answer within 5 s"));
+    assert_eq!(apart(&seen), [""; 0]);
+    assert!(make_plan(&declared, &healthy(&declared)).apart.is_empty(), "nothing refuses");
+}
+
+#[test]
 fn a_run_cut_off_after_the_stop_goes_on_with_the_promotion() {
     let declared = cluster("s47");
     let mut seen = healthy(&declared);

@@ -52,6 +52,7 @@ fn banner(plan: &Plan) -> Markup {
     html! {
         div class=(format!("banner {class}")) {
             strong { (visible(&outline::sentence(plan))) "." } " " (more)
+            @if let Some(apart) = outline::apart(plan) { " " (visible(&apart)) }
         }
     }
 }

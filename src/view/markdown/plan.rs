@@ -73,7 +73,8 @@ fn headline(plan: &Plan) -> String {
         "🔀"
     };
     let name = markdown_code(plan.cluster.name.as_str());
-    format!("{mark} **otb plan** {name}: {}.", markdown(&cut(&outline::sentence(plan), SENTENCE)))
+    let apart = outline::apart(plan).map_or_else(String::new, |apart| format!(" {}", markdown(&cut(&apart, SENTENCE))));
+    format!("{mark} **otb plan** {name}: {}.{apart}", markdown(&cut(&outline::sentence(plan), SENTENCE)))
 }
 
 fn changes(plan: &Plan) -> Part {

@@ -184,6 +184,9 @@ fn hidden_lines(out: &mut String, hidden: &Hidden<'_>) {
 fn closing(out: &mut String, plan: &Plan) {
     if plan.is_refused() {
         let _ = writeln!(out, "\n{} mend what the checks above name, then plan again.", style::bad("Refused:"));
+        if let Some(apart) = outline::apart(plan) {
+            let _ = writeln!(out, "{apart}");
+        }
     } else if !plan.changes.is_empty() {
         let _ = writeln!(out, "\nFingerprint {}", plan.fingerprint.get(..12).unwrap_or(&plan.fingerprint));
     }
