@@ -185,14 +185,15 @@ async fn cleanly_stopped(id: &InstanceId, field: &Field<'_>) -> Result<Found, St
 
 async fn fenced(id: &InstanceId, upstream: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
     let (instance, upstream) = (field.instance(id)?, field.instance(upstream)?);
-    let read = [dialect::read_recovery_files(instance)];
+    let read = [dialect::read_recovery_file(instance)];
     let output = run_all(id, &read, ASK, field).await.map_err(|failed| failed.to_string())?;
-    let leads = match instance.kind {
-        NodeKind::Gtm => dialect::read_gtm_conf(&output.text).upstream,
-        NodeKind::Coordinator | NodeKind::Datanode => dialect::read_recovery_conf(&output.text).upstream,
+    let conf = match instance.kind {
+        NodeKind::Gtm => dialect::read_gtm_conf(&output.text),
+        NodeKind::Coordinator | NodeKind::Datanode => dialect::read_recovery_conf(&output.text),
     };
-    Ok(Found::when(leads.as_ref() == Some(&upstream.endpoint), || {
-        format!("{} of {id} does not lead to {}", dialect::recovery_path(instance), upstream.endpoint)
+    Ok(Found::when(conf.standby && conf.upstream.as_ref() == Some(&upstream.endpoint), || {
+        let path = dialect::recovery_path(instance);
+        format!("{path} of {id} does not make it a standby of {}", upstream.endpoint)
     }))
 }
 

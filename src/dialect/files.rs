@@ -37,6 +37,13 @@ pub fn remove_file(path: &str) -> Command {
     Command::new(format!("rm -f {}", quote(path)))
 }
 
+/// What the instance would start as; no text where there is no such file. A recovery.done, which every copy has that was
+/// promoted once, is not that file.
+pub fn read_recovery_file(instance: &Instance) -> Command {
+    let path = quote(&recovery_path(instance));
+    Command::new(format!("{{ test ! -e {path} || cat {path}; }}"))
+}
+
 /// What the node's own standby uses to replicate: recovery.conf, or recovery.done after its promotion.
 pub fn read_recovery_files(instance: &Instance) -> Command {
     if instance.kind == NodeKind::Gtm {

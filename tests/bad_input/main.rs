@@ -10,6 +10,7 @@ mod cut_off;
 mod directories;
 mod edits;
 mod fakes;
+mod fence;
 mod file;
 mod gtm;
 mod hostile;
