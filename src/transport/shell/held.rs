@@ -6,9 +6,9 @@ use tokio::io::AsyncReadExt as _;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::ShellError;
 use super::output::Stream;
 use super::process::{Reader, Started, Writer};
+use super::{ShellError, wrap};
 use crate::dialect::shown;
 use crate::model::ServerName;
 
@@ -41,7 +41,7 @@ impl Held {
         };
         let Some(first_line) = line else {
             let said = timeout(Duration::from_secs(1), Stream::read(&mut started.stderr)).await.unwrap_or_default();
-            let why = shown(&said.text());
+            let why = shown(&wrap::said(&said));
             return Err(ShellError::Lost {
                 server: server.clone(),
                 why: if why.is_empty() { "the script ended without a word".to_owned() } else { why },

@@ -73,18 +73,53 @@ impl Started {
         if let Some(output) = wrap::output(&stdout, &stderr) {
             return Ok(output);
         }
-        let why = shown(&stderr.text());
+        let (begun, why) = (wrap::has_begun(&stderr), shown(&wrap::said(&stderr)));
         let server = server.clone();
         Err(match status {
             Some(status) if TIMED_OUT.contains(&status) => late(),
-            // sudo -n gave up before it ran anything.
-            _ if why.starts_with(NO_CONTROL_SOCKET) => {
+            _ if !begun && why.starts_with(NO_CONTROL_SOCKET) => {
                 ShellError::Unreachable { server, why: "its ssh connection had ended".to_owned() }
             }
-            _ if why.starts_with("sudo: ") => ShellError::Denied { server, why },
+            // sudo -n gave up before it ran anything. (It may also complain and go on: of the host's name, for one. Only
+            // whose end was heard, with all that was said before, has not begun.)
+            Some(_) if !begun && why.starts_with("sudo: ") => ShellError::Denied { server, why },
             Some(status) if why.is_empty() => ShellError::Lost { server, why: format!("exit status {status}") },
             None if why.is_empty() => ShellError::Lost { server, why: "the connection ended".to_owned() },
             _ => ShellError::Lost { server, why },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::local;
+    use super::super::wrap::Run;
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(10);
+
+    /// Runs `script` behind a sudo that does `sudo`.
+    async fn behind(sudo: &str, script: &str) -> Result<Output, ShellError> {
+        let server = ServerName::new("s29").unwrap();
+        let mut words: Vec<String> = ["sh", "-c", sudo, "sudo"].map(String::from).to_vec();
+        words.extend(wrap::words(None, script, Run::Within(LONG)));
+        local::start(&server, &words).unwrap().finish(&server, script, LONG).await
+    }
+
+    #[tokio::test]
+    async fn a_sudo_that_complains_and_goes_on_has_not_turned_anybody_down() {
+        let noise = "echo 'sudo: unable to resolve host lab' >&2";
+        let go_on = format!("{noise}; exec \"$@\"");
+        let output = behind(&go_on, "echo done").await.unwrap();
+        assert_eq!((output.status, output.text.as_str()), (0, "done\n"));
+        // What was started is killed from within: what it did nobody can tell.
+        let killed = behind(&go_on, "kill -9 $PPID $$").await.unwrap_err();
+        assert!(matches!(&killed, ShellError::Lost { why, .. } if why.contains("lab")), "{killed:?}");
+        let denies = format!("{noise}; echo 'sudo: a password is required' >&2; exit 1");
+        let denied = behind(&denies, "echo done").await.unwrap_err();
+        assert!(matches!(&denied, ShellError::Denied { why, .. } if why.contains("password")), "{denied:?}");
+        // Cut off before it could go on or not.
+        let silent = behind(&format!("{noise}; kill -9 $$"), "echo done").await.unwrap_err();
+        assert!(silent.is_outcome_unknown(), "{silent:?}");
     }
 }

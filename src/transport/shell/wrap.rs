@@ -9,6 +9,9 @@ use crate::dialect::quote;
 /// status is not known. They use the statuses 126, 127 and 255 for themselves, so an exit status alone proves nothing.
 const TRAILER: &str = "otb-script-status ";
 
+/// The line on standard error before the script begins. Where it is missing although all was heard, nothing was run.
+const BEGUN: &str = "otb-script-begins";
+
 /// Ends what is sent: a script that lacks it was cut off on its way, and the half of a command may be another one.
 const END: &str = "# end of the script";
 
@@ -19,6 +22,7 @@ const END: &str = "# end of the script";
 const BOOT: &str = concat!(
     r#"script=$(head -c "$1") || exit 125; "#,
     r#"case $script in *"$3") ;; *) echo "the script was cut off on its way and not run" >&2; exit 125;; esac; "#,
+    r#"echo otb-script-begins >&2; "#,
     r#"if [ "$2" = null ]; then (eval "$script") </dev/null 2>&1; else (eval "$script"); fi; "#,
     r#"status=$?; echo "otb-script-status $status" >&2"#
 );
@@ -60,6 +64,18 @@ pub(super) fn whole(script: &str) -> String {
 /// The same as one line for a remote login shell.
 pub(super) fn line(words: &[String]) -> String {
     words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// Whether the script began, as far as was heard.
+pub(super) fn has_begun(stderr: &Stream) -> bool {
+    stderr.text().lines().any(|line| line == BEGUN)
+}
+
+/// What others wrote on standard error: sudo, ssh, the shell, a held script.
+pub(super) fn said(stderr: &Stream) -> String {
+    let text = stderr.text();
+    let others = text.lines().filter(|line| *line != BEGUN && !line.starts_with(TRAILER));
+    others.collect::<Vec<_>>().join("\n")
 }
 
 /// The output of a script that ran to its end, or nothing if its trailer is missing.
