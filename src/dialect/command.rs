@@ -67,7 +67,7 @@ pub fn start(instance: &Instance, patience: Patience) -> Command {
     let stale = stale_pid_file(&data, pid_file(instance.kind));
     Command::new(format!(
         "{{ {wait}setsid {start} </dev/null >{said} 2>&1 {LOCK}<&-; status=$?; test ! -s {said} || cat {said} >&2; \
-         test $status = 0 || {{ {stale}tail -n 5 {log}; }} >&2; (exit $status); }}"
+         test $status = 0 || {{ {stale}tail -n 5 {log}; }} >&2; test $status = 0 || exit $status; }}"
     ))
     .shown_as(start)
 }
@@ -191,7 +191,7 @@ pub fn base_backup(directory: &str, from: &Endpoint, user: &str) -> Command {
 /// [`super::Script::at`]), as the server's user wants recovery.conf.
 pub fn write_file(path: &str, contents: &str) -> Command {
     let new = quote(&format!("{path}.otb-new"));
-    Command::new(format!("printf %s {} >{new} && mv -f {new} {}", quote(contents), quote(path)))
+    Command::new(format!("printf %s {} >{new} && mv -fT {new} {}", quote(contents), quote(path)))
 }
 
 /// Writes a small file that nobody reads before it was written.
@@ -213,7 +213,7 @@ pub fn rewrite_gtm_conf(instance: &Instance, lines: &str, to: &str) -> Command {
     Command::new(format!(
         "cp -p {conf} {new} && {{ sed -e '/^[[:space:]]*startup[[:space:]]*=/d' \
          -e '/^[[:space:]]*active_host[[:space:]]*=/d' -e '/^[[:space:]]*active_port[[:space:]]*=/d' \
-         -e '/^{fence}$/d' {conf} && printf '\\n%s' {lines}; }} >{new} && mv -f {new} {to}",
+         -e '/^{fence}$/d' {conf} && printf '\\n%s' {lines}; }} >{new} && mv -fT {new} {to}",
         fence = super::FENCE,
         lines = quote(lines),
         to = quote(to)
@@ -264,7 +264,7 @@ pub(crate) mod tests {
                  test $status = 0 || { { read -r pid <'/data/dn 01'/postmaster.pid && test -e \"/proc/$pid/cwd/.\" \
                  && ! test \"/proc/$pid/cwd\" -ef '/data/dn 01' && echo \"its postmaster.pid names process $pid, \
                  which is not this server: remove that file, then apply again;\"; } 2>/dev/null; \
-                 tail -n 5 '/data/dn 01/otb-start.log'; } >&2; (exit $status); }",
+                 tail -n 5 '/data/dn 01/otb-start.log'; } >&2; test $status = 0 || exit $status; }",
             ),
             (promote(&dn), "pg_ctl -Z datanode -D '/data/dn 01' promote -W"),
             (status(&dn), "pg_ctl -Z datanode -D '/data/dn 01' status"),
@@ -283,7 +283,7 @@ pub(crate) mod tests {
             (
                 write_file("/data/recovery.conf", "a = 'b'\n"),
                 "printf %s 'a = '\\''b'\\''\n' >/data/recovery.conf.otb-new \
-                 && mv -f /data/recovery.conf.otb-new /data/recovery.conf",
+                 && mv -fT /data/recovery.conf.otb-new /data/recovery.conf",
             ),
             (write_draft("/data/recovery.conf.otb", "a\n"), "printf %s 'a\n' >/data/recovery.conf.otb"),
             (rename("/data/a", "/data/b"), "mv -T /data/a /data/b"),
