@@ -10,6 +10,9 @@ pub(super) const MOST_BYTES: usize = 1 << 20;
 /// How much of the end is kept as well, for the trailer.
 const TAIL_BYTES: usize = 256;
 
+/// How much of it fits into a message.
+const SAID_BYTES: usize = 400;
+
 /// A script that ran to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
@@ -27,10 +30,17 @@ impl Output {
         self.status == 0
     }
 
-    /// What it said, for people.
+    /// What it said last, for people: of a script that failed, that tells why.
     pub fn said(&self) -> &str {
         let said = self.text.trim();
-        if said.is_empty() { "nothing" } else { said }
+        let from = said.len().saturating_sub(SAID_BYTES);
+        let end = (from..said.len()).find_map(|at| said.get(at..)).unwrap_or_default();
+        match end.split_once('\n') {
+            _ if said.is_empty() => "nothing",
+            // Whole lines, where there are any.
+            Some((_, lines)) if from > 0 => lines,
+            _ => end,
+        }
     }
 }
 
@@ -91,6 +101,19 @@ impl Stream {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_said_last_is_what_people_see() {
+        let said = |text: &str| Output { status: 1, text: text.to_owned(), truncated: false }.said().to_owned();
+        assert_eq!(said(" \n"), "nothing");
+        assert_eq!(said("one\ntwo\n"), "one\ntwo");
+        let last = "mv: cannot move: no space is left";
+        assert_eq!(
+            said(&format!("{}\n{}\n{last}\n", "a".repeat(300), "b".repeat(300))),
+            format!("{}\n{last}", "b".repeat(300))
+        );
+        assert_eq!(said(&"数".repeat(200)), "数".repeat(133), "whole letters");
+    }
 
     #[tokio::test]
     async fn long_streams_keep_their_beginning_and_their_end() {
