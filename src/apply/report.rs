@@ -1,6 +1,6 @@
 //! How a run ended: every step's outcome, and what follows for the exit code.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -23,6 +23,20 @@ pub struct Report {
     pub gaps: BTreeMap<NodeName, u64>,
     /// What is worth knowing and no failure.
     pub notes: Vec<String>,
+}
+
+impl Report {
+    /// The nodes whose masters `plan` moves: those that were moved, and those whose move did not come about.
+    pub fn moved(&self, plan: &Plan) -> (Vec<NodeName>, Vec<NodeName>) {
+        let promoted = |step: &&Step| {
+            matches!(step.action, Action::Promote { .. })
+                && self.steps.iter().any(|told| told.id == step.id && told.outcome.is_done())
+        };
+        let promoted: BTreeSet<&NodeName> =
+            plan.steps.iter().filter(promoted).map(|step| &step.action.target().node).collect();
+        let moves = plan.changes.iter().filter(|change| change.kind.moves_master());
+        moves.map(|change| change.node.clone()).partition(|node| promoted.contains(node))
+    }
 }
 
 /// One step that was taken back.

@@ -13,8 +13,8 @@ use super::journal::Journal;
 use super::work::{Desk, Works};
 use super::{Exit, approve, fit, lock, look, outcome, plan, show, terminal, waive};
 use crate::apply::{End, Interrupts, Lock, Report};
-use crate::model::{Cluster, NodeName, Observation};
-use crate::plan::{Plan, Waiver};
+use crate::model::{Cluster, InstanceId, NodeName, Observation};
+use crate::plan::{Change, ChangeKind, Plan, Waiver};
 use crate::view::{self, Motion};
 
 /// Do what the plan says and prove it: asks for `yes` first, unless told otherwise or given a saved plan
@@ -189,8 +189,39 @@ impl Order {
             let (left, _) = self.plan(works.desk).await;
             return Ok(works.end(Some(&(plan, report)), &rest, &end, &left));
         }
+        self.tell_who_stayed(works, &plan, &report, lock).await?;
         let (left, _) = self.plan(works.desk).await;
         Ok(works.end(None, &plan, &report, &left))
+    }
+
+    /// A node whose move did not come about serves where it was, and the plan would have told only its new master of the
+    /// others that moved: it is told where it is.
+    async fn tell_who_stayed(
+        &self,
+        works: &Works<'_>,
+        plan: &Plan,
+        report: &Report,
+        lock: &mut Lock,
+    ) -> Result<(), Failure> {
+        let (moved, stayed) = report.moved(plan);
+        if moved.is_empty() || stayed.is_empty() || report.end != End::PartWay || works.is_interrupted() {
+            return Ok(());
+        }
+        let seen = look::observe(&self.cluster, works.desk.outside, works.desk.global).await;
+        let rest = look::plan_now(&self.cluster, &seen, &moved, &self.waivers);
+        let stays = |router: &InstanceId| stayed.contains(&router.node);
+        let is_telling = |change: &Change| change.kind == ChangeKind::Reroute && change.routers.iter().all(stays);
+        if rest.is_refused() || rest.changes.is_empty() || !rest.changes.iter().all(is_telling) {
+            return Ok(());
+        }
+        fit::audited(&rest, "who stayed where it was is not told of those that moved")?;
+        works.desk.events.planned(&rest);
+        if works.desk.global.format == Format::Text {
+            terminal::prose("\nWho stayed is told of those that moved:\n\n");
+            terminal::prose(&view::changes_text(&rest));
+        }
+        works.act(&rest, &seen, false, lock).await;
+        Ok(())
     }
 
     /// The second part, if there is anything to do that is not refused.

@@ -72,3 +72,27 @@ fn where_somebody_else_has_stopped_the_master() {
     shim(&place, "pg_ctl", &format!("case $* in *' stop '*) {real} \"$@\" -w;; esac; exec {real} \"$@\""));
     is_rolled_back(&place, "pg_ctl");
 }
+
+/// A full disk would do the same. Who cannot move stays as it is, the others move, and are reached through all the same.
+#[test]
+fn that_cannot_be_laid_ready() {
+    for (node, on, to) in [("dn02", "s47", "s29"), ("cn02", "s47", "s29")] {
+        let place = Place::up("--coordinator-standbys");
+        let data = place.dir().join(on).join(node);
+        std::fs::create_dir(data.join("recovery.conf.otb")).unwrap();
+        place.declare("dn01", "s47");
+        place.declare(node, to);
+        let process = || std::fs::read_to_string(data.join("postmaster.pid")).unwrap();
+        let was = process();
+        let ended = place.otb("apply --auto-approve").run();
+        ended.ends(7).says(&[&format!("not done stage-fence:{node}@{on}"), &format!("still: switchover {node}")]);
+        assert_eq!(process(), was, "{ended:?}");
+        // Where it stayed it knows of the other one, which serves clients through it.
+        ended.says(&["Who stayed is told of those that moved", &format!("routed anew on {node}@{on}")]);
+        assert!(!ended.stdout.contains("still: reroute"), "{}", ended.stdout);
+        place.otb("plan --target dn01 --detailed-exitcode").run().ends(0);
+        std::fs::remove_dir(data.join("recovery.conf.otb")).unwrap();
+        place.otb("apply --auto-approve").run().ends(0);
+        place.is_settled();
+    }
+}
