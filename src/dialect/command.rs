@@ -67,7 +67,7 @@ pub fn start(instance: &Instance, patience: Patience) -> Command {
     let stale = stale_pid_file(&data, pid_file(instance.kind));
     Command::new(format!(
         "{{ {wait}setsid {start} </dev/null >{said} 2>&1 {LOCK}<&-; status=$?; test ! -s {said} || cat {said} >&2; \
-         test $status = 0 || {{ {stale}tail -n 5 {log}; }} >&2; test $status = 0 || exit $status; }}"
+         test $status = 0 || {{ tail -n 5 {log}; {stale}}} >&2; test $status = 0 || exit $status; }}"
     ))
     .shown_as(start)
 }
@@ -78,7 +78,7 @@ pub fn start(instance: &Instance, patience: Patience) -> Command {
 fn stale_pid_file(data: &str, file: &str) -> String {
     format!(
         "{{ read -r pid <{data}/{file} && test -e \"/proc/$pid/cwd/.\" && ! test \"/proc/$pid/cwd\" -ef {data} \
-         && echo \"its {file} names process $pid, which is not this server: remove that file, then apply again;\"; \
+         && echo \"its {file} names process $pid, which is not this server: remove that file, then apply again\"; \
          }} 2>/dev/null; "
     )
 }
@@ -261,10 +261,11 @@ pub(crate) mod tests {
                 "{ setsid pg_ctl -Z datanode -D '/data/dn 01' -l '/data/dn 01/otb-start.log' start -w -t 60 \
                  </dev/null >'/data/dn 01/otb-start.out' 2>&1 8<&-; status=$?; \
                  test ! -s '/data/dn 01/otb-start.out' || cat '/data/dn 01/otb-start.out' >&2; \
-                 test $status = 0 || { { read -r pid <'/data/dn 01'/postmaster.pid && test -e \"/proc/$pid/cwd/.\" \
+                 test $status = 0 || { tail -n 5 '/data/dn 01/otb-start.log'; \
+                 { read -r pid <'/data/dn 01'/postmaster.pid && test -e \"/proc/$pid/cwd/.\" \
                  && ! test \"/proc/$pid/cwd\" -ef '/data/dn 01' && echo \"its postmaster.pid names process $pid, \
-                 which is not this server: remove that file, then apply again;\"; } 2>/dev/null; \
-                 tail -n 5 '/data/dn 01/otb-start.log'; } >&2; test $status = 0 || exit $status; }",
+                 which is not this server: remove that file, then apply again\"; } 2>/dev/null; } >&2; \
+                 test $status = 0 || exit $status; }",
             ),
             (promote(&dn), "pg_ctl -Z datanode -D '/data/dn 01' promote -W"),
             (status(&dn), "pg_ctl -Z datanode -D '/data/dn 01' status"),
