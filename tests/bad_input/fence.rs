@@ -96,3 +96,32 @@ fn that_cannot_be_laid_ready() {
         place.is_settled();
     }
 }
+
+/// Starts dn01@s29 in the moment in which mv is to put `what` into its place, once.
+fn started_before_the_move(place: &Place, what: &str) {
+    let (data, mark) = (place.dir().join("s29/dn01"), place.dir().join("started"));
+    let (data, mark) = (data.display(), mark.display());
+    let pg_ctl = place.dir().join("install/bin/pg_ctl").display().to_string();
+    let start =
+        format!("test -e {mark} || {{ touch {mark}; {pg_ctl} -Z datanode -D {data} start -w >/dev/null 2>&1; }}");
+    shim(place, "mv", &format!("case $* in *{what}) {start};; esac; exec /bin/mv \"$@\""));
+}
+
+fn starts_as_a_master(place: &Place) -> bool {
+    !place.dir().join("s29/dn01/recovery.conf").exists()
+}
+
+/// As a supervisor does: the server has not read the file that came a moment later.
+#[test]
+fn that_comes_after_a_start() {
+    let place = Place::up("");
+    place.declare("dn01", "s47");
+    place.fault("kill dn01@s29");
+    started_before_the_move(&place, "s29/dn01/recovery.conf");
+    let ended = place.otb("apply --auto-approve").run();
+    assert!([6, 7].contains(&ended.code), "{ended:?}");
+    ended.says(&["not done fence:dn01@s29", "left out promote:dn01@s47"]);
+    assert!(starts_as_a_master(&place), "what it was given is taken away again");
+    place.otb("apply --auto-approve").run().ends(0);
+    place.is_settled();
+}

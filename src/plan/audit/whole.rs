@@ -33,7 +33,8 @@ fn proofs(book: &Book<'_>, step: &Step) -> Vec<Condition> {
     match &step.action {
         Action::Promote { instance } | Action::Restart { instance, .. } => vec![runs(instance)],
         Action::Fence { instance, upstream } => {
-            vec![Condition::Fenced { instance: instance.clone(), upstream: upstream.clone() }]
+            let fenced = Condition::Fenced { instance: instance.clone(), upstream: upstream.clone() };
+            vec![fenced, Condition::Stopped { instance: instance.clone() }]
         }
         Action::Stop { instance, .. } => vec![Condition::CleanlyStopped { instance: instance.clone() }],
         Action::RepointGtm { router, route } => vec![routed(router, Arc::new(vec![route.clone()]))],

@@ -60,7 +60,11 @@ impl StepList<'_> {
             phase,
             action: Action::Fence { instance: instance.clone(), upstream: upstream.clone() },
             before: vec![Condition::Stopped { instance: instance.clone() }],
-            after: vec![Condition::Fenced { instance: instance.clone(), upstream: upstream.clone() }],
+            // Asked again: one that was started before the file was there has not read it.
+            after: vec![
+                Condition::Fenced { instance: instance.clone(), upstream: upstream.clone() },
+                Condition::Stopped { instance: instance.clone() },
+            ],
             undo: Undo::Possible("recovery.conf is removed again".to_owned()),
             why: "Started as it is, it would be a second master, and nothing in OpenTenBase complains of two.",
             needs: needs.to_vec(),
