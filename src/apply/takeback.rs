@@ -14,6 +14,9 @@ use crate::plan::{Action, Step};
 /// How long the old master may take to serve again.
 const SERVES_AGAIN: Duration = Duration::from_secs(120);
 
+/// How long a server that was told to stop may answer as if nothing were.
+const LAST_ANSWERS: Duration = Duration::from_secs(3);
+
 /// Whether the step may have left something behind: also one that failed half-way or whose outcome is unknown.
 pub(super) fn may_have_happened(outcome: &Outcome) -> bool {
     match outcome {
@@ -54,11 +57,14 @@ pub(super) async fn died_as_standby(instance: &InstanceId, field: &Field<'_>) ->
     let stopped = Condition::Stopped { instance: instance.clone() };
     if field.instance(instance).is_ok_and(|instance| instance.kind == NodeKind::Gtm) {
         // A GTM that heard the signal has written `startup = ACT` into its gtm.conf (field notes, section 6).
-        return is_standby_by_conf(instance, field).await && condition::check(&stopped, field).await == Found::Holds;
+        return condition::check(&stopped, field).await == Found::Holds && is_standby_by_conf(instance, field).await;
+    }
+    // First that it has ended: what a file says of one that runs may be otherwise a moment later.
+    if condition::check(&stopped, field).await != Found::Holds {
+        return false;
     }
     let state = condition::control(instance, field).await.map(|control| control.state);
-    let in_recovery = matches!(state, Ok(ControlState::InArchiveRecovery | ControlState::ShutDownInRecovery));
-    in_recovery && condition::check(&stopped, field).await == Found::Holds
+    matches!(state, Ok(ControlState::InArchiveRecovery | ControlState::ShutDownInRecovery))
 }
 
 async fn is_standby_by_conf(instance: &InstanceId, field: &Field<'_>) -> bool {
@@ -83,9 +89,11 @@ async fn start_again(instance: &InstanceId, fenced: bool, field: &Field<'_>) -> 
     field.forget_control(instance).await;
     // A stop whose connection broke may still be under way.
     settle(instance, SERVES_AGAIN, field).await.map_err(|failed| failed.to_string())?;
-    // A stop that was never carried out needs no start.
-    if condition::check(&as_master, field).await == Found::Holds {
-        return Ok(());
+    // A stop that was never carried out needs no start. One that was, and after which somebody started the server before
+    // the fence was in its place, has left a fence in a running master: its next start would find it.
+    if still_serves(&as_master, field).await {
+        let lift = dialect::lift_own_fence(field.instance(instance)?);
+        return if fenced { run(instance, lift, field).await } else { Ok(()) };
     }
     if fenced {
         remove_fence(instance, field).await?;
@@ -99,6 +107,15 @@ async fn start_again(instance: &InstanceId, fenced: bool, field: &Field<'_>) -> 
             Err(start) => format!("{why}; the start said: {start}"),
         }),
     }
+}
+
+/// One that is about to end may answer for a moment more.
+async fn still_serves(as_master: &Condition, field: &Field<'_>) -> bool {
+    if condition::check(as_master, field).await != Found::Holds {
+        return false;
+    }
+    tokio::time::sleep(LAST_ANSWERS).await;
+    condition::check(as_master, field).await == Found::Holds
 }
 
 async fn run(instance: &InstanceId, command: Command, field: &Field<'_>) -> Result<(), String> {

@@ -2,7 +2,7 @@
 
 use super::command::{base_backup, rename, rewrite_gtm_conf, write_file};
 use super::conninfo::{conninfo_value, write_conninfo};
-use super::{Command, quote};
+use super::{Command, FENCE, quote};
 use crate::model::{Endpoint, Instance, NodeKind};
 
 /// The file that makes an instance start as a standby: recovery.conf, or of a GTM gtm.conf.
@@ -25,6 +25,13 @@ pub fn lift_fence(instance: &Instance) -> Command {
         }
         NodeKind::Coordinator | NodeKind::Datanode => remove_file(&conf),
     }
+}
+
+/// The same of one that may run: nothing where no fence of otb's lies.
+pub fn lift_own_fence(instance: &Instance) -> Command {
+    let (conf, lift) = (quote(&recovery_path(instance)), lift_fence(instance));
+    let run = format!("if grep -qx '{FENCE}' {conf} 2>/dev/null; then {}; fi", lift.as_str());
+    Command::new(run).shown_as(lift.to_string())
 }
 
 /// Where a fresh copy of an instance is built.

@@ -24,8 +24,8 @@ pub use conf::{FENCE, StandbyConf, gtm_standby_lines, read_gtm_conf, read_recove
 pub use conninfo::{read_conninfo, write_conninfo};
 pub use control::{read_control, read_end_of_wal};
 pub use files::{
-    admission, lift_fence, read_recovery_file, read_recovery_files, rebuild, recovery_path, remove_file,
-    replication_user, staged_fence,
+    admission, lift_fence, lift_own_fence, read_recovery_file, read_recovery_files, rebuild, recovery_path,
+    remove_file, replication_user, staged_fence,
 };
 pub use gtm::{
     GtmBytes, GtmStandby, GtmStatus, MOST_GTM_BYTES, gtm_body_length, gtm_get_status, gtm_lists, gtm_startup,

@@ -125,3 +125,16 @@ fn that_comes_after_a_start() {
     place.otb("apply --auto-approve").run().ends(0);
     place.is_settled();
 }
+
+/// The master serves again, and with nothing in its directory that would make it a standby at its next start.
+#[test]
+fn that_is_moved_into_a_running_master() {
+    let place = Place::up("");
+    place.declare("dn01", "s47");
+    started_before_the_move(&place, "s29/dn01/recovery.conf");
+    let ended = place.otb("apply --auto-approve").run();
+    ended.ends(6).says(&["not done stop:dn01@s29", "undone   stop:dn01@s29"]);
+    assert!(starts_as_a_master(&place), "{ended:?}");
+    place.otb("apply --auto-approve").run().ends(0);
+    place.is_settled();
+}
