@@ -100,7 +100,7 @@ async fn a_crashed_master() {
     tool(root.path(), "pg_waldump", &format!("echo '{end}' >&2; exit 1"));
     file(root.path(), "PG_VERSION", "10\n");
     file(root.path(), "postmaster.pid", "1\n/elsewhere\n");
-    file(root.path(), "recovery.conf", "# otb fence\nprimary_conninfo = 'host=h port=1'\n");
+    file(root.path(), "recovery.conf", "# otb fence\nstandby_mode = on\nprimary_conninfo = 'host=h port=1'\n");
     let facts = look(&cluster(root.path(), NodeKind::Datanode, closed_port("127.0.0.1"))).await;
     assert_eq!(facts.process.known(), Some(&Process::Stopped));
     assert_eq!(facts.control.known().unwrap().state, ControlState::InProduction);

@@ -138,3 +138,16 @@ fn that_is_moved_into_a_running_master() {
     place.otb("apply --auto-approve").run().ends(0);
     place.is_settled();
 }
+
+/// A recovery.conf that makes no standby is none: after the recovery from an archive the server is a master.
+#[test]
+fn that_somebody_else_wrote_and_is_none() {
+    let place = Place::up("");
+    place.declare("dn01", "s47");
+    place.fault("kill dn01@s29");
+    let archive = "standby_mode = 'off'\nrestore_command = 'cp /archive/%f %p'\n";
+    std::fs::write(place.dir().join("s29/dn01/recovery.conf"), archive).unwrap();
+    place.otb("plan").run().ends(0).says(&["fence:dn01@s29"]);
+    place.otb("apply --auto-approve").run().ends(0);
+    place.is_settled();
+}

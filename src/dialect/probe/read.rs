@@ -131,7 +131,8 @@ fn recovery_file(kind: NodeKind, rights: &str, owner: &str, readable: bool, text
     let conf = match (kind, readable) {
         (_, false) => StandbyConf { standby: true, ..StandbyConf::default() },
         (NodeKind::Gtm, true) => read_gtm_conf(text),
-        (_, true) => StandbyConf { standby: true, ..read_recovery_conf(text) },
+        // Without standby_mode the server recovers from an archive and comes up as a master.
+        (_, true) => read_recovery_conf(text),
     };
     let (user, mode) = rights.rsplit_once(':')?;
     let owner_writes = u32::from_str_radix(mode, 8).is_ok_and(|mode| mode & 0o200 != 0);
