@@ -10,7 +10,7 @@ use super::field::{ASK, Field};
 use super::proof::Through;
 use crate::dialect::{self, Probe, Tools, command, query};
 use crate::model::{Condition, Control, Fact, InstanceId, Lsn, NodeKind, Process, Role};
-use crate::transport::{SqlError, ask_gtm};
+use crate::transport::{Rows, SqlError, accepts, ask_gtm};
 
 /// How long a SELECT may take that SHOW can stand in for.
 const BRIEFLY: Duration = Duration::from_secs(1);
@@ -123,7 +123,18 @@ pub(super) async fn role_of(id: &InstanceId, field: &Field<'_>) -> Result<Role, 
         }
         answer => answer?,
     };
-    Ok(if rows.first().and_then(|row| row.get("in_recovery")) == Some("t") { Role::Standby } else { Role::Master })
+    role_in(&rows).ok_or_else(|| match field.cluster.instance(id) {
+        Some(instance) => SqlError::Unreadable { at: instance.endpoint.clone(), why: "no word of recovery".to_owned() },
+        None => SqlError::NoInstance(id.clone()),
+    })
+}
+
+fn role_in(rows: &Rows) -> Option<Role> {
+    match rows.first()?.get("in_recovery")? {
+        "t" => Some(Role::Standby),
+        "f" => Some(Role::Master),
+        _ => None,
+    }
 }
 
 fn may_want_a_timestamp(error: &SqlError) -> bool {
@@ -144,8 +155,16 @@ async fn runs(id: &InstanceId, role: Role, field: &Field<'_>) -> Result<Found, S
     Ok(Found::when(is == role, || format!("{id} runs as {is}")))
 }
 
+/// The pid file of a server in another PID namespace than otb's shell names nobody, or a stranger: so nobody may accept
+/// connections on its port, either. (A GTM that has ended keeps its port for two seconds more.)
 async fn stopped(id: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
-    is_stopped(id, &probe(id, Tools::Process, field).await?)
+    let found = is_stopped(id, &probe(id, Tools::Process, field).await?)?;
+    let instance = field.instance(id)?;
+    if found == Found::Holds && instance.kind.is_router() && accepts(&instance.endpoint, BRIEFLY).await {
+        let at = &instance.endpoint;
+        return Ok(Found::Fails(format!("{id} has no process by its pid file, and {at} accepts connections")));
+    }
+    Ok(found)
 }
 
 async fn probe(id: &InstanceId, tools: Tools, field: &Field<'_>) -> Result<Probe, String> {
@@ -223,8 +242,8 @@ pub(super) async fn replay(copy: &InstanceId, field: &Field<'_>) -> Result<(Role
     let row = rows.first();
     let replayed = row.and_then(|row| row.get("replayed")?.parse().ok());
     let replayed = replayed.ok_or_else(|| format!("{copy} did not say how far it has replayed"))?;
-    let in_recovery = row.is_some_and(|row| row.get("in_recovery") == Some("t"));
-    Ok((if in_recovery { Role::Standby } else { Role::Master }, replayed))
+    let role = role_in(&rows).ok_or_else(|| format!("{copy} did not say whether it is in recovery"))?;
+    Ok((role, replayed))
 }
 
 /// Says that a standby has not replayed the record that begins at `position`.

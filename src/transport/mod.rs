@@ -4,6 +4,7 @@
 mod deadline;
 mod gtm;
 mod outside;
+mod port;
 mod postgres;
 mod secret;
 mod shell;
@@ -11,6 +12,7 @@ mod shell;
 pub use deadline::Deadline;
 pub use gtm::{GtmError, ask_gtm};
 pub use outside::{Outside, OutsideError};
+pub use port::accepts;
 pub use postgres::{Passwords, Row, Rows, ServerError, Session, SqlError, Tls, TlsError};
 pub use secret::Secret;
 pub use shell::{Held, HostKeys, Output, ShellError, ShellSettings, Shells};

@@ -151,3 +151,18 @@ fn that_somebody_else_wrote_and_is_none() {
     place.otb("apply --auto-approve").run().ends(0);
     place.is_settled();
 }
+
+/// The pid file names nobody whom otb's shell can see, as where the server is in a container, and it hangs.
+#[test]
+fn of_a_server_that_only_its_port_tells_of() {
+    let place = Place::up("");
+    place.declare("dn01", "s47");
+    let real = place.dir().join("install/real/pg_ctl").display().to_string();
+    let blind = "case $* in *s29/dn01*status*) echo 'pg_ctl: no server running'; exit 3;; esac";
+    shim(&place, "pg_ctl", &format!("{blind}; exec {real} \"$@\""));
+    place.fault("hang dn01@s29");
+    let ended = place.otb("apply --auto-approve --timeout 2s").run();
+    assert!(![0, 8, 9].contains(&ended.code), "{ended:?}");
+    assert!(!format!("{}{}", ended.stdout, ended.stderr).contains("done     promote"), "{ended:?}");
+    assert!(ended.stdout.contains("accepts connections"), "{}", ended.stdout);
+}
