@@ -55,21 +55,22 @@ struct Queue {
 struct Job {
     script: String,
     limit: Duration,
-    begun: Arc<AtomicBool>,
+    /// By a shell, or back: by whoever is first.
+    taken: Arc<AtomicBool>,
     ended: oneshot::Sender<Ended>,
 }
 
 /// Runs `script` in a shell of its own or with others. `limit` covers everything; what had not begun by then never does.
 pub(super) async fn run(shell: &Arc<Shell>, server: &ServerName, script: &str, limit: Duration) -> Ended {
     let (sender, receiver) = oneshot::channel();
-    let begun = Arc::new(AtomicBool::new(false));
-    let job = Job { script: script.to_owned(), limit, begun: Arc::clone(&begun), ended: sender };
+    let taken = Arc::new(AtomicBool::new(false));
+    let job = Job { script: script.to_owned(), limit, taken: Arc::clone(&taken), ended: sender };
     add(shell, server, job);
     let server = server.clone();
     match timeout(limit, receiver).await {
         Ok(Ok(ended)) => ended,
         Ok(Err(_)) => Err(ShellError::Lost { server, why: "the shell it shared ended".to_owned() }),
-        Err(_) if begun.load(Ordering::Relaxed) => Err(ShellError::TimedOut { server, limit }),
+        Err(_) if taken.swap(true, Ordering::Relaxed) => Err(ShellError::TimedOut { server, limit }),
         Err(_) => Err(ShellError::NotOpened { server, limit }),
     }
 }
@@ -116,8 +117,10 @@ impl Lanes {
         let mut batch = Vec::new();
         for job in std::mem::take(&mut queue.waiting) {
             if job.limit == limit && batch.len() < MOST_JOINED {
-                job.begun.store(true, Ordering::Relaxed);
-                batch.push(job);
+                // Who has waited too long has taken it back.
+                if !job.taken.swap(true, Ordering::Relaxed) {
+                    batch.push(job);
+                }
             } else {
                 queue.waiting.push_back(job);
             }
