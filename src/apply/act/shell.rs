@@ -9,6 +9,9 @@ use crate::dialect::{Command, Script, shown};
 use crate::model::InstanceId;
 use crate::transport::Output;
 
+/// Exit statuses of a shell above this one tell of the signal that ended a command.
+const KILLED: i32 = 128;
+
 /// What a shell adds to the time limit of the commands it runs: the connection's own slowness.
 const SLACK: Duration = Duration::from_secs(5);
 
@@ -26,7 +29,9 @@ pub(in crate::apply) async fn run_all(
         return Ok(output);
     }
     let said = shown(output.said());
-    Err(Failed::NotDone(format!("on {} the command exited {} and said: {said}", id.server, output.status)))
+    let why = format!("on {} the command exited {} and said: {said}", id.server, output.status);
+    // Killed, it may have done its work, or have set it going.
+    Err(if output.status > KILLED { Failed::Unknown(why) } else { Failed::NotDone(why) })
 }
 
 /// Waits until no script of an earlier step runs any more for `id`: what is seen afterwards stays so.
