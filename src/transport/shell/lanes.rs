@@ -110,19 +110,24 @@ impl Lanes {
     fn next(&self) -> Vec<Job> {
         let mut queue = self.queue.lock();
         queue.waiting.retain(|job| !job.ended.is_closed());
-        let Some(limit) = queue.waiting.front().map(|job| job.limit) else {
-            queue.busy -= 1;
-            return Vec::new();
-        };
-        let mut batch = Vec::new();
-        for job in std::mem::take(&mut queue.waiting) {
-            if job.limit == limit && batch.len() < MOST_JOINED {
-                // Who has waited too long has taken it back.
-                if !job.taken.swap(true, Ordering::Relaxed) {
-                    batch.push(job);
+        // Who has waited too long has taken it back. Once we have one, nobody can: it sets the limit.
+        let first = loop {
+            match queue.waiting.pop_front() {
+                Some(job) if job.taken.swap(true, Ordering::Relaxed) => {}
+                Some(job) => break job,
+                None => {
+                    queue.busy -= 1;
+                    return Vec::new();
                 }
-            } else {
+            }
+        };
+        let limit = first.limit;
+        let mut batch = vec![first];
+        for job in std::mem::take(&mut queue.waiting) {
+            if job.limit != limit || batch.len() == MOST_JOINED {
                 queue.waiting.push_back(job);
+            } else if !job.taken.swap(true, Ordering::Relaxed) {
+                batch.push(job);
             }
         }
         batch
