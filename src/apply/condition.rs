@@ -8,8 +8,8 @@ use tokio::time::sleep;
 use super::act::run_all;
 use super::field::{ASK, Field};
 use super::proof::Through;
-use crate::dialect::{self, Probe, Tools, command, query};
-use crate::model::{Condition, Control, Fact, InstanceId, Lsn, NodeKind, Process, Role};
+use crate::dialect::{self, Probe, StandbyConf, Tools, command, query};
+use crate::model::{Condition, Control, Fact, Instance, InstanceId, Lsn, NodeKind, Process, Role};
 use crate::transport::{Rows, SqlError, accepts, ask_gtm};
 
 /// How long a SELECT may take that SHOW can stand in for.
@@ -204,16 +204,21 @@ async fn cleanly_stopped(id: &InstanceId, field: &Field<'_>) -> Result<Found, St
 
 async fn fenced(id: &InstanceId, upstream: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
     let (instance, upstream) = (field.instance(id)?, field.instance(upstream)?);
-    let read = [dialect::read_recovery_file(instance)];
-    let output = run_all(id, &read, ASK, field).await.map_err(|failed| failed.to_string())?;
-    let conf = match instance.kind {
-        NodeKind::Gtm => dialect::read_gtm_conf(&output.text),
-        NodeKind::Coordinator | NodeKind::Datanode => dialect::read_recovery_conf(&output.text),
-    };
+    let conf = starts_as(instance, ASK, field).await?;
     Ok(Found::when(conf.standby && conf.upstream.as_ref() == Some(&upstream.endpoint), || {
         let path = dialect::recovery_path(instance);
         format!("{path} of {id} does not make it a standby of {}", upstream.endpoint)
     }))
+}
+
+/// What the instance would start as, by its own files.
+pub(super) async fn starts_as(instance: &Instance, limit: Duration, field: &Field<'_>) -> Result<StandbyConf, String> {
+    let read = [dialect::read_recovery_file(instance)];
+    let output = run_all(&instance.id, &read, limit, field).await.map_err(|failed| failed.to_string())?;
+    Ok(match instance.kind {
+        NodeKind::Gtm => dialect::read_gtm_conf(&output.text),
+        NodeKind::Coordinator | NodeKind::Datanode => dialect::read_recovery_conf(&output.text),
+    })
 }
 
 /// A standby has the shutdown checkpoint once it has replayed beyond the record's beginning.

@@ -55,22 +55,16 @@ pub(super) async fn take_back(step: &Step, field: &Field<'_>) -> Result<(), Stri
 /// serve, and nothing was written anywhere else.
 pub(super) async fn died_as_standby(instance: &InstanceId, field: &Field<'_>) -> bool {
     let stopped = Condition::Stopped { instance: instance.clone() };
-    if field.instance(instance).is_ok_and(|instance| instance.kind == NodeKind::Gtm) {
-        // A GTM that heard the signal has written `startup = ACT` into its gtm.conf (field notes, section 6).
-        return condition::check(&stopped, field).await == Found::Holds && is_standby_by_conf(instance, field).await;
-    }
     // First that it has ended: what a file says of one that runs may be otherwise a moment later.
     if condition::check(&stopped, field).await != Found::Holds {
         return false;
     }
+    if let Some(gtm) = field.instance(instance).ok().filter(|instance| instance.kind == NodeKind::Gtm) {
+        // A GTM that heard the signal has written `startup = ACT` into its gtm.conf (field notes, section 6).
+        return condition::starts_as(gtm, SERVES_AGAIN, field).await.is_ok_and(|conf| conf.standby);
+    }
     let state = condition::control(instance, field).await.map(|control| control.state);
     matches!(state, Ok(ControlState::InArchiveRecovery | ControlState::ShutDownInRecovery))
-}
-
-async fn is_standby_by_conf(instance: &InstanceId, field: &Field<'_>) -> bool {
-    let Ok(gtm) = field.instance(instance) else { return false };
-    let read = run_all(instance, &[dialect::read_recovery_files(gtm)], SERVES_AGAIN, field).await;
-    read.is_ok_and(|output| dialect::read_gtm_conf(&output.text).standby)
 }
 
 async fn remove_staged(instance: &InstanceId, field: &Field<'_>) -> Result<(), String> {

@@ -52,10 +52,7 @@ pub fn read_recovery_file(instance: &Instance) -> Command {
 }
 
 /// What the node's own standby uses to replicate: recovery.conf, or recovery.done after its promotion.
-pub fn read_recovery_files(instance: &Instance) -> Command {
-    if instance.kind == NodeKind::Gtm {
-        return Command::new(format!("cat {}", quote(&recovery_path(instance))));
-    }
+pub fn read_replication_conf(instance: &Instance) -> Command {
     let file = |name: &str| quote(&format!("{}/{name}", instance.data));
     Command::new(format!("cat {} 2>/dev/null || cat {}", file("recovery.conf"), file("recovery.done")))
 }

@@ -24,7 +24,7 @@ pub use conf::{FENCE, StandbyConf, gtm_standby_lines, read_gtm_conf, read_recove
 pub use conninfo::{read_conninfo, write_conninfo};
 pub use control::{read_control, read_end_of_wal};
 pub use files::{
-    admission, lift_fence, lift_own_fence, read_recovery_file, read_recovery_files, rebuild, recovery_path,
+    admission, lift_fence, lift_own_fence, read_recovery_file, read_replication_conf, rebuild, recovery_path,
     remove_file, replication_user, staged_fence,
 };
 pub use gtm::{

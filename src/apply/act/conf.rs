@@ -45,7 +45,7 @@ pub(super) async fn recovery_conf(
 }
 
 async fn replication_user(master: &Instance, field: &Field<'_>) -> String {
-    let read = run_all(&master.id, &[dialect::read_recovery_files(master)], ASK, field).await;
+    let read = run_all(&master.id, &[dialect::read_replication_conf(master)], ASK, field).await;
     match read.ok().and_then(|output| dialect::replication_user(&output.text)) {
         Some(user) => {
             field.remember_user(&master.id, user.clone()).await;
