@@ -101,8 +101,7 @@ pub(super) fn print(plan: &Plan, global: &Global, checks: bool) -> Result<(), Fa
 
 /// Says where there is more to read of the checks that refuse.
 pub(super) fn tell_more(plan: &Plan) {
-    let refusing: BTreeSet<&str> =
-        plan.checks.iter().filter(|check| check.verdict.refuses()).map(|check| check.code.word()).collect();
+    let refusing: BTreeSet<&str> = plan.refusing().map(|check| check.code.word()).collect();
     if !refusing.is_empty() {
         terminal::more(&refusing.into_iter().collect::<Vec<_>>());
     }

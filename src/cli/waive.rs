@@ -50,8 +50,7 @@ pub(super) fn tell_unused(plan: &Plan, waivers: &[Waiver]) {
     if plan.afterwards.is_some() {
         return;
     }
-    let refusing: Vec<&str> =
-        plan.checks.iter().filter(|check| check.verdict.refuses()).map(|check| check.id.as_str()).collect();
+    let refusing: Vec<&str> = plan.refusing().map(|check| check.id.as_str()).collect();
     let refusing = if refusing.is_empty() {
         "no check refuses it".to_owned()
     } else {

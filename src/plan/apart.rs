@@ -37,8 +37,7 @@ fn changing(plan: &Plan) -> Vec<NodeName> {
 
 /// Those of `nodes` that no refusing check names.
 fn free(plan: &Plan, mut nodes: Vec<NodeName>) -> Vec<NodeName> {
-    let named: BTreeSet<&str> =
-        plan.checks.iter().filter(|check| check.verdict.refuses()).map(|check| check.id.node()).collect();
+    let named: BTreeSet<&str> = plan.refusing().map(|check| check.id.node()).collect();
     nodes.retain(|node| !named.contains(node.as_str()));
     nodes
 }

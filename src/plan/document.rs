@@ -61,7 +61,12 @@ impl Plan {
 
     /// A check refuses: nothing may be applied.
     pub fn is_refused(&self) -> bool {
-        self.checks.iter().any(|check| check.verdict.refuses())
+        self.refusing().next().is_some()
+    }
+
+    /// The checks that stand in the way.
+    pub fn refusing(&self) -> impl Iterator<Item = &Check> {
+        self.checks.iter().filter(|check| check.verdict.refuses())
     }
 
     /// How long clients of a node are expected to wait while its master moves.

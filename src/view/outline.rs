@@ -15,7 +15,7 @@ pub(super) fn sentence(plan: &Plan) -> String {
     if plan.is_empty() {
         return format!("nothing to do{}, looked at {}", only(plan), looked_at(plan));
     }
-    let refused = match refusing(plan).count() {
+    let refused = match plan.refusing().count() {
         0 => String::new(),
         n => format!(", refused by {}", count(n, "check")),
     };
@@ -82,11 +82,6 @@ pub(super) fn apart(plan: &Plan) -> Option<String> {
     let targets =
         if named.len() > MOST_NAMED { "--target NODE for each (`apart` in the JSON)" } else { &named.join(" ") };
     Some(format!("{wait}: plan with only {targets}"))
-}
-
-/// The checks that stand in the way.
-pub(super) fn refusing(plan: &Plan) -> impl Iterator<Item = &Check> {
-    plan.checks.iter().filter(|check| check.verdict.refuses())
 }
 
 /// What could not be seen of these instances, for one reason.

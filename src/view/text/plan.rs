@@ -64,7 +64,7 @@ fn headline(out: &mut String, plan: &Plan) {
         writeln!(out, "{name}: no change can be planned. Looked at {seen}.")
     } else {
         let what = format!("{name}: {} in {}", count(plan.changes.len(), "change"), count(plan.steps.len(), "step"));
-        let refusing = outline::refusing(plan).count();
+        let refusing = plan.refusing().count();
         let refused = format!(", {}", style::bad(format!("refused by {}", count(refusing, "check"))));
         let refused = if refusing > 0 { refused } else { String::new() };
         writeln!(out, "{}{refused}. Looked at {seen}.\n", style::bold(what))
