@@ -35,7 +35,7 @@ pub use joint::{Answer, Answers, MOST_JOINED, joint_script};
 pub use lock::{Leftovers, lock_script, read_lock};
 pub use probe::{Look, MOST_LOOKS, Probe, Tools, USUAL_SEGMENT, no_probe, probe_script, read_probe, survey_script};
 pub use shell::{Command, Script, quote};
-pub use shown::{is_dangerous, shown, shown_bytes};
+pub use shown::{MOST_SHOWN, is_dangerous, shown, shown_bytes};
 pub use sql::{
     Sql, alter_gtm_node, alter_node, checkpoint, execute_direct, identifier, literal, lock_timeout, pool_reload,
 };

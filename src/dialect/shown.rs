@@ -1,13 +1,13 @@
 //! What a server or a command says is untrusted: before people see it, control characters go.
 
 /// The most characters of somebody else's text that end up in one of our messages.
-const MOST: usize = 400;
+pub const MOST_SHOWN: usize = 400;
 
 /// `text` on one line: control characters (terminal escapes, bidirectional overrides) become spaces, runs of
 /// white space become one space, and what is too long ends in `…`.
 pub fn shown(text: &str) -> String {
-    let mut out = String::with_capacity(text.len().min(MOST));
-    let mut room = MOST;
+    let mut out = String::with_capacity(text.len().min(MOST_SHOWN));
+    let mut room = MOST_SHOWN;
     for word in text.split(|c: char| c.is_whitespace() || is_dangerous(c)).filter(|word| !word.is_empty()) {
         if !out.is_empty() {
             out.push(' ');
@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn long_texts_are_cut() {
         let long = shown(&"x".repeat(10_000));
-        assert_eq!(long.chars().count(), MOST + 1);
+        assert_eq!(long.chars().count(), MOST_SHOWN + 1);
         assert!(long.ends_with('…'));
     }
 }

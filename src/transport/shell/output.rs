@@ -2,16 +2,13 @@
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-use crate::dialect::Answer;
+use crate::dialect::{Answer, MOST_SHOWN};
 
 /// The most bytes kept of each stream.
 pub(super) const MOST_BYTES: usize = 1 << 20;
 
 /// How much of the end is kept as well, for the trailer.
 const TAIL_BYTES: usize = 256;
-
-/// How much of it fits into a message.
-const SAID_BYTES: usize = 400;
 
 /// A script that ran to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +30,7 @@ impl Output {
     /// What it said last, for people: of a script that failed, that tells why.
     pub fn said(&self) -> &str {
         let said = self.text.trim();
-        let from = said.len().saturating_sub(SAID_BYTES);
+        let from = said.len().saturating_sub(MOST_SHOWN);
         let end = (from..said.len()).find_map(|at| said.get(at..)).unwrap_or_default();
         match end.split_once('\n') {
             _ if said.is_empty() => "nothing",
