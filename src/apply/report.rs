@@ -28,12 +28,9 @@ pub struct Report {
 impl Report {
     /// The nodes whose masters `plan` moves: those that were moved, and those whose move did not come about.
     pub fn moved(&self, plan: &Plan) -> (Vec<NodeName>, Vec<NodeName>) {
-        let promoted = |step: &&Step| {
-            matches!(step.action, Action::Promote { .. })
-                && self.steps.iter().any(|told| told.id == step.id && told.outcome.is_done())
-        };
-        let promoted: BTreeSet<&NodeName> =
-            plan.steps.iter().filter(promoted).map(|step| &step.action.target().node).collect();
+        let done = plan.steps.iter().zip(&self.steps).filter(|(_, told)| told.outcome.is_done());
+        let promoted = done.filter(|(step, _)| matches!(step.action, Action::Promote { .. }));
+        let promoted: BTreeSet<&NodeName> = promoted.map(|(step, _)| &step.action.target().node).collect();
         let moves = plan.changes.iter().filter(|change| change.kind.moves_master());
         moves.map(|change| change.node.clone()).partition(|node| promoted.contains(node))
     }

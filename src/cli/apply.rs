@@ -135,8 +135,12 @@ impl Order {
     }
 
     async fn plan(&self, desk: &Desk<'_>) -> (Plan, Observation) {
+        self.plan_of(&self.targets, desk).await
+    }
+
+    async fn plan_of(&self, targets: &[NodeName], desk: &Desk<'_>) -> (Plan, Observation) {
         let seen = look::observe(&self.cluster, desk.outside, desk.global).await;
-        (look::plan_now(&self.cluster, &seen, &self.targets, &self.waivers), seen)
+        (look::plan_now(&self.cluster, &seen, targets, &self.waivers), seen)
     }
 
     async fn under_lock(
@@ -207,8 +211,7 @@ impl Order {
         if moved.is_empty() || stayed.is_empty() || report.end != End::PartWay || works.is_interrupted() {
             return Ok(());
         }
-        let seen = look::observe(&self.cluster, works.desk.outside, works.desk.global).await;
-        let rest = look::plan_now(&self.cluster, &seen, &moved, &self.waivers);
+        let (rest, seen) = self.plan_of(&moved, works.desk).await;
         let stays = |router: &InstanceId| stayed.contains(&router.node);
         let is_telling = |change: &Change| change.kind == ChangeKind::Reroute && change.routers.iter().all(stays);
         if rest.is_refused() || rest.changes.is_empty() || !rest.changes.iter().all(is_telling) {
