@@ -35,15 +35,14 @@ fn is_rolled_back(place: &Place, tool: &str) {
     let ended = place.otb("apply --auto-approve").run();
     ended.ends(6).says(&["undone   stop:dn01@s29"]);
     let state = place.state();
-    assert!(state.contains("dn01@s29") && !place.dir().join("s29/dn01/recovery.conf").exists(), "{ended:?}\n{state}");
+    assert!(state.contains("dn01@s29") && starts_as_a_master(place), "{ended:?}\n{state}");
     let bin = place.dir().join("install/bin").join(tool);
     std::fs::remove_file(&bin).unwrap();
     let real = place.dir().join("install/real").join(tool);
     if real.is_symlink() {
         std::fs::rename(real, bin).unwrap();
     }
-    place.otb("apply --auto-approve").run().ends(0);
-    place.is_settled();
+    place.settles();
 }
 
 #[test]
@@ -92,19 +91,18 @@ fn that_cannot_be_laid_ready() {
         assert!(!ended.stdout.contains("still: reroute"), "{}", ended.stdout);
         place.otb("plan --target dn01 --detailed-exitcode").run().ends(0);
         std::fs::remove_dir(data.join("recovery.conf.otb")).unwrap();
-        place.otb("apply --auto-approve").run().ends(0);
-        place.is_settled();
+        place.settles();
     }
 }
 
-/// Starts dn01@s29 in the moment in which mv is to put `what` into its place, once.
-fn started_before_the_move(place: &Place, what: &str) {
+/// Starts dn01@s29 in the moment in which mv is to put its recovery.conf into its place, once.
+fn started_before_the_move(place: &Place) {
     let (data, mark) = (place.dir().join("s29/dn01"), place.dir().join("started"));
     let (data, mark) = (data.display(), mark.display());
     let pg_ctl = place.dir().join("install/bin/pg_ctl").display().to_string();
     let start =
         format!("test -e {mark} || {{ touch {mark}; {pg_ctl} -Z datanode -D {data} start -w >/dev/null 2>&1; }}");
-    shim(place, "mv", &format!("case $* in *{what}) {start};; esac; exec /bin/mv \"$@\""));
+    shim(place, "mv", &format!("case $* in *s29/dn01/recovery.conf) {start};; esac; exec /bin/mv \"$@\""));
 }
 
 fn starts_as_a_master(place: &Place) -> bool {
@@ -114,49 +112,42 @@ fn starts_as_a_master(place: &Place) -> bool {
 /// As a supervisor does: the server has not read the file that came a moment later.
 #[test]
 fn that_comes_after_a_start() {
-    let place = Place::up("");
-    place.declare("dn01", "s47");
+    let place = Place::moving("");
     place.fault("kill dn01@s29");
-    started_before_the_move(&place, "s29/dn01/recovery.conf");
+    started_before_the_move(&place);
     let ended = place.otb("apply --auto-approve").run();
     assert!([6, 7].contains(&ended.code), "{ended:?}");
     ended.says(&["not done fence:dn01@s29", "left out promote:dn01@s47"]);
     assert!(starts_as_a_master(&place), "what it was given is taken away again");
-    place.otb("apply --auto-approve").run().ends(0);
-    place.is_settled();
+    place.settles();
 }
 
 /// The master serves again, and with nothing in its directory that would make it a standby at its next start.
 #[test]
 fn that_is_moved_into_a_running_master() {
-    let place = Place::up("");
-    place.declare("dn01", "s47");
-    started_before_the_move(&place, "s29/dn01/recovery.conf");
+    let place = Place::moving("");
+    started_before_the_move(&place);
     let ended = place.otb("apply --auto-approve").run();
     ended.ends(6).says(&["not done stop:dn01@s29", "undone   stop:dn01@s29"]);
     assert!(starts_as_a_master(&place), "{ended:?}");
-    place.otb("apply --auto-approve").run().ends(0);
-    place.is_settled();
+    place.settles();
 }
 
 /// A recovery.conf that makes no standby is none: after the recovery from an archive the server is a master.
 #[test]
 fn that_somebody_else_wrote_and_is_none() {
-    let place = Place::up("");
-    place.declare("dn01", "s47");
+    let place = Place::moving("");
     place.fault("kill dn01@s29");
     let archive = "standby_mode = 'off'\nrestore_command = 'cp /archive/%f %p'\n";
     std::fs::write(place.dir().join("s29/dn01/recovery.conf"), archive).unwrap();
     place.otb("plan").run().ends(0).says(&["fence:dn01@s29"]);
-    place.otb("apply --auto-approve").run().ends(0);
-    place.is_settled();
+    place.settles();
 }
 
 /// The pid file names nobody whom otb's shell can see, as where the server is in a container, and it hangs.
 #[test]
 fn of_a_server_that_only_its_port_tells_of() {
-    let place = Place::up("");
-    place.declare("dn01", "s47");
+    let place = Place::moving("");
     let real = place.dir().join("install/real/pg_ctl").display().to_string();
     let blind = "case $* in *s29/dn01*status*) echo 'pg_ctl: no server running'; exit 3;; esac";
     shim(&place, "pg_ctl", &format!("{blind}; exec {real} \"$@\""));

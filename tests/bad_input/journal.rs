@@ -7,12 +7,6 @@ use serde_json::Value;
 
 use crate::place::Place;
 
-fn moving(more: &str) -> Place {
-    let place = Place::up(more);
-    place.declare("dn01", "s47");
-    place
-}
-
 fn lines(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap();
     assert!(text.ends_with('\n'), "the last line is cut off");
@@ -21,7 +15,7 @@ fn lines(path: &Path) -> Vec<Value> {
 
 #[test]
 fn each_line_is_as_the_schema_says_and_each_step_stands_before_its_end() {
-    let place = moving("");
+    let place = Place::moving("");
     let journal = place.dir().join("journal");
     place.otb("apply --auto-approve --journal").args([&journal]).run().ends(0);
     assert_eq!(std::fs::metadata(&journal).unwrap().permissions().mode() & 0o777, 0o600);
@@ -56,7 +50,7 @@ fn each_line_is_as_the_schema_says_and_each_step_stands_before_its_end() {
 
 #[test]
 fn what_is_taken_back_is_there_before_it_is_done() {
-    let place = moving("");
+    let place = Place::moving("");
     place.fault("slow pg_ctl 1500");
     let journal = place.dir().join("journal");
     let mut run = place.otb("apply --auto-approve --journal").args([&journal]).start();
@@ -71,7 +65,7 @@ fn what_is_taken_back_is_there_before_it_is_done() {
 #[test]
 fn no_secret_is_in_it_or_in_the_log() {
     let secret = "hunter2-the-secret";
-    let place = moving(&format!("--password {secret}"));
+    let place = Place::moving(&format!("--password {secret}"));
     let (journal, log) = (place.dir().join("journal"), place.dir().join("log"));
     let run = place.otb("-v apply --auto-approve --journal").args([&journal]).line("--log-file").args([&log]);
     let ended = run.env("PGPASSWORD", secret).run();
@@ -86,7 +80,7 @@ fn no_secret_is_in_it_or_in_the_log() {
 
 #[test]
 fn a_journal_that_cannot_be_opened_ends_the_run_before_it_begins() {
-    let place = moving("");
+    let place = Place::moving("");
     let before = place.state();
     let ended = place.otb("apply --auto-approve --journal /nonexistent/journal").run();
     ended.fails(1, &["failed to open the journal", "/nonexistent/journal", "nothing was changed"]);
@@ -95,7 +89,7 @@ fn a_journal_that_cannot_be_opened_ends_the_run_before_it_begins() {
 
 #[test]
 fn without_a_state_directory_there_is_a_warning() {
-    let place = moving("");
+    let place = Place::moving("");
     let nowhere = place.write("a-file", "");
     let run = place.otb("apply --auto-approve").env("XDG_STATE_HOME", nowhere.to_str().unwrap());
     run.run().fails(0, &["warning: this run has no journal", "--journal FILE"]);

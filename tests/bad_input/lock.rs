@@ -26,8 +26,7 @@ fn break_locks(place: &Place) {
 
 #[test]
 fn a_run_that_loses_its_lock_stops_at_the_next_step() {
-    let place = Place::up("");
-    place.declare("dn01", "s47");
+    let place = Place::moving("");
     place.fault("slow pg_ctl 2000");
     let mut run = place.otb("apply --auto-approve").start();
     run.until_said("done     checkpoint");
@@ -36,16 +35,14 @@ fn a_run_that_loses_its_lock_stops_at_the_next_step() {
     ended.fails(7, &["the lock on s29 was lost", "somebody else may act now", "left out"]);
     assert!(!ended.stderr.contains("promote:dn01@s47  "), "{}", ended.stderr);
     place.fault("slow pg_ctl 0");
-    place.otb("apply --auto-approve").run().ends(0);
-    place.is_settled();
+    place.settles();
 }
 
 /// What a killed run has sent works on. Whoever has the lock looks only when that has ended: then nothing that is not so
 /// any more is planned, begun or taken back.
 #[test]
 fn what_an_earlier_run_has_left_at_work_is_waited_for() {
-    let place = Place::up("");
-    place.declare("dn01", "s47");
+    let place = Place::moving("");
     let data = place.dir().join("s29/dn01");
     let bin = place.dir().join("install/bin");
     let stop = format!("sleep 3; {}/pg_ctl -Z datanode -D {} stop -m fast", bin.display(), data.display());
@@ -54,6 +51,5 @@ fn what_an_earlier_run_has_left_at_work_is_waited_for() {
     assert!(left.wait().unwrap().success());
     ended.fails(4, &["dn01@s29: role: was master, is now stopped", "nothing was changed"]);
     assert!(!ended.stderr.contains("stage-fence"), "{ended:?}");
-    place.otb("apply --auto-approve").run().ends(0);
-    place.is_settled();
+    place.settles();
 }

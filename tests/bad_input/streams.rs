@@ -6,15 +6,9 @@ use serde_json::Value;
 
 use crate::place::Place;
 
-fn moving() -> Place {
-    let place = Place::up("");
-    place.declare("dn01", "s47");
-    place
-}
-
 #[test]
 fn approval_is_yes_and_nothing_else() {
-    let place = moving();
+    let place = Place::moving("");
     let before = place.state();
     for answer in ["", "\n", "no\n", "y\n", "YES\n", "yes please\n", "ye", "\u{0}yes\n", "\u{7f}\u{ff}\n"] {
         let ended = place.otb("apply").stdin(answer.as_bytes()).run();
@@ -29,7 +23,7 @@ fn approval_is_yes_and_nothing_else() {
 
 #[test]
 fn an_endless_answer_is_a_no() {
-    let place = moving();
+    let place = Place::moving("");
     let command = format!("{} -f {} apply < /dev/zero", env!("CARGO_BIN_EXE_otb"), place.file().display());
     let output = Command::new("timeout").args(["20", "sh", "-c", &command]).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
@@ -47,7 +41,7 @@ fn sh(place: &Place, line: &str) -> (Option<i32>, String, String) {
 
 #[test]
 fn a_reader_that_leaves_is_no_error() {
-    let place = moving();
+    let place = Place::moving("");
     for command in ["plan", "plan --format json", "status", "man", "schema cluster"] {
         let (code, stdout, stderr) = sh(&place, &format!("$OTB {command} | head -1"));
         assert_eq!((code, stdout.lines().count()), (Some(0), 1), "{command}: {stderr}");
@@ -60,7 +54,7 @@ fn a_reader_that_leaves_is_no_error() {
 
 #[test]
 fn a_result_that_cannot_be_written_is_an_error() {
-    let place = moving();
+    let place = Place::moving("");
     for command in ["plan", "status", "validate"] {
         let (code, _, stderr) = sh(&place, &format!("$OTB {command} >/dev/full"));
         assert_eq!(code, Some(1), "{command}");
@@ -74,7 +68,7 @@ fn a_result_that_cannot_be_written_is_an_error() {
 
 #[test]
 fn colour_only_where_it_is_wanted() {
-    let place = moving();
+    let place = Place::moving("");
     let coloured = |line: &str| place.otb(line).without_env("NO_COLOR").run().stdout.contains('\u{1b}');
     assert!(!coloured("plan"));
     assert!(!coloured("plan --color auto"));
@@ -87,7 +81,7 @@ fn colour_only_where_it_is_wanted() {
 
 #[test]
 fn json_is_all_there_is_on_standard_output() {
-    let place = moving();
+    let place = Place::moving("");
     let json = |line: &str, code: i32| -> Value {
         let ended = place.otb(line).run();
         ended.ends(code);
@@ -125,7 +119,7 @@ fn names(events: &[Value]) -> Vec<&str> {
 
 #[test]
 fn apply_tells_machines_how_it_did_not_begin() {
-    let place = moving();
+    let place = Place::moving("");
     let stream = |line: &str, code: i32| events(&place.otb(line).run().ends(code).stdout);
     let saved = place.dir().join("plan.json");
     place.otb("plan -o").args([&saved]).run().ends(0);
@@ -150,7 +144,7 @@ fn apply_tells_machines_how_it_did_not_begin() {
 
 #[test]
 fn apply_tells_machines_what_happens() {
-    let place = moving();
+    let place = Place::moving("");
     let saved = place.dir().join("plan.json");
     place.otb("plan -o").args([&saved]).run().ends(0);
     let done = events(&place.otb("apply --format json --auto-approve").run().ends(0).stdout);
@@ -175,7 +169,7 @@ fn apply_tells_machines_what_happens() {
 
 #[test]
 fn events_in_a_file_leave_the_human_view_alone() {
-    let place = moving();
+    let place = Place::moving("");
     let file = place.dir().join("events.ndjson");
     let cannot = place.otb("apply --auto-approve --events /nonexistent/events").run();
     cannot.fails(1, &["failed to open /nonexistent/events", "nothing was changed"]);
@@ -193,7 +187,7 @@ fn events_in_a_file_leave_the_human_view_alone() {
 
 #[test]
 fn plans_of_an_unchanged_cluster_differ_in_their_time_only() {
-    let place = moving();
+    let place = Place::moving("");
     let plan = || {
         let text = place.otb("plan --format json").run().ends(0).stdout.clone();
         // When it looked, and how long the write gap will be, as far as the answers' speed tells.

@@ -25,6 +25,13 @@ impl Place {
         place
     }
 
+    /// The same, where dn01 is declared on the other server.
+    pub(crate) fn moving(more: &str) -> Self {
+        let place = Self::up(more);
+        place.declare("dn01", "s47");
+        place
+    }
+
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
@@ -109,6 +116,13 @@ impl Place {
         let ended = self.otb("sandbox status --dir").args([self.dir()]).run();
         let line = |line: &str| line.split(" wal ").next().unwrap_or_default().to_owned() + "\n";
         ended.ends(0).stdout.lines().map(line).collect()
+    }
+
+    /// Applies what is declared, and then it is so.
+    #[track_caller]
+    pub(crate) fn settles(&self) {
+        self.otb("apply --auto-approve").run().ends(0);
+        self.is_settled();
     }
 
     /// The cluster is as declared, and a plan says so.
