@@ -92,11 +92,16 @@ impl<'a> Book<'a> {
     /// Whether `first` must be settled before `step` begins.
     fn waits_for(&self, step: &Step, first: &Step) -> bool {
         let (Some(&step), Some(&first)) = (self.places.get(&step.id), self.places.get(&first.id)) else { return false };
-        self.before[step][first / 64] >> (first % 64) & 1 == 1
+        is_set(&self.before[step], first)
     }
 
     /// Every step that must be settled before `step` begins.
     fn before(&self, step: &Step) -> Vec<&'a Step> {
-        self.steps().filter(|other| self.waits_for(step, other)).collect()
+        let Some(&step) = self.places.get(&step.id) else { return Vec::new() };
+        self.steps().enumerate().filter(|(at, _)| is_set(&self.before[step], *at)).map(|(_, other)| other).collect()
     }
+}
+
+fn is_set(bits: &[u64], at: usize) -> bool {
+    bits[at / 64] >> (at % 64) & 1 == 1
 }

@@ -99,28 +99,55 @@ pub(super) fn each_step_serves_a_change(book: &Book<'_>) -> Vec<String> {
 /// Of a node that gets a master every router is told whose row was seen to lead elsewhere; of a GTM also every running
 /// router whose rows could not be seen. A router that has no master, and gets none by this plan, cannot be told.
 pub(super) fn every_router_is_told(book: &Book<'_>) -> Vec<String> {
+    let routers: Vec<Listener<'_>> = book.plan.cluster.routers().map(|router| Listener::new(book, router)).collect();
     let mut wrong = Vec::new();
     for takeover in book.steps().filter(|step| takes_over(step)) {
         let node = &takeover.action.target().node;
         let is_gtm = book.plan.cluster.nodes.get(node).is_some_and(|node| node.kind == NodeKind::Gtm);
-        for router in book.plan.cluster.routers() {
-            let fact = |what: &str| {
-                let mut own = router.instances.values().map(|instance| format!("{}: {what}", instance.id));
-                own.find_map(|key| book.plan.facts.get(&key)).map(String::as_str)
-            };
-            let hidden = is_gtm && fact("pgxc_node") == Some("unknown") && runs(book, router);
-            let listens = runs(book, router)
-                || book.steps().any(|step| takes_over(step) && step.action.target().node == router.name);
-            // A router with the same rows as another one's is told of so, not row by row.
-            let like = fact("pgxc_node").and_then(|rows| rows.split_once(", as ")).map(|(_, other)| other);
-            let theirs = like.and_then(|other| book.plan.facts.get(&format!("{other}: route to {node}")));
-            let astray = (fact(&format!("route to {node}")).is_some() || theirs.is_some()) && listens;
-            if (astray || hidden) && !book.steps().any(|step| tells(step, &router.name, node)) {
-                wrong.push(format!("{} is not told to {}", takeover.id, router.name));
+        for router in &routers {
+            let concerned = router.is_astray(book, node) && router.listens || is_gtm && router.hidden;
+            if concerned && !book.steps().any(|step| tells(step, &router.node.name, node)) {
+                wrong.push(format!("{} is not told to {}", takeover.id, router.node.name));
             }
         }
     }
     wrong
+}
+
+/// A router, by what the plan says of it.
+struct Listener<'a> {
+    node: &'a Node,
+    /// A router with the same rows as another one's is told of so, not row by row.
+    like: Option<&'a str>,
+    /// It runs, and its rows could not be seen.
+    hidden: bool,
+    /// It has a master that can be told, or gets one by this plan.
+    listens: bool,
+}
+
+impl<'a> Listener<'a> {
+    fn new(book: &Book<'a>, node: &'a Node) -> Self {
+        let rows = own_fact(book, node, "pgxc_node");
+        let (runs, gets) = (runs(book, node), |step: &Step| takes_over(step) && step.action.target().node == node.name);
+        Self {
+            node,
+            like: rows.and_then(|rows| rows.split_once(", as ")).map(|(_, other)| other),
+            hidden: rows == Some("unknown") && runs,
+            listens: runs || book.steps().any(gets),
+        }
+    }
+
+    /// Whether its row of `node` was seen to lead elsewhere.
+    fn is_astray(&self, book: &Book<'_>, node: &NodeName) -> bool {
+        let row = format!("route to {node}");
+        own_fact(book, self.node, &row).is_some()
+            || self.like.is_some_and(|other| book.plan.facts.contains_key(&format!("{other}: {row}")))
+    }
+}
+
+/// What the plan says of one of the node's copies.
+fn own_fact<'a>(book: &Book<'a>, node: &Node, what: &str) -> Option<&'a str> {
+    node.instances.values().find_map(|own| book.plan.facts.get(&format!("{}: {what}", own.id))).map(String::as_str)
 }
 
 /// Whether such a change stops, fences or starts copies of its node.
