@@ -15,6 +15,7 @@ use super::gtm::Gtm;
 use super::instance::{Control, DiskId, Home, Postgres};
 use super::memo::Memo;
 use super::session::{Session, SessionId};
+use super::stream::Unsettled;
 use super::wal::{Body, Wal};
 
 /// One machine of the simulated cluster.
@@ -41,7 +42,7 @@ pub struct World {
     pub(super) advisory: BTreeMap<i64, SessionId>,
     pub(super) effects: Vec<Effect>,
     /// Something changed that replication may act upon.
-    pub(super) unsettled: bool,
+    pub(super) unsettled: Unsettled,
     /// Whether a GTM that was connected to during its promotion's checkpoint hangs when a standby attaches.
     pub(super) gtm_trap: bool,
     pub(super) memo: Memo,
@@ -69,7 +70,7 @@ impl World {
             listening: BTreeMap::new(),
             advisory: BTreeMap::new(),
             effects: Vec::new(),
-            unsettled: false,
+            unsettled: Unsettled::default(),
             gtm_trap: false,
             memo: Memo::default(),
             gtm_record_due: Moment(0),
@@ -186,7 +187,7 @@ impl World {
         if let Some(copy) = self.postgres.get_mut(&disk) {
             copy.wal.append(body, now);
             copy.replay_all();
-            self.unsettled = true;
+            self.unsettled.grew(disk);
         }
     }
 

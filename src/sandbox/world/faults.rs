@@ -7,6 +7,7 @@ use super::World;
 use super::data::{Change, Prepared, RouteRow};
 use super::effect::Effect;
 use super::instance::{DiskId, Mode, Process, Temper};
+use super::stream::Unsettled;
 use super::wal::Body;
 
 impl World {
@@ -21,7 +22,7 @@ impl World {
             process.hung = hung;
             found = true;
         }
-        self.unsettled = true;
+        self.unsettled = Unsettled::Everything;
         self.settle(now);
         let waiting = self.postgres.get(&disk).and_then(|copy| copy.process.as_ref()?.stop_pending);
         if let Some(how) = waiting.filter(|_| !hung) {
@@ -34,7 +35,7 @@ impl World {
     pub fn set_cut(&mut self, server: &ServerName, cut: bool, now: Moment) -> bool {
         let Some(server) = self.servers.get_mut(server) else { return false };
         server.cut = cut;
-        self.unsettled = true;
+        self.unsettled = Unsettled::Everything;
         self.settle(now);
         true
     }
@@ -51,7 +52,7 @@ impl World {
     pub fn set_allowance(&mut self, disk: DiskId, bytes: Option<u64>, now: Moment) -> bool {
         let Some(standby) = self.standby_of(disk) else { return false };
         standby.allowance = bytes;
-        self.unsettled = true;
+        self.unsettled = Unsettled::Everything;
         self.settle(now);
         true
     }
@@ -59,7 +60,7 @@ impl World {
     pub fn pause_replay(&mut self, disk: DiskId, paused: bool, now: Moment) -> bool {
         let Some(standby) = self.standby_of(disk) else { return false };
         standby.replay_paused = paused;
-        self.unsettled = true;
+        self.unsettled = Unsettled::Everything;
         self.settle(now);
         true
     }

@@ -8,6 +8,7 @@ use crate::sandbox::moment::Moment;
 use super::World;
 use super::effect::{Effect, Ending};
 use super::instance::{DiskId, Mode, Pooler, Process, Receiver, Standby, Temper, Upstream};
+use super::stream::Unsettled;
 use super::wal::{Body, segment_start};
 
 /// What a starting server reads from its data directory.
@@ -80,7 +81,7 @@ impl World {
         if is_master {
             self.checkpoint(disk, now);
         }
-        self.unsettled = true;
+        self.unsettled = Unsettled::Everything;
         self.settle(now);
         Ok(())
     }
@@ -160,7 +161,7 @@ impl World {
         self.end_sessions(disk);
         self.listening.remove(&(process.host.to_string(), process.port));
         self.effects.push(Effect::Ended { disk, how });
-        self.unsettled = true;
+        self.unsettled = Unsettled::Everything;
         self.settle(now);
     }
 

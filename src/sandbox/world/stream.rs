@@ -1,5 +1,7 @@
 //! Streaming replication: each standby takes what its upstream has, if its timeline history fits.
 
+use std::collections::BTreeSet;
+
 use crate::model::Timeline;
 use crate::sandbox::moment::Moment;
 
@@ -9,22 +11,66 @@ use super::instance::{DiskId, Postgres, Process, Receiver, Standby};
 use super::net::Reach;
 use super::wal::{CannotFollow, Wal, segment_start};
 
+/// What replication may have to act upon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Unsettled {
+    /// These logs grew: it concerns who streams from them.
+    Grown(BTreeSet<DiskId>),
+    /// Who runs, or what can be reached, has changed.
+    Everything,
+}
+
+impl Default for Unsettled {
+    fn default() -> Self {
+        Self::Grown(BTreeSet::new())
+    }
+}
+
+impl Unsettled {
+    pub(super) fn grew(&mut self, disk: DiskId) {
+        if let Self::Grown(disks) = self {
+            disks.insert(disk);
+        }
+    }
+}
+
 impl World {
     /// Lets every standby receive and replay what it can, until nothing moves.
     pub fn settle(&mut self, now: Moment) {
         let mut rounds = 0;
         // A chain of cascading standbys needs one round per link.
-        while std::mem::take(&mut self.unsettled) && rounds < 64 {
+        while self.unsettled != Unsettled::default() && rounds < 64 {
             rounds += 1;
-            let standbys: Vec<DiskId> =
-                self.postgres.iter().filter(|(_, copy)| is_standby(copy)).map(|(disk, _)| *disk).collect();
-            for disk in standbys {
+            for disk in self.concerned() {
                 if self.receive(disk, now) | self.replay(disk) {
-                    self.unsettled = true;
+                    self.unsettled.grew(disk);
                 }
             }
         }
         self.finish_waiting_promotions(now);
+    }
+
+    /// The standbys that have to look again.
+    fn concerned(&mut self) -> Vec<DiskId> {
+        let unsettled = std::mem::take(&mut self.unsettled);
+        let sources: Option<Vec<&(String, u16)>> = match &unsettled {
+            Unsettled::Everything => None,
+            Unsettled::Grown(disks) => {
+                let listening = self.listening.iter().filter(|(_, disk)| disks.contains(disk));
+                Some(listening.map(|(endpoint, _)| endpoint).collect())
+            }
+        };
+        let follows = |standby: &Standby| {
+            let Some(sources) = &sources else { return true };
+            standby.upstream.as_ref().is_some_and(|upstream| {
+                sources.iter().any(|(host, port)| upstream.port == *port && upstream.host == *host)
+            })
+        };
+        let standbys = self
+            .postgres
+            .iter()
+            .filter(|(_, copy)| copy.process.as_ref().and_then(Process::standby).is_some_and(&follows));
+        standbys.map(|(disk, _)| *disk).collect()
     }
 
     /// One standby connects to its upstream and takes what there is. True if its log grew.
@@ -142,10 +188,6 @@ impl World {
         }
         copy.applied != before
     }
-}
-
-fn is_standby(copy: &Postgres) -> bool {
-    copy.process.as_ref().is_some_and(|process| !process.is_master())
 }
 
 /// The records that a standby may take now.
