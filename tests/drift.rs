@@ -89,6 +89,26 @@ fn two_masters() {
 }
 
 #[test]
+fn what_the_next_start_would_change() {
+    let place = Place::up("");
+    let conf = |server: &str| place.dir().join(server).join("dn01/recovery.conf");
+    std::fs::rename(conf("s47"), conf("s29")).unwrap();
+    let gtm = place.dir().join("s29/gtm/gtm.conf");
+    let text = std::fs::read_to_string(&gtm).unwrap();
+    std::fs::write(&gtm, text + "startup = STANDBY\n").unwrap();
+    let ended = drift(&place, "--format json");
+    ended.ends(2);
+    let expected = ["next-start:dn01@s29", "next-start:dn01@s47", "next-start:gtm_1@s29"];
+    assert_eq!(ids(&ended).0, expected, "{}", ended.stdout);
+    place.otb("plan --detailed-exitcode").run().ends(0).says(&["Nothing to do", "warn    next-start:dn01@s29"]);
+    // It is as it says.
+    place.fault("kill dn01@s47");
+    place.fault("start dn01@s47");
+    let ended = drift(&place, "--format json");
+    assert!(ids(&ended).0.contains(&"split-brain:dn01".to_owned()), "{}", ended.stdout);
+}
+
+#[test]
 fn out_of_sight_is_not_no_drift() {
     let place = Place::up("");
     place.fault("hang dn01@s47");
@@ -128,7 +148,7 @@ fn junit_and_prometheus() {
     let to = format!("--junit {} --prometheus {}", junit.display(), metrics.display());
     drift(&place, &to).ends(2);
     let text = std::fs::read_to_string(&junit).unwrap();
-    assert!(text.contains("<testsuites tests=\"30\" failures=\"1\" errors=\"0\" skipped=\"0\">"), "{text}");
+    assert!(text.contains("<testsuites tests=\"35\" failures=\"1\" errors=\"0\" skipped=\"0\">"), "{text}");
     assert!(text.contains("<testcase classname=\"dn01\" name=\"role\">"), "{text}");
     assert!(text.contains("message=\"role:dn01@s47: expected a running standby, found stopped\""), "{text}");
     let mut reader = quick_xml::Reader::from_str(&text);

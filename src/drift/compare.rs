@@ -24,6 +24,7 @@ pub fn drift(input: &Input<'_>) -> Drift {
     let nodes: Vec<&Node> =
         cluster.nodes.values().filter(|node| plan.targets.is_empty() || plan.targets.contains(&node.name)).collect();
     let mut found: Vec<Difference> = nodes.iter().flat_map(|node| roles(cluster, node, seen)).collect();
+    found.extend(nodes.iter().flat_map(|node| next_starts(node, seen)));
     found.extend(cluster.routers().flat_map(|router| routes(cluster, router, &nodes, seen)));
     found.extend(nodes.iter().filter_map(|node| pooler(node, seen)));
     let missed: Vec<Difference> = plan.changes.iter().filter_map(|change| missed(change, &found)).collect();
@@ -128,6 +129,20 @@ fn role(id: &InstanceId, expected: &str, found: String) -> Difference {
         expected: expected.to_owned(),
         found,
     }
+}
+
+/// What nobody notices until a server is restarted.
+fn next_starts<'a>(node: &'a Node, seen: &'a Observation) -> impl Iterator<Item = Difference> + 'a {
+    node.instances.values().filter_map(|instance| {
+        Some(Difference {
+            id: DriftId::new(Kind::NextStart, &instance.id),
+            kind: Kind::NextStart,
+            node: node.name.clone(),
+            instance: Some(instance.id.clone()),
+            expected: "after its next start what it is now".to_owned(),
+            found: crate::plan::becomes(instance, seen.instances.get(&instance.id)?)?,
+        })
+    })
 }
 
 /// Each row against the master that runs, not the one that is declared: a node that is only elsewhere is one

@@ -73,6 +73,9 @@ kinds! {
     Placement = "placement";
     /// An instance does not do what it should: no master, a standby that is down or does not follow.
     Role = "role";
+    /// A running instance would not be after its next start what it is now: its recovery.conf has gone, or one lies
+    /// there that should not.
+    NextStart = "next-start";
     /// A router's pgxc_node leads elsewhere than to the running master, lacks a row, or has one too many.
     Routes = "routes";
     /// A router's pooler does not agree with its pgxc_node.
@@ -80,7 +83,7 @@ kinds! {
 }
 
 /// `KIND:SUBJECT`: the same from run to run, so that a baseline can name it. Subjects are `dn01` (split-brain,
-/// placement), `dn01@s47` (role), `cn01:dn01`, a router and the node it routes (routes), and `cn01` (pooler).
+/// placement), `dn01@s47` (role, next-start), `cn01:dn01`, a router and the node it routes (routes), and `cn01` (pooler).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct DriftId(pub(super) String);

@@ -26,6 +26,7 @@ mod tests;
 
 pub use audit::audit;
 pub use check::{Check, CheckCode, CheckId, Verdict, Waiver};
+pub(crate) use checks::becomes;
 pub use document::{Afterwards, Change, ChangeKind, FORMAT_VERSION, LookedAt, Plan, Unseen};
 pub use fingerprint::{declared_differently, is_intact, moved, role_words};
 pub use gap::ExpectedGap;

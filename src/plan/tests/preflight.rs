@@ -181,3 +181,36 @@ fn the_directories_are_those_of_the_processes() {
     assert_eq!(verdict(check, by_control(23001)), Verdict::Pass);
     assert_eq!(verdict(check, by_control(23002)), Verdict::Block);
 }
+
+#[test]
+fn what_a_restart_would_change_is_said() {
+    let declared = cluster("s29");
+    let found = |change: &dyn Fn(&mut Observation)| {
+        let mut seen = healthy(&declared);
+        change(&mut seen);
+        let plan = make_plan(&declared, &seen);
+        assert!(!plan.is_refused() && plan.steps.is_empty(), "it is said, and in nobody's way");
+        let checks = plan.checks.iter().filter(|check| check.verdict == Verdict::Warn);
+        checks.map(|check| format!("{} {} {}", check.id, check.found, check.hint.clone().unwrap())).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&|_| ()), [""; 0]);
+    let forget = |seen: &mut Observation| known(&mut facts(seen, "dn01@s47").data_dir).recovery_conf = None;
+    let said = found(&forget).remove(0);
+    assert!(
+        said.starts_with("next-start:dn01@s47 dn01@s47 runs as standby") && said.contains("second master"),
+        "{said}"
+    );
+    // Nothing is said of a directory that is another process's.
+    assert_eq!(found(&|seen| (forget(seen), known(&mut facts(seen, "dn01@s47").pid_file).pid = 8).0), [""; 0]);
+    let leave = |node: &'static str, fence: bool| {
+        move |seen: &mut Observation| {
+            let left = known(&mut facts(seen, &format!("{node}@s47")).data_dir).recovery_conf.clone();
+            let left = left.map(|file| RecoveryFile { fence, ..file });
+            known(&mut facts(seen, &format!("{node}@s29")).data_dir).recovery_conf = left;
+        }
+    };
+    let said = found(&leave("dn01", true)).remove(0);
+    assert!(said.contains("makes it a standby of") && said.contains("a fence that otb left"), "{said}");
+    let said = found(&leave("gtm_1", false)).remove(0);
+    assert!(said.contains("next-start:gtm_1@s29") && said.contains("startup = ACT into"), "{said}");
+}
