@@ -98,6 +98,7 @@ fn facts(node: &Node, instance: &Instance, table: &Arc<Vec<Route>>) -> InstanceF
     }
     facts.data_dir = Fact::Known(DataDir {
         present: true,
+        promotion_asked: false,
         recovery_conf: None,
         free_bytes: Some(1 << 40),
         pid_file: Fact::not_asked("not asked"),

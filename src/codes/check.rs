@@ -80,6 +80,8 @@ texts! { CheckCode,
         "Let chrony or ntpd set them right. This check only warns.";
     Supervisor: "systemd, cron or pgxc_ctl may start the old master again while otb works on its directory. otb's fence makes it come up as a standby, not as a second master.",
         "Switch it off until the run is over. This check only warns.";
+    Promotion: "pg_ctl promote leaves its request in force when its own wait is over: a standby whose replay is paused or slow obeys later. Were another copy made master meanwhile, there would be two.",
+        "Stop that standby: a start takes the request back. Or declare it as the master that it is about to be.";
     NextStart: "Whether a server starts as a standby its recovery.conf decides, a GTM its gtm.conf, and it is read at a start only. A standby that has lost it comes up as a second master after the next reboot, and nothing in OpenTenBase complains; a master that has one comes up as a standby.",
         "Do what the hint says before anything restarts that server. This check only warns.";
     Strangers: "A row for a node that the file does not name is one that otb neither looks at nor changes.",

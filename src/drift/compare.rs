@@ -6,7 +6,7 @@ use crate::model::{
     Cluster, Endpoint, InstanceFacts, InstanceId, Node, NodeKind, NodeName, Observation, OldMaster, Role, Route,
     RouteKind,
 };
-use crate::plan::{ChangeKind, Plan, running_masters};
+use crate::plan::{ChangeKind, Plan, is_told_to_promote, running_masters};
 
 /// What is compared.
 #[derive(Debug)]
@@ -112,6 +112,13 @@ fn follower(cluster: &Cluster, kind: NodeKind, id: &InstanceId, facts: &Instance
         // With `old_master: leave` a stopped copy is what the file asks for.
         let meant = cluster.policy.old_master == OldMaster::Leave && kind != NodeKind::Gtm;
         return (!meant).then(|| role(id, "a running standby", "stopped".to_owned()));
+    }
+    if is_told_to_promote(facts) {
+        return Some(role(
+            id,
+            "a standby",
+            "a standby that was told to become a master, and may at any moment".to_owned(),
+        ));
     }
     let standby = facts.standby.known().filter(|_| facts.is_running(Role::Standby))?;
     (!standby.streaming).then(|| {

@@ -317,6 +317,9 @@ pub struct DataDir {
     pub present: bool,
     /// recovery.conf, if there is one.
     pub recovery_conf: Option<RecoveryFile>,
+    /// The file by which `pg_ctl promote` asks for a promotion is there: a running standby has yet to obey, and does so
+    /// unless it is stopped first (seen live). A start removes it.
+    pub promotion_asked: bool,
     /// Free bytes on its file system.
     pub free_bytes: Option<u64>,
     /// Of a coordinator or datanode: its postmaster.pid, if there is one.

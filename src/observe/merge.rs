@@ -99,6 +99,7 @@ mod tests {
             data_dir: Fact::Known(DataDir {
                 present: true,
                 recovery_conf: None,
+                promotion_asked: false,
                 free_bytes: None,
                 pid_file: Fact::Known(None),
             }),
@@ -158,7 +159,8 @@ mod tests {
             user: None,
             fence: false,
         };
-        let dir = DataDir { present: true, recovery_conf: Some(file), free_bytes: None, pid_file: Fact::Known(None) };
+        let Probe { data_dir: Fact::Known(dir), .. } = stopped() else { panic!("it was seen") };
+        let dir = DataDir { recovery_conf: Some(file), ..dir };
         let facts = merge(facts, Probe { data_dir: Fact::Known(dir), ..stopped() });
         assert_eq!(facts.standby.known().unwrap().upstream, Some(upstream));
     }

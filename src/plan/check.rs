@@ -100,6 +100,7 @@ codes! {
     Tools = "tools", true, "The tools that otb runs are there and can be run.";
     Clocks = "clocks", true, "The servers' clocks agree within a second (warns only).";
     Supervisor = "supervisor", true, "Nothing would start the old master again behind otb's back (warns only).";
+    Promotion = "promotion", false, "No other copy has been told to become a master and has yet to obey (warns where no master is made).";
     NextStart = "next-start", true, "Each running copy would be after its next start what it is now (warns only).";
     Strangers = "strangers", true, "Routers hold no rows for nodes that the file does not name.";
 }

@@ -26,7 +26,7 @@ mod tests;
 
 pub use audit::audit;
 pub use check::{Check, CheckCode, CheckId, Verdict, Waiver};
-pub(crate) use checks::becomes;
+pub(crate) use checks::{becomes, is_told_to_promote};
 pub use document::{Afterwards, Change, ChangeKind, FORMAT_VERSION, LookedAt, Plan, Unseen};
 pub use fingerprint::{declared_differently, is_intact, moved, role_words};
 pub use gap::ExpectedGap;

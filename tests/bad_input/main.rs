@@ -21,6 +21,7 @@ mod limited;
 mod lock;
 #[path = "../support/place.rs"]
 mod place;
+mod promotion;
 mod saved;
 mod servers;
 mod split;

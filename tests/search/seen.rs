@@ -88,10 +88,12 @@ pub(crate) fn is_listed(lab: &Lab, id: &InstanceId) -> bool {
 }
 
 fn data_dir(lab: &Lab, id: &InstanceId) -> Fact<DataDir> {
+    let standby = lab.disks.get(id).and_then(|disk| lab.world.postgres(*disk)).and_then(|copy| copy.process.as_ref());
     let recovery = lab.files[id].recovery.as_ref().map(recovery_file);
     Fact::Known(DataDir {
         present: true,
         recovery_conf: recovery,
+        promotion_asked: standby.and_then(|process| process.standby()).is_some_and(|standby| standby.promote_requested),
         free_bytes: Some(1 << 40),
         pid_file: Fact::not_asked("not asked"),
     })

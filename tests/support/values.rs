@@ -110,6 +110,7 @@ fn running(node: &Node, instance: &Instance, rows: &[Route]) -> InstanceFacts {
     facts.data_dir = Fact::Known(DataDir {
         present: true,
         recovery_conf,
+        promotion_asked: false,
         free_bytes: Some(1 << 40),
         pid_file: Fact::not_asked("not asked"),
     });

@@ -24,6 +24,7 @@ line=${name%????????????????}; printf '%s\n' "$n wal $name"; done; echo "$n wal.
 { read -r pid; read -r home; read -r began; } 2>/dev/null <"$data/$pidfile"
 if test -n "$pid"; then printf '%s\n' "$n pid $pid" "$n pid $home" "$n pid $began" "$n pid.status 0"
 elif test -x "$data" && ! test -e "$data/$pidfile"; then echo "$n pid.status 1"; fi
+if test -e "$data/promote" || test -e "$data/fallback_promote"; then echo "$n promote asked"; fi
 pid=${pid%%[!0-9]*}
 if test -n "$pid" && test -r /proc/self/stat; then
 proc=gone; read -r proc 2>/dev/null <"/proc/$pid/stat"; proc=${proc##*) }; echo "$n proc ${proc%% *}"

@@ -113,7 +113,8 @@ fn read_data_dir(kind: NodeKind, said: Said) -> Fact<DataDir> {
         (Some((_, error)), _) => return Fact::unknown(UnknownKind::Failed, shown(error)),
         _ => return cut_off("a look at the data directory"),
     };
-    Fact::Known(DataDir { present, recovery_conf, free_bytes, pid_file: read_pid(kind, said) })
+    let promotion_asked = kind.is_router() && said.text("promote") == "asked";
+    Fact::Known(DataDir { present, recovery_conf, promotion_asked, free_bytes, pid_file: read_pid(kind, said) })
 }
 
 /// Its status is 1 where there is no such file, and is not told where nobody could see whether there is.

@@ -6,6 +6,7 @@ mod host;
 mod install;
 mod load;
 mod loss;
+mod promotion;
 mod restart;
 mod settings;
 mod split;
@@ -16,6 +17,7 @@ use crate::model::{Cluster, InstanceFacts, InstanceId, Node, Observation};
 
 pub(crate) use cluster::{for_altered, for_gtm, for_routers, for_unclear};
 pub(crate) use install::for_changed;
+pub(crate) use promotion::{for_promotion, is_told_to_promote};
 pub(crate) use restart::{becomes, for_restart};
 pub(crate) use split::{for_split, for_split_elsewhere};
 

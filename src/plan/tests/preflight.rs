@@ -214,3 +214,37 @@ fn what_a_restart_would_change_is_said() {
     let said = found(&leave("gtm_1", false)).remove(0);
     assert!(said.contains("next-start:gtm_1@s29") && said.contains("startup = ACT into"), "{said}");
 }
+
+#[test]
+fn nobody_is_made_master_beside_one_that_is_about_to_be() {
+    let check = |declared: &Cluster, seen: &Observation| {
+        let plan = make_plan(declared, seen);
+        let found = plan.checks.iter().find(|check| check.id.as_str() == "promotion:dn01@s47");
+        (found.map(|found| found.verdict), plan.is_refused())
+    };
+    let declared = cluster("s29");
+    let mut seen = healthy(&declared);
+    known(&mut facts(&mut seen, "dn01@s47").data_dir).promotion_asked = true;
+    assert_eq!(check(&declared, &seen), (Some(Verdict::Warn), false), "nothing is to be done");
+    // It is declared: that is what was asked for.
+    assert_eq!(check(&cluster("s47"), &seen).0, None);
+    // The operator turns back: the old master is down, and would be started again.
+    let stop = |seen: &mut Observation| {
+        let master = facts(seen, "dn01@s29");
+        (master.process, master.role) = (Fact::Known(Process::Stopped), Fact::not_asked("it does not run"));
+        master.control = Fact::Known(control(ControlState::ShutDown, SystemId(23001), Timeline(1), Lsn(1000)));
+        facts(seen, "dn01@s47").standby = Fact::not_asked("its master is down");
+    };
+    stop(&mut seen);
+    assert_eq!(check(&declared, &seen), (Some(Verdict::Block), true));
+    known(&mut facts(&mut seen, "dn01@s47").data_dir).promotion_asked = false;
+    assert_eq!(check(&declared, &seen), (None, false));
+    // Where nobody can look, it is said.
+    let hidden = Fact::unknown(UnknownKind::Failed, "no shell");
+    let dir = std::mem::replace(&mut facts(&mut seen, "dn01@s47").data_dir, hidden);
+    assert_eq!(check(&declared, &seen), (Some(Verdict::Warn), false));
+    facts(&mut seen, "dn01@s47").data_dir = dir;
+    // A file that lies beside a master, or a stopped copy, asks for nothing.
+    known(&mut facts(&mut seen, "dn01@s29").data_dir).promotion_asked = true;
+    assert_eq!(check(&declared, &seen), (None, false));
+}

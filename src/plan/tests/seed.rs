@@ -104,6 +104,7 @@ fn running(live: &Cluster, node: &Node, instance: &Instance, role: Role) -> Inst
     facts.data_dir = Fact::Known(DataDir {
         present: true,
         recovery_conf: is_standby.then_some(recovery),
+        promotion_asked: false,
         free_bytes: Some(1 << 40),
         pid_file: facts.pid_file.map(|file| Some(file.clone())),
     });

@@ -231,6 +231,17 @@ pub(crate) fn pid_file(kind: NodeKind) -> &'static str {
     }
 }
 
+/// The file by which pg_ctl asks for a promotion (PROMOTE_SIGNAL_FILE, xlog.h).
+pub(super) const PROMOTE: &str = "promote";
+
+/// A server that starts, or obeys, removes it (seen live).
+pub(super) fn forget_promotion(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path.join(PROMOTE)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 pub(crate) fn append(path: &Path, text: &str) -> io::Result<()> {
     let mut file = fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())

@@ -101,6 +101,7 @@ impl Daemon {
         // simulated server goes on, as a real one would for a while.
         let done = match effect {
             Effect::Started(disk) => path(disk).map_or(Ok(()), |path| {
+                files::forget_promotion(&path)?;
                 write_pid(world, disk, &path)?;
                 self.write_opts(world, disk, &path)
             }),
@@ -114,9 +115,11 @@ impl Daemon {
                     }
                 }
             }
-            Effect::RenameRecoveryConf(disk) => {
-                path(disk).map_or(Ok(()), |path| fs::rename(path.join("recovery.conf"), path.join("recovery.done")))
-            }
+            Effect::RenameRecoveryConf(disk) => path(disk).map_or(Ok(()), |path| {
+                files::forget_promotion(&path)?;
+                fs::rename(path.join("recovery.conf"), path.join("recovery.done"))
+            }),
+            Effect::PromotionAsked(disk) => path(disk).map_or(Ok(()), |path| fs::write(path.join(files::PROMOTE), "")),
             Effect::AppendGtmConf(disk, line) => {
                 path(disk).map_or(Ok(()), |path| files::append(&path.join("gtm.conf"), &format!("{line}\n")))
             }

@@ -12,6 +12,8 @@ pub enum Effect {
     Ended { disk: DiskId, how: Ending },
     /// recovery.conf becomes recovery.done.
     RenameRecoveryConf(DiskId),
+    /// The file by which pg_ctl asks for a promotion lies there until the server begins to obey.
+    PromotionAsked(DiskId),
     /// A line at the end of gtm.conf.
     AppendGtmConf(DiskId, String),
     /// A file in pg_wal: a timeline's history.

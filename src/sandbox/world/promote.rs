@@ -50,6 +50,7 @@ impl World {
         // replay the pause holds nothing back (seen live).
         if hung || (standby.replay_paused && !all_replayed) {
             standby.promote_requested = true;
+            self.effects.push(Effect::PromotionAsked(disk));
             return Promotion::Pending;
         }
         let line = "LOG:  received promote request".to_owned();
