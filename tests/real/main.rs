@@ -48,6 +48,7 @@ const PARTS: &[Part] = &[
     ("gtm_other_standby", standbys::the_gtms_other_standby_has_everything),
     ("promotion_kills_the_standby", mishaps::promotion_kills_the_standby),
     ("pid_file_of_another", mishaps::pid_file_of_another),
+    ("turned_back", standbys::nobody_turns_back_before_a_promotion),
     ("split_brain_rows", split::rows_of_both),
     ("split_brain_three_rows", split::rows_of_both_and_of_a_standby),
     ("split_brain_one_timeline", split::rows_of_both_under_one_timeline),

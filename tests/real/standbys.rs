@@ -100,3 +100,22 @@ fn comes_up_harmless(real: &Real, old: &str, master: &str) {
         real.tell(real.instance(router), "update otb_rows set n = n + 1");
     }
 }
+
+/// A promotion that is asked for while replay is paused comes once it goes on. The master that was stopped for it is not
+/// started again before that standby has been stopped, word for word as the hint says.
+pub(crate) fn nobody_turns_back_before_a_promotion(real: &Real) {
+    declare(real, "s29");
+    let (standby, asked) = (real.instance("dn01@s47"), "select pg_wal_replay_pause()");
+    assert_eq!(real.sql("dn01@s47", asked).code, 0);
+    let ran = real.fault(&["stop", "dn01@s29"].map(str::to_owned));
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    real.hands().must(&format!("pg_ctl -Z datanode -D {} promote -W", standby.data), 10);
+    let ran = real.otb(&["apply", "--auto-approve"].map(str::to_owned));
+    assert_eq!(ran.code, 3, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("block   promotion:dn01@s47"), "{}", ran.stdout);
+    let (_, rest) = ran.stdout.split_once("on s47 run `").unwrap();
+    real.hands().must(rest.split_once('`').unwrap().0, 60);
+    let ran = real.otb(&["apply", "--auto-approve"].map(str::to_owned));
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    assert_eq!([recovery(real, "s29"), recovery(real, "s47")], ["f", "t"]);
+}
