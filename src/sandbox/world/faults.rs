@@ -88,6 +88,7 @@ impl World {
         copy.wal.kept_from = Some(oldest);
         let left = super::wal::Wal::file_name(copy.wal.timeline, Lsn(oldest.0 + 1));
         self.effects.push(Effect::RecycleWal { disk, left });
+        self.unsettled.grew(disk);
         self.settle(now);
         true
     }
