@@ -139,8 +139,8 @@ fn all_checks(
     for survey in nodes.iter().filter(|survey| survey.change.is_some()) {
         all.extend(checks::for_changed(survey.node, seen));
     }
-    all.extend(nodes.iter().flat_map(|survey| checks::for_promotion(survey.node, survey.change, seen)));
-    all.extend(nodes.iter().flat_map(|survey| checks::for_restart(cluster, survey.node, seen)));
+    all.extend(nodes.iter().flat_map(|survey| checks::for_promotion(survey, seen)));
+    all.extend(nodes.iter().flat_map(|survey| checks::for_restart(cluster, survey, seen)));
     all.extend(checks::for_routers(cluster, seen, views, staged));
     all.extend(checks::for_altered(routers, seen));
     all.extend(checks::for_gtm(cluster, seen, nodes));

@@ -9,10 +9,14 @@ fn asked_for() -> Place {
     let place = Place::up("");
     place.fault("pause-replay dn01@s47");
     place.fault("stop dn01@s29");
+    promote(&place);
+    place
+}
+
+fn promote(place: &Place) {
     let mut promote = Command::new(place.dir().join("install/bin/pg_ctl"));
     promote.args(["-Z", "datanode", "-D"]).arg(place.dir().join("s47/dn01")).args(["promote", "-t", "1"]);
     assert!(!promote.output().unwrap().status.success(), "it is not promoted yet");
-    place
 }
 
 #[test]
@@ -22,7 +26,7 @@ fn makes_two_masters_of_nobody_who_turns_back() {
     place.otb("apply --auto-approve").run().ends(3).says(&[
         "block   promotion:dn01@s47",
         told,
-        "hint: on s47 run `pg_ctl -Z datanode",
+        "hint: declare `master: s47`, which goes on from there; or on s47 run `pg_ctl -Z datanode",
     ]);
     place.otb("drift").run().ends(2).says(&["role:dn01@s47", "was told to become a master"]);
     // No waiver helps.
@@ -32,6 +36,37 @@ fn makes_two_masters_of_nobody_who_turns_back() {
     place.settles();
     assert!(!place.dir().join("s47/dn01/promote").exists());
     assert!(place.state().contains("dn01@s29"), "{}", place.state());
+}
+
+/// The old master serves: who declares the other one would have it promoted before the stop.
+#[test]
+fn is_not_resumed_beside_a_master() {
+    let place = Place::up("");
+    place.fault("pause-replay dn01@s47");
+    place.fault("write 1");
+    promote(&place);
+    place.otb("plan").run().ends(0).says(&["warn    promotion:dn01@s47", "hint: on s47 run `pg_ctl -Z datanode"]);
+    place.declare("dn01", "s47");
+    place.otb("apply --auto-approve").run().ends(3).says(&[
+        "block   promotion:dn01@s47",
+        "hint: it would promote dn01@s47 at once: do first what promotion:dn01@s47 says",
+    ]);
+    place.fault("stop dn01@s47");
+    place.fault("start dn01@s47");
+    place.settles();
+    assert!(place.state().contains("dn01@s29"), "{}", place.state());
+}
+
+/// Whose recovery.conf has gone as well would come up as a master by hand; otb writes it first.
+#[test]
+fn is_taken_back_where_the_file_has_gone() {
+    let place = asked_for();
+    std::fs::remove_file(place.dir().join("s47/dn01/recovery.conf")).unwrap();
+    let gone = "nobody may start it before";
+    place.otb("apply --auto-approve").run().ends(3).says(&["block   promotion:dn01@s47", gone]);
+    place.fault("stop dn01@s47");
+    place.settles();
+    place.otb("drift").run().ends(0);
 }
 
 #[test]

@@ -1,23 +1,32 @@
 //! A promotion that was asked for and has not come yet: of a run whose limit passed, or of somebody with a shell.
 
 use super::Finding;
-use crate::dialect::command;
-use crate::model::{Fact, Instance, InstanceFacts, Node, Observation, Role};
+use super::restart::{becomes, own_directory};
+use crate::dialect::{command, recovery_path};
+use crate::model::{Fact, Instance, InstanceFacts, InstanceId, Node, Observation, Role};
 use crate::plan::ChangeKind;
 use crate::plan::check::{Check, CheckCode};
+use crate::plan::situation::running_masters;
+use crate::plan::survey::NodeSurvey;
 
-/// Of every copy but the declared master that may become a master at any moment. Who only looks on is warned; nobody
-/// may be given another master meanwhile. Where the directory cannot be looked into, that is said: a cluster in need must
-/// not wait for the shell of a server that serves.
-pub(crate) fn for_promotion(node: &Node, change: Option<ChangeKind>, seen: &Observation) -> Vec<Check> {
-    let makes_a_master = !matches!(change, None | Some(ChangeKind::Rejoin | ChangeKind::Reroute));
-    let others = node.instances.values().filter(|other| other.kind.is_router() && other.id != node.master_id());
+/// Of every standby that may become a master at any moment: beside one that serves, or instead of the one that this
+/// plan makes. Where nobody serves, the declared one is told to do what the plan does anyhow.
+pub(crate) fn for_promotion(survey: &NodeSurvey<'_>, seen: &Observation) -> Vec<Check> {
+    let node = survey.node;
+    let masters = running_masters(node, seen);
+    let (declared, makes_a_master) = (node.master_id(), survey.change.is_some_and(makes_a_master));
+    let others = node.instances.values().filter(|other| other.kind.is_router());
     let look = |other: &Instance| {
         let facts = seen.instances.get(&other.id).filter(|facts| facts.is_running(Role::Standby))?;
+        let meant = other.id == declared && masters.is_empty();
         let finding = match &facts.data_dir {
-            _ if is_told_to_promote(facts) && makes_a_master => Finding::block(found(other), hint(other)),
-            _ if is_told_to_promote(facts) => Finding::warn(found(other), hint(other)),
-            Fact::Unknown(why) if makes_a_master => Finding::warn(
+            _ if meant => return None,
+            _ if is_told_to_promote(facts) && makes_a_master => {
+                Finding::block(found(other), hint(other, facts, &masters))
+            }
+            _ if is_told_to_promote(facts) => Finding::warn(found(other), hint(other, facts, &masters)),
+            // Said, and no more: a cluster in need must not wait for the shell of a server that serves.
+            Fact::Unknown(why) if makes_a_master && other.id != declared => Finding::warn(
                 format!("whether {} was told to become a master is not known: {}", other.id, why.why),
                 format!("make sure that there is no {}/promote on {}", other.data, other.id.server),
             ),
@@ -28,16 +37,34 @@ pub(crate) fn for_promotion(node: &Node, change: Option<ChangeKind>, seen: &Obse
     others.filter_map(look).collect()
 }
 
+fn makes_a_master(change: ChangeKind) -> bool {
+    !matches!(change, ChangeKind::Rejoin | ChangeKind::Reroute)
+}
+
 /// Whether a running standby has yet to obey `pg_ctl promote`.
 pub(crate) fn is_told_to_promote(facts: &InstanceFacts) -> bool {
-    facts.is_running(Role::Standby) && facts.data_dir.is_known_and(|dir| dir.promotion_asked)
+    facts.is_running(Role::Standby) && own_directory(facts).is_some_and(|dir| dir.promotion_asked)
 }
 
 fn found(Instance { id, data, .. }: &Instance) -> String {
     format!("{id} was told to become a master and may do so at any moment: {data}/promote is there")
 }
 
-fn hint(instance: &Instance) -> String {
+fn hint(instance: &Instance, facts: &InstanceFacts, masters: &[InstanceId]) -> String {
     let (server, stop) = (&instance.id.server, command::stop(instance, command::Patience(60)));
-    format!("on {server} run `{stop}`: started again it is a standby; then plan again. Or declare it as master")
+    let careful = match becomes(instance, facts) {
+        Some(_) => format!("; nobody may start it before {} makes it a standby", recovery_path(instance)),
+        None => String::new(),
+    };
+    let stop = format!("on {server} run `{stop}` and plan again: its next start takes the request back{careful}");
+    if masters.is_empty() { format!("declare `master: {server}`, which goes on from there; or {stop}") } else { stop }
+}
+
+/// How a paused standby goes on: not into a promotion that somebody asked for, beside a master that serves.
+pub(super) fn resume(id: &InstanceId, node: &Node, seen: &Observation) -> String {
+    if seen.instances.get(id).is_some_and(is_told_to_promote) && !running_masters(node, seen).is_empty() {
+        format!("it would promote {id} at once: do first what promotion:{id} says")
+    } else {
+        format!("run `select pg_wal_replay_resume()` on {id}")
+    }
 }

@@ -2,36 +2,44 @@
 //! leaves one behind, and nothing shows until the server is restarted for another reason.
 
 use super::Finding;
-use crate::dialect;
-use crate::model::{Cluster, Instance, InstanceFacts, Node, NodeKind, Observation, RecoveryFile, Role};
+use crate::dialect::{self, command};
+use crate::model::{
+    Cluster, DataDir, Instance, InstanceFacts, InstanceId, NodeKind, Observation, OldMaster, RecoveryFile, Role,
+};
 use crate::plan::check::{Check, CheckCode};
+use crate::plan::survey::NodeSurvey;
 
-/// Of every copy of `node` that would be another than it is.
-pub(crate) fn for_restart(cluster: &Cluster, node: &Node, seen: &Observation) -> Vec<Check> {
-    let copies = node.instances.values().filter_map(|instance| Some((instance, seen.instances.get(&instance.id)?)));
-    let turning = copies.filter_map(|(instance, facts)| {
+/// Of every copy that would be another than it is, but for those whose file the plan writes.
+pub(crate) fn for_restart(cluster: &Cluster, survey: &NodeSurvey<'_>, seen: &Observation) -> Vec<Check> {
+    let stays = |instance: &&Instance| !survey.rejoins.iter().any(|rejoin| rejoin.instance == instance.id);
+    let turns = |instance: &Instance| {
+        let facts = seen.instances.get(&instance.id)?;
         let found = format!("{} {}", instance.id, becomes(instance, facts)?);
-        Some(Finding::warn(found, hint(cluster, instance, facts)).of(CheckCode::NextStart, &instance.id))
-    });
-    turning.collect()
+        Some(Finding::warn(found, keep(cluster, instance, facts)).of(CheckCode::NextStart, &instance.id))
+    };
+    survey.node.instances.values().filter(stays).filter_map(turns).collect()
 }
 
-/// What a running process would be after its next start, if that is not what it is now. None where its files could not
-/// be read, or are proved to be another process's.
+/// The data directory of a running process, where it could be looked into and is not proved to be another process's.
+pub(super) fn own_directory(facts: &InstanceFacts) -> Option<&DataDir> {
+    let is_own = |dir: &DataDir| match facts.pid_file.known() {
+        Some(own) => dir.pid_file.is_known_and(|seen| seen.as_ref() == Some(own)),
+        None => true,
+    };
+    facts.data_dir.known().filter(|dir| dir.present && is_own(dir))
+}
+
+/// What a running process would be after its next start, if that is not what it is now.
 pub(crate) fn becomes(instance: &Instance, facts: &InstanceFacts) -> Option<String> {
-    let dir = facts.data_dir.known().filter(|dir| dir.present)?;
-    if facts.pid_file.known().is_some_and(|own| !dir.pid_file.is_known_and(|seen| seen.as_ref() == Some(own))) {
-        return None;
-    }
     let path = dialect::recovery_path(instance);
-    match &dir.recovery_conf {
+    match &own_directory(facts)?.recovery_conf {
         Some(file) if facts.is_running(Role::Master) => {
             let (of, whose) = (upstream(file), if file.fence { ", a fence that otb left" } else { "" });
             Some(format!("runs as master, and its next start makes it a standby{of}: {path}{whose}"))
         }
-        None if facts.is_running(Role::Standby) => {
-            Some(format!("runs as standby, and its next start makes it a second master: no {path} says otherwise"))
-        }
+        None if facts.is_running(Role::Standby) => Some(format!(
+            "runs as standby, and its next start makes it a second master: {path} has gone or does not say standby"
+        )),
         _ => None,
     }
 }
@@ -40,18 +48,28 @@ fn upstream(file: &RecoveryFile) -> String {
     file.upstream.as_ref().map_or_else(String::new, |upstream| format!(" of {upstream}"))
 }
 
-fn hint(cluster: &Cluster, instance: &Instance, facts: &InstanceFacts) -> String {
-    let Instance { id, kind, .. } = instance;
-    let path = dialect::recovery_path(instance);
-    match (kind, facts.is_running(Role::Master)) {
-        (NodeKind::Gtm, true) => {
-            format!("write startup = ACT into {path} on {}; nothing is restarted by that", id.server)
+/// How it stays what it is. A promotion by somebody else that is under way looks the same for a moment.
+pub(super) fn keep(cluster: &Cluster, instance: &Instance, facts: &InstanceFacts) -> String {
+    let (server, path) = (&instance.id.server, dialect::recovery_path(instance));
+    let cure = match (instance.kind, facts.is_running(Role::Master)) {
+        (NodeKind::Gtm, true) => format!("append the line `startup = ACT` to {path} on {server}"),
+        (_, true) => format!("move {path} on {server} out of the way: a running server does not need it"),
+        (NodeKind::Coordinator | NodeKind::Datanode, false) if cluster.policy.old_master == OldMaster::Leave => {
+            format!("write {path} on {server}, for the server's OS user, before anybody restarts it")
         }
-        (_, true) => format!("move {path} on {} out of the way; the running server does not need it", id.server),
         (_, false) => {
-            let master = cluster.nodes.get(&id.node).and_then(Node::master_instance);
-            let of = master.map_or_else(String::new, |master| format!(" of {}", master.endpoint));
-            format!("do not restart it before {path} on {} says that it is a standby{of}", id.server)
+            let stop = command::stop(instance, command::Patience(60));
+            format!("on {server} run `{stop}`, then otb apply: it writes the file and starts the standby")
         }
-    }
+    };
+    format!("look again; if it still says so: {cure}")
+}
+
+/// For a standby that its file does not make one: it has gone, or the directory is not the one in which it runs.
+pub(super) fn way_back(cluster: &Cluster, id: &InstanceId, facts: &InstanceFacts) -> String {
+    let lost = cluster.instance(id).filter(|instance| becomes(instance, facts).is_some());
+    lost.map_or_else(
+        || "correct `data` of this instance in the file".to_owned(),
+        |instance| keep(cluster, instance, facts),
+    )
 }

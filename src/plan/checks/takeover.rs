@@ -1,6 +1,6 @@
 //! Checks of one node whose master moves: may this standby take over from that master?
 
-use super::{Finding, LOOK_AGAIN};
+use super::{Finding, LOOK_AGAIN, promotion, restart};
 use crate::dialect;
 use crate::model::{
     Cluster, Fact, InstanceFacts, InstanceId, Node, NodeKind, Observation, Process, Role, StandbyFacts, Unknown,
@@ -155,7 +155,7 @@ impl View<'_> {
         match &self.standby.standby {
             Fact::Known(facts) if facts.replay_paused => Finding::block(
                 format!("replay on {} is paused", self.declared),
-                format!("run `select pg_wal_replay_resume()` on {}", self.declared),
+                promotion::resume(self.declared, self.node, self.seen),
             ),
             Fact::Known(_) => Finding::pass("replay is not paused"),
             Fact::Unknown(why) => Finding::unknown(format!("whether replay is paused is not known: {why}"), LOOK_AGAIN),
@@ -209,7 +209,7 @@ impl View<'_> {
                 ),
                 None => Finding::block(
                     format!("{file_name} of {} does not make it a standby, yet it runs as one", self.declared),
-                    "correct `data` of this instance in the file",
+                    restart::way_back(self.cluster, self.declared, self.standby),
                 ),
             },
         }

@@ -212,7 +212,7 @@ fn what_a_restart_would_change_is_said() {
     let said = found(&leave("dn01", true)).remove(0);
     assert!(said.contains("makes it a standby of") && said.contains("a fence that otb left"), "{said}");
     let said = found(&leave("gtm_1", false)).remove(0);
-    assert!(said.contains("next-start:gtm_1@s29") && said.contains("startup = ACT into"), "{said}");
+    assert!(said.contains("next-start:gtm_1@s29") && said.contains("append the line `startup = ACT`"), "{said}");
 }
 
 #[test]
@@ -226,8 +226,8 @@ fn nobody_is_made_master_beside_one_that_is_about_to_be() {
     let mut seen = healthy(&declared);
     known(&mut facts(&mut seen, "dn01@s47").data_dir).promotion_asked = true;
     assert_eq!(check(&declared, &seen), (Some(Verdict::Warn), false), "nothing is to be done");
-    // It is declared: that is what was asked for.
-    assert_eq!(check(&cluster("s47"), &seen).0, None);
+    // It is declared, and the old master serves: the promotion would not wait for the stop.
+    assert_eq!(check(&cluster("s47"), &seen), (Some(Verdict::Block), true));
     // The operator turns back: the old master is down, and would be started again.
     let stop = |seen: &mut Observation| {
         let master = facts(seen, "dn01@s29");
@@ -236,6 +236,8 @@ fn nobody_is_made_master_beside_one_that_is_about_to_be() {
         facts(seen, "dn01@s47").standby = Fact::not_asked("its master is down");
     };
     stop(&mut seen);
+    // Nobody serves, and it is declared: that is what was asked for.
+    assert_eq!(check(&cluster("s47"), &seen).0, None);
     assert_eq!(check(&declared, &seen), (Some(Verdict::Block), true));
     known(&mut facts(&mut seen, "dn01@s47").data_dir).promotion_asked = false;
     assert_eq!(check(&declared, &seen), (None, false));
@@ -244,6 +246,12 @@ fn nobody_is_made_master_beside_one_that_is_about_to_be() {
     let dir = std::mem::replace(&mut facts(&mut seen, "dn01@s47").data_dir, hidden);
     assert_eq!(check(&declared, &seen), (Some(Verdict::Warn), false));
     facts(&mut seen, "dn01@s47").data_dir = dir;
+    // One in a directory that is not its own asks nobody.
+    known(&mut facts(&mut seen, "dn01@s47").data_dir).promotion_asked = true;
+    known(&mut facts(&mut seen, "dn01@s47").pid_file).pid = 8;
+    assert_eq!(check(&declared, &seen).0, None);
+    known(&mut facts(&mut seen, "dn01@s47").data_dir).promotion_asked = false;
+    known(&mut facts(&mut seen, "dn01@s47").pid_file).pid = 7;
     // A file that lies beside a master, or a stopped copy, asks for nothing.
     known(&mut facts(&mut seen, "dn01@s29").data_dir).promotion_asked = true;
     assert_eq!(check(&declared, &seen), (None, false));
