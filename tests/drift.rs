@@ -101,11 +101,41 @@ fn what_the_next_start_would_change() {
     let expected = ["next-start:dn01@s29", "next-start:dn01@s47", "next-start:gtm_1@s29"];
     assert_eq!(ids(&ended).0, expected, "{}", ended.stdout);
     place.otb("plan --detailed-exitcode").run().ends(0).says(&["Nothing to do", "warn    next-start:dn01@s29"]);
+    place
+        .otb("plan")
+        .run()
+        .says(&["hint: look again; if it still says so: on s47 run `pg_ctl -Z datanode", "then otb apply"]);
     // It is as it says.
     place.fault("kill dn01@s47");
     place.fault("start dn01@s47");
     let ended = drift(&place, "--format json");
     assert!(ids(&ended).0.contains(&"split-brain:dn01".to_owned()), "{}", ended.stdout);
+}
+
+/// What the next start of one copy would change says nothing of another one that does not follow.
+#[test]
+fn what_one_copy_lacks_hides_no_other() {
+    let place = Place::up("--from tests/support/several_standbys.yaml");
+    std::fs::remove_file(place.dir().join("s63/dn01/recovery.conf")).unwrap();
+    place.fault("stop dn01@s47");
+    let ended = drift(&place, "--format json");
+    assert_eq!(ids(&ended).0, ["role:dn01@s47", "next-start:dn01@s63"], "{}", ended.stdout);
+    // Its own cure: stopped, it is written anew and started.
+    place.fault("stop dn01@s63");
+    place.settles();
+    drift(&place, "").ends(0);
+}
+
+/// Without a look into the directories nobody can say what a restart would bring.
+#[test]
+fn closed_directories_are_not_no_drift() {
+    let place = Place::up("");
+    std::fs::write(place.file(), place.text().replacen("via: local", "via: ssh", 1)).unwrap();
+    let ended = drift(&place, "--format json");
+    ended.ends(1);
+    let (differences, document) = ids(&ended);
+    assert!(differences.is_empty() && document["unseen"].to_string().contains("data directory"), "{document}");
+    place.otb("plan --detailed-exitcode").run().says(&["no change can be planned", "gtm_1@s47    replication"]);
 }
 
 #[test]

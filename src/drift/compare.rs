@@ -4,9 +4,9 @@ use super::baseline::Baseline;
 use super::document::{Difference, Drift, DriftId, FORMAT_VERSION, Kind, Verdict};
 use crate::model::{
     Cluster, Endpoint, InstanceFacts, InstanceId, Node, NodeKind, NodeName, Observation, OldMaster, Role, Route,
-    RouteKind,
+    RouteKind, UnknownKind,
 };
-use crate::plan::{ChangeKind, Plan, is_told_to_promote, running_masters};
+use crate::plan::{ChangeKind, Plan, Unseen, is_told_to_promote, running_masters};
 
 /// What is compared.
 #[derive(Debug)]
@@ -31,9 +31,11 @@ pub fn drift(input: &Input<'_>) -> Drift {
     found.extend(missed);
     found.sort_by(|a, b| (a.kind, &a.id).cmp(&(b.kind, &b.id)));
     found.dedup_by(|a, b| a.id == b.id);
+    let mut unseen = plan.unseen.clone();
+    unseen.extend(nodes.iter().flat_map(|node| closed_directories(node, seen)));
     let today = plan.observed_at.get(..10).unwrap_or_default();
     let (differences, accepted, notes) = baseline.apply(found, today);
-    let verdict = match (differences.is_empty(), plan.unseen.is_empty()) {
+    let verdict = match (differences.is_empty(), unseen.is_empty()) {
         (false, _) => Verdict::Drift,
         (true, true) => Verdict::None,
         (true, false) => Verdict::Unknown,
@@ -48,7 +50,7 @@ pub fn drift(input: &Input<'_>) -> Drift {
         verdict,
         differences,
         accepted,
-        unseen: plan.unseen.clone(),
+        unseen,
         baseline: notes,
         looked_at: plan.looked_at.clone(),
     }
@@ -152,6 +154,16 @@ fn next_starts<'a>(node: &'a Node, seen: &'a Observation) -> impl Iterator<Item 
     })
 }
 
+/// Where nobody can tell what the next start would make of a process that runs.
+fn closed_directories<'a>(node: &'a Node, seen: &'a Observation) -> impl Iterator<Item = Unseen> + 'a {
+    let facts = node.instances.values().filter_map(|instance| Some((&instance.id, seen.instances.get(&instance.id)?)));
+    facts.filter(|(_, facts)| facts.role.known().is_some()).filter_map(|(id, facts)| {
+        let why = facts.data_dir.reason().filter(|why| why.kind != UnknownKind::NotAsked)?;
+        let (instance, fact) = (id.clone(), "data directory".to_owned());
+        Some(Unseen { instance, fact, kind: why.kind, why: why.why.clone() })
+    })
+}
+
 /// Each row against the master that runs, not the one that is declared: a node that is only elsewhere is one
 /// difference, and a router that does not know where is another.
 fn routes(cluster: &Cluster, router: &Node, nodes: &[&Node], seen: &Observation) -> Vec<Difference> {
@@ -220,7 +232,13 @@ fn missed(change: &crate::plan::Change, found: &[Difference]) -> Option<Differen
     let about = |node: &NodeName, difference: &Difference| {
         difference.node == *node || difference.id.as_str().ends_with(&format!(":{node}"))
     };
-    if found.iter().any(|difference| about(&change.node, difference)) {
+    // Of a copy that does not follow only a word of that copy tells.
+    let tells = |difference: &Difference| match difference.kind {
+        Kind::NextStart => false,
+        Kind::Role if change.kind == ChangeKind::Rejoin => difference.instance.as_ref() == Some(&instance),
+        _ => about(&change.node, difference),
+    };
+    if found.iter().any(tells) {
         return None;
     }
     let (kind, id) = match change.kind {

@@ -63,9 +63,15 @@ fn read(status: GtmStatus) -> InstanceFacts {
     facts
 }
 
-/// Sets which GTM standbys stream: those that their master lists ([`gtm_lists`]).
+/// Sets which GTM standbys stream: those that their master lists ([`gtm_lists`]). Whom one follows only its gtm.conf says.
 pub(super) fn attached(instances: &[&Instance], facts: &mut Instances) {
     let gtms: Vec<&Instance> = instances.iter().filter(|instance| instance.kind == NodeKind::Gtm).copied().collect();
+    for gtm in &gtms {
+        let Some(own) = facts.get_mut(&gtm.id) else { continue };
+        if let (Fact::Unknown(why), true) = (&own.data_dir, own.standby.known().is_some()) {
+            own.standby = Fact::Unknown(why.clone());
+        }
+    }
     let streams: Vec<InstanceId> =
         gtms.iter().filter(|gtm| is_attached(gtm, &gtms, facts)).map(|gtm| gtm.id.clone()).collect();
     for id in streams {
