@@ -136,6 +136,7 @@ fn closed_directories_are_not_no_drift() {
     let (differences, document) = ids(&ended);
     assert!(differences.is_empty() && document["unseen"].to_string().contains("data directory"), "{document}");
     place.otb("plan --detailed-exitcode").run().says(&["no change can be planned", "gtm_1@s47    replication"]);
+    place.otb("status").run().ends(0).says(&["standby, replication unknown: the shell of s47"]);
 }
 
 #[test]

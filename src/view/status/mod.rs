@@ -10,7 +10,8 @@ pub use document::{Disagreement, STATUS_VERSION, StatusDocument};
 pub use text::{status_text, watched_text};
 
 use super::words::count;
-use crate::model::{Cluster, Fact, Instance, InstanceFacts, InstanceId, Node, Observation, Process, Role};
+use crate::model::{Cluster, Fact, Instance, InstanceFacts, InstanceId, Node, Observation, Process, Role, UnknownKind};
+use crate::plan::is_told_to_promote;
 
 /// How a piece of a line is to be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +71,7 @@ fn line(node: &Node, facts: &InstanceFacts, seen: &Observation) -> Line {
         (Fact::Known(Process::Running), Fact::Known(Role::Standby)) => {
             let mut line = vec![(Tone::Plain, format!("standby{}", timeline(facts)))];
             line.extend(replication(node, facts, seen));
+            line.extend(is_told_to_promote(facts).then(|| (Tone::Bad, ", told to become a master".to_owned())));
             line
         }
         (Fact::Known(Process::Running), Fact::Unknown(why)) => {
@@ -84,7 +86,11 @@ fn timeline(facts: &InstanceFacts) -> String {
 }
 
 fn replication(node: &Node, facts: &InstanceFacts, seen: &Observation) -> Line {
-    let Some(standby) = facts.standby.known() else { return Vec::new() };
+    let standby = match &facts.standby {
+        Fact::Known(standby) => standby,
+        Fact::Unknown(why) if why.kind == UnknownKind::NotAsked => return Vec::new(),
+        Fact::Unknown(why) => return vec![(Tone::Bad, format!(", replication unknown: {why}"))],
+    };
     let upstream = standby.upstream.as_ref().map_or_else(|| "nobody".to_owned(), ToString::to_string);
     let how = if standby.streaming {
         (Tone::Plain, format!(", streams from {upstream}"))
