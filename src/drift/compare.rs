@@ -4,9 +4,9 @@ use super::baseline::Baseline;
 use super::document::{Difference, Drift, DriftId, FORMAT_VERSION, Kind, Verdict};
 use crate::model::{
     Cluster, Endpoint, InstanceFacts, InstanceId, Node, NodeKind, NodeName, Observation, OldMaster, Role, Route,
-    RouteKind, UnknownKind,
+    RouteKind,
 };
-use crate::plan::{ChangeKind, Plan, Unseen, is_told_to_promote, running_masters};
+use crate::plan::{ChangeKind, Plan, Unseen, facts, is_told_to_promote, running_masters};
 
 /// What is compared.
 #[derive(Debug)]
@@ -156,12 +156,8 @@ fn next_starts<'a>(node: &'a Node, seen: &'a Observation) -> impl Iterator<Item 
 
 /// Where nobody can tell what the next start would make of a process that runs.
 fn closed_directories<'a>(node: &'a Node, seen: &'a Observation) -> impl Iterator<Item = Unseen> + 'a {
-    let facts = node.instances.values().filter_map(|instance| Some((&instance.id, seen.instances.get(&instance.id)?)));
-    facts.filter(|(_, facts)| facts.role.known().is_some()).filter_map(|(id, facts)| {
-        let why = facts.data_dir.reason().filter(|why| why.kind != UnknownKind::NotAsked)?;
-        let (instance, fact) = (id.clone(), "data directory".to_owned());
-        Some(Unseen { instance, fact, kind: why.kind, why: why.why.clone() })
-    })
+    let running = facts(node, seen).filter(|(_, facts)| facts.role.known().is_some());
+    running.filter_map(|(id, facts)| Some(Unseen::of(id, "data directory", facts.data_dir.hidden()?)))
 }
 
 /// Each row against the master that runs, not the one that is declared: a node that is only elsewhere is one

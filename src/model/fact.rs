@@ -40,6 +40,11 @@ impl<T> Fact<T> {
         }
     }
 
+    /// Why it is not known although it was asked for.
+    pub fn hidden(&self) -> Option<&Unknown> {
+        self.reason().filter(|why| why.kind != UnknownKind::NotAsked)
+    }
+
     pub fn is_known_and(&self, test: impl FnOnce(&T) -> bool) -> bool {
         self.known().is_some_and(test)
     }

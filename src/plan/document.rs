@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::check::{Check, Waiver};
 use super::gap::ExpectedGap;
 use super::step::{Phase, Step};
-use crate::model::{Cluster, InstanceId, NodeKind, NodeName, ServerName, UnknownKind};
+use crate::model::{Cluster, InstanceId, NodeKind, NodeName, ServerName, Unknown, UnknownKind};
 
 /// The plan format's version, by Terraform's rules: a minor one adds, a major one breaks.
 pub const FORMAT_VERSION: &str = "1.0";
@@ -170,4 +170,10 @@ pub struct Unseen {
     pub kind: UnknownKind,
     /// What was tried and what came back.
     pub why: String,
+}
+
+impl Unseen {
+    pub(crate) fn of(instance: &InstanceId, fact: &str, why: &Unknown) -> Self {
+        Self { instance: instance.clone(), fact: fact.to_owned(), kind: why.kind, why: why.why.clone() }
+    }
 }

@@ -34,5 +34,5 @@ pub(crate) use limits::START;
 pub use lines::Lines;
 pub use placement::{Drain, Move, drain};
 pub use planner::{Input, plan, unused_waivers};
-pub(crate) use situation::running_masters;
+pub(crate) use situation::{facts, running_masters};
 pub use step::{Action, Phase, RejoinMethod, Step, StepId, Undo};

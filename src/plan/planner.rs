@@ -11,7 +11,7 @@ use super::routes::{self, RouterView};
 use super::situation::{Situation, running_masters};
 use super::survey::{self, NodeSurvey, RouterSurvey};
 use super::{checks, fingerprint, gtm, steps};
-use crate::model::{Cluster, Fact, InstanceFacts, InstanceId, Node, NodeName, Observation, Role, Unknown};
+use crate::model::{Cluster, Fact, InstanceFacts, InstanceId, Node, NodeName, Observation, Role};
 
 /// What a plan is made from.
 #[derive(Debug)]
@@ -180,7 +180,7 @@ fn unseen(
         } else if let Fact::Unknown(why) = &view.table
             && !told.contains(&view.router)
         {
-            list.push(entry(&view.router, "routes", why));
+            list.push(Unseen::of(&view.router, "routes", why));
         }
     }
     list
@@ -199,33 +199,21 @@ fn blind_router(at: &InstanceId, view: &RouterView<'_>, cluster: &Cluster, seen:
             format!("the copy of {copy} has {rows} rows, {age}")
         },
     );
-    Some(Unseen { why: format!("{}; {copy}", why.why), ..entry(at, "routes", why) })
+    Some(Unseen { why: format!("{}; {copy}", why.why), ..Unseen::of(at, "routes", why) })
 }
 
 fn hidden_facts(id: &InstanceId, facts: &InstanceFacts) -> Option<Unseen> {
     if let Fact::Unknown(why) = &facts.process {
-        return Some(entry(id, "process", why));
+        return Some(Unseen::of(id, "process", why));
     }
     if facts.is_stopped() {
-        return facts
-            .control
-            .reason()
-            .filter(|why| why.kind != crate::model::UnknownKind::NotAsked)
-            .map(|why| entry(id, "control file", why));
+        return facts.control.hidden().map(|why| Unseen::of(id, "control file", why));
     }
     if let Fact::Unknown(why) = &facts.role {
-        return Some(entry(id, "role", why));
+        return Some(Unseen::of(id, "role", why));
     }
     if facts.is_running(Role::Standby) {
-        return facts
-            .standby
-            .reason()
-            .filter(|why| why.kind != crate::model::UnknownKind::NotAsked)
-            .map(|why| entry(id, "replication", why));
+        return facts.standby.hidden().map(|why| Unseen::of(id, "replication", why));
     }
     None
-}
-
-fn entry(instance: &InstanceId, fact: &str, why: &Unknown) -> Unseen {
-    Unseen { instance: instance.clone(), fact: fact.to_owned(), kind: why.kind, why: why.why.clone() }
 }

@@ -10,7 +10,7 @@ pub use document::{Disagreement, STATUS_VERSION, StatusDocument};
 pub use text::{status_text, watched_text};
 
 use super::words::count;
-use crate::model::{Cluster, Fact, Instance, InstanceFacts, InstanceId, Node, Observation, Process, Role, UnknownKind};
+use crate::model::{Cluster, Fact, Instance, InstanceFacts, InstanceId, Node, Observation, Process, Role};
 use crate::plan::is_told_to_promote;
 
 /// How a piece of a line is to be taken.
@@ -86,10 +86,9 @@ fn timeline(facts: &InstanceFacts) -> String {
 }
 
 fn replication(node: &Node, facts: &InstanceFacts, seen: &Observation) -> Line {
-    let standby = match &facts.standby {
-        Fact::Known(standby) => standby,
-        Fact::Unknown(why) if why.kind == UnknownKind::NotAsked => return Vec::new(),
-        Fact::Unknown(why) => return vec![(Tone::Bad, format!(", replication unknown: {why}"))],
+    let Some(standby) = facts.standby.known() else {
+        let why = facts.standby.hidden();
+        return why.map(|why| (Tone::Bad, format!(", replication unknown: {why}"))).into_iter().collect();
     };
     let upstream = standby.upstream.as_ref().map_or_else(|| "nobody".to_owned(), ToString::to_string);
     let how = if standby.streaming {
