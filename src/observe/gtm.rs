@@ -68,7 +68,7 @@ pub(super) fn attached(instances: &[&Instance], facts: &mut Instances) {
     let gtms: Vec<&Instance> = instances.iter().filter(|instance| instance.kind == NodeKind::Gtm).copied().collect();
     for gtm in &gtms {
         let Some(own) = facts.get_mut(&gtm.id) else { continue };
-        if let (Fact::Unknown(why), true) = (&own.data_dir, own.standby.known().is_some()) {
+        if let (Fact::Unknown(why), Fact::Known(_)) = (&own.data_dir, &own.standby) {
             own.standby = Fact::Unknown(why.clone());
         }
     }

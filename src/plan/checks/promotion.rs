@@ -15,16 +15,15 @@ pub(crate) fn for_promotion(survey: &NodeSurvey<'_>, seen: &Observation) -> Vec<
     let node = survey.node;
     let masters = running_masters(node, seen);
     let (declared, makes_a_master) = (node.master_id(), survey.change.is_some_and(makes_a_master));
-    let others = node.instances.values().filter(|other| other.kind.is_router());
+    let meant = |other: &Instance| other.id == declared && masters.is_empty();
+    let others = node.instances.values().filter(|other| other.kind.is_router() && !meant(other));
     let look = |other: &Instance| {
         let facts = seen.instances.get(&other.id).filter(|facts| facts.is_running(Role::Standby))?;
-        let meant = other.id == declared && masters.is_empty();
         let finding = match &facts.data_dir {
-            _ if meant => return None,
-            _ if is_told_to_promote(facts) && makes_a_master => {
-                Finding::block(found(other), hint(other, facts, &masters))
+            _ if is_told_to_promote(facts) => {
+                let say = if makes_a_master { Finding::block } else { Finding::warn };
+                say(found(other), hint(other, facts, &masters))
             }
-            _ if is_told_to_promote(facts) => Finding::warn(found(other), hint(other, facts, &masters)),
             // Said, and no more: a cluster in need must not wait for the shell of a server that serves.
             Fact::Unknown(why) if makes_a_master && other.id != declared => Finding::warn(
                 format!("whether {} was told to become a master is not known: {}", other.id, why.why),
