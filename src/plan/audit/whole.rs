@@ -1,5 +1,6 @@
 //! Invariants of the plan as a whole: nothing that nobody asked for, nobody forgotten, nothing taken on trust.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Book;
@@ -100,13 +101,14 @@ pub(super) fn each_step_serves_a_change(book: &Book<'_>) -> Vec<String> {
 /// router whose rows could not be seen. A router that has no master, and gets none by this plan, cannot be told.
 pub(super) fn every_router_is_told(book: &Book<'_>) -> Vec<String> {
     let routers: Vec<Listener<'_>> = book.plan.cluster.routers().map(|router| Listener::new(book, router)).collect();
+    let told: BTreeSet<(&NodeName, &NodeName)> = book.steps().flat_map(tells).collect();
     let mut wrong = Vec::new();
     for takeover in book.steps().filter(|step| takes_over(step)) {
         let node = &takeover.action.target().node;
         let is_gtm = book.plan.cluster.nodes.get(node).is_some_and(|node| node.kind == NodeKind::Gtm);
         for router in &routers {
             let concerned = router.is_astray(book, node) && router.listens || is_gtm && router.hidden;
-            if concerned && !book.steps().any(|step| tells(step, &router.node.name, node)) {
+            if concerned && !told.contains(&(&router.node.name, node)) {
                 wrong.push(format!("{} is not told to {}", takeover.id, router.node.name));
             }
         }
@@ -164,11 +166,12 @@ fn runs(book: &Book<'_>, router: &Node) -> bool {
     roles.any(|role| role.is_some_and(|role| role == "master"))
 }
 
-fn tells(step: &Step, router: &NodeName, node: &NodeName) -> bool {
-    let told = match &step.action {
-        Action::RepointGtm { route, .. } => route.node == *node,
-        Action::Reroute { routes, .. } => routes.iter().any(|change| change.node == *node),
-        _ => false,
+/// The router that is told, with each node that it is told of.
+fn tells(step: &Step) -> Vec<(&NodeName, &NodeName)> {
+    let nodes: Vec<&NodeName> = match &step.action {
+        Action::RepointGtm { route, .. } => vec![&route.node],
+        Action::Reroute { routes, .. } => routes.iter().map(|change| &change.node).collect(),
+        _ => Vec::new(),
     };
-    told && step.action.target().node == *router
+    nodes.into_iter().map(|node| (&step.action.target().node, node)).collect()
 }
