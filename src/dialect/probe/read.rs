@@ -37,7 +37,7 @@ fn read_one(Look { at, tools }: Look<'_>, said: Said) -> Probe {
     let (histories, tools_version) = (read_histories(said.text("history")), Fact::not_asked("it was not asked"));
     let (process, role) = match tools {
         Tools::None | Tools::Control => (Fact::not_asked(BY_ITSELF), None),
-        Tools::Process | Tools::All => read_process(kind, said, data_dir.known().is_none_or(|dir| dir.present)),
+        Tools::Process | Tools::All => read_process(kind, said),
     };
     let control = match (tools, kind, said.tool("control")) {
         (Tools::None, ..) => Fact::not_asked(BY_ITSELF),
@@ -74,7 +74,7 @@ fn read_version(said: Said) -> Fact<String> {
     }
 }
 
-fn read_process(kind: NodeKind, said: Said, present: bool) -> (Fact<Process>, Option<Role>) {
+fn read_process(kind: NodeKind, said: Said) -> (Fact<Process>, Option<Role>) {
     let Some((status, text)) = said.tool("run") else { return (cut_off("the status command"), None) };
     let (proc, cwd) = (said.text("proc"), said.text("cwd"));
     let read = match kind {
@@ -82,7 +82,7 @@ fn read_process(kind: NodeKind, said: Said, present: bool) -> (Fact<Process>, Op
         _ => read_pg_status(status, text).map(|process| (process, None)),
     };
     match read {
-        _ if !present => (Fact::unknown(UnknownKind::Failed, "its data directory is not there"), None),
+        _ if is_not_there(said) => (Fact::unknown(UnknownKind::Failed, "its data directory is not there"), None),
         Ok((Process::Running, _)) if proc == "Z" || cwd == "other" => (Fact::Known(Process::Stopped), None),
         Ok((process, role)) => (Fact::Known(process), role),
         // A GTM that hangs: gtm_ctl hangs with it, but its process is there.
@@ -93,13 +93,17 @@ fn read_process(kind: NodeKind, said: Said, present: bool) -> (Fact<Process>, Op
     }
 }
 
+/// Whether the file that every data directory has was looked for and not found.
+fn is_not_there(said: Said) -> bool {
+    said.tool("mark").is_some_and(|(status, text)| status != 0 && is_absent(text))
+}
+
 fn read_data_dir(kind: NodeKind, said: Said) -> Fact<DataDir> {
     let Some((status, text)) = said.tool("mark") else { return cut_off("a look at the data directory") };
-    let present = match (status, is_absent(text)) {
-        (0, _) => true,
-        (_, true) => false,
-        _ => return Fact::unknown(UnknownKind::Failed, shown(text)),
-    };
+    let present = status == 0;
+    if !present && !is_not_there(said) {
+        return Fact::unknown(UnknownKind::Failed, shown(text));
+    }
     let free_bytes = said.tool("disk").filter(|(status, _)| *status == 0).and_then(|(_, text)| read_df(text));
     let recovery_conf = match (said.tool("conf"), said.tool("text")) {
         (Some((0, _)), Some((1.., text))) if kind == NodeKind::Gtm => {

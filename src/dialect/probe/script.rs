@@ -9,14 +9,17 @@ use crate::dialect::shell::surroundings;
 use crate::dialect::{around, quote};
 use crate::model::NodeKind;
 
-/// The parts that are the same for each instance. `try` runs a command and tags what it says; `look` tells of
-/// the files below a data directory. /proc tells a process that is dead but unburied, or a stranger that got the
-/// number of a dead one, from the real one; where there is no /proc, the tools' word counts.
+/// What tells of a process alone: `try` runs a command and tags what it says, `alive` reads the pid file. /proc tells a
+/// process that is dead but unburied, or a stranger that got the number of a dead one, from the real one; where there is
+/// no /proc, the tools' word counts. This is asked inside the write gap: it starts no process where there is no pid file.
+const PROCESS: &str = include_str!("process.sh");
+
+/// What tells of the files below a data directory as well: `look`.
 ///
 /// A plan looks at every instance, and each process that it does not start there is a millisecond less: lines are
 /// tagged by the shell's own word splitting, small files are read by `read`, and `gather` runs one stat and `room` one
 /// df for all. Only if those fail is each file asked for by itself, to learn which and why.
-const FUNCTIONS: &str = include_str!("functions.sh");
+const FILES: &str = include_str!("files.sh");
 
 /// The script for `looks`, all of one server and at most [`super::MOST_LOOKS`]. It does not ask how much room there is.
 pub fn probe_script(looks: &[Look<'_>]) -> String {
@@ -29,16 +32,17 @@ pub fn survey_script(looks: &[Look<'_>]) -> String {
 }
 
 fn script(looks: &[Look<'_>], around: bool) -> String {
-    let mut script = String::from("cd /\n");
-    script.push_str(FUNCTIONS);
+    let whole = around || looks.iter().any(|look| look.tools != Tools::Process);
+    let mut script = format!("cd /\n{PROCESS}{}", if whole { FILES } else { "" });
     if around {
         script.push_str(&around::server_script(looks));
     }
     let asked: Vec<(usize, &Look<'_>)> =
         looks.iter().enumerate().filter(|(_, look)| look.tools != Tools::None || around).collect();
-    // A subshell for each installation, so that one's tools are not the next one's.
+    // A subshell for each installation, so that one's tools are not the next one's, nor what comes after.
     for alike in asked.chunk_by(|(_, a), (_, b)| a.at.install == b.at.install) {
-        script.push_str("(\n");
+        let (begin, end) = if whole || alike.len() < asked.len() { ("(\n", ")\n") } else { ("", "") };
+        script.push_str(begin);
         script.push_str(&alike.first().map_or_else(String::new, |(_, look)| surroundings(&look.at.install)));
         for (number, look) in alike {
             // Writing to a String cannot fail.
@@ -48,15 +52,19 @@ fn script(looks: &[Look<'_>], around: bool) -> String {
                 script.push_str(&around::instance_script(look.at));
             }
         }
-        script.push_str(")\n");
+        script.push_str(end);
     }
     script.push_str("LC_ALL=C; export LC_ALL\n");
-    for (number, Look { at, .. }) in looks.iter().enumerate() {
-        let (files, pid) = (files(at.kind), pid_file(at.kind));
-        let _ = writeln!(script, "look {number} {} {} {} {pid}", quote(&at.data), files.mark, files.conf);
+    for (number, Look { at, tools }) in looks.iter().enumerate() {
+        let (data, files, pid) = (quote(&at.data), files(at.kind), pid_file(at.kind));
+        // Writing to a String cannot fail.
+        let _ = match tools {
+            Tools::Process => writeln!(script, "alive {number} {data} {} {pid}", files.mark),
+            _ => writeln!(script, "look {number} {data} {} {} {pid}", files.mark, files.conf),
+        };
     }
     // Whether a process runs is known without the rights of files.
-    if looks.iter().any(|look| look.tools != Tools::Process) {
+    if whole {
         script.push_str("gather\n");
     }
     if around {

@@ -82,6 +82,27 @@ fn no_directory_tells_nothing_of_a_process() {
     assert!(!probe.data_dir.known().unwrap().present);
 }
 
+/// It is asked inside the write gap: no file is read but the pid file, and no process is started to begin with.
+#[test]
+fn a_process_alone_is_asked_for_without_its_files() {
+    let (a, b) = (instance(NodeKind::Datanode), instance(NodeKind::Datanode));
+    let elsewhere = Instance { install: "/opt/other".to_owned(), ..instance(NodeKind::Datanode) };
+    let of = |at, tools| probe_script(&[Look { at: &a, tools: Tools::Process }, Look { at, tools }]);
+    let alone = of(&b, Tools::Process);
+    assert!(alone.contains("\nalive 1 '/data/dn 01' PG_VERSION postmaster.pid\n"), "{alone}");
+    assert!(!alone.contains("look") && !alone.contains("gather") && !alone.contains("(\n"), "{alone}");
+    // Beside another one's tools, or what is read of its files, each has a subshell for its own tools.
+    assert_eq!(of(&elsewhere, Tools::Process).matches("\n(\n").count(), 2);
+    let beside = of(&b, Tools::All);
+    assert!(beside.contains("\nalive 0 ") && beside.contains("\nlook 1 ") && beside.contains("\n(\n"), "{beside}");
+    // What it says is enough to tell that nothing runs, and that there is nothing to tell of.
+    let look = [Look { at: &a, tools: Tools::Process }];
+    let read = |text: &str| read_probe(&look, text).remove(0).process;
+    assert_eq!(read("0 run no server running: no postmaster.pid\n0 run.status 3\n"), Fact::Known(Process::Stopped));
+    let absent = "0 run x\n0 run.status 4\n0 mark No such file or directory\n0 mark.status 1\n";
+    assert!(read(absent).reason().unwrap().why.contains("is not there"));
+}
+
 #[test]
 fn histories_are_read_per_timeline() {
     let text = "00000002 1\t0/3000148\tno recovery target specified\n00000003 # a comment\n\
