@@ -73,6 +73,23 @@ fn only_what_is_moved_is_looked_at_twice() {
     assert_eq!(others.map(|(server, port)| logins(server, port)), [1, 1, 1, 1], "{text}");
 }
 
+/// Who may replicate from the new master is asked by a process on its server: once, unless the plan is an old one.
+#[test]
+fn who_was_admitted_moments_ago_is_not_asked_again_under_the_lock() {
+    let asked = |place: &Place, apply: &str| {
+        let log = place.dir().join("admission.log");
+        let run = place.otb(apply).args(["--log-file".as_ref(), log.as_os_str()]).run();
+        run.ends(0).says(&["dn01"]);
+        std::fs::read_to_string(log).unwrap().matches("-c IDENTIFY_SYSTEM").count()
+    };
+    let place = Place::moving("");
+    assert_eq!(asked(&place, "apply --auto-approve"), 1);
+    let place = Place::moving("");
+    let saved = place.dir().join("saved.json");
+    place.otb("plan -o").args([&saved]).run().ends(0);
+    assert_eq!(asked(&place, &format!("apply {}", saved.display())), 1);
+}
+
 /// Seconds since midnight at which a statement of the log was sent and answered.
 fn times(line: &str) -> (f64, f64) {
     let clock = line.split('T').nth(1).and_then(|rest| rest.split('Z').next()).expect("a time stamp");

@@ -1,7 +1,7 @@
 //! `otb apply`: plan, approval, lock, look again, act, verify.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
@@ -16,6 +16,9 @@ use crate::apply::{End, Interrupts, Lock, Report};
 use crate::model::{Cluster, InstanceId, NodeName, Observation};
 use crate::plan::{Change, ChangeKind, Plan, Waiver};
 use crate::view::{self, Motion};
+
+/// How long what the first look found of pg_hba.conf and passwords holds good for the look under the lock.
+const LATELY: Duration = Duration::from_secs(10);
 
 /// Do what the plan says and prove it: asks for `yes` first, unless told otherwise or given a saved plan
 ///
@@ -107,10 +110,11 @@ impl Order {
 
     async fn carry_out(&self, desk: &Desk<'_>, mut interrupts: Interrupts) -> Result<Exit, Failure> {
         let Desk { global, args, events, .. } = desk;
-        let approved = match &self.saved {
-            Some(saved) => saved.clone(),
-            None => unless_interrupted(&mut interrupts, self.plan(desk)).await?.0,
+        let (approved, seen) = match &self.saved {
+            Some(saved) => (saved.clone(), Observation::default()),
+            None => unless_interrupted(&mut interrupts, self.plan(desk)).await?,
         };
+        let seen_at = Instant::now();
         events.planned(&approved);
         waive::tell_unused(&approved, &self.waivers);
         let settled = outcome::settled(&approved);
@@ -129,7 +133,8 @@ impl Order {
         }
         let taking = lock::take(&self.cluster, desk.outside, args.lock_timeout);
         let mut lock = unless_interrupted(&mut interrupts, taking).await??;
-        let result = self.under_lock(desk, &approved, interrupts, &mut lock).await;
+        let lately = if seen_at.elapsed() < LATELY { seen } else { Observation::default() };
+        let result = self.under_lock(desk, (&approved, &lately), interrupts, &mut lock).await;
         lock.release().await;
         result
     }
@@ -146,12 +151,14 @@ impl Order {
     async fn under_lock(
         &self,
         desk: &Desk<'_>,
-        approved: &Plan,
+        (approved, lately): (&Plan, &Observation),
         mut interrupts: Interrupts,
         lock: &mut Lock,
     ) -> Result<Exit, Failure> {
         let Desk { global, args, events, .. } = desk;
-        let (now, seen) = unless_interrupted(&mut interrupts, self.plan(desk)).await?;
+        let looking = look::observe_soon_after(lately, &self.cluster, desk.outside, global);
+        let seen = unless_interrupted(&mut interrupts, looking).await?;
+        let now = look::plan_now(&self.cluster, &seen, &self.targets, &self.waivers);
         if now.is_empty() && self.saved.is_some() {
             if global.format == Format::Text {
                 terminal::prose("Nothing to do: what this plan wants is already so.\n");

@@ -50,6 +50,17 @@ pub(super) async fn observe(cluster: &Cluster, outside: &Outside, global: &Globa
     observe::observe(cluster, outside, &limits(global)).await
 }
 
+/// Looks at the whole cluster once more, moments after `lately` was seen.
+pub(super) async fn observe_soon_after(
+    lately: &Observation,
+    cluster: &Cluster,
+    outside: &Outside,
+    global: &Global,
+) -> Observation {
+    let _looking = Looking::at(cluster.instances().count(), terminal::motion());
+    observe::observe_soon_after(lately, cluster, outside, &limits(global)).await
+}
+
 /// Looks again at `nodes`, which `cluster` declares otherwise than when `seen` was seen.
 pub(super) async fn observe_again(
     seen: Observation,

@@ -9,12 +9,29 @@ use super::tables::Tables;
 use super::told::Told;
 use super::{Limits, gtm, merge, postgres, shell};
 use crate::dialect::{Look, Probe, Tools};
-use crate::model::{Cluster, Instance, InstanceFacts, InstanceId, NodeKind, NodeName, Observation, Role, ServerName};
+use crate::model::{
+    Admission, Cluster, Fact, Instance, InstanceFacts, InstanceId, NodeKind, NodeName, Observation, Role, ServerName,
+};
 use crate::transport::Outside;
 
 /// Looks at every declared instance. Never fails: what could not be learned is unknown, and says why.
 pub async fn observe(cluster: &Cluster, outside: &Outside, limits: &Limits) -> Observation {
-    add(Observation::default(), cluster.instances().collect(), cluster, outside, limits).await
+    look_at_all(&Observation::default(), cluster, outside, limits).await
+}
+
+/// Looks at every declared instance moments after `lately` was seen. All is asked again but who may replicate from
+/// whom: a process on a server for each master that moves, for what a file says that nobody edits meanwhile.
+pub async fn observe_soon_after(
+    lately: &Observation,
+    cluster: &Cluster,
+    outside: &Outside,
+    limits: &Limits,
+) -> Observation {
+    look_at_all(lately, cluster, outside, limits).await
+}
+
+async fn look_at_all(lately: &Observation, cluster: &Cluster, outside: &Outside, limits: &Limits) -> Observation {
+    add(Observation::default(), lately, cluster.instances().collect(), cluster, outside, limits).await
 }
 
 /// Looks again at the nodes that `cluster` declares otherwise than when `seen` was seen: what is asked of a node
@@ -27,11 +44,12 @@ pub async fn observe_again(
     limits: &Limits,
 ) -> Observation {
     let concerned = cluster.instances().filter(|instance| nodes.contains(&instance.id.node)).collect();
-    add(seen, concerned, cluster, outside, limits).await
+    add(seen, &Observation::default(), concerned, cluster, outside, limits).await
 }
 
 async fn add(
     mut seen: Observation,
+    lately: &Observation,
     concerned: Vec<&Instance>,
     cluster: &Cluster,
     outside: &Outside,
@@ -52,20 +70,25 @@ async fn add(
     let instances: Vec<&Instance> = cluster.instances().collect();
     gtm::attached(&instances, &mut seen.instances);
     let nodes = concerned.iter().map(|instance| &instance.id.node).collect();
-    ask_for_admission(cluster, &nodes, outside, limits, &mut seen).await;
+    let asked = ask_for_admission(cluster, &nodes, outside, limits, [lately, &seen]).await;
+    for (id, admission) in asked {
+        if let Some(facts) = seen.instances.get_mut(&id) {
+            facts.admission = admission;
+        }
+    }
     seen
 }
 
-/// Only where a master is to be moved or given up: the one question that needs what the others brought.
+/// Only where a master is to be moved or given up: the one question that needs what the others brought. Who was
+/// admitted as the same user when `lately` was seen is not asked again; who was not may be by now.
 async fn ask_for_admission(
     cluster: &Cluster,
     nodes: &BTreeSet<&NodeName>,
     outside: &Outside,
     limits: &Limits,
-    seen: &mut Observation,
-) {
+    [lately, known]: [&Observation; 2],
+) -> Vec<(InstanceId, Fact<Admission>)> {
     let shells = Semaphore::new(limits.shells.get());
-    let known = &*seen;
     let concerned = cluster.nodes.values().filter(|node| node.kind.is_router() && nodes.contains(&node.name));
     let moves = concerned.filter_map(|node| {
         let to = node.master_instance()?;
@@ -76,19 +99,18 @@ async fn ask_for_admission(
         let from = node.standbys().filter(move |instance| is_master(&instance.id));
         Some(from.map(move |from| (from, to, user.clone())))
     });
-    let asked = join_all(moves.flatten().map(|(from, to, user)| {
+    join_all(moves.flatten().map(|(from, to, user)| {
         let shells = &shells;
         async move {
+            let admitted = Fact::Known(Admission::Admitted { user: user.clone() });
+            if lately.instances.get(&from.id).is_some_and(|facts| facts.admission == admitted) {
+                return (from.id.clone(), admitted);
+            }
             let _permit = shells.acquire().await.ok();
             (from.id.clone(), shell::admitted(outside, from, to, &user, limits).await)
         }
     }))
-    .await;
-    for (id, admission) in asked {
-        if let Some(facts) = seen.instances.get_mut(&id) {
-            facts.admission = admission;
-        }
-    }
+    .await
 }
 
 /// What the looks at all servers share.

@@ -19,5 +19,5 @@ mod vitals;
 
 pub use answer::routes as read_routes;
 pub use discover::{DiscoverError, Way, discover};
-pub use everything::{observe, observe_again};
+pub use everything::{observe, observe_again, observe_soon_after};
 pub use limits::Limits;
