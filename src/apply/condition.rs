@@ -15,6 +15,9 @@ use crate::transport::{Rows, SqlError, accepts, ask_gtm};
 /// How long a SELECT may take that SHOW can stand in for.
 const BRIEFLY: Duration = Duration::from_secs(1);
 
+/// The first pause of a wait; each is twice as long as the one before.
+const AT_FIRST: Duration = Duration::from_millis(10);
+
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
@@ -43,7 +46,7 @@ pub(super) struct Wait {
     pub limit: Duration,
     /// Given up sooner, if for so long nothing at all could be learned.
     pub blind: Duration,
-    /// How often it is asked for.
+    /// How often it is asked for, after a while; more often at first, for most of what is waited for comes at once.
     pub every: Duration,
 }
 
@@ -68,7 +71,7 @@ pub(super) async fn wait_for_all(
     wait: Wait,
 ) -> Option<(Condition, Found)> {
     let began = Instant::now();
-    let mut seen = began;
+    let (mut seen, mut pause) = (began, wait.every.min(AT_FIRST));
     loop {
         let found = check_all(&open, field).await;
         if !found.iter().all(|found| matches!(found, Found::Unknown(_))) {
@@ -80,7 +83,8 @@ pub(super) async fn wait_for_all(
             return (!unmet.is_empty()).then(|| unmet.swap_remove(0));
         }
         open = unmet.into_iter().map(|(condition, _)| condition).collect();
-        sleep(wait.every).await;
+        sleep(pause).await;
+        pause = wait.every.min(pause * 2);
     }
 }
 
