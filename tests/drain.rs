@@ -80,14 +80,16 @@ fn who_was_admitted_moments_ago_is_not_asked_again_under_the_lock() {
         let log = place.dir().join("admission.log");
         let run = place.otb(apply).args(["--log-file".as_ref(), log.as_os_str()]).run();
         run.ends(0).says(&["dn01"]);
-        std::fs::read_to_string(log).unwrap().matches("-c IDENTIFY_SYSTEM").count()
+        (std::fs::read_to_string(log).unwrap().matches("-c IDENTIFY_SYSTEM").count(), run.took)
     };
     let place = Place::moving("");
-    assert_eq!(asked(&place, "apply --auto-approve"), 1);
+    let (times, took) = asked(&place, "apply --auto-approve");
+    // On a machine so busy that the lock was not taken within three seconds it is asked once more.
+    assert!(times == 1 || times == 2 && took > Duration::from_secs(3), "{times} times, {took:?}");
     let place = Place::moving("");
     let saved = place.dir().join("saved.json");
     place.otb("plan -o").args([&saved]).run().ends(0);
-    assert_eq!(asked(&place, &format!("apply {}", saved.display())), 1);
+    assert_eq!(asked(&place, &format!("apply {}", saved.display())).0, 1);
 }
 
 /// Seconds since midnight at which a statement of the log was sent and answered.

@@ -17,8 +17,9 @@ use crate::model::{Cluster, InstanceId, NodeName, Observation};
 use crate::plan::{Change, ChangeKind, Plan, Waiver};
 use crate::view::{self, Motion};
 
-/// How long what the first look found of pg_hba.conf and passwords holds good for the look under the lock.
-const LATELY: Duration = Duration::from_secs(10);
+/// How long after the first look began what it found of pg_hba.conf and passwords holds good for the look under the lock:
+/// too short for a person to say yes, or for another otb's run that was waited for.
+const LATELY: Duration = Duration::from_secs(3);
 
 /// Do what the plan says and prove it: asks for `yes` first, unless told otherwise or given a saved plan
 ///
@@ -110,11 +111,11 @@ impl Order {
 
     async fn carry_out(&self, desk: &Desk<'_>, mut interrupts: Interrupts) -> Result<Exit, Failure> {
         let Desk { global, args, events, .. } = desk;
+        let began = Instant::now();
         let (approved, seen) = match &self.saved {
             Some(saved) => (saved.clone(), Observation::default()),
             None => unless_interrupted(&mut interrupts, self.plan(desk)).await?,
         };
-        let seen_at = Instant::now();
         events.planned(&approved);
         waive::tell_unused(&approved, &self.waivers);
         let settled = outcome::settled(&approved);
@@ -133,7 +134,7 @@ impl Order {
         }
         let taking = lock::take(&self.cluster, desk.outside, args.lock_timeout);
         let mut lock = unless_interrupted(&mut interrupts, taking).await??;
-        let lately = if seen_at.elapsed() < LATELY { seen } else { Observation::default() };
+        let lately = if began.elapsed() < LATELY { seen } else { Observation::default() };
         let result = self.under_lock(desk, (&approved, &lately), interrupts, &mut lock).await;
         lock.release().await;
         result

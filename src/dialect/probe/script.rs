@@ -11,7 +11,8 @@ use crate::model::NodeKind;
 
 /// What tells of a process alone: `try` runs a command and tags what it says, `alive` reads the pid file. /proc tells a
 /// process that is dead but unburied, or a stranger that got the number of a dead one, from the real one; where there is
-/// no /proc, the tools' word counts. This is asked inside the write gap: it starts no process where there is no pid file.
+/// no /proc, the tools' word counts. This is asked inside the write gap: of a
+/// coordinator or datanode without a pid file it starts no process.
 const PROCESS: &str = include_str!("process.sh");
 
 /// What tells of the files below a data directory as well: `look`.
