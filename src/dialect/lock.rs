@@ -35,7 +35,8 @@ pub enum Leftovers {
 ///
 /// A directory can be locked by whoever may read it, nothing has to be created, and any two files that declare
 /// the same instance meet in the same directory. A rebuild renames a data directory, never its parent. Who
-/// holds it is written into the first data directory, which the server's OS user owns.
+/// holds it is written into the first data directory, which the server's OS user owns, and goes with the lock: as
+/// long as nothing stands there, the holder is about to write it or to leave, and for a second it is tried again.
 pub fn lock_script(instances: &[&Instance], holder: &str, leftovers: Leftovers) -> String {
     let parents: BTreeSet<&str> = instances.iter().map(|instance| parent(&instance.data)).collect();
     let note = instances.first().map_or_else(String::new, |instance| quote(&format!("{}/otb.holder", instance.data)));
@@ -48,12 +49,17 @@ pub fn lock_script(instances: &[&Instance], holder: &str, leftovers: Leftovers) 
         Leftovers::Await => (SETTLE, instances),
         Leftovers::Ignore => ("", &[][..]),
     };
-    let script = format!("printf \"%s\\n\" \"$1\" 2>/dev/null >\"$2\"; shift 2\n{settle}\necho {HELD}; cat >/dev/null");
+    let script = format!(
+        "note=$2; printf \"%s\\n\" \"$1\" 2>/dev/null >\"$note\"; shift 2\n{settle}\n\
+         echo {HELD}; cat >/dev/null; rm -f -- \"$note\""
+    );
     let directories: Vec<String> = awaited.iter().map(|instance| quote(&instance.data)).collect();
     let directories = directories.join(" ");
     format!(
-        "{chain}sh -c {script} lock {holder} {note} {directories}\n\
-         test $? != {BUSY} || echo {TAKEN}\"$(head -c 300 {note} 2>/dev/null | head -n 1)\"\n",
+        "tries=0; while {chain}sh -c {script} lock {holder} {note} {directories}\n\
+         test $? = {BUSY}; do who=$(head -c 300 {note} 2>/dev/null | head -n 1)\n\
+         if test -n \"$who\" || test $tries -ge 10; then echo {TAKEN}\"$who\"; break; fi\n\
+         tries=$((tries + 1)); sleep 0.1; done\n",
         script = quote(&script),
         holder = quote(holder),
     )
@@ -70,6 +76,7 @@ fn parent(path: &str) -> &str {
 pub fn read_lock(line: &str) -> Result<(), String> {
     match line.strip_prefix(TAKEN) {
         _ if line == HELD => Ok(()),
+        Some(holder) if holder.trim().is_empty() => Err("somebody who left no name".to_owned()),
         Some(holder) => Err(super::shown(holder)),
         None => Err(format!("the lock script said {:?}", super::shown(line))),
     }
@@ -85,6 +92,7 @@ mod tests {
     fn the_holder_is_told() {
         assert_eq!(read_lock("held"), Ok(()));
         assert_eq!(read_lock("taken otb ann@host, pid 1"), Err("otb ann@host, pid 1".to_owned()));
+        assert_eq!(read_lock("taken "), Err("somebody who left no name".to_owned()));
         assert!(read_lock("").is_err());
     }
 
@@ -94,7 +102,7 @@ mod tests {
         for (leftovers, more) in [(Leftovers::Ignore, " "), (Leftovers::Await, " '/data/dn 01' '/data/dn 01'")] {
             let script = lock_script(&[&dn, &dn], "it's $(me)", leftovers);
             assert_eq!(script.matches("flock").count(), 1);
-            assert!(script.starts_with("flock -n -E 75 /data sh -c "), "{script}");
+            assert!(script.contains("while flock -n -E 75 /data sh -c "), "{script}");
             assert!(script.contains(&format!(" lock 'it'\\''s $(me)' '/data/dn 01/otb.holder'{more}\n")), "{script}");
             assert_eq!(script.contains("/proc/locks"), leftovers == Leftovers::Await);
         }

@@ -1,6 +1,8 @@
 //! A run that loses its lock.
 
 use std::collections::BTreeSet;
+use std::io::Read as _;
+use std::process::Stdio;
 
 use crate::place::Place;
 
@@ -36,6 +38,33 @@ fn a_run_that_loses_its_lock_stops_at_the_next_step() {
     assert!(!ended.stderr.contains("promote:dn01@s47  "), "{}", ended.stderr);
     place.fault("slow pg_ctl 0");
     place.settles();
+}
+
+/// Who has the lock but has not yet written who it is, or has it no longer written because it is about to leave, is
+/// waited for a little: the one is told by its name, the other's lock is had.
+#[test]
+fn who_holds_the_lock_is_told_as_soon_as_it_is_written() {
+    let place = Place::moving("");
+    let (locked, note) = (place.dir().join("s29"), place.dir().join("s29/cn01/otb.holder"));
+    let held = |script: &str| {
+        let mut other = std::process::Command::new("flock");
+        other.arg("-F").arg(&locked).args(["sh", "-c", script, "holder"]).arg(&note).stdout(Stdio::piped());
+        let mut other = other.spawn().unwrap();
+        // It has the lock when it says so.
+        other.stdout.take().unwrap().read_exact(&mut [0]).unwrap();
+        let ended = place.otb("apply --auto-approve").run();
+        other.kill().unwrap();
+        other.wait().unwrap();
+        ended
+    };
+    let unnamed = held("echo; exec 1>&-; exec sleep 3");
+    unnamed.fails(5, &["lock.held", "another otb works on", "somebody who left no name (lock on s29)"]);
+    let named = held("echo; exec 1>&-; sleep 0.3; echo 'otb ann@there, pid 1' >\"$1\"; exec sleep 3");
+    named.fails(5, &["another otb works on", ": otb ann@there, pid 1 (lock on s29)"]);
+    std::fs::remove_file(&note).unwrap();
+    let leaving = held("echo; exec 1>&-; exec sleep 0.3");
+    leaving.ends(0);
+    assert!(!note.exists(), "the name goes with the lock");
 }
 
 /// What a killed run has sent works on. Whoever has the lock looks only when that has ended: then nothing that is not so
