@@ -2,6 +2,7 @@
 
 mod address;
 mod control;
+mod conversation;
 mod daemon;
 mod delay;
 mod encode;
@@ -14,6 +15,7 @@ mod login;
 mod parsed;
 mod postgres;
 mod session;
+mod wire;
 mod writer;
 
 pub(super) use address::choose_prefix;

@@ -1,20 +1,18 @@
 //! The PostgreSQL protocol: simple and extended queries, cancel requests, the end of a connection.
 
 use std::fmt::Debug;
-use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::{Sink, SinkExt};
 use parking_lot::Mutex;
-use pgwire::api::cancel::DefaultCancelHandler;
 use pgwire::api::portal::{Format, Portal};
 use pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler};
 use pgwire::api::results::{DescribePortalResponse, DescribeStatementResponse, Response, Tag};
 use pgwire::api::stmt::StoredStatement;
 use pgwire::api::store::PortalStore;
-use pgwire::api::{ClientInfo, ClientPortalStore, ConnectionManager, PgWireServerHandlers, Type};
+use pgwire::api::{ClientInfo, ClientPortalStore, ConnectionManager, Type};
 use pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::response::NoticeResponse;
@@ -24,9 +22,11 @@ use tokio::sync::{Notify, watch};
 use crate::sandbox::sql::{Column, Kind, SqlError, Statement, Value, parse, split};
 use crate::sandbox::world::{Answer, DiskId, Ending, Outcome, SessionId};
 
+use super::conversation::converse;
 use super::daemon::Daemon;
 use super::parsed::{Parsed, Parser};
 use super::session::error_info;
+use super::wire::Wire;
 use super::{encode, infer, session};
 
 /// One connection's server side.
@@ -39,27 +39,6 @@ pub(super) struct Backend {
     ended: Arc<Notify>,
 }
 
-#[derive(Clone)]
-struct Handlers(Arc<Backend>);
-
-impl PgWireServerHandlers for Handlers {
-    fn simple_query_handler(&self) -> Arc<impl SimpleQueryHandler> {
-        Arc::clone(&self.0)
-    }
-
-    fn extended_query_handler(&self) -> Arc<impl ExtendedQueryHandler> {
-        Arc::clone(&self.0)
-    }
-
-    fn startup_handler(&self) -> Arc<impl pgwire::api::auth::StartupHandler> {
-        Arc::clone(&self.0)
-    }
-
-    fn cancel_handler(&self) -> Arc<impl pgwire::api::cancel::CancelHandler> {
-        Arc::new(DefaultCancelHandler::new(Arc::clone(&self.0.cancels)))
-    }
-}
-
 /// Serves one connection until its client leaves or its process ends.
 pub(super) async fn serve(
     daemon: Arc<Daemon>,
@@ -67,7 +46,7 @@ pub(super) async fn serve(
     stream: TcpStream,
     mut ended: watch::Receiver<Option<Ending>>,
 ) {
-    let Ok((stream, mut last_words)) = twin(stream) else { return };
+    let Ok(wire) = Wire::new(stream) else { return };
     let cancels = Arc::clone(&daemon.cancels);
     let backend = Arc::new(Backend {
         daemon: Arc::clone(&daemon),
@@ -78,7 +57,7 @@ pub(super) async fn serve(
     });
     let how = tokio::select! {
         // Errors of the connection concern its client only.
-        _ = pgwire::tokio::process_socket(stream, None, Handlers(Arc::clone(&backend))) => None,
+        _ = wire.carry(converse(wire.clone(), Arc::clone(&backend))) => None,
         ended = ended.wait_for(Option::is_some) => ended.map_or(Some(Ending::Killed), |how| *how),
         () = backend.ended.notified() => Some(Ending::Shutdown),
     };
@@ -87,17 +66,9 @@ pub(super) async fn serve(
         daemon.backends.lock().remove(&id);
         daemon.with(|world, _| world.close(id));
         if how == Some(Ending::Shutdown) {
-            // A client that does not read loses it.
-            let _ = last_words.write_all(&terminating());
+            wire.last_words(&terminating());
         }
     }
-}
-
-/// The stream, and a second handle on it for last words.
-fn twin(stream: TcpStream) -> std::io::Result<(TcpStream, std::net::TcpStream)> {
-    let stream = stream.into_std()?;
-    let other = stream.try_clone()?;
-    Ok((TcpStream::from_std(stream)?, other))
 }
 
 /// FATAL 57P01 as an ErrorResponse.
