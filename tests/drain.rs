@@ -92,6 +92,31 @@ fn who_was_admitted_moments_ago_is_not_asked_again_under_the_lock() {
     assert_eq!(asked(&place, &format!("apply {}", saved.display())).0, 1);
 }
 
+/// One process logs in for many masters. Who is turned away is told with the reason, and hides nothing of the others.
+#[test]
+fn one_process_asks_for_many_who_may_replicate() {
+    let place = Place::up("--datanodes 8");
+    place.otb("drain s29 --skip gtm_1 --skip cn01 --write").run().ends(0);
+    let log = place.dir().join("admissions.log");
+    let plan = |verdicts: [&str; 4]| {
+        let _ = std::fs::remove_file(&log);
+        let run = place.otb("plan --checks --log-file").args([&log]).run();
+        for (verdict, node) in verdicts.iter().zip(["dn01", "dn03", "dn05", "dn07"]) {
+            run.says(&[&format!("{verdict:7} admission:{node}")]);
+        }
+        (std::fs::read_to_string(&log).unwrap().matches("psql -XAtqw").count(), run)
+    };
+    assert_eq!(plan(["pass"; 4]).0, 1);
+    let hba = place.dir().join("s47/dn03/pg_hba.conf");
+    std::fs::write(&hba, "host all all 127.0.0.0/8 trust\n").unwrap();
+    let (times, run) = plan(["pass", "block", "pass", "pass"]);
+    run.says(&["no pg_hba.conf entry for replication connection from host"]);
+    // Each from the one that was turned away on is asked on its own.
+    assert_eq!(times, 4);
+    std::fs::rename(place.dir().join("s29/dn01"), place.dir().join("s29/elsewhere")).unwrap();
+    assert_eq!(plan(["unknown", "block", "pass", "pass"]).0, 5);
+}
+
 /// Seconds since midnight at which a statement of the log was sent and answered.
 fn times(line: &str) -> (f64, f64) {
     let clock = line.split('T').nth(1).and_then(|rest| rest.split('Z').next()).expect("a time stamp");

@@ -1,7 +1,7 @@
 //! Files that otb writes or moves in a data directory, and the commands that do it.
 
 use super::command::{base_backup, rename, rewrite_gtm_conf, write_file};
-use super::conninfo::{conninfo_value, write_conninfo};
+use super::conninfo::conninfo_value;
 use super::{Command, FENCE, quote};
 use crate::model::{Endpoint, Instance, NodeKind};
 
@@ -60,28 +60,6 @@ pub fn read_replication_conf(instance: &Instance) -> Command {
 /// The user of primary_conninfo in a recovery.conf.
 pub fn replication_user(recovery_conf: &str) -> Option<String> {
     super::conf::primary_conninfo(recovery_conf).and_then(|conninfo| conninfo_value(&conninfo, "user"))
-}
-
-/// Tries a replication connection from the instance's server to `upstream`, as a walreceiver would: pg_hba.conf,
-/// the password and the network between the two are proved or refused by the server itself. IDENTIFY_SYSTEM
-/// changes nothing, needs no snapshot and works while the GTM is down (seen live).
-pub fn admission(instance: &Instance, upstream: &Endpoint, user: &str) -> Command {
-    let port = upstream.port.to_string();
-    let conninfo = write_conninfo(&[
-        ("host", upstream.host.as_str()),
-        ("port", &port),
-        ("user", user),
-        ("dbname", "replication"),
-        ("replication", "true"),
-        ("connect_timeout", "3"),
-        ("application_name", "otb"),
-    ]);
-    Command::new(format!(
-        "cd {} 2>/dev/null || {{ echo 'its data directory cannot be entered' >&2; exit 3; }}; \
-         psql -XAtqw -d {} -c IDENTIFY_SYSTEM </dev/null",
-        quote(&instance.data),
-        quote(&conninfo)
-    ))
 }
 
 /// Builds a fresh copy beside the old directory, gives it the instance's own settings and puts it in its

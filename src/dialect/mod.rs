@@ -1,6 +1,7 @@
 //! The words OpenTenBase understands: SQL, commands and scripts, each built in one place from typed parts,
 //! and readers of what comes back. Pure: nothing here touches the outside, and no reader can panic.
 
+mod admission;
 mod around;
 mod census;
 pub mod command;
@@ -18,14 +19,15 @@ mod shown;
 mod sql;
 mod status;
 
+pub use admission::{MOST_LOGINS, admission, read_admissions};
 pub use around::read_clock;
 pub use census::{Census, Directory, census_script, read_census};
 pub use conf::{FENCE, StandbyConf, gtm_standby_lines, read_gtm_conf, read_recovery_conf, recovery_conf};
 pub use conninfo::{read_conninfo, write_conninfo};
 pub use control::{read_control, read_end_of_wal};
 pub use files::{
-    admission, lift_fence, lift_own_fence, read_recovery_file, read_replication_conf, rebuild, recovery_path,
-    remove_file, replication_user, staged_fence,
+    lift_fence, lift_own_fence, read_recovery_file, read_replication_conf, rebuild, recovery_path, remove_file,
+    replication_user, staged_fence,
 };
 pub use gtm::{
     GtmBytes, GtmStandby, GtmStatus, MOST_GTM_BYTES, gtm_body_length, gtm_get_status, gtm_lists, gtm_startup,

@@ -7,11 +7,9 @@ use tokio::sync::Semaphore;
 
 use super::tables::Tables;
 use super::told::Told;
-use super::{Limits, gtm, merge, postgres, shell};
+use super::{Limits, admission, gtm, merge, postgres, shell};
 use crate::dialect::{Look, Probe, Tools};
-use crate::model::{
-    Admission, Cluster, Fact, Instance, InstanceFacts, InstanceId, NodeKind, NodeName, Observation, Role, ServerName,
-};
+use crate::model::{Cluster, Instance, InstanceFacts, InstanceId, NodeKind, NodeName, Observation, ServerName};
 use crate::transport::Outside;
 
 /// Looks at every declared instance. Never fails: what could not be learned is unknown, and says why.
@@ -70,47 +68,13 @@ async fn add(
     let instances: Vec<&Instance> = cluster.instances().collect();
     gtm::attached(&instances, &mut seen.instances);
     let nodes = concerned.iter().map(|instance| &instance.id.node).collect();
-    let asked = ask_for_admission(cluster, &nodes, outside, limits, [lately, &seen]).await;
+    let asked = admission::ask(cluster, &nodes, outside, limits, [lately, &seen]).await;
     for (id, admission) in asked {
         if let Some(facts) = seen.instances.get_mut(&id) {
             facts.admission = admission;
         }
     }
     seen
-}
-
-/// Only where a master is to be moved or given up: the one question that needs what the others brought. Who was
-/// admitted as the same user when `lately` was seen is not asked again; who was not may be by now.
-async fn ask_for_admission(
-    cluster: &Cluster,
-    nodes: &BTreeSet<&NodeName>,
-    outside: &Outside,
-    limits: &Limits,
-    [lately, known]: [&Observation; 2],
-) -> Vec<(InstanceId, Fact<Admission>)> {
-    let shells = Semaphore::new(limits.shells.get());
-    let concerned = cluster.nodes.values().filter(|node| node.kind.is_router() && nodes.contains(&node.name));
-    let moves = concerned.filter_map(|node| {
-        let to = node.master_instance()?;
-        let facts = known.instances.get(&to.id).filter(|facts| facts.role.known().is_some())?;
-        let file = facts.data_dir.known().and_then(|dir| dir.recovery_conf.as_ref());
-        let user = file.and_then(|file| file.user.clone()).unwrap_or_else(|| cluster.connection.user.clone());
-        let is_master = |id: &InstanceId| known.instances.get(id).is_some_and(|facts| facts.is_running(Role::Master));
-        let from = node.standbys().filter(move |instance| is_master(&instance.id));
-        Some(from.map(move |from| (from, to, user.clone())))
-    });
-    join_all(moves.flatten().map(|(from, to, user)| {
-        let shells = &shells;
-        async move {
-            let admitted = Fact::Known(Admission::Admitted { user: user.clone() });
-            if lately.instances.get(&from.id).is_some_and(|facts| facts.admission == admitted) {
-                return (from.id.clone(), admitted);
-            }
-            let _permit = shells.acquire().await.ok();
-            (from.id.clone(), shell::admitted(outside, from, to, &user, limits).await)
-        }
-    }))
-    .await
 }
 
 /// What the looks at all servers share.

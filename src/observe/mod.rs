@@ -5,6 +5,7 @@
 //! Read only: every SQL session says `default_transaction_read_only = on` before its first SELECT, and the
 //! scripts write nothing.
 
+mod admission;
 mod answer;
 mod discover;
 mod everything;

@@ -5,10 +5,8 @@ use std::time::SystemTime;
 use futures_util::future::join_all;
 
 use crate::dialect::command::{Patience, end_of_wal};
-use crate::dialect::{
-    Look, MOST_LOOKS, Probe, Script, admission, no_probe, read_end_of_wal, read_probe, shown, survey_script,
-};
-use crate::model::{Admission, Fact, Instance, InstanceFacts, Lsn, ServerName, UnknownKind};
+use crate::dialect::{Look, MOST_LOOKS, Probe, Script, no_probe, read_end_of_wal, read_probe, shown, survey_script};
+use crate::model::{Fact, Instance, InstanceFacts, Lsn, ServerName, UnknownKind};
 use crate::transport::Outside;
 
 use super::{Limits, vitals};
@@ -34,22 +32,6 @@ async fn look_at_some(outside: &Outside, server: &ServerName, looks: &[Look<'_>]
             probes
         }
         Err(error) => vec![no_probe(error.kind(), &error.to_string()); looks.len()],
-    }
-}
-
-/// Whether `instance`'s server may replicate from `to`, which is to become its master, as the user that `to`
-/// itself replicates as: that user otb writes into the old master's recovery.conf.
-pub(super) async fn admitted(
-    outside: &Outside,
-    instance: &Instance,
-    to: &Instance,
-    user: &str,
-    limits: &Limits,
-) -> Fact<Admission> {
-    let script = Script::at(instance).then(&admission(instance, &to.endpoint, user));
-    match outside.shells.run_short(&instance.id.server, script.as_str(), limits.shell).await {
-        Ok(output) => vitals::admission(&output, user),
-        Err(error) => Fact::Unknown(error.unknown()),
     }
 }
 

@@ -1,11 +1,11 @@
-//! Rows into settings and load; a clock's reading into an offset; psql's word into an admission.
+//! Rows into settings and load; a clock's reading into an offset.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::answer::truth;
 use crate::dialect::shown;
-use crate::model::{Admission, ClockOffset, Fact, Load, Settings, UnknownKind};
-use crate::transport::{Output, Row, Rows};
+use crate::model::{ClockOffset, Load, Settings};
+use crate::transport::{Row, Rows};
 
 /// From [`crate::dialect::query::settings`], and the two settings that come with [`crate::dialect::query::load`].
 pub(super) fn settings(rows: &Rows, load: &Rows) -> Result<Settings, String> {
@@ -57,23 +57,6 @@ pub(super) fn clock_offset(clock: (i64, i64), asked: SystemTime, answered: Syste
     })
 }
 
-/// psql's exit status where the connection came to nothing (its manual page).
-const NO_CONNECTION: i32 = 2;
-
-/// What [`crate::dialect::admission`] brought. Only psql can say no: where it did not run, nobody did.
-pub(super) fn admission(output: &Output, user: &str) -> Fact<Admission> {
-    let user = user.to_owned();
-    if output.is_success() {
-        return Fact::Known(Admission::Admitted { user });
-    }
-    let why = shown(output.said());
-    if output.status == NO_CONNECTION {
-        Fact::Known(Admission::Refused { user, why })
-    } else {
-        Fact::unknown(UnknownKind::Failed, why)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,17 +74,6 @@ mod tests {
         assert_eq!((read.oldest_transaction_seconds, read.prepared, read.idle_in_transaction), (61, 1, 2));
         let none = [Some("t"), Some("0"), Some("0"), None, Some("1"), Some("0"), Some("0")];
         assert!(load(&one(none)).unwrap().in_backup);
-    }
-
-    #[test]
-    fn only_psql_can_refuse() {
-        let output = |status, said: &str| Output { status, text: said.to_owned(), truncated: false };
-        let refused = admission(&output(2, "psql: FATAL:  no pg_hba.conf entry\n"), "otb");
-        let why = "psql: FATAL: no pg_hba.conf entry".to_owned();
-        assert_eq!(refused, Fact::Known(Admission::Refused { user: "otb".to_owned(), why }));
-        for (status, said) in [(3, "its data directory cannot be entered"), (127, "sh: 1: psql: not found")] {
-            assert_eq!(admission(&output(status, said), "otb"), Fact::unknown(UnknownKind::Failed, said));
-        }
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 /// A tool's command line.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Parsed {
-    /// By one-letter name; flags have an empty value.
-    pub options: BTreeMap<char, String>,
+    /// By one-letter name, each as often as it was given; flags have an empty value.
+    pub options: BTreeMap<char, Vec<String>>,
     pub words: Vec<String>,
 }
 
@@ -25,7 +25,7 @@ impl Parsed {
                     None if with_value.contains(letter) => args.next().cloned().unwrap_or_default(),
                     None => String::new(),
                 };
-                parsed.options.insert(letter, value);
+                parsed.add(letter, value);
             } else if let Some(letters) = arg.strip_prefix('-').filter(|letters| !letters.is_empty()) {
                 parsed.short(letters, &mut args, with_value, flags)?;
             } else {
@@ -47,23 +47,33 @@ impl Parsed {
                 let joined = &letters[at + letter.len_utf8()..];
                 let value = if joined.is_empty() { rest.next().cloned() } else { Some(joined.to_owned()) };
                 let value = value.ok_or_else(|| format!("option requires an argument -- '{letter}'"))?;
-                self.options.insert(letter, value);
+                self.add(letter, value);
                 return Ok(());
             }
             if !flags.contains(letter) {
                 return Err(format!("invalid option -- '{letter}'"));
             }
-            self.options.insert(letter, String::new());
+            self.add(letter, String::new());
         }
         Ok(())
+    }
+
+    fn add(&mut self, letter: char, value: String) {
+        self.options.entry(letter).or_default().push(value);
     }
 
     pub(super) fn has(&self, letter: char) -> bool {
         self.options.contains_key(&letter)
     }
 
+    /// The last one counts.
     pub(super) fn value(&self, letter: char) -> Option<&str> {
-        self.options.get(&letter).map(String::as_str)
+        self.values(letter).last().map(String::as_str)
+    }
+
+    /// All, in their order.
+    pub(super) fn values(&self, letter: char) -> &[String] {
+        self.options.get(&letter).map_or(&[], Vec::as_slice)
     }
 }
 

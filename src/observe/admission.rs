@@ -1,0 +1,136 @@
+//! Who may replicate from whom: the one question that needs what the others brought, and a process on a server.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::join_all;
+use tokio::sync::Semaphore;
+
+use super::Limits;
+use crate::dialect::{MOST_LOGINS, Script, admission, read_admissions, shown};
+use crate::model::{
+    Admission, Cluster, Endpoint, Fact, Instance, InstanceId, NodeName, Observation, Role, ServerName, UnknownKind,
+};
+use crate::transport::{Output, Outside, ShellError};
+
+/// A master that is to become a standby, as the user that its new master itself replicates as: that user otb writes into
+/// its recovery.conf.
+struct Login<'a> {
+    from: &'a Instance,
+    to: &'a Instance,
+    user: String,
+}
+
+/// Asked only where a master is to be moved or given up. Who was admitted as the same user when `lately` was seen is not
+/// asked again; who was not may be by now.
+pub(super) async fn ask(
+    cluster: &Cluster,
+    nodes: &BTreeSet<&NodeName>,
+    outside: &Outside,
+    limits: &Limits,
+    [lately, known]: [&Observation; 2],
+) -> Vec<(InstanceId, Fact<Admission>)> {
+    let is_known = |login: &Login<'_>| {
+        lately.instances.get(&login.from.id).is_some_and(|facts| facts.admission == login.admitted())
+    };
+    let (known, asked): (Vec<_>, Vec<_>) = logins(cluster, nodes, known).into_iter().partition(is_known);
+    let mut alike: BTreeMap<(&ServerName, &str, &str), Vec<&Login<'_>>> = BTreeMap::new();
+    for login in &asked {
+        let way = (&login.from.id.server, login.from.install.as_str(), login.user.as_str());
+        alike.entry(way).or_default().push(login);
+    }
+    let shells = Semaphore::new(limits.shells.get());
+    let asker = Asker { outside, limits, shells };
+    let answers = join_all(alike.values().flat_map(|logins| logins.chunks(MOST_LOGINS)).map(|some| asker.ask(some)));
+    let answers = answers.await.into_iter().flatten();
+    known.iter().map(|login| (login.from.id.clone(), login.admitted())).chain(answers).collect()
+}
+
+fn logins<'a>(cluster: &'a Cluster, nodes: &BTreeSet<&NodeName>, known: &Observation) -> Vec<Login<'a>> {
+    let is_master = |id: &InstanceId| known.instances.get(id).is_some_and(|facts| facts.is_running(Role::Master));
+    let concerned = cluster.nodes.values().filter(|node| node.kind.is_router() && nodes.contains(&node.name));
+    let moves = concerned.filter_map(|node| {
+        let to = node.master_instance()?;
+        let facts = known.instances.get(&to.id).filter(|facts| facts.role.known().is_some())?;
+        let file = facts.data_dir.known().and_then(|dir| dir.recovery_conf.as_ref());
+        let user = file.and_then(|file| file.user.clone()).unwrap_or_else(|| cluster.connection.user.clone());
+        let from = node.standbys().filter(|instance| is_master(&instance.id));
+        Some(from.map(move |from| Login { from, to, user: user.clone() }))
+    });
+    moves.flatten().collect()
+}
+
+impl Login<'_> {
+    fn admitted(&self) -> Fact<Admission> {
+        Fact::Known(Admission::Admitted { user: self.user.clone() })
+    }
+}
+
+struct Asker<'a> {
+    outside: &'a Outside,
+    limits: &'a Limits,
+    shells: Semaphore,
+}
+
+impl Asker<'_> {
+    /// All by one process, as long as each is let in; from the first that is not, each is asked on its own, side by side:
+    /// only that tells why.
+    async fn ask(&self, logins: &[&Login<'_>]) -> Vec<(InstanceId, Fact<Admission>)> {
+        let in_a_row = match logins {
+            [_, _, ..] => self.log_in(logins).await.map_or(0, |output| read_admissions(&output.text)),
+            _ => 0,
+        };
+        let (admitted, others) = logins.split_at(in_a_row.min(logins.len()));
+        let others = join_all(others.iter().map(|login| async move {
+            let answer = match self.log_in(&[login]).await {
+                Ok(output) => read(&output, &login.user),
+                Err(error) => Fact::Unknown(error.unknown()),
+            };
+            (login.from.id.clone(), answer)
+        }));
+        let admitted = admitted.iter().map(|login| (login.from.id.clone(), login.admitted()));
+        admitted.chain(others.await).collect()
+    }
+
+    /// From the one server of all, as their one user.
+    async fn log_in(&self, logins: &[&Login<'_>]) -> Result<Output, ShellError> {
+        let (from, user) = (logins[0].from, &logins[0].user);
+        let ways: Vec<(&Instance, &Endpoint)> = logins.iter().map(|login| (login.from, &login.to.endpoint)).collect();
+        let script = Script::at(from).then(&admission(&ways, user));
+        // Never closed; if it were, asking without a permit is still right.
+        let _permit = self.shells.acquire().await.ok();
+        self.outside.shells.run_short(&from.id.server, script.as_str(), self.limits.shell).await
+    }
+}
+
+/// psql's exit status where the connection came to nothing (its manual page).
+const NO_CONNECTION: i32 = 2;
+
+/// What [`crate::dialect::admission`] brought. Only psql can say no: where it did not run, nobody did.
+fn read(output: &Output, user: &str) -> Fact<Admission> {
+    let user = user.to_owned();
+    if output.is_success() {
+        return Fact::Known(Admission::Admitted { user });
+    }
+    let why = shown(output.said());
+    if output.status == NO_CONNECTION {
+        Fact::Known(Admission::Refused { user, why })
+    } else {
+        Fact::unknown(UnknownKind::Failed, why)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_psql_can_refuse() {
+        let output = |status, said: &str| Output { status, text: said.to_owned(), truncated: false };
+        let refused = read(&output(2, "psql: FATAL:  no pg_hba.conf entry\n"), "otb");
+        let why = "psql: FATAL: no pg_hba.conf entry".to_owned();
+        assert_eq!(refused, Fact::Known(Admission::Refused { user: "otb".to_owned(), why }));
+        for (status, said) in [(3, "its data directory cannot be entered"), (127, "sh: 1: psql: not found")] {
+            assert_eq!(read(&output(status, said), "otb"), Fact::unknown(UnknownKind::Failed, said));
+        }
+    }
+}
