@@ -23,6 +23,8 @@ impl World {
             return Err(SqlError::syntax(text).into());
         }
         let mut row = RouteRow::clone(row);
+        // Else the table, which is shared, would be copied for each row that changes.
+        drop(data);
         if let Some(host) = &alter.host {
             row.host = cut(host);
         }

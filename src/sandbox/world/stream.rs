@@ -1,6 +1,6 @@
 //! Streaming replication: each standby takes what its upstream has, if its timeline history fits.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::Timeline;
 use crate::sandbox::moment::Moment;
@@ -34,10 +34,26 @@ impl Unsettled {
     }
 }
 
+/// The standbys that stream from each process, worked out when it is asked for and forgotten whenever a process begins or
+/// ends.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Followers(Option<BTreeMap<DiskId, Vec<DiskId>>>);
+
+/// What is kept here makes no difference to what a world does.
+impl PartialEq for Followers {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Followers {}
+
 impl World {
     /// Lets every standby receive and replay what it can, until nothing moves.
     pub fn settle(&mut self, now: Moment) {
         let mut rounds = 0;
+        // A paused replay or a hang holds promotions back, and neither ends by a log that grows.
+        let may_promote = self.unsettled == Unsettled::Everything;
         // A chain of cascading standbys needs one round per link.
         while self.unsettled != Unsettled::default() && rounds < 64 {
             rounds += 1;
@@ -47,30 +63,40 @@ impl World {
                 }
             }
         }
-        self.finish_waiting_promotions(now);
+        if may_promote {
+            self.finish_waiting_promotions(now);
+        }
     }
 
     /// The standbys that have to look again.
     fn concerned(&mut self) -> Vec<DiskId> {
-        let unsettled = std::mem::take(&mut self.unsettled);
-        let sources: Option<Vec<&(String, u16)>> = match &unsettled {
-            Unsettled::Everything => None,
-            Unsettled::Grown(disks) => {
-                let listening = self.listening.iter().filter(|(_, disk)| disks.contains(disk));
-                Some(listening.map(|(endpoint, _)| endpoint).collect())
+        match std::mem::take(&mut self.unsettled) {
+            Unsettled::Everything => {
+                self.followers = Followers::default();
+                self.standbys().map(|(disk, _)| disk).collect()
             }
-        };
-        let follows = |standby: &Standby| {
-            let Some(sources) = &sources else { return true };
-            standby.upstream.as_ref().is_some_and(|upstream| {
-                sources.iter().any(|(host, port)| upstream.port == *port && upstream.host == *host)
-            })
-        };
-        let standbys = self
-            .postgres
-            .iter()
-            .filter(|(_, copy)| copy.process.as_ref().and_then(Process::standby).is_some_and(&follows));
-        standbys.map(|(disk, _)| *disk).collect()
+            Unsettled::Grown(disks) => {
+                let followers = self.followers.0.take().unwrap_or_else(|| self.follow());
+                let concerned = disks.iter().filter_map(|disk| followers.get(disk)).flatten().copied().collect();
+                self.followers.0 = Some(followers);
+                concerned
+            }
+        }
+    }
+
+    fn standbys(&self) -> impl Iterator<Item = (DiskId, &Standby)> {
+        self.postgres.iter().filter_map(|(disk, copy)| Some((*disk, copy.process.as_ref()?.standby()?)))
+    }
+
+    fn follow(&self) -> BTreeMap<DiskId, Vec<DiskId>> {
+        let mut followers: BTreeMap<DiskId, Vec<DiskId>> = BTreeMap::new();
+        for (disk, standby) in self.standbys() {
+            let upstream = standby.upstream.as_ref().map(|upstream| (upstream.host.clone(), upstream.port));
+            if let Some(source) = upstream.and_then(|endpoint| self.listening.get(&endpoint)) {
+                followers.entry(*source).or_default().push(disk);
+            }
+        }
+        followers
     }
 
     /// One standby connects to its upstream and takes what there is. True if its log grew.
