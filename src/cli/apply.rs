@@ -15,7 +15,7 @@ use super::{Exit, approve, fit, lock, look, outcome, plan, show, terminal, waive
 use crate::apply::{End, Interrupts, Lock, Report};
 use crate::model::{Cluster, InstanceId, NodeName, Observation};
 use crate::plan::{Change, ChangeKind, Plan, Waiver};
-use crate::view::{self, Motion};
+use crate::view;
 
 /// How long after the first look began what it found of pg_hba.conf and passwords holds good for the look under the lock:
 /// too short for a person to say yes, or for another otb's run that was waited for.
@@ -80,7 +80,7 @@ pub(super) async fn run(global: &Global, args: &ApplyArgs) -> Result<Exit, Failu
 
 async fn carry_out(global: &Global, args: &ApplyArgs, events: &Events) -> Result<Exit, Failure> {
     let interrupts = interrupt::listen();
-    let _no_echo = (terminal::motion() != Motion::None).then(terminal::NoEcho::begin);
+    let _no_echo = terminal::NoEcho::begin();
     let order = Order::read(global, args)?;
     let outside = look::outside(&order.cluster)?;
     let exit = order.carry_out(&Desk { global, args, outside: &outside, events }, interrupts).await;

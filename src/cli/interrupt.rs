@@ -57,7 +57,7 @@ pub(super) async fn unless_interrupted<T>(
     };
     tokio::select! {
         biased;
-        () = asked => Err(Failure::new(ErrorCode::ApplyInterrupted, "interrupted, nothing was changed")),
+        () = asked => Err(Failure::new(ErrorCode::ApplyInterrupted, "interrupted, nothing was changed in the cluster")),
         done = work => Ok(done),
     }
 }

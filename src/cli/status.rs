@@ -36,7 +36,7 @@ pub(super) async fn run(global: &Global, args: &StatusArgs) -> Result<Exit, Fail
     let cluster = look::load(global)?.cluster;
     let outside = look::outside(&cluster)?;
     if !args.watch {
-        let seen = look::observe(&cluster, &outside, global).await;
+        let seen = look::only(&cluster, &outside, global).await?;
         outside.close().await;
         let text = rendered(&cluster, &seen, global)?;
         if global.format == Format::Text {

@@ -128,8 +128,9 @@ pub(super) fn motion() -> Motion {
 pub(super) struct NoEcho(Option<Termios>);
 
 impl NoEcho {
+    /// Where something moves.
     pub(super) fn begin() -> Self {
-        let before = in_foreground().then(|| tcgetattr(std::io::stdin()).ok()).flatten();
+        let before = (motion() != Motion::None && in_foreground()).then(|| tcgetattr(std::io::stdin()).ok()).flatten();
         if let Some(mut quiet) = before.clone() {
             quiet.local_modes.remove(LocalModes::ECHOCTL);
             let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &quiet);

@@ -53,13 +53,15 @@ fn at_the_question_a_key_is_a_no() {
 fn ctrl_c_while_it_looks_leaves_nothing_behind() {
     let place = moving(0);
     place.fault("hang cn01@s29");
-    let mut terminal = on_terminal(&place, "apply --auto-approve --timeout 20s", 80, &[]);
-    terminal.until("looking at 8 instances, ");
-    terminal.types(CTRL_C);
-    let shown = terminal.end();
-    shown.ends(130, &["interrupted, nothing was changed"]);
-    for rest in ["^C", "looking at"] {
-        assert!(!shown.screen.contains(rest), "{rest:?} is left:\n{}", shown.screen);
+    for command in ["apply --auto-approve", "plan", "drift", "status", "graph", "drain s29"] {
+        let mut terminal = on_terminal(&place, &format!("{command} --timeout 20s"), 80, &[]);
+        terminal.until("looking at 8 instances, ");
+        terminal.types(CTRL_C);
+        let shown = terminal.end();
+        shown.ends(130, &["interrupted, nothing was changed"]);
+        for rest in ["^C", "looking at"] {
+            assert!(!shown.screen.contains(rest), "{rest:?} is left of {command}:\n{}", shown.screen);
+        }
     }
 }
 
