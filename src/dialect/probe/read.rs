@@ -82,7 +82,10 @@ fn read_process(kind: NodeKind, said: Said) -> (Fact<Process>, Option<Role>) {
         _ => read_pg_status(status, text).map(|process| (process, None)),
     };
     match read {
-        _ if is_not_there(said) => (Fact::unknown(UnknownKind::Failed, "its data directory is not there"), None),
+        _ if is_not_there(said) => {
+            let why = "its data directory is not there: not mounted, or lost (docs/how-to/lost-standby.md)";
+            (Fact::unknown(UnknownKind::Failed, why), None)
+        }
         Ok((Process::Running, _)) if proc == "Z" || cwd == "other" => (Fact::Known(Process::Stopped), None),
         Ok((process, role)) => (Fact::Known(process), role),
         // A GTM that hangs: gtm_ctl hangs with it, but its process is there.
