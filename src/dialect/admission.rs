@@ -4,14 +4,21 @@ use super::conninfo::write_conninfo;
 use super::{Command, quote};
 use crate::model::{Endpoint, Instance};
 
-/// The most logins of one psql: each waits for the one before, and the network between two servers may be a long one.
-pub const MOST_LOGINS: usize = 8;
+/// The most logins as `user` by one psql: each waits for the one before, and the network between two servers may be a long
+/// one. `\connect` takes double quotes for its own (psqlscanslash.l).
+pub fn most_logins(user: &str) -> usize {
+    if user.contains('"') { 1 } else { 8 }
+}
+
+/// How long several logins may take together: what was learned by then is read, and the rest asked one by one.
+const TOGETHER_SECONDS: u32 = 8;
 
 /// Tries a replication connection from the server of the instances, which all lie on one, to each one's upstream, one after
 /// the other: pg_hba.conf, the password and the network between the two are proved or refused by the server itself.
 /// IDENTIFY_SYSTEM changes nothing, needs no snapshot and works while the GTM is down (seen live).
 ///
-/// After a login that came to nothing no other one is tried (`\connect` of psql 10 wants an open connection).
+/// After a login that came to nothing no other one is tried (`\connect` of psql 10 wants an open connection). Of several,
+/// only what the servers answer is printed, and nothing that a server says of a login it refuses.
 pub fn admission(logins: &[(&Instance, &Endpoint)], user: &str) -> Command {
     let mut enter = Vec::new();
     let mut psql = String::from("psql -XAtqw -v ON_ERROR_STOP=1");
@@ -25,6 +32,9 @@ pub fn admission(logins: &[(&Instance, &Endpoint)], user: &str) -> Command {
         };
         psql += &login;
         psql += " -c IDENTIFY_SYSTEM";
+    }
+    if logins.len() > 1 {
+        psql = format!("timeout -k 1 {TOGETHER_SECONDS} {psql} 2>/dev/null");
     }
     let enter = enter.join(" && ");
     Command::new(format!(
@@ -78,8 +88,9 @@ mod tests {
         );
         assert_eq!(admission(&[(&dn, &dn.endpoint)], "otb").as_str(), one);
         let two = format!(
-            "cd '/data/dn 01' 2>/dev/null && {enter}psql -XAtqw -v ON_ERROR_STOP=1 -d 'host=172.16.0.29 port=23001 user=otb {rest}' -c IDENTIFY_SYSTEM \
-             -c '\\connect '\\''host=172.16.0.47 port=23101 user=otb {rest}'\\''' -c IDENTIFY_SYSTEM </dev/null"
+            "cd '/data/dn 01' 2>/dev/null && {enter}timeout -k 1 8 psql -XAtqw -v ON_ERROR_STOP=1 -d 'host=172.16.0.29 port=23001 user=otb {rest}' -c IDENTIFY_SYSTEM \
+             -c '\\connect '\\''host=172.16.0.47 port=23101 user=otb {rest}'\\''' -c IDENTIFY_SYSTEM 2>/dev/null \
+             </dev/null"
         );
         assert_eq!(admission(&[(&dn, &dn.endpoint), (&dn, &other)], "otb").as_str(), two);
     }

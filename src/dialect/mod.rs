@@ -19,7 +19,7 @@ mod shown;
 mod sql;
 mod status;
 
-pub use admission::{MOST_LOGINS, admission, read_admissions};
+pub use admission::{admission, most_logins, read_admissions};
 pub use around::read_clock;
 pub use census::{Census, Directory, census_script, read_census};
 pub use conf::{FENCE, StandbyConf, gtm_standby_lines, read_gtm_conf, read_recovery_conf, recovery_conf};

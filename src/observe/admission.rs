@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 
 use super::Limits;
-use crate::dialect::{MOST_LOGINS, Script, admission, read_admissions, shown};
+use crate::dialect::{Script, admission, most_logins, read_admissions, shown};
 use crate::model::{
     Admission, Cluster, Endpoint, Fact, Instance, InstanceId, NodeName, Observation, Role, ServerName, UnknownKind,
 };
@@ -40,8 +40,8 @@ pub(super) async fn ask(
     }
     let shells = Semaphore::new(limits.shells.get());
     let asker = Asker { outside, limits, shells };
-    let answers = join_all(alike.values().flat_map(|logins| logins.chunks(MOST_LOGINS)).map(|some| asker.ask(some)));
-    let answers = answers.await.into_iter().flatten();
+    let rows = alike.iter().flat_map(|((.., user), logins)| logins.chunks(most_logins(user)));
+    let answers = join_all(rows.map(|row| asker.ask(row))).await.into_iter().flatten();
     known.iter().map(|login| (login.from.id.clone(), login.admitted())).chain(answers).collect()
 }
 
@@ -76,19 +76,28 @@ impl Asker<'_> {
     /// only that tells why.
     async fn ask(&self, logins: &[&Login<'_>]) -> Vec<(InstanceId, Fact<Admission>)> {
         let in_a_row = match logins {
-            [_, _, ..] => self.log_in(logins).await.map_or(0, |output| read_admissions(&output.text)),
-            _ => 0,
+            [_, _, ..] => self.log_in(logins).await.map(|output| read_admissions(&output.text)),
+            _ => Ok(0),
         };
-        let (admitted, others) = logins.split_at(in_a_row.min(logins.len()));
-        let others = join_all(others.iter().map(|login| async move {
-            let answer = match self.log_in(&[login]).await {
-                Ok(output) => read(&output, &login.user),
-                Err(error) => Fact::Unknown(error.unknown()),
-            };
-            (login.from.id.clone(), answer)
-        }));
-        let admitted = admitted.iter().map(|login| (login.from.id.clone(), login.admitted()));
-        admitted.chain(others.await).collect()
+        let admitted = match in_a_row {
+            Ok(count) => count.min(logins.len()),
+            Err(error) if error.is_outcome_unknown() => 0,
+            // No shell is there for any of them.
+            Err(error) => {
+                return logins.iter().map(|login| (login.from.id.clone(), Fact::Unknown(error.unknown()))).collect();
+            }
+        };
+        let (admitted, others) = logins.split_at(admitted);
+        let others = join_all(others.iter().map(|login| self.ask_one(login))).await;
+        admitted.iter().map(|login| (login.from.id.clone(), login.admitted())).chain(others).collect()
+    }
+
+    async fn ask_one(&self, login: &Login<'_>) -> (InstanceId, Fact<Admission>) {
+        let answer = match self.log_in(&[login]).await {
+            Ok(output) => read(&output, &login.user),
+            Err(error) => Fact::Unknown(error.unknown()),
+        };
+        (login.from.id.clone(), answer)
     }
 
     /// From the one server of all, as their one user.
