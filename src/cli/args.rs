@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::failure::Failure;
+use super::interrupt::interruptible;
 use super::{
     Exit, apply, demo, drain, drift, explain, graph, import, plan, restore, sandbox, schema, show, status, validate,
     version,
@@ -171,15 +172,15 @@ pub(super) async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     command.takes(global.format)?;
     match command {
         Command::Validate(args) => validate::run(&global, &args),
-        Command::Plan(args) => plan::run(&global, &args).await,
+        Command::Plan(args) => interruptible(Box::pin(plan::run(&global, &args))).await,
         Command::Apply(args) => apply::run(&global, &args).await,
-        Command::Drift(args) => drift::run(&global, &args).await,
-        Command::Drain(args) => drain::run(&global, &args).await,
-        Command::Restore(args) => restore::run(&global, &args).await,
+        Command::Drift(args) => interruptible(Box::pin(drift::run(&global, &args))).await,
+        Command::Drain(args) => interruptible(Box::pin(drain::run(&global, &args))).await,
+        Command::Restore(args) => interruptible(Box::pin(restore::run(&global, &args))).await,
         Command::Status(args) => status::run(&global, &args).await,
-        Command::Import(args) => import::run(&global, &args).await,
+        Command::Import(args) => interruptible(Box::pin(import::run(&global, &args))).await,
         Command::Show(args) => show::run(&global, &args),
-        Command::Graph(args) => graph::run(&global, &args).await,
+        Command::Graph(args) => interruptible(Box::pin(graph::run(&global, &args))).await,
         Command::Demo(args) => demo::run(&global, &args).await,
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Explain(args) => explain::run(&global, &args),

@@ -39,7 +39,7 @@ pub(super) async fn run(global: &Global, args: &DrainArgs) -> Result<Exit, Failu
     let targets = global.targets(cluster)?;
     let wanted = |name: &NodeName| (targets.is_empty() || targets.contains(name)) && !args.edit.skips(name);
     let outside = look::outside(cluster)?;
-    let seen = look::only(cluster, &outside, global).await?;
+    let seen = look::observe(cluster, &outside, global).await;
     outside.close().await;
     let drain = drain(cluster, &seen, server, &wanted);
     refuse_stuck(&drain, server)?;

@@ -39,7 +39,7 @@ pub(super) async fn run(global: &Global, args: &DriftArgs) -> Result<Exit, Failu
     let targets = global.targets(&cluster)?;
     let baseline = args.baseline.as_deref().map(read_baseline).transpose()?.unwrap_or_default();
     let outside = look::outside(&cluster)?;
-    let seen = look::only(&cluster, &outside, global).await?;
+    let seen = look::observe(&cluster, &outside, global).await;
     outside.close().await;
     let plan = look::plan_now(&cluster, &seen, &targets, &[]);
     let drift = drift::drift(&drift::Input { cluster: &cluster, seen: &seen, plan: &plan, baseline: &baseline });

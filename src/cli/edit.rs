@@ -103,8 +103,8 @@ impl Edit {
         let targets = global.targets(&cluster)?;
         let outside = look::outside(&cluster)?;
         let seen = match looked {
-            Some(seen) => look::observe_again(seen, &self.moved, &cluster, &outside, global).await?,
-            None => look::only(&cluster, &outside, global).await?,
+            Some(seen) => look::observe_again(seen, &self.moved, &cluster, &outside, global).await,
+            None => look::observe(&cluster, &outside, global).await,
         };
         outside.close().await;
         let waivers = plan_args.waivers(&cluster)?;

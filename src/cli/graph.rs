@@ -53,7 +53,7 @@ async fn topology(global: &Global, args: &GraphArgs) -> Result<Topology, Failure
         return Ok(Topology::declared(&cluster));
     }
     let outside = look::outside(&cluster)?;
-    let seen = look::only(&cluster, &outside, global).await?;
+    let seen = look::observe(&cluster, &outside, global).await;
     outside.close().await;
     Ok(Topology::of_live(&cluster, &seen))
 }

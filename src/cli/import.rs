@@ -165,8 +165,7 @@ async fn live(coordinator: &Endpoint, global: &Global, args: &ImportArgs) -> Res
     };
     let shell = ShellAccess { via, run_as: args.run_as.clone() };
     let way = Way { coordinator: coordinator.clone(), connection, shell };
-    let limits = look::limits(global);
-    let found = look::interruptible(Box::pin(observe::discover(&way, &limits))).await?.map_err(refusal)?;
+    let found = observe::discover(&way, &look::limits(global)).await.map_err(refusal)?;
     let names: BTreeMap<Host, ServerName> =
         args.server.iter().map(|(name, host)| (host.clone(), name.clone())).collect();
     for (host, name) in names.iter().filter(|(host, _)| !found.servers.contains_key(*host)) {

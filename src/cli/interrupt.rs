@@ -3,6 +3,7 @@
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::failure::Failure;
+use super::terminal::NoEcho;
 use crate::apply::Interrupts;
 use crate::codes::ErrorCode;
 
@@ -42,6 +43,12 @@ fn ignores_hangup() -> bool {
     let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     // Signals count from 1, and SIGHUP is the first.
     ignored.is_some_and(|mask| mask & 1 == 1)
+}
+
+/// Does what a command that only looks does: Ctrl-C ends it at once, and leaves nothing of a spinner behind.
+pub(super) async fn interruptible<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let _no_echo = NoEcho::begin();
+    unless_interrupted(&mut listen(), work).await?
 }
 
 /// Does `work`, which changes nothing, unless the operator wants to stop.

@@ -8,7 +8,6 @@ use std::time::SystemTime;
 
 use super::args::Global;
 use super::failure::Failure;
-use super::interrupt::{self, unless_interrupted};
 use super::{descriptors, nearby, terminal};
 use crate::codes::ErrorCode;
 use crate::config::{self, Loaded};
@@ -51,18 +50,6 @@ pub(super) async fn observe(cluster: &Cluster, outside: &Outside, global: &Globa
     observe::observe(cluster, outside, &limits(global)).await
 }
 
-/// The same for a command that only looks.
-pub(super) async fn only(cluster: &Cluster, outside: &Outside, global: &Global) -> Result<Observation, Failure> {
-    interruptible(observe(cluster, outside, global)).await
-}
-
-/// Looks, for a command that does nothing else: Ctrl-C ends what it has started on servers, too, and leaves nothing of a
-/// spinner behind.
-pub(super) async fn interruptible<T>(looking: impl Future<Output = T>) -> Result<T, Failure> {
-    let _no_echo = terminal::NoEcho::begin();
-    unless_interrupted(&mut interrupt::listen(), looking).await
-}
-
 /// Looks at the whole cluster once more, moments after `lately` was seen.
 pub(super) async fn observe_soon_after(
     lately: &Observation,
@@ -81,8 +68,8 @@ pub(super) async fn observe_again(
     cluster: &Cluster,
     outside: &Outside,
     global: &Global,
-) -> Result<Observation, Failure> {
-    interruptible(observe::observe_again(seen, nodes, cluster, outside, &limits(global))).await
+) -> Observation {
+    observe::observe_again(seen, nodes, cluster, outside, &limits(global)).await
 }
 
 pub(super) fn limits(global: &Global) -> Limits {

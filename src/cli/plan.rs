@@ -56,7 +56,7 @@ pub(super) async fn run(global: &Global, args: &PlanArgs) -> Result<Exit, Failur
     let targets = global.targets(&cluster)?;
     let waivers = args.waivers(&cluster)?;
     let outside = look::outside(&cluster)?;
-    let seen = look::only(&cluster, &outside, global).await?;
+    let seen = look::observe(&cluster, &outside, global).await;
     outside.close().await;
     let plan = look::plan_now(&cluster, &seen, &targets, &waivers);
     show(global, args, &plan, &seen, &waivers, &format!("{} apply", nearby::otb(&global.file)))

@@ -7,11 +7,12 @@ use clap::Args;
 
 use super::args::{Format, Global};
 use super::failure::Failure;
-use super::interrupt::{self, unless_interrupted};
+use super::interrupt::{self, interruptible, unless_interrupted};
 use super::{Exit, json, look, terminal};
 use crate::codes::ErrorCode;
 use crate::model::{Cluster, Observation};
 use crate::observe::observe;
+use crate::transport::Outside;
 use crate::view::{self, StatusDocument};
 
 /// Show the live cluster as it is: roles, lag, timelines, and routes that disagree
@@ -36,15 +37,7 @@ pub(super) async fn run(global: &Global, args: &StatusArgs) -> Result<Exit, Fail
     let cluster = look::load(global)?.cluster;
     let outside = look::outside(&cluster)?;
     if !args.watch {
-        let seen = look::only(&cluster, &outside, global).await?;
-        outside.close().await;
-        let text = rendered(&cluster, &seen, global)?;
-        if global.format == Format::Text {
-            terminal::prose(&text);
-        } else {
-            terminal::result(&text);
-        }
-        return Ok(Exit::Done);
+        return interruptible(once(&cluster, &outside, global)).await;
     }
     let mut interrupts = interrupt::listen();
     let redraw = std::io::stdout().is_terminal() && global.format == Format::Text;
@@ -74,6 +67,18 @@ pub(super) async fn run(global: &Global, args: &StatusArgs) -> Result<Exit, Fail
         terminal::result("\n");
     }
     outside.close().await;
+    Ok(Exit::Done)
+}
+
+async fn once(cluster: &Cluster, outside: &Outside, global: &Global) -> Result<Exit, Failure> {
+    let seen = look::observe(cluster, outside, global).await;
+    outside.close().await;
+    let text = rendered(cluster, &seen, global)?;
+    if global.format == Format::Text {
+        terminal::prose(&text);
+    } else {
+        terminal::result(&text);
+    }
     Ok(Exit::Done)
 }
 

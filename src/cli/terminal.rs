@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::process::getpgrp;
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr};
 
 use super::Exit;
 use super::args::ColorChoice;
@@ -124,27 +124,36 @@ pub(super) fn motion() -> Motion {
 }
 
 /// Keeps Ctrl-C from being shown as `^C` in the middle of what moves, as long as it lives: bars are drawn from where the
-/// cursor was left. Put off for good (by SIGKILL), a terminal lacks nothing else.
-pub(super) struct NoEcho(Option<Termios>);
+/// cursor was left. Put off for good (by SIGKILL), a terminal lacks nothing else. A pager has the terminal for itself.
+pub(super) struct NoEcho {
+    put_off: bool,
+}
 
 impl NoEcho {
     /// Where something moves.
     pub(super) fn begin() -> Self {
-        let before = (motion() != Motion::None && in_foreground()).then(|| tcgetattr(std::io::stdin()).ok()).flatten();
-        if let Some(mut quiet) = before.clone() {
-            quiet.local_modes.remove(LocalModes::ECHOCTL);
-            let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &quiet);
-        }
-        Self(before)
+        let is_ours = motion() != Motion::None && std::io::stdout().is_terminal();
+        Self { put_off: is_ours && echo_control(false) }
     }
 }
 
 impl Drop for NoEcho {
     fn drop(&mut self) {
-        if let Some(before) = self.0.as_ref().filter(|_| in_foreground()) {
-            let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, before);
+        if self.put_off {
+            echo_control(true);
         }
     }
+}
+
+/// Sets this one mode, and leaves alone what others have set meanwhile. Whether it was otherwise.
+fn echo_control(on: bool) -> bool {
+    let Some(mut modes) = in_foreground().then(|| tcgetattr(std::io::stdin()).ok()).flatten() else { return false };
+    let differs = modes.local_modes.contains(LocalModes::ECHOCTL) != on;
+    if differs {
+        modes.local_modes.set(LocalModes::ECHOCTL, on);
+        let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &modes);
+    }
+    differs
 }
 
 /// Who changes a terminal from the background is stopped.

@@ -121,8 +121,8 @@ codes! {
         "It may or may not have happened, and otb does not guess.",
         "Run `otb plan`: it looks again and plans exactly what is left.";
     ApplyInterrupted = "apply.interrupted", Interrupted: "The run was interrupted before any change.",
-        "Ctrl-C or SIGTERM came in time. Nothing was changed.",
-        "Apply again when you want to.";
+        "Ctrl-C or SIGTERM came in time. Nothing was changed in the cluster.",
+        "The same command again when you want to.";
 
     LockHeld = "lock.held", Locked: "Another otb works on this cluster.",
         "Two runs at once could each undo what the other does. Nothing was changed.",

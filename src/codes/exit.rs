@@ -101,7 +101,7 @@ impl Exit {
             Self::UnknownOutcome => "`otb plan`: it looks again",
             Self::Usage => "the message names what would be right; `otb COMMAND --help`",
             Self::Config => "each mistake is shown with its place",
-            Self::Interrupted => "`otb apply` again when you want to",
+            Self::Interrupted => "the same command again when you want to",
         }
     }
 }
