@@ -83,7 +83,10 @@ fn read_process(kind: NodeKind, said: Said) -> (Fact<Process>, Option<Role>) {
     };
     match read {
         _ if is_not_there(said) => {
-            let why = "its data directory is not there: not mounted, or lost (docs/how-to/lost-standby.md)";
+            let why = match kind {
+                NodeKind::Gtm => "its data directory is not there",
+                _ => "its data directory is not there: not mounted, or lost (docs/how-to/lost-standby.md)",
+            };
             (Fact::unknown(UnknownKind::Failed, why), None)
         }
         Ok((Process::Running, _)) if proc == "Z" || cwd == "other" => (Fact::Known(Process::Stopped), None),
