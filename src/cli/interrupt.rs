@@ -45,7 +45,8 @@ fn ignores_hangup() -> bool {
     ignored.is_some_and(|mask| mask & 1 == 1)
 }
 
-/// Does what a command that only looks does: Ctrl-C ends it at once, and leaves nothing of a spinner behind.
+/// Does what a command does that changes nothing in the cluster: Ctrl-C ends it at once, and leaves nothing of a spinner
+/// behind.
 pub(super) async fn interruptible<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let _no_echo = NoEcho::begin();
     unless_interrupted(&mut listen(), work).await?
