@@ -88,7 +88,8 @@ mod tests {
         );
         assert_eq!(admission(&[(&dn, &dn.endpoint)], "otb").as_str(), one);
         let two = format!(
-            "cd '/data/dn 01' 2>/dev/null && {enter}timeout -k 1 8 psql -XAtqw -v ON_ERROR_STOP=1 -d 'host=172.16.0.29 port=23001 user=otb {rest}' -c IDENTIFY_SYSTEM \
+            "cd '/data/dn 01' 2>/dev/null && {enter}timeout -k 1 8 psql -XAtqw -v ON_ERROR_STOP=1 \
+             -d 'host=172.16.0.29 port=23001 user=otb {rest}' -c IDENTIFY_SYSTEM \
              -c '\\connect '\\''host=172.16.0.47 port=23101 user=otb {rest}'\\''' -c IDENTIFY_SYSTEM 2>/dev/null \
              </dev/null"
         );

@@ -15,7 +15,7 @@ use super::gtm::Gtm;
 use super::instance::{Control, DiskId, Home, Postgres};
 use super::memo::Memo;
 use super::session::{Session, SessionId};
-use super::stream::{Followers, Unsettled};
+use super::stream::Unsettled;
 use super::wal::{Body, Wal};
 
 /// One machine of the simulated cluster.
@@ -43,7 +43,6 @@ pub struct World {
     pub(super) effects: Vec<Effect>,
     /// Something changed that replication may act upon.
     pub(super) unsettled: Unsettled,
-    pub(super) followers: Followers,
     /// Whether a GTM that was connected to during its promotion's checkpoint hangs when a standby attaches.
     pub(super) gtm_trap: bool,
     pub(super) memo: Memo,
@@ -72,7 +71,6 @@ impl World {
             advisory: BTreeMap::new(),
             effects: Vec::new(),
             unsettled: Unsettled::default(),
-            followers: Followers::default(),
             gtm_trap: false,
             memo: Memo::default(),
             gtm_record_due: Moment(0),

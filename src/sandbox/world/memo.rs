@@ -1,19 +1,26 @@
-//! Answers about pgxc_node that were worked out before. A thousand routers hold the same table: what one of them
-//! worked out of its rows alone is what the next one would. Tables that were never changed are one; others, which
-//! came to have the same rows again, are compared row by row, of which most are still shared.
+//! What was worked out before.
+//!
+//! Answers about pgxc_node: a thousand routers hold the same table, and what one of them worked out of its rows alone is
+//! what the next one would. Tables that were never changed are one; others, which came to have the same rows again, are
+//! compared row by row, of which most are still shared. And who streams from whom.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::sandbox::sql::{Query, Relation};
 
 use super::data::Routes;
+use super::instance::DiskId;
 
 /// How many answers are kept.
 const KEPT: usize = 16;
 
-/// The last answers, newest first.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Memo(VecDeque<(Routes, Query, Relation)>);
+pub(super) struct Memo {
+    /// The last ones, newest first.
+    answers: VecDeque<(Routes, Query, Relation)>,
+    /// The standbys that stream from each process; forgotten whenever a process begins or ends.
+    pub(super) followers: Option<BTreeMap<DiskId, Vec<DiskId>>>,
+}
 
 /// What is kept here makes no difference to what a world does.
 impl PartialEq for Memo {
@@ -27,11 +34,11 @@ impl Eq for Memo {}
 impl Memo {
     pub(super) fn find(&self, routes: &Routes, query: &Query) -> Option<Relation> {
         let same = |(rows, asked, _): &&(Routes, Query, Relation)| asked == query && rows == routes;
-        self.0.iter().find(same).map(|(.., answer)| answer.clone())
+        self.answers.iter().find(same).map(|(.., answer)| answer.clone())
     }
 
     pub(super) fn keep(&mut self, routes: Routes, query: Query, answer: Relation) {
-        self.0.truncate(KEPT - 1);
-        self.0.push_front((routes, query, answer));
+        self.answers.truncate(KEPT - 1);
+        self.answers.push_front((routes, query, answer));
     }
 }

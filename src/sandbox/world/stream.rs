@@ -34,20 +34,6 @@ impl Unsettled {
     }
 }
 
-/// The standbys that stream from each process, worked out when it is asked for and forgotten whenever a process begins or
-/// ends.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Followers(Option<BTreeMap<DiskId, Vec<DiskId>>>);
-
-/// What is kept here makes no difference to what a world does.
-impl PartialEq for Followers {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Followers {}
-
 impl World {
     /// Lets every standby receive and replay what it can, until nothing moves.
     pub fn settle(&mut self, now: Moment) {
@@ -72,13 +58,13 @@ impl World {
     fn concerned(&mut self) -> Vec<DiskId> {
         match std::mem::take(&mut self.unsettled) {
             Unsettled::Everything => {
-                self.followers = Followers::default();
+                self.memo.followers = None;
                 self.standbys().map(|(disk, _)| disk).collect()
             }
             Unsettled::Grown(disks) => {
-                let followers = self.followers.0.take().unwrap_or_else(|| self.follow());
+                let followers = self.memo.followers.take().unwrap_or_else(|| self.followers());
                 let concerned = disks.iter().filter_map(|disk| followers.get(disk)).flatten().copied().collect();
-                self.followers.0 = Some(followers);
+                self.memo.followers = Some(followers);
                 concerned
             }
         }
@@ -88,7 +74,7 @@ impl World {
         self.postgres.iter().filter_map(|(disk, copy)| Some((*disk, copy.process.as_ref()?.standby()?)))
     }
 
-    fn follow(&self) -> BTreeMap<DiskId, Vec<DiskId>> {
+    fn followers(&self) -> BTreeMap<DiskId, Vec<DiskId>> {
         let mut followers: BTreeMap<DiskId, Vec<DiskId>> = BTreeMap::new();
         for (disk, standby) in self.standbys() {
             let upstream = standby.upstream.as_ref().map(|upstream| (upstream.host.clone(), upstream.port));
