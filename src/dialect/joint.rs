@@ -16,17 +16,23 @@ const MOST_BYTES: usize = 1 << 20;
 /// this takes is taken for every script: what a script prints and its errors are one text.
 ///
 /// A captured text loses line ends at its end, so it is closed by a dot: by the subshell's end, for a script may
-/// `exit`. A line is written by one system call, and
-/// is not torn up to PIPE_BUF bytes (4096); what is torn all the same shows in the count of lines.
+/// `exit`. A line is written by one system call, and is not torn up to PIPE_BUF bytes (4096); what is torn all the same
+/// shows in the count of lines.
+///
+/// To cut a text line by line takes a shell the square of its length, and pg_controldata's is 2 KB. So what goes into one
+/// system call, the words before its lines included, is split into fields and printed at once; fields lose empty lines,
+/// and a text that has some is cut.
 ///
 /// The scripts are the members of one pipeline, through which nothing goes: those of a list in the background (`&`)
 /// would ignore SIGINT and SIGQUIT, and a server started there would inherit that.
-const FUNCTIONS: &str = r#"nl='
+const FUNCTIONS: &str = r#"LC_ALL=C nl='
 '
-one() { said=$( { trap 'printf .' EXIT; eval "$2"; } 2>&1 4>&- ); status=$?
-rest=$said$nl; lines=0
-while test -n "$rest"; do printf '%s\n' "$1 says ${rest%%"$nl"*}"; rest=${rest#*"$nl"}; lines=$((lines + 1)); done >&4
-printf '%s\n' "$1 lines $lines" "$1 status $status" >&4; }
+one() { number=$1; said=$( { trap 'printf .' EXIT; eval "$2"; } 2>&1 4>&- ); status=$?; lines=0
+case $said in "$nl"*|*"$nl$nl"*) ;; *) IFS=$nl; set -f; set -- $said
+if test $((${#said} + 9 * $#)) -le 4096; then lines=$#; printf "$number says %s\n" "$@" >&4; said=; fi;; esac
+said=${said:+$said$nl}
+while test -n "$said"; do printf '%s\n' "$number says ${said%%"$nl"*}"; said=${said#*"$nl"}; lines=$((lines + 1)); done >&4
+printf '%s\n' "$number lines $lines" "$number status $status" >&4; }
 exec 4>&1
 "#;
 

@@ -21,22 +21,29 @@ async fn all(shells: &Shells, scripts: &[String], limit: Duration) -> Vec<Result
 
 #[tokio::test]
 async fn each_gets_its_own_status_and_text() {
-    let nasty = "'\"$`\\!*?~ #;&|<>(){}[] %s 数据 $(false) \\n\n\n 0 status 0\n";
-    let scripts: Vec<String> = (0..40)
-        .map(|number| match number % 4 {
+    let nasty = "'\"$`\\!*?~ #;&|<>(){}[] %s 数据 $(false) \\n\n";
+    let gaps = format!("\n{nasty}\n\n 0 status 0\n");
+    // More lines than go into one write, and as many as just do.
+    let many = |count: usize| (0..count).map(|line| line.to_string() + "\n").collect::<String>();
+    let scripts: Vec<String> = (0..48)
+        .map(|number| match number % 6 {
             0 => format!("printf %s {}; exit {number}", quote(nasty)),
             1 => format!("echo {number}; echo; echo oh >&2; sleep 0.05; echo end"),
             2 => "cat; no-such-command-at-all".to_owned(),
+            3 => format!("printf %s {}; exit {number}", quote(&gaps)),
+            4 => format!("printf %s {}", quote(&many(300 + 2 * number))),
             _ => String::new(),
         })
         .collect();
     for (number, ended) in all(&shells(), &scripts, LONG).await.into_iter().enumerate() {
         let Output { status, text, truncated } = ended.unwrap();
-        let number = i32::try_from(number).unwrap();
-        match number % 4 {
-            0 => assert_eq!((status, text.as_str()), (number, nasty)),
+        let code = i32::try_from(number).unwrap();
+        match number % 6 {
+            0 => assert_eq!((status, text.as_str()), (code, nasty)),
             1 => assert_eq!((status, text), (0, format!("{number}\n\noh\nend\n"))),
             2 => assert_eq!((status, text.contains("no-such-command")), (127, true)),
+            3 => assert_eq!((status, text), (code, gaps.clone())),
+            4 => assert_eq!((status, text), (0, many(300 + 2 * number))),
             _ => assert_eq!((status, text.as_str()), (0, "")),
         }
         assert!(!truncated);
