@@ -6,6 +6,11 @@ use crate::model::{Endpoint, Host};
 /// The line by which otb knows a file it wrote into an old master: this copy must not come up as a master.
 pub const FENCE: &str = "# otb fence";
 
+/// The first line of any other recovery.conf that otb wrote. As long as [`FENCE`]: one becomes the other in its place.
+const NO_FENCE: &str = "# otb wrote";
+
+const _: () = assert!(NO_FENCE.len() == FENCE.len(), "a longer line would move the others");
+
 /// recovery.conf, or the like of it in gtm.conf, as far as it tells something.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StandbyConf {
@@ -23,11 +28,18 @@ pub fn recovery_conf(upstream: &Endpoint, user: &str, application_name: &str, fe
         ("user", user),
         ("application_name", application_name),
     ]);
-    let fence = if fence { format!("{FENCE}\n") } else { String::new() };
+    let mark = if fence { FENCE } else { NO_FENCE };
     format!(
-        "{fence}standby_mode = 'on'\nprimary_conninfo = {}\nrecovery_target_timeline = 'latest'\n",
+        "{mark}\nstandby_mode = 'on'\nprimary_conninfo = {}\nrecovery_target_timeline = 'latest'\n",
         conf_literal(&conninfo)
     )
+}
+
+/// Of a recovery.conf by [`recovery_conf`]: the same with the fence, and what is to be written over its beginning to have
+/// it without.
+pub(super) fn fenced(recovery_conf: &str) -> Option<(String, &'static str)> {
+    let rest = recovery_conf.strip_prefix(NO_FENCE)?;
+    Some((format!("{FENCE}{rest}"), NO_FENCE))
 }
 
 /// The lines that make a GTM start as a standby of `upstream`.
@@ -162,6 +174,14 @@ mod tests {
             "#startup = ACT\nport = 21000\nstartup = STANDBY # note\nactive_host = '127.0.0.29'\nactive_port=21000\n";
         assert_eq!(read_gtm_conf(conf).upstream.unwrap().to_string(), "127.0.0.29:21000");
         assert_eq!(read_gtm_conf(&format!("{conf}startup = ACT\n")), StandbyConf::default());
+    }
+
+    #[test]
+    fn the_fence_is_all_that_differs() {
+        let [with, without] = [true, false].map(|fence| recovery_conf(&place("h"), "otb", "dn01_s29", fence));
+        assert!(without.starts_with("# otb wrote\nstandby_mode"), "{without}");
+        assert_eq!(fenced(&without), Some((with.clone(), NO_FENCE)));
+        assert_eq!(fenced(&with), None);
     }
 
     proptest! {

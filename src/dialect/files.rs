@@ -1,6 +1,7 @@
 //! Files that otb writes or moves in a data directory, and the commands that do it.
 
 use super::command::{base_backup, rename, rewrite_gtm_conf, write_file};
+use super::conf::fenced;
 use super::conninfo::conninfo_value;
 use super::{Command, FENCE, quote};
 use crate::model::{Endpoint, Instance, NodeKind};
@@ -32,6 +33,22 @@ pub fn lift_own_fence(instance: &Instance) -> Command {
     let (conf, lift) = (quote(&recovery_path(instance)), lift_fence(instance));
     let run = format!("if grep -qx '{FENCE}' {conf} 2>/dev/null; then {}; fi", lift.as_str());
     Command::new(run).shown_as(lift.to_string())
+}
+
+/// Writes recovery.conf as a standby's. Where it is the same text as a fence, as after each switchover, its first line is
+/// all that is written, in its place: nothing is renamed, and no moment sees the file without its other lines.
+pub fn write_recovery_conf(path: &str, contents: &str) -> Command {
+    let write = write_file(path, contents);
+    let Some((fence, mark)) = fenced(contents) else { return write };
+    let quoted = quote(path);
+    Command::new(format!(
+        "{{ text=; test ! -r {quoted} || while IFS= read -r line; do text=$text$line'\n'; done <{quoted}; \
+         if test -w {quoted} && test \"$text\" = {}; then printf %s {} 1<>{quoted}; else {}; fi; }}",
+        quote(&fence),
+        quote(mark),
+        write.as_str()
+    ))
+    .shown_as(write.to_string())
 }
 
 /// Where a fresh copy of an instance is built.

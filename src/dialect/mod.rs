@@ -27,7 +27,7 @@ pub use conninfo::{read_conninfo, write_conninfo};
 pub use control::{read_control, read_end_of_wal};
 pub use files::{
     lift_fence, lift_own_fence, read_recovery_file, read_replication_conf, rebuild, recovery_path, remove_file,
-    replication_user, staged_fence,
+    replication_user, staged_fence, write_recovery_conf,
 };
 pub use gtm::{
     GtmBytes, GtmStandby, GtmStatus, MOST_GTM_BYTES, gtm_body_length, gtm_get_status, gtm_lists, gtm_startup,

@@ -96,3 +96,30 @@ async fn a_server_nobody_declared_has_no_shell() {
     let nobody = ServerName::new("s9").unwrap();
     assert!(matches!(shells().run(&nobody, "true", LONG).await, Err(ShellError::NoServer(_))));
 }
+
+#[tokio::test]
+async fn a_fence_becomes_a_standbys_file_where_it_lies() {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("it's $(one) recovery.conf");
+    let to = otb::model::Endpoint { host: otb::model::Host::new("10.0.0.1").unwrap(), port: 23001 };
+    let conf = |user: &str, fence| otb::dialect::recovery_conf(&to, user, "dn01_s29", fence);
+    let wanted = conf("it's \\ $(me) `", false);
+    let fence = conf("it's \\ $(me) `", true);
+    let write = otb::dialect::write_recovery_conf(path.to_str().unwrap(), &wanted);
+    // The very fence is written over; anything else, whole or not, is replaced.
+    let other = [conf("me", true), wanted.clone(), fence.trim_end().to_owned(), fence.clone() + "\n", String::new()];
+    for (before, in_place) in [(fence, true)].into_iter().chain(other.map(|before| (before, false))) {
+        std::fs::write(&path, &before).unwrap();
+        let was = std::fs::metadata(&path).unwrap().ino();
+        let output = run(write.as_str()).await.unwrap();
+        assert_eq!((output.status, output.text.as_str()), (0, ""), "{before:?}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), wanted, "{before:?}");
+        assert_eq!(std::fs::metadata(&path).unwrap().ino() == was, in_place, "{before:?}");
+    }
+    std::fs::remove_file(&path).unwrap();
+    assert!(run(write.as_str()).await.unwrap().is_success(), "there was none");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), wanted);
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "nothing else is left");
+}

@@ -24,7 +24,7 @@ pub(super) async fn standby_of(
             let text = recovery_conf(id, upstream, fence, field).await?;
             // The server looks for recovery.conf: that is there as a whole or not at all.
             let is_draft = path == dialect::staged_fence(instance);
-            if is_draft { command::write_draft(path, &text) } else { command::write_file(path, &text) }
+            if is_draft { command::write_draft(path, &text) } else { dialect::write_recovery_conf(path, &text) }
         }
     })
 }
