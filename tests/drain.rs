@@ -117,6 +117,27 @@ fn one_process_asks_for_many_who_may_replicate() {
     assert_eq!(plan(["unknown", "block", "pass", "pass"]).0, 5);
 }
 
+/// Before they are rejoined one script looks at all old masters of a server. Should it have no end, for one directory that
+/// hangs, each is looked at by itself.
+#[test]
+fn old_masters_are_looked_at_together() {
+    for (hangs, looks) in [(false, 1), (true, 5)] {
+        let place = Place::up("--datanodes 8");
+        place.otb("drain s29 --skip gtm_1 --skip cn01 --write").run().ends(0);
+        // What the server's shell reads its script with.
+        let delay = if hangs { "case $script in *'alive 3 '*) sleep 60;; esac" } else { "" };
+        let head =
+            place.write("head", format!("#!/bin/sh\nscript=$(/usr/bin/head \"$@\"); {delay}\nprintf %s \"$script\"\n"));
+        std::fs::set_permissions(&head, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let path = format!("{}:{}", place.dir().display(), std::env::var("PATH").unwrap());
+        let log = place.dir().join("looks.log");
+        let run = place.otb("apply --auto-approve --log-file").args([&log]).env("PATH", &path).run();
+        run.ends(0);
+        assert_eq!(std::fs::read_to_string(log).unwrap().matches("alive 0 ").count(), looks);
+        place.is_settled();
+    }
+}
+
 /// Seconds since midnight at which a statement of the log was sent and answered.
 fn times(line: &str) -> (f64, f64) {
     let clock = line.split('T').nth(1).and_then(|rest| rest.split('Z').next()).expect("a time stamp");

@@ -7,6 +7,7 @@ use tokio::time::sleep;
 
 use super::act::run_all;
 use super::field::{ASK, Field};
+use super::looks;
 use super::proof::Through;
 use crate::dialect::{self, Probe, StandbyConf, Tools, command, query};
 use crate::model::{Condition, Control, Fact, Instance, InstanceId, Lsn, NodeKind, Process, Role};
@@ -162,20 +163,13 @@ async fn runs(id: &InstanceId, role: Role, field: &Field<'_>) -> Result<Found, S
 /// The pid file of a server in another PID namespace than otb's shell names nobody, or a stranger: so nobody may accept
 /// connections on its port, either. (A GTM that has ended keeps its port for two seconds more.)
 async fn stopped(id: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
-    let found = is_stopped(id, &probe(id, Tools::Process, field).await?)?;
+    let found = is_stopped(id, &looks::process(id, field).await?)?;
     let instance = field.instance(id)?;
     if found == Found::Holds && instance.kind.is_router() && accepts(&instance.endpoint, BRIEFLY).await {
         let at = &instance.endpoint;
         return Ok(Found::Fails(format!("{id} has no process by its pid file, and {at} accepts connections")));
     }
     Ok(found)
-}
-
-async fn probe(id: &InstanceId, tools: Tools, field: &Field<'_>) -> Result<Probe, String> {
-    let look = [dialect::Look { at: field.instance(id)?, tools }];
-    let output = field.look(id, &dialect::probe_script(&look), ASK).await.map_err(|e| e.to_string())?;
-    let probe = dialect::read_probe(&look, &output.text).pop();
-    probe.ok_or_else(|| format!("the shell said nothing of {id}"))
 }
 
 fn is_stopped(id: &InstanceId, probe: &Probe) -> Result<Found, String> {
@@ -194,7 +188,7 @@ pub(super) async fn control(id: &InstanceId, field: &Field<'_>) -> Result<Contro
 }
 
 async fn cleanly_stopped(id: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
-    let probe = probe(id, Tools::All, field).await?;
+    let probe = looks::alone(id, Tools::All, field).await?;
     let stopped = is_stopped(id, &probe)?;
     if stopped != Found::Holds || field.instance(id)?.kind == NodeKind::Gtm {
         return Ok(stopped);

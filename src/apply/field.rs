@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard};
 
+use super::looks::Looks;
 use crate::dialect::{Sql, query};
 use crate::model::{Cluster, Control, Instance, InstanceId, Lsn, Role};
 use crate::transport::{Output, Outside, Rows, Session, ShellError, SqlError};
@@ -27,6 +28,7 @@ pub(super) struct Field<'a> {
     attached: Mutex<BTreeMap<InstanceId, Lsn>>,
     /// Whom a standby replicated as when it was looked at: its own standbys shall do so after its promotion.
     users: Mutex<BTreeMap<InstanceId, String>>,
+    pub looks: Looks,
 }
 
 /// One declared instance as this run deals with it.
@@ -70,6 +72,7 @@ impl<'a> Field<'a> {
             flushes: Mutex::default(),
             attached: Mutex::default(),
             users: Mutex::default(),
+            looks: Looks::default(),
         }
     }
 

@@ -8,6 +8,7 @@ mod executor;
 mod field;
 mod ledger;
 mod lock;
+mod looks;
 mod proof;
 mod report;
 mod takeback;

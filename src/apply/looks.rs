@@ -1,0 +1,92 @@
+//! Whether processes run, asked of their server. Where masters leave a server together, each of them is looked at in the
+//! same moment: one script looks at all, for a script of its own costs the server two processes more.
+
+use std::collections::BTreeMap;
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+use tokio::task::yield_now;
+
+use super::field::{ASK, Field};
+use crate::dialect::{Look, MOST_LOOKS, Probe, Tools, probe_script, read_probe};
+use crate::model::{Fact, InstanceId, ServerName};
+
+/// Who waits for the next look at each server.
+#[derive(Default)]
+pub(super) struct Looks(Mutex<BTreeMap<ServerName, Vec<Waiting>>>);
+
+struct Waiting {
+    id: InstanceId,
+    told: oneshot::Sender<Probe>,
+}
+
+/// Who came first, and looks for all who come until then. Without it nobody would.
+struct First<'a> {
+    looks: &'a Looks,
+    server: &'a ServerName,
+}
+
+impl First<'_> {
+    fn take(&self) -> Vec<Waiting> {
+        self.looks.0.lock().remove(self.server).unwrap_or_default()
+    }
+}
+
+impl Drop for First<'_> {
+    fn drop(&mut self) {
+        self.take();
+    }
+}
+
+/// What is known of the process of `id`.
+pub(super) async fn process(id: &InstanceId, field: &Field<'_>) -> Result<Probe, String> {
+    match together(id, field).await {
+        Some(probe) => Ok(probe),
+        // One whose directory hangs keeps the others waiting, and nothing is learned of any.
+        None => alone(id, Tools::Process, field).await,
+    }
+}
+
+/// What `tools` and the files of `id` say.
+pub(super) async fn alone(id: &InstanceId, tools: Tools, field: &Field<'_>) -> Result<Probe, String> {
+    let probes = look(&[Look { at: field.instance(id)?, tools }], field).await?;
+    probes.into_iter().next().ok_or_else(|| format!("the shell said nothing of {id}"))
+}
+
+/// Nothing, if nobody else asks or the process's state was not learned.
+async fn together(id: &InstanceId, field: &Field<'_>) -> Option<Probe> {
+    let (told, probe) = oneshot::channel();
+    let first = {
+        let mut servers = field.looks.0.lock();
+        let waiting = servers.entry(id.server.clone()).or_default();
+        waiting.push(Waiting { id: id.clone(), told });
+        waiting.len() == 1
+    };
+    if first {
+        let first = First { looks: &field.looks, server: &id.server };
+        // Whoever asks in this moment comes before this is polled again.
+        yield_now().await;
+        tell(first.take(), field).await;
+    }
+    probe.await.ok()
+}
+
+async fn tell(mut waiting: Vec<Waiting>, field: &Field<'_>) {
+    waiting.truncate(MOST_LOOKS);
+    let at = |waiting: &Waiting| Some(Look { at: field.cluster.instance(&waiting.id)?, tools: Tools::Process });
+    let looks: Option<Vec<Look<'_>>> = waiting.iter().map(at).collect();
+    let Some(looks) = looks.filter(|looks| looks.len() > 1) else { return };
+    let probes = look(&looks, field).await.unwrap_or_default();
+    for (Waiting { told, .. }, probe) in waiting.into_iter().zip(probes) {
+        if matches!(probe.process, Fact::Known(_)) {
+            let _ = told.send(probe);
+        }
+    }
+}
+
+/// Looks at instances of one server.
+async fn look(looks: &[Look<'_>], field: &Field<'_>) -> Result<Vec<Probe>, String> {
+    let Some(first) = looks.first() else { return Ok(Vec::new()) };
+    let output = field.look(&first.at.id, &probe_script(looks), ASK).await.map_err(|error| error.to_string())?;
+    Ok(read_probe(looks, &output.text))
+}
