@@ -2,17 +2,20 @@
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{OpenOptionsExt as _, symlink};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::fs::StatVfsMountFlags;
+
 use crate::model::{Cluster, NameError};
 
 use super::args::{FaultArgs, UpArgs};
 use super::server::{self, Reply, Request, choose_prefix};
-use super::site::{Site, socket_path};
+use super::site::Site;
+use super::socket::socket_path;
 use super::status::Status;
 use super::{tools, topology};
 
@@ -117,13 +120,22 @@ fn remove_tree(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The commands in DIR/install/bin: this program under their names. A script that starts it would be one more process
-/// for each run of a tool.
+/// The program that is each of a sandbox's tools.
+const RELAY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/relay"));
+
+/// The commands in DIR/install/bin: one small program under their names or, where the file system lets none run, links to
+/// this one. A script that starts it would be one more process for each run of a tool.
 fn write_tools(site: &Site, exe: &Path) -> io::Result<()> {
     let bin = site.dir.join("install/bin");
     fs::create_dir_all(&bin)?;
     fs::create_dir_all(site.dir.join("install/lib"))?;
-    tools::NAMES.iter().try_for_each(|name| symlink(exe, bin.join(name)))
+    let mut names = tools::NAMES.iter().map(|name| bin.join(name));
+    if rustix::fs::statvfs(&bin)?.f_flag.contains(StatVfsMountFlags::NOEXEC) {
+        return names.try_for_each(|name| symlink(exe, name));
+    }
+    let Some(first) = names.next() else { return Ok(()) };
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o755).open(&first)?.write_all(RELAY)?;
+    names.try_for_each(|name| fs::hard_link(&first, name))
 }
 
 fn wait_ready(site: &Site, mut daemon: Child) -> Result<(), SandboxError> {
@@ -191,33 +203,24 @@ pub fn fault(args: &FaultArgs) -> Result<String, SandboxError> {
     match ask(&args.sandbox.dir, &request)? {
         Reply::Done { message } => Ok(message),
         Reply::Failed { message } => Err(SandboxError::Refused(message)),
-        other => Err(SandboxError::Refused(format!("inflict a fault: the sandbox said {other:?}"))),
+        other @ Reply::Status { .. } => {
+            Err(SandboxError::Refused(format!("inflict a fault: the sandbox said {other:?}")))
+        }
     }
 }
 
-/// One request, its final reply.
+/// One request, its reply.
 fn ask(dir: &Path, request: &Request) -> Result<Reply, SandboxError> {
-    converse(dir, request, |_| Ok(()))
-}
-
-/// One request; `heard` hears of every reply to it.
-pub(super) fn converse(
-    dir: &Path,
-    request: &Request,
-    mut heard: impl FnMut(&Reply) -> io::Result<()>,
-) -> Result<Reply, SandboxError> {
     let not_running = || SandboxError::NotRunning(dir.to_owned());
     let full = dir.canonicalize().map_err(|_| not_running())?;
     let mut stream = UnixStream::connect(socket_path(&full)).map_err(|_| not_running())?;
     let mut line = serde_json::to_string(request).map_err(io::Error::from)?;
     line.push('\n');
     stream.write_all(line.as_bytes())?;
-    for line in BufReader::new(stream).lines() {
-        let reply: Reply = serde_json::from_str(&line?).map_err(io::Error::from)?;
-        heard(&reply)?;
-        if reply.is_final() {
-            return Ok(reply);
-        }
+    let mut reply = String::new();
+    BufReader::new(stream).read_line(&mut reply)?;
+    if reply.is_empty() {
+        return Err(not_running());
     }
-    Err(not_running())
+    Ok(serde_json::from_str(&reply).map_err(io::Error::from)?)
 }

@@ -5,6 +5,7 @@
 //! as it reaches a real cluster. Start with [`up`].
 
 pub mod args;
+mod called;
 mod fault;
 mod flavor;
 #[expect(clippy::disallowed_methods, reason = "serves the world over real files, sockets and processes")]
@@ -16,6 +17,7 @@ mod relay;
 mod server;
 #[expect(clippy::disallowed_methods, reason = "serves the world over real files, sockets and processes")]
 mod site;
+mod socket;
 pub mod sql;
 mod status;
 #[expect(clippy::disallowed_methods, reason = "serves the world over real files, sockets and processes")]
@@ -23,9 +25,9 @@ mod tools;
 mod topology;
 pub mod world;
 
+pub use called::as_tool;
 pub use flavor::Flavor;
 pub use lifecycle::{SandboxError, down, fault, serve, status, up};
 pub use moment::Moment;
-pub use relay::as_tool;
 pub use site::Site;
 pub use status::{InstanceStatus, Status};

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::socket::socket_path;
 use crate::model::{Cluster, InstanceId, ServerName};
 
 /// What the daemon is told to serve; written to `DIR/sandbox.json`.
@@ -24,9 +25,6 @@ pub struct Site {
     /// Seconds after which the daemon ends by itself.
     pub ttl_seconds: Option<u64>,
 }
-
-/// The longest path a unix socket may have on Linux, without its NUL.
-const MAX_SOCKET_PATH: usize = 107;
 
 impl Site {
     pub fn read(dir: &Path) -> io::Result<Self> {
@@ -59,19 +57,4 @@ impl Site {
     pub fn socket(&self) -> PathBuf {
         socket_path(&self.dir)
     }
-}
-
-/// The control socket: in the directory, or, where that makes too long a path, in the system's
-/// temporary directory under a name derived from it.
-pub(super) fn socket_path(dir: &Path) -> PathBuf {
-    let inside = dir.join("control.sock");
-    if inside.as_os_str().len() <= MAX_SOCKET_PATH {
-        return inside;
-    }
-    let hash = dir
-        .as_os_str()
-        .as_encoded_bytes()
-        .iter()
-        .fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3));
-    PathBuf::from(format!("/tmp/otb-sandbox-{hash:016x}.sock"))
 }

@@ -20,9 +20,9 @@ fn there_and_back() -> Place {
 /// Puts a script in front of the tool of that name.
 fn shim(place: &Place, tool: &str, script: &str) {
     let path = place.dir().join("install/bin").join(tool);
-    if path.is_symlink() {
-        let real = place.dir().join("install/real");
-        std::fs::create_dir_all(&real).unwrap();
+    let real = place.dir().join("install/real");
+    std::fs::create_dir_all(&real).unwrap();
+    if path.exists() && !real.join(tool).exists() {
         std::fs::rename(&path, real.join(tool)).unwrap();
     }
     std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
@@ -39,7 +39,7 @@ fn is_rolled_back(place: &Place, tool: &str) {
     let bin = place.dir().join("install/bin").join(tool);
     std::fs::remove_file(&bin).unwrap();
     let real = place.dir().join("install/real").join(tool);
-    if real.is_symlink() {
+    if real.exists() {
         std::fs::rename(real, bin).unwrap();
     }
     place.settles();

@@ -1,5 +1,6 @@
 //! pg_ctl, pg_controldata, pg_basebackup, pg_waldump as commands, and the files they leave.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::harness::{Sandbox, ask};
@@ -33,6 +34,25 @@ fn pg_ctl_says_what_a_live_one_says() {
     assert_eq!((ran.code, ran.err.as_str()), (1, "pg_ctl: cannot promote server; server is not in standby mode\n"));
     let ran = sandbox.tool("pg_ctl", &["-D", "/nonexistent", "status"]);
     assert_eq!((ran.code, ran.err.as_str()), (4, "pg_ctl: directory \"/nonexistent\" does not exist\n"));
+}
+
+/// As a sandbox has it where its file system lets no program run.
+#[test]
+fn otb_is_the_tools_where_the_relay_cannot_be() {
+    let sandbox = Sandbox::up(&[]);
+    let bin = sandbox.dir.path().join("install/bin");
+    let ways = || {
+        let by_path = format!("cd / && PATH={}:$PATH pg_ctl -D \"$1\" status", bin.display());
+        let data = sandbox.data("dn01@s29");
+        let sh = Command::new("sh").args(["-c", &by_path, "sh"]).arg(&data).output().unwrap();
+        let gone = sandbox.tool("pg_ctl", &["-D", "/nonexistent", "status"]);
+        [sandbox.pg_ctl("dn01@s29", &["status"]), sh.into(), gone].map(|ran| (ran.code, ran.out, ran.err))
+    };
+    let relayed = ways();
+    std::fs::remove_file(bin.join("pg_ctl")).unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_otb"), bin.join("pg_ctl")).unwrap();
+    assert_eq!(ways(), relayed);
+    assert_eq!((relayed[0].0, relayed[1].0, relayed[2].0), (0, 0, 4), "{relayed:?}");
 }
 
 #[test]

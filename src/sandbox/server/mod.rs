@@ -1,6 +1,7 @@
 //! The background process: holds a world and serves it over TCP, files and commands.
 
 mod address;
+mod call;
 mod control;
 mod conversation;
 mod daemon;

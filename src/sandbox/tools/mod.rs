@@ -15,32 +15,39 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::server::{Daemon, Reply};
+use super::server::Daemon;
 
 /// The commands there are.
 pub(super) const NAMES: [&str; 6] = ["pg_ctl", "gtm_ctl", "pg_controldata", "pg_basebackup", "pg_waldump", "psql"];
 
+/// What a tool prints.
+#[derive(Debug)]
+pub(super) enum Said {
+    Out(String),
+    Err(String),
+}
+
 /// A tool's surroundings: where its output goes, its directory, its environment.
 pub(super) struct Console {
-    replies: UnboundedSender<Reply>,
+    said: UnboundedSender<Said>,
     cwd: PathBuf,
     pgdata: Option<PathBuf>,
 }
 
 impl Console {
-    pub(super) fn new(replies: UnboundedSender<Reply>, cwd: PathBuf, pgdata: Option<PathBuf>) -> Self {
-        Self { replies, cwd, pgdata }
+    pub(super) fn new(said: UnboundedSender<Said>, cwd: PathBuf, pgdata: Option<PathBuf>) -> Self {
+        Self { said, cwd, pgdata }
     }
 
     /// Writes to standard output, as it stands.
     fn out(&self, text: impl Into<String>) {
         // The caller may be gone: then nobody reads.
-        let _ = self.replies.send(Reply::Out { text: text.into() });
+        let _ = self.said.send(Said::Out(text.into()));
     }
 
     /// Writes to standard error, as it stands.
     fn err(&self, text: impl Into<String>) {
-        let _ = self.replies.send(Reply::Err { text: text.into() });
+        let _ = self.said.send(Said::Err(text.into()));
     }
 
     fn absolute(&self, path: &str) -> PathBuf {
