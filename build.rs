@@ -27,7 +27,7 @@ fn relay() {
     }
     let mut rustc = Command::new(variable("RUSTC"));
     rustc.args(["--crate-name=relay", "--crate-type=bin", "--edition=2024", "-Copt-level=s", "-Cpanic=abort"]);
-    rustc.args(["-Cstrip=symbols", "--target", &variable("TARGET")]);
+    rustc.args(["--emit=link", "-Cstrip=symbols", "--target", &variable("TARGET")]);
     rustc.args(variable("CARGO_ENCODED_RUSTFLAGS").split('\u{1f}').filter(|flag| !flag.is_empty()));
     if let Ok(linker) = std::env::var("RUSTC_LINKER") {
         rustc.arg(format!("-Clinker={linker}"));

@@ -14,10 +14,10 @@ pub fn as_tool() -> Option<ExitCode> {
 }
 
 /// The tool's file, by the path that was executed: the first argument would not do, for a shell that found the command by
-/// PATH gives its name alone.
+/// PATH gives its name alone. The directory as the daemon knows it, without links.
 fn called_as() -> Option<PathBuf> {
     let path = Path::new(OsStr::from_bytes(rustix::param::linux_execfn().to_bytes()));
-    path.file_name()?.to_str().filter(|name| tools::NAMES.contains(name))?;
-    let file = std::path::absolute(path).ok()?;
-    Site::is_at(file.ancestors().nth(3)?).then_some(file)
+    let name = path.file_name()?.to_str().filter(|name| tools::NAMES.contains(name))?;
+    let dir = std::path::absolute(path).ok()?.ancestors().nth(3)?.canonicalize().ok()?;
+    Site::is_at(&dir).then(|| dir.join("install/bin").join(name))
 }

@@ -10,7 +10,7 @@ use super::daemon::Daemon;
 use crate::sandbox::tools::{self, Said};
 
 /// The longest call that is read, in bytes: more than a process can be given.
-const MOST_BYTES: usize = 4 << 20;
+const MOST_BYTES: usize = 8 << 20;
 
 /// What the relay says: its fields, each ended by a NUL, after a line with their length.
 #[derive(Debug, PartialEq, Eq)]
