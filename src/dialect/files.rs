@@ -42,8 +42,9 @@ pub fn write_recovery_conf(path: &str, contents: &str) -> Command {
     let Some((fence, mark)) = fenced(contents) else { return write };
     let quoted = quote(path);
     Command::new(format!(
-        "{{ text=; test ! -r {quoted} || while IFS= read -r line; do text=$text$line'\n'; done <{quoted}; \
-         if test -w {quoted} && test \"$text\" = {}; then printf %s {} 1<>{quoted}; else {}; fi; }}",
+        "{{ text= line=; if test -f {quoted} && test ! -L {quoted} && test -w {quoted}; then \
+         while IFS= read -r line; do text=$text$line'\n'; done <{quoted}; text=$text$line; fi; \
+         if test \"$text\" = {}; then printf %s {} 1<>{quoted}; else {}; fi; }}",
         quote(&fence),
         quote(mark),
         write.as_str()

@@ -9,6 +9,8 @@ use super::quote;
 /// The most scripts in one shell.
 pub const MOST_JOINED: usize = 32;
 
+const _: () = assert!(MOST_JOINED <= 100, "9 is what two digits, ` says ` and a line end add to a line");
+
 /// The longest output of one script that is kept.
 const MOST_BYTES: usize = 1 << 20;
 

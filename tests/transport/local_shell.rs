@@ -110,6 +110,7 @@ async fn a_fence_becomes_a_standbys_file_where_it_lies() {
     let write = otb::dialect::write_recovery_conf(path.to_str().unwrap(), &wanted);
     // The very fence is written over; anything else, whole or not, is replaced.
     let other = [conf("me", true), wanted.clone(), fence.trim_end().to_owned(), fence.clone() + "\n", String::new()];
+    let other = other.into_iter().chain([fence.clone() + "standby_mode = off"]);
     for (before, in_place) in [(fence, true)].into_iter().chain(other.map(|before| (before, false))) {
         std::fs::write(&path, &before).unwrap();
         let was = std::fs::metadata(&path).unwrap().ino();
