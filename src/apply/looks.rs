@@ -2,6 +2,7 @@
 //! same moment: one script looks at all, for a script of its own costs the server two processes more.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -10,6 +11,9 @@ use tokio::task::yield_now;
 use super::field::{ASK, Field};
 use crate::dialect::{Look, MOST_LOOKS, Probe, Tools, probe_script, read_probe};
 use crate::model::{Fact, InstanceId, ServerName};
+
+/// How long all may take together. One whose directory hangs keeps the others waiting, and within the write gap, too.
+const BRIEFLY: Duration = Duration::from_secs(1);
 
 /// Who waits for the next look at each server.
 #[derive(Default)]
@@ -40,16 +44,17 @@ impl Drop for First<'_> {
 
 /// What is known of the process of `id`.
 pub(super) async fn process(id: &InstanceId, field: &Field<'_>) -> Result<Probe, String> {
-    match together(id, field).await {
+    // A GTM that does not answer takes its tool seconds.
+    let quick = field.instance(id)?.kind.is_router();
+    match if quick { together(id, field).await } else { None } {
         Some(probe) => Ok(probe),
-        // One whose directory hangs keeps the others waiting, and nothing is learned of any.
         None => alone(id, Tools::Process, field).await,
     }
 }
 
 /// What `tools` and the files of `id` say.
 pub(super) async fn alone(id: &InstanceId, tools: Tools, field: &Field<'_>) -> Result<Probe, String> {
-    let probes = look(&[Look { at: field.instance(id)?, tools }], field).await?;
+    let probes = look(&[Look { at: field.instance(id)?, tools }], ASK, field).await?;
     probes.into_iter().next().ok_or_else(|| format!("the shell said nothing of {id}"))
 }
 
@@ -66,7 +71,9 @@ async fn together(id: &InstanceId, field: &Field<'_>) -> Option<Probe> {
         let first = First { looks: &field.looks, server: &id.server };
         // Whoever asks in this moment comes before this is polled again.
         yield_now().await;
-        tell(first.take(), field).await;
+        let waiting = first.take();
+        drop(first);
+        tell(waiting, field).await;
     }
     probe.await.ok()
 }
@@ -76,7 +83,7 @@ async fn tell(mut waiting: Vec<Waiting>, field: &Field<'_>) {
     let at = |waiting: &Waiting| Some(Look { at: field.cluster.instance(&waiting.id)?, tools: Tools::Process });
     let looks: Option<Vec<Look<'_>>> = waiting.iter().map(at).collect();
     let Some(looks) = looks.filter(|looks| looks.len() > 1) else { return };
-    let probes = look(&looks, field).await.unwrap_or_default();
+    let probes = look(&looks, BRIEFLY, field).await.unwrap_or_default();
     for (Waiting { told, .. }, probe) in waiting.into_iter().zip(probes) {
         if matches!(probe.process, Fact::Known(_)) {
             let _ = told.send(probe);
@@ -85,8 +92,8 @@ async fn tell(mut waiting: Vec<Waiting>, field: &Field<'_>) {
 }
 
 /// Looks at instances of one server.
-async fn look(looks: &[Look<'_>], field: &Field<'_>) -> Result<Vec<Probe>, String> {
+async fn look(looks: &[Look<'_>], limit: Duration, field: &Field<'_>) -> Result<Vec<Probe>, String> {
     let Some(first) = looks.first() else { return Ok(Vec::new()) };
-    let output = field.look(&first.at.id, &probe_script(looks), ASK).await.map_err(|error| error.to_string())?;
+    let output = field.look(&first.at.id, &probe_script(looks), limit).await.map_err(|error| error.to_string())?;
     Ok(read_probe(looks, &output.text))
 }
