@@ -92,7 +92,7 @@ pub(crate) fn switch_by_otb(real: &Real, node: &str, to: &str, writers: &[Writer
     crate::mishaps::declare_node(real, node, to);
     writers.iter().for_each(Writer::mark);
     let ran = real.otb(&["apply".to_owned(), "--auto-approve".to_owned()]);
-    assert_eq!(ran.code, 0, "{}{}\n{}", ran.stdout, ran.stderr, real.gtm_logs());
+    assert_eq!(ran.code, 0, "{}{}\n{}\n{}", ran.stdout, ran.stderr, real.logs_of(node), real.gtm_logs());
     let gap = writers.iter().map(Writer::gap).max().unwrap();
     settle(writers);
     gap

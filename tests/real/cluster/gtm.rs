@@ -145,6 +145,14 @@ impl Real {
         self.hands.run(&format!("tail -n 40 {logs} 2>/dev/null | grep -v LOCATION"), &[], 10).stdout
     }
 
+    /// The ends of the logs of the node's copies: where a server ended, its log says why.
+    pub(crate) fn logs_of(&self, node: &str) -> String {
+        let root = self.hands.root().display();
+        self.hands
+            .run(&format!("tail -n 60 {root}/*/{node}/log/pg.log {root}/*/{node}/otb-start.log 2>&1"), &[], 10)
+            .stdout
+    }
+
     /// Whether a GTM's process is there, be it without a pid file, and says nothing, not even after a while.
     pub(crate) fn a_gtm_hangs(&self) -> bool {
         let lives = |gtm: &&Instance| {
