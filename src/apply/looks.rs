@@ -24,21 +24,15 @@ struct Waiting {
     told: oneshot::Sender<Probe>,
 }
 
-/// Who came first, and looks for all who come until then. Without it nobody would.
-struct First<'a> {
-    looks: &'a Looks,
-    server: &'a ServerName,
-}
-
-impl First<'_> {
-    fn take(&self) -> Vec<Waiting> {
-        self.looks.0.lock().remove(self.server).unwrap_or_default()
+impl Looks {
+    fn join(&self, id: &InstanceId) -> oneshot::Receiver<Probe> {
+        let (told, probe) = oneshot::channel();
+        self.0.lock().entry(id.server.clone()).or_default().push(Waiting { id: id.clone(), told });
+        probe
     }
-}
 
-impl Drop for First<'_> {
-    fn drop(&mut self) {
-        self.take();
+    fn take(&self, server: &ServerName) -> Vec<Waiting> {
+        self.0.lock().remove(server).unwrap_or_default()
     }
 }
 
@@ -46,7 +40,8 @@ impl Drop for First<'_> {
 pub(super) async fn process(id: &InstanceId, field: &Field<'_>) -> Result<Probe, String> {
     // A GTM that does not answer takes its tool seconds.
     let quick = field.instance(id)?.kind.is_router();
-    match if quick { together(id, field).await } else { None } {
+    let probe = if quick { together(id, field).await } else { None };
+    match probe {
         Some(probe) => Ok(probe),
         None => alone(id, Tools::Process, field).await,
     }
@@ -60,24 +55,14 @@ pub(super) async fn alone(id: &InstanceId, tools: Tools, field: &Field<'_>) -> R
 
 /// Nothing, if nobody else asks or the process's state was not learned.
 async fn together(id: &InstanceId, field: &Field<'_>) -> Option<Probe> {
-    let (told, probe) = oneshot::channel();
-    let first = {
-        let mut servers = field.looks.0.lock();
-        let waiting = servers.entry(id.server.clone()).or_default();
-        waiting.push(Waiting { id: id.clone(), told });
-        waiting.len() == 1
-    };
-    if first {
-        let first = First { looks: &field.looks, server: &id.server };
-        // Whoever asks in this moment comes before this is polled again.
-        yield_now().await;
-        let waiting = first.take();
-        drop(first);
-        tell(waiting, field).await;
-    }
+    let probe = field.looks.join(id);
+    // Whoever asks in this moment comes before this is polled again; who is polled first then looks for all of them.
+    yield_now().await;
+    tell(field.looks.take(&id.server), field).await;
     probe.await.ok()
 }
 
+/// Who is not told anything looks for itself.
 async fn tell(mut waiting: Vec<Waiting>, field: &Field<'_>) {
     waiting.truncate(MOST_LOOKS);
     let at = |waiting: &Waiting| Some(Look { at: field.cluster.instance(&waiting.id)?, tools: Tools::Process });
