@@ -43,19 +43,18 @@ impl Call {
 
     /// Runs the tool; it stops waiting when its caller is gone, and what it did stays done.
     pub(super) async fn answer(self, daemon: &Arc<Daemon>, mut to: impl AsyncWrite + Unpin) -> io::Result<()> {
+        let Self { name, cwd, pgdata, args } = self;
         let (said, mut queue) = mpsc::unbounded_channel();
-        let console = tools::Console::new(said, self.cwd.into(), self.pgdata.map(Into::into));
-        let mut running = std::pin::pin!(tools::run(daemon, &self.name, &self.args, &console));
-        let code = loop {
-            tokio::select! {
-                biased;
-                Some(said) = queue.recv() => to.write_all(&part(&said)).await?,
-                code = &mut running => break code,
+        let console = tools::Console::new(said, cwd.into(), pgdata.map(Into::into));
+        // The queue ends with the console, which ends with the tool.
+        let running = async move { io::Result::Ok(tools::run(daemon, &name, &args, &console).await) };
+        let telling = async {
+            while let Some(said) = queue.recv().await {
+                to.write_all(&part(&said)).await?;
             }
+            Ok(())
         };
-        while let Ok(said) = queue.try_recv() {
-            to.write_all(&part(&said)).await?;
-        }
+        let (code, ()) = tokio::try_join!(running, telling)?;
         to.write_all(format!("exit {code}\n").as_bytes()).await
     }
 }
