@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use crate::dialect::{Leftovers, lock_script, read_lock};
+use crate::dialect::{Leftovers, LockAnswer, lock_script, read_lock, shown};
 use crate::model::{Cluster, Instance, ServerName};
 use crate::transport::{Held, Outside};
 
@@ -61,9 +61,17 @@ impl Lock {
                     continue;
                 }
             };
-            if let Err(holder) = read_lock(held.first_line()) {
-                lock.release().await;
-                return Err(LockError::Taken { cluster: cluster.name.to_string(), server: server.clone(), holder });
+            match read_lock(held.first_line()) {
+                Some(LockAnswer::Held) => {}
+                Some(LockAnswer::Taken(holder)) => {
+                    lock.release().await;
+                    return Err(LockError::Taken { cluster: cluster.name.to_string(), server: server.clone(), holder });
+                }
+                None => {
+                    lock.unreached.push(format!("{server}: {}", unreadable(&held)));
+                    held.close(RELEASE).await;
+                    continue;
+                }
             }
             let script = lock_script(&here, holder, Leftovers::Ignore);
             lock.held.push(Hold { server: server.clone(), script, held });
@@ -96,13 +104,15 @@ impl Lock {
     async fn take_again(&mut self, lost: Hold, outside: &Outside) -> Result<String, String> {
         let Hold { server, script, .. } = lost;
         match outside.shells.hold(&server, &script, AGAIN).await {
-            Ok(held) => {
-                read_lock(held.first_line())
-                    .map_err(|holder| format!("the lock on {server} was lost, and {holder} has it"))?;
-                let note = format!("the lock on {server} was lost and taken again");
-                self.held.push(Hold { server, script, held });
-                Ok(note)
-            }
+            Ok(held) => match read_lock(held.first_line()) {
+                Some(LockAnswer::Held) => {
+                    let note = format!("the lock on {server} was lost and taken again");
+                    self.held.push(Hold { server, script, held });
+                    Ok(note)
+                }
+                Some(LockAnswer::Taken(holder)) => Err(format!("the lock on {server} was lost, and {holder} has it")),
+                None => Ok(format!("the lock on {server} was lost and is held elsewhere still: {}", unreadable(&held))),
+            },
             Err(error) => Ok(format!("the lock on {server} was lost and is held elsewhere still: {error}")),
         }
     }
@@ -118,4 +128,9 @@ impl Lock {
             hold.held.close(RELEASE).await;
         }
     }
+}
+
+/// Of a script that neither has the lock nor reports who has it.
+fn unreadable(held: &Held) -> String {
+    format!("the lock script printed {:?}", shown(held.first_line()))
 }

@@ -72,13 +72,21 @@ fn parent(path: &str) -> &str {
     }
 }
 
-/// Whether the first line of the script says that the lock is held; else who has it.
-pub fn read_lock(line: &str) -> Result<(), String> {
+/// What the script found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LockAnswer {
+    Held,
+    /// Somebody else has it: the holder's own words.
+    Taken(String),
+}
+
+/// Reads the first line of the script; none: it is not the script's.
+pub fn read_lock(line: &str) -> Option<LockAnswer> {
     match line.strip_prefix(TAKEN) {
-        _ if line == HELD => Ok(()),
-        Some(holder) if holder.trim().is_empty() => Err("somebody who left no name".to_owned()),
-        Some(holder) => Err(super::shown(holder)),
-        None => Err(format!("the lock script said {:?}", super::shown(line))),
+        _ if line == HELD => Some(LockAnswer::Held),
+        Some(holder) if holder.trim().is_empty() => Some(LockAnswer::Taken("somebody who left no name".to_owned())),
+        Some(holder) => Some(LockAnswer::Taken(super::shown(holder))),
+        None => None,
     }
 }
 
@@ -90,10 +98,11 @@ mod tests {
 
     #[test]
     fn the_holder_is_told() {
-        assert_eq!(read_lock("held"), Ok(()));
-        assert_eq!(read_lock("taken otb ann@host, pid 1"), Err("otb ann@host, pid 1".to_owned()));
-        assert_eq!(read_lock("taken "), Err("somebody who left no name".to_owned()));
-        assert!(read_lock("").is_err());
+        let taken = |holder: &str| Some(LockAnswer::Taken(holder.to_owned()));
+        assert_eq!(read_lock("held"), Some(LockAnswer::Held));
+        assert_eq!(read_lock("taken otb ann@host, pid 1"), taken("otb ann@host, pid 1"));
+        assert_eq!(read_lock("taken "), taken("somebody who left no name"));
+        assert_eq!(["", "Welcome", "held by nobody"].map(read_lock), [None, None, None], "nobody else has it");
     }
 
     #[test]

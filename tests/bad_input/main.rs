@@ -12,6 +12,7 @@ mod edits;
 mod fakes;
 mod fence;
 mod file;
+mod greeting;
 mod gtm;
 mod hostile;
 mod injection;

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod cut;
+mod greeting;
 mod refused;
 mod support;
 mod switchover;
@@ -38,6 +39,10 @@ impl Behind {
 
     fn a_bastion() -> Option<Self> {
         Self::through(Sshds::behind_a_bastion)
+    }
+
+    fn a_greeting() -> Option<Self> {
+        Self::through(Sshds::that_greet)
     }
 
     fn through(start: fn(&[(&str, &str)]) -> Sshds) -> Option<Self> {

@@ -12,6 +12,15 @@ use rustix::process::{Pid, Signal, kill_process};
 
 const SSHD: &str = "/usr/sbin/sshd";
 
+/// A login shell that prints, before and after what it runs and on both streams, what otb could take for its own.
+const GREETING: &str = r#"printf 'Welcome\n0 mark.status 0\n0 says hello\n0 lines 1\n0 status 0\nheld\ntaken ann\nend'
+printf 'Last login: never\nsudo: nobody\notb-script-status 7' >&2
+/bin/sh -c "$SSH_ORIGINAL_COMMAND"
+status=$?
+printf 'Goodbye\n0 status 1\nname other\n'; echo Goodbye >&2
+exit $status
+"#;
+
 /// The sshd through which the others are reached, where they are reached through one.
 pub(crate) const BASTION: &str = "bastion";
 
@@ -62,12 +71,24 @@ impl Sshds {
 
     /// One sshd for each alias and address.
     pub(crate) fn start(servers: &[(&str, &str)]) -> Self {
+        Self::start_with(servers, "")
+    }
+
+    /// The same, whose login shells print something of their own.
+    pub(crate) fn that_greet(servers: &[(&str, &str)]) -> Self {
+        Self::start_with(servers, GREETING)
+    }
+
+    fn start_with(servers: &[(&str, &str)], forced: &str) -> Self {
         let directory = tempfile::Builder::new().prefix("otb-sshd-").tempdir().unwrap();
         let mut sshds = Self { daemons: Vec::new(), directory };
         for key in ["user", "other"] {
             sshds.make_key(key);
         }
         std::fs::copy(sshds.path("user.pub"), sshds.path("authorized")).unwrap();
+        if !forced.is_empty() {
+            std::fs::write(sshds.path("forced.sh"), forced).unwrap();
+        }
         let _ = std::fs::create_dir_all("/run/sshd");
         for (alias, address) in servers {
             sshds.make_key(alias);
@@ -187,7 +208,10 @@ impl Sshds {
              PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\n",
             self.directory.path().display()
         );
-        std::fs::write(&config, text).unwrap();
+        let forced = self.path("forced.sh");
+        let forced =
+            if forced.exists() { format!("ForceCommand /bin/sh {}\n", forced.display()) } else { String::new() };
+        std::fs::write(&config, text + &forced).unwrap();
         let mut sshd = Command::new(SSHD);
         sshd.arg("-D").arg("-f").arg(&config).arg("-E").arg(self.path(&format!("{alias}.log"))).stderr(Stdio::null());
         let process = sshd.spawn().unwrap();

@@ -41,7 +41,9 @@ async fn a_script_finds_nothing_on_its_standard_input() {
 #[tokio::test]
 async fn output_is_bounded_and_the_status_is_still_known() {
     let output = run("head -c 3000000 /dev/zero | tr '\\0' x; head -c 3000000 /dev/zero >&2; exit 3").await.unwrap();
-    assert_eq!((output.status, output.truncated, output.text.len()), (3, true, 1 << 20));
+    assert_eq!((output.status, output.truncated), (3, true));
+    // The lines around it count, too.
+    assert!(((1 << 20) - 100..=1 << 20).contains(&output.text.len()), "{}", output.text.len());
 }
 
 #[tokio::test]

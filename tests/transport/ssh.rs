@@ -42,6 +42,36 @@ async fn a_script_runs_there_and_the_connection_is_kept() {
     shells.close().await;
 }
 
+/// Every way to run a script: alone, with others in one shell, and held.
+#[tokio::test]
+async fn what_a_login_shell_prints_is_no_part_of_an_answer() {
+    if sshd().is_none() {
+        return;
+    }
+    let sshd = Sshds::that_greet(&[(LAB, "127.0.0.1")]);
+    let (shells, server) = (shells(&sshd), server());
+    for (script, status, text) in
+        [("echo out; echo err >&2; exit 3", 3, "out\nerr\n"), ("printf x", 0, "x"), ("", 0, "")]
+    {
+        let output = shells.run(&server, script, LONG).await.unwrap();
+        assert_eq!((output.status, output.text.as_str(), output.truncated), (status, text, false), "{script}");
+    }
+    let long = shells.run(&server, "head -c 3000000 /dev/zero | tr '\\0' x; exit 3", LONG).await.unwrap();
+    assert_eq!((long.status, long.truncated), (3, true));
+    assert!(long.text.bytes().all(|byte| byte == b'x'), "only what it printed");
+    let scripts: Vec<String> = (0..40).map(|number| format!("sleep 0.3; echo {number}; exit {number}")).collect();
+    let ended = scripts.iter().map(|script| shells.run_short(&server, script, LONG));
+    for (number, output) in (0..).zip(futures_util::future::join_all(ended).await) {
+        let output = output.unwrap();
+        assert_eq!((output.status, output.text), (number, format!("{number}\n")));
+    }
+    let held = shells.hold(&server, "echo mine; echo more; cat >/dev/null", LONG).await.unwrap();
+    assert_eq!(held.first_line(), "mine");
+    let error = shells.hold(&server, "echo why >&2; exit 1", LONG).await.err().unwrap();
+    assert_eq!(error.to_string(), "contact with the shell of s1 was lost: why Goodbye");
+    shells.close().await;
+}
+
 #[tokio::test]
 async fn more_scripts_than_an_sshd_lets_sessions_be_opened() {
     let Some(sshd) = sshd() else { return };

@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::ShellError;
 use super::output::Stream;
 use super::process::{Reader, Started, Writer};
-use super::{ShellError, wrap};
+use super::wrap::{self, Frame};
 use crate::dialect::shown;
 use crate::model::ServerName;
 
-/// The longest first line that is read.
-const MOST_LINE_BYTES: usize = 4096;
+/// The most that is read before the end of the script's first line. (A login shell may greet at length.)
+const MOST_BYTES: u64 = 1 << 20;
 
 /// A running script with its standard input open. However we end, killed or not, the pipe closes with us;
 /// a script that waits for the end of its input then ends too, and lets go of what it holds.
@@ -32,9 +33,10 @@ impl Held {
         script: &str,
         limit: Duration,
     ) -> Result<Self, ShellError> {
+        let mut stdout = BufReader::new(started.take_stdout());
         let first = async {
             started.write(script).await;
-            first_line(&mut started.stdout).await
+            first_line(&mut stdout).await
         };
         let Ok(line) = timeout(limit, first).await else {
             return Err(ShellError::TimedOut { server: server.clone(), limit });
@@ -47,7 +49,7 @@ impl Held {
                 why: if why.is_empty() { "the script ended without a word".to_owned() } else { why },
             });
         };
-        let Started { stdin, mut stdout, mut stderr, wait } = started;
+        let Started { stdin, mut stderr, wait, .. } = started;
         let mut running = JoinSet::new();
         running.spawn(async move {
             // Read on to the end, so that the script never blocks on a full pipe.
@@ -73,14 +75,15 @@ impl Held {
     }
 }
 
-/// A whole line, or nothing if the stream ends before its line end.
-async fn first_line(from: &mut Reader) -> Option<String> {
-    let mut line = Vec::new();
+/// The script's first line, whole, or nothing if the stream ends before its line end.
+async fn first_line(from: &mut BufReader<Reader>) -> Option<String> {
+    let (mut from, mut frame) = (from.take(MOST_BYTES), Frame::default());
     loop {
-        match from.read_u8().await.ok()? {
-            b'\n' => return Some(String::from_utf8_lossy(&line).into_owned()),
-            _ if line.len() == MOST_LINE_BYTES => return None,
-            byte => line.push(byte),
+        let mut line = Vec::new();
+        from.read_until(b'\n', &mut line).await.ok()?;
+        let line = String::from_utf8_lossy(line.strip_suffix(b"\n")?).into_owned();
+        if frame.is_own(&line) {
+            return Some(line);
         }
     }
 }

@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::output::Stream;
 use super::process::Reader;
 use super::shells::Shell;
-use super::wrap::Run;
+use super::wrap::{Frame, Run};
 use super::{Output, ShellError};
 use crate::dialect::{Answers, MOST_JOINED, joint_script};
 use crate::model::ServerName;
@@ -214,11 +214,12 @@ fn lost(server: &ServerName) -> ShellError {
     ShellError::Lost { server: server.clone(), why: "a part of the output is missing".to_owned() }
 }
 
-/// Whole lines of a stream that comes in pieces.
+/// The script's own lines, whole, of a stream that comes in pieces.
 #[derive(Default)]
 struct Lines {
     bytes: Vec<u8>,
     begin: usize,
+    frame: Frame,
 }
 
 impl Lines {
@@ -229,6 +230,15 @@ impl Lines {
     }
 
     fn next(&mut self) -> Option<String> {
+        loop {
+            let line = self.any()?;
+            if self.frame.is_own(&line) {
+                return Some(line);
+            }
+        }
+    }
+
+    fn any(&mut self) -> Option<String> {
         let rest = self.bytes.get(self.begin..)?;
         let end = rest.iter().position(|byte| *byte == b'\n')?;
         let line = String::from_utf8_lossy(&rest[..end]).into_owned();

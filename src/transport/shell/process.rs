@@ -73,7 +73,10 @@ impl Started {
         if let Some(output) = wrap::output(&stdout, &stderr) {
             return Ok(output);
         }
-        let (begun, why) = (wrap::has_begun(&stderr), shown(&wrap::said(&stderr)));
+        let (begun, said) = (wrap::has_begun(&stderr), wrap::said(&stderr));
+        // A login shell may have greeted before.
+        let sudo = said.lines().filter(|line| line.starts_with("sudo: ")).collect::<Vec<_>>().join("\n");
+        let why = shown(&said);
         let server = server.clone();
         Err(match status {
             Some(status) if TIMED_OUT.contains(&status) => late(),
@@ -82,7 +85,7 @@ impl Started {
             }
             // sudo -n gave up before it ran anything. (It may also complain and go on: of the host's name, for one. Only
             // whose end was heard, with all that was said before, has not begun.)
-            Some(_) if !begun && why.starts_with("sudo: ") => ShellError::Denied { server, why },
+            Some(_) if !begun && !sudo.is_empty() => ShellError::Denied { server, why: shown(&sudo) },
             Some(status) if why.is_empty() => ShellError::Lost { server, why: format!("exit status {status}") },
             None if why.is_empty() => ShellError::Lost { server, why: "the connection ended".to_owned() },
             _ => ShellError::Lost { server, why },
@@ -116,8 +119,12 @@ mod tests {
         let killed = behind(&go_on, "kill -9 $PPID $$").await.unwrap_err();
         assert!(matches!(&killed, ShellError::Lost { why, .. } if why.contains("lab")), "{killed:?}");
         let denies = format!("{noise}; echo 'sudo: a password is required' >&2; exit 1");
-        let denied = behind(&denies, "echo done").await.unwrap_err();
-        assert!(matches!(&denied, ShellError::Denied { why, .. } if why.contains("password")), "{denied:?}");
+        let greets = format!("printf %500s\\\\n Welcome >&2; {denies}");
+        for denies in [denies, greets] {
+            let denied = behind(&denies, "echo done").await.unwrap_err();
+            let why_is = |why: &str| why.starts_with("sudo: ") && why.contains("password");
+            assert!(matches!(&denied, ShellError::Denied { why, .. } if why_is(why)), "{denied:?}");
+        }
         // Cut off before it could go on or not.
         let silent = behind(&format!("{noise}; kill -9 $$"), "echo done").await.unwrap_err();
         assert!(silent.is_outcome_unknown(), "{silent:?}");

@@ -5,26 +5,32 @@ use std::time::Duration;
 use super::output::{Output, Stream};
 use crate::dialect::quote;
 
-/// Begins the last line of standard error, where else only sudo, ssh and the shell itself write: without it the script's
-/// status is not known. They use the statuses 126, 127 and 255 for themselves, so an exit status alone proves nothing.
+/// Begins the line on standard error that reports the script's status: without it the status is not known. sudo, ssh and
+/// the shell use the statuses 126, 127 and 255 for themselves, so an exit status alone proves nothing.
 const TRAILER: &str = "otb-script-status ";
 
-/// The line on standard error before the script begins. Where it is missing although all was heard, nothing was run.
+/// The line before the script's own on both streams: a login shell prints what it likes before it (a `.bashrc` that
+/// greets). Where it is missing on standard error although all was heard, nothing was run.
 const BEGUN: &str = "otb-script-begins";
+
+/// The line behind the script's own on standard output: a login shell prints what it likes behind it.
+const ENDED: &str = "otb-script-ends";
 
 /// Ends what is sent: a script that lacks it was cut off on its way, and the half of a command may be another one.
 const END: &str = "# end of the script";
 
 /// Reads `$1` bytes of script from standard input and, if they end in `$3`, runs them in a subshell (so that `exit` in
 /// them ends only that). `$2` says what their standard input is: `null`, and their output and errors are one text, or
-/// `open` (ours, kept open by the holder).
+/// `open` (ours, kept open by the holder). The empty lines are for a greeting and a
+/// script that do not end their last one; a held script speaks in whole lines.
 /// No `!` and no line end in here, for the sake of login shells that are no Bourne shells.
 const BOOT: &str = concat!(
     r#"script=$(head -c "$1") || exit 125; "#,
     r#"case $script in *"$3") ;; *) echo "the script was cut off on its way and not run" >&2; exit 125;; esac; "#,
-    r#"echo otb-script-begins >&2; "#,
-    r#"if [ "$2" = null ]; then (eval "$script") </dev/null 2>&1; else (eval "$script"); fi; "#,
-    r#"status=$?; echo "otb-script-status $status" >&2"#
+    r#"echo >&2; echo otb-script-begins >&2; echo; echo otb-script-begins; "#,
+    r#"if [ "$2" = null ]; then (eval "$script") </dev/null 2>&1; status=$?; echo; "#,
+    r#"else (eval "$script"); status=$?; fi; "#,
+    r#"echo otb-script-ends; echo "otb-script-status $status" >&2"#
 );
 
 /// How a script is to be run.
@@ -71,19 +77,54 @@ pub(super) fn has_begun(stderr: &Stream) -> bool {
     stderr.text().lines().any(|line| line == BEGUN)
 }
 
-/// What others wrote on standard error: sudo, ssh, the shell, a held script.
+/// What others than this file wrote on standard error: a held script, or else sudo, ssh, the login shell.
 pub(super) fn said(stderr: &Stream) -> String {
     let text = stderr.text();
-    let others = text.lines().filter(|line| *line != BEGUN && !line.starts_with(TRAILER));
-    others.collect::<Vec<_>>().join("\n")
+    let others = |lines: &[&str]| {
+        let plain = |line: &&&str| !line.is_empty() && **line != BEGUN && !line.starts_with(TRAILER);
+        lines.iter().filter(plain).copied().collect::<Vec<_>>().join("\n")
+    };
+    let lines: Vec<&str> = text.lines().collect();
+    let begun = lines.iter().position(|line| *line == BEGUN).unwrap_or_default();
+    Some(others(&lines[begun..])).filter(|own| !own.is_empty()).unwrap_or_else(|| others(&lines))
 }
 
-/// The output of a script that ran to its end, or nothing if its trailer is missing.
+/// The output of a script that ran to its end, or nothing if its status or its beginning is missing.
 pub(super) fn output(stdout: &Stream, stderr: &Stream) -> Option<Output> {
     let end = String::from_utf8_lossy(&stderr.end()).into_owned();
-    let (_, status) = end.rsplit_once(TRAILER)?;
-    let status = status.strip_suffix('\n')?.parse().ok()?;
-    Some(Output { status, text: stdout.text(), truncated: stdout.truncated })
+    let status = status(&end).or_else(|| status(&stderr.text()))?;
+    let text = stdout.text();
+    let (_, own) = text.split_once(&format!("\n{BEGUN}\n"))?;
+    let ended = own.rsplit_once(&format!("\n{ENDED}\n"));
+    // The end of a long output is not kept.
+    let own = match ended {
+        Some((own, _)) => own,
+        None if stdout.truncated => own,
+        None => return None,
+    };
+    Some(Output { status, text: own.to_owned(), truncated: stdout.truncated && ended.is_none() })
+}
+
+/// The last whole line that reports a status.
+fn status(stderr: &str) -> Option<i32> {
+    let whole = &stderr[..=stderr.rfind('\n')?];
+    whole.lines().rev().find_map(|line| line.strip_prefix(TRAILER)?.parse().ok())
+}
+
+/// Tells the script's own lines of standard output, as they come, from those of others.
+#[derive(Debug, Default)]
+pub(super) struct Frame {
+    begun: bool,
+    ended: bool,
+}
+
+impl Frame {
+    pub(super) fn is_own(&mut self, line: &str) -> bool {
+        let own = self.begun;
+        self.begun |= line == BEGUN;
+        self.ended |= own && line == ENDED;
+        own && !self.ended
+    }
 }
 
 #[cfg(test)]
@@ -104,6 +145,49 @@ mod tests {
         assert!(!BOOT.contains('!') && !BOOT.contains('\n') && BOOT.contains(TRAILER));
     }
 
+    async fn heard(stdout: &str, stderr: &str) -> Option<Output> {
+        let (mut stdout, mut stderr) = (stdout.as_bytes(), stderr.as_bytes());
+        output(&Stream::read(&mut stdout).await, &Stream::read(&mut stderr).await)
+    }
+
+    #[tokio::test]
+    async fn what_others_print_is_no_part_of_the_output() {
+        let status = "otb-script-status 3\n";
+        for (before, behind) in [("", ""), ("Welcome", "Goodbye"), ("a\nb\n", "c\n"), ("notb-script-ends\n", "d")] {
+            for text in ["", "x", "x\n", "\nx\n\n", "Welcome\notb-script-begins\n", "x\notb-script-ends\ny"] {
+                let stdout = format!("{before}\n{BEGUN}\n{text}\n{ENDED}\n{behind}");
+                let stderr = format!("{before}\n{BEGUN}\n{status}{behind}");
+                let output = heard(&stdout, &stderr).await.unwrap();
+                assert_eq!((output.status, output.text.as_str()), (3, text), "{stdout:?}");
+                let mut frame = Frame::default();
+                let own: Vec<&str> = stdout.lines().filter(|line| frame.is_own(line)).collect();
+                let lines = format!("{text}\n");
+                let until = lines.lines().take_while(|line| *line != ENDED);
+                assert_eq!(own, until.collect::<Vec<_>>(), "{stdout:?}");
+            }
+        }
+        let whole = format!("\n{BEGUN}\nx\n\n{ENDED}\n");
+        assert_eq!(heard(&whole, "\notb-script-status 3").await, None, "the status is cut off");
+        for cut in 0..whole.len() {
+            assert_eq!(heard(&whole[..cut], status).await, None, "{cut} bytes of the output");
+        }
+        let long = format!("otb-script-status 7\n{}\n{status}", "x".repeat(3 << 20));
+        assert_eq!(heard(&whole, &long).await.map(|output| output.status), Some(3), "the last one counts");
+        let goodbye = format!("{status}{}", "Goodbye\n".repeat(100));
+        assert_eq!(heard(&whole, &goodbye).await.map(|output| output.status), Some(3));
+    }
+
+    #[tokio::test]
+    async fn a_script_that_failed_is_told_by_its_own_words() {
+        for (stderr, own) in [
+            (format!("Welcome\n\n{BEGUN}\nflock: no\n"), "flock: no"),
+            (format!("sudo: no host\n\n{BEGUN}\notb-script-status 1\n"), "sudo: no host"),
+            ("sudo: no\n".to_owned(), "sudo: no"),
+        ] {
+            assert_eq!(said(&Stream::read(&mut stderr.as_bytes()).await), own);
+        }
+    }
+
     /// Sends `bytes` of what belongs to `script`: what it prints, and its status.
     async fn sent(script: &str, bytes: &str) -> (String, Option<i32>) {
         let server = ServerName::new("s29").unwrap();
@@ -112,7 +196,9 @@ mod tests {
         stdin.write_all(bytes.as_bytes()).await.unwrap();
         drop(stdin);
         let (stdout, status) = tokio::join!(Stream::read(&mut started.stdout), started.wait);
-        (stdout.text(), status)
+        let (text, between) = (stdout.text(), format!("\n{BEGUN}\n"));
+        let own = text.strip_prefix(&between).and_then(|text| text.strip_suffix(&format!("\n{ENDED}\n")));
+        (own.unwrap_or(&text).to_owned(), status)
     }
 
     #[tokio::test]
