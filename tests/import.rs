@@ -7,10 +7,14 @@
 mod closed_port;
 #[path = "bad_input/fakes.rs"]
 mod fakes;
+#[path = "import/files.rs"]
+mod files;
 #[path = "support/limited.rs"]
 mod limited;
 #[path = "support/place.rs"]
 mod place;
+#[path = "support/skip.rs"]
+mod skip;
 
 use std::path::PathBuf;
 

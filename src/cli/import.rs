@@ -216,13 +216,15 @@ fn of_file(
     let text = look::read_text(file, MOST_BYTES)
         .map_err(|error| Failure::new(ErrorCode::ImportSource, format!("failed to read {shown}: {error}")))?;
     let mut draft = read(&text).map_err(|error| {
-        let line = text.lines().nth(error.line.saturating_sub(1)).unwrap_or_default();
-        let line = crate::dialect::shown(line);
-        Failure::new(
-            ErrorCode::ImportSource,
-            format!("failed to import {shown}: {error}\n  {:>4} | {line}", error.line),
-        )
-        .hint(format!("mend this line; is it the configuration of {tool}?"))
+        let (line, hint) = match error.line {
+            Some(number) => {
+                let line = text.lines().nth(number.saturating_sub(1)).unwrap_or_default();
+                (format!("\n  {number:>4} | {}", crate::dialect::shown(line)), "fix this line; ")
+            }
+            None => (String::new(), ""),
+        };
+        Failure::new(ErrorCode::ImportSource, format!("failed to import {shown}: {error}{line}"))
+            .hint(format!("{hint}is it the configuration of {tool}?"))
     })?;
     draft.source =
         file.file_name().map_or_else(|| tool.to_owned(), |name| crate::dialect::shown(&name.to_string_lossy()));

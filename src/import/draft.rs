@@ -14,9 +14,40 @@ pub struct Draft {
     pub database: Option<String>,
     pub sslmode: Option<String>,
     pub shell: ShellDraft,
-    pub servers: BTreeMap<Host, ServerName>,
+    pub servers: BTreeMap<Site, ServerName>,
     pub nodes: Vec<NodeDraft>,
     pub notes: Vec<Note>,
+}
+
+/// A server to be: its address, and of several with that address which one. otb knows one instance of a node per server,
+/// so two of them on one machine are on two servers of one address.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Site {
+    pub host: Host,
+    pub nth: usize,
+}
+
+impl Site {
+    /// For one more instance at `host` beside these of its node.
+    pub(super) fn beside(copies: &[CopyDraft], host: Host) -> Self {
+        let nth = copies.iter().filter(|copy| copy.server.as_ref().is_some_and(|site| site.host == host)).count();
+        Self { host, nth }
+    }
+}
+
+impl From<Host> for Site {
+    fn from(host: Host) -> Self {
+        Self { host, nth: 0 }
+    }
+}
+
+impl std::fmt::Display for Site {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.nth {
+            0 => write!(f, "{}", self.host),
+            nth => write!(f, "{} ({})", self.host, nth + 1),
+        }
+    }
 }
 
 /// How to get to a shell, as far as it is known.
@@ -34,17 +65,19 @@ pub struct NodeDraft {
     pub name: NodeName,
     pub kind: NodeKind,
     /// Its server; none: not known, and said why by a note.
-    pub master: Option<Host>,
+    pub master: Option<Site>,
     pub copies: Vec<CopyDraft>,
 }
 
 /// One instance of a node.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CopyDraft {
-    pub server: Option<Host>,
+    pub server: Option<Site>,
     pub port: Option<u16>,
     /// v5's; none: it has none, or it is not known, which a note says.
     pub forward: Option<u16>,
+    /// It has one, which is not known.
+    pub forward_is_open: bool,
     pub data: Option<String>,
     pub install: Option<String>,
     /// Why something of it is not known.
@@ -75,19 +108,40 @@ impl Draft {
         !self.notes.iter().any(|note| note.open)
     }
 
-    pub(super) fn name_of(&self, host: &Host) -> String {
-        self.servers.get(host).map_or_else(|| host.to_string(), ToString::to_string)
+    pub(super) fn name_of(&self, site: &Site) -> String {
+        self.servers.get(site).map_or_else(|| site.to_string(), ToString::to_string)
+    }
+
+    /// Names every server that an instance is on; `names` are by [`name_servers`].
+    pub(super) fn name_sites(&mut self, names: &BTreeMap<Host, ServerName>) {
+        let sites: BTreeSet<Site> =
+            self.nodes.iter().flat_map(|node| &node.copies).filter_map(|copy| copy.server.clone()).collect();
+        let mut taken: BTreeSet<ServerName> = names.values().cloned().collect();
+        for site in sites {
+            let Some(name) = names.get(&site.host) else { continue };
+            let own = match site.nth {
+                0 => Some(name.clone()),
+                nth => (nth + 1..nth + 100)
+                    .filter_map(|n| ServerName::new(format!("{name}-{n}")).ok())
+                    .find(|name| !taken.contains(name)),
+            };
+            if let Some(own) = own {
+                taken.insert(own.clone());
+                self.servers.insert(site, own);
+            }
+        }
     }
 
     /// Of every copy whose installation nobody told: the one of its server's other copies, if they agree; the
     /// GTM's tools lie where the others' do.
     pub(super) fn share_installs(&mut self) {
+        let host = |copy: &CopyDraft| copy.server.as_ref().map(|site| site.host.clone());
         let mut known: BTreeMap<Option<Host>, BTreeSet<String>> = BTreeMap::new();
         for copy in self.nodes.iter().flat_map(|node| &node.copies) {
-            known.entry(copy.server.clone()).or_default().extend(copy.install.clone());
+            known.entry(host(copy)).or_default().extend(copy.install.clone());
         }
         for copy in self.nodes.iter_mut().flat_map(|node| &mut node.copies) {
-            let installs = known.get(&copy.server).filter(|installs| installs.len() == 1);
+            let installs = known.get(&host(copy)).filter(|installs| installs.len() == 1);
             copy.install = copy.install.take().or_else(|| installs?.first().cloned());
         }
     }
@@ -104,7 +158,7 @@ impl Draft {
             self.open("cluster", "its name is not known; psql -c 'show pgxc_cluster_name' on a coordinator tells it");
         }
         let nobody = !self.nodes.iter().flat_map(|node| &node.copies).any(|copy| copy.install.is_some());
-        if nobody {
+        if nobody && !self.notes.iter().any(|note| note.about == "install") {
             self.open(
                 "install",
                 "where OpenTenBase is installed on the servers is not known: the directory above bin/",

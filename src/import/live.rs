@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::draft::{CopyDraft, Draft, NodeDraft, name_servers};
+use super::draft::{CopyDraft, Draft, NodeDraft, Site, name_servers};
 use crate::model::{Discovery, Fact, FoundInstance, FoundNode, Host, Role, ServerName};
 
 /// `given` are names for servers, by address.
@@ -16,11 +16,12 @@ pub fn from_discovery(found: &Discovery, given: &BTreeMap<Host, ServerName>, ins
         found.nodes.iter().flat_map(|node| &node.instances).any(|instance| instance.at.host == **host)
     });
     let hosts = used.map(|(host, server)| (host.clone(), server.name.known().cloned()));
-    draft.servers = name_servers(hosts, given);
+    let names = name_servers(hosts, given);
     for node in &found.nodes {
         let node = node_draft(node, install, &mut draft);
         draft.nodes.push(node);
     }
+    draft.name_sites(&names);
     for sentence in &found.left_out {
         draft.remark("left out", sentence.clone());
     }
@@ -37,7 +38,7 @@ fn node_draft(found: &FoundNode, install: Option<&str>, draft: &mut Draft) -> No
                 let what = format!("its master runs at {}, the coordinator routes it to {}", only.at, found.route);
                 draft.remark(found.name.to_string(), what);
             }
-            &only.at.host
+            &only.at
         }
         [] => {
             let why = found.instances.iter().find(|one| one.at == found.route).and_then(|one| one.role.reason());
@@ -47,7 +48,7 @@ fn node_draft(found: &FoundNode, install: Option<&str>, draft: &mut Draft) -> No
             };
             let what = format!("{what}; `master` is where the coordinator routes it to");
             draft.remark(found.name.to_string(), what);
-            &found.route.host
+            &found.route
         }
         several => {
             let places: Vec<String> = several.iter().map(|one| one.at.to_string()).collect();
@@ -56,7 +57,7 @@ fn node_draft(found: &FoundNode, install: Option<&str>, draft: &mut Draft) -> No
                 places.join(" and ")
             );
             draft.remark(found.name.to_string(), what);
-            &found.route.host
+            &found.route
         }
     };
     for lost in &found.lost {
@@ -64,17 +65,15 @@ fn node_draft(found: &FoundNode, install: Option<&str>, draft: &mut Draft) -> No
         draft.open(found.name.to_string(), what);
     }
     let mut copies: Vec<CopyDraft> = Vec::new();
-    for one in &found.instances {
-        if copies.iter().any(|copy| copy.server.as_ref() == Some(&one.at.host)) {
-            let what = format!("a second copy on one server, at {}, is left out: otb knows one per server", one.at);
-            draft.remark(found.name.to_string(), what);
-            continue;
-        }
-        let mut copy = copy_draft(one, install);
+    // Of several on one machine the master has the plain name.
+    let (first, others): (Vec<_>, Vec<_>) = found.instances.iter().partition(|one| one.at == *master);
+    for one in first.into_iter().chain(others) {
+        let mut copy =
+            CopyDraft { server: Some(Site::beside(&copies, one.at.host.clone())), ..copy_draft(one, install) };
         copy.forward = forward_port(found, one, draft);
         copies.push(copy);
     }
-    NodeDraft { name: found.name.clone(), kind: found.kind, master: Some(master.clone()), copies }
+    NodeDraft { name: found.name.clone(), kind: found.kind, master: Some(master.host.clone().into()), copies }
 }
 
 fn copy_draft(one: &FoundInstance, install: Option<&str>) -> CopyDraft {
@@ -83,9 +82,10 @@ fn copy_draft(one: &FoundInstance, install: Option<&str>) -> CopyDraft {
         todo.push(format!("its data directory is not known: {why}"));
     }
     CopyDraft {
-        server: Some(one.at.host.clone()),
+        server: None,
         port: Some(one.at.port),
         forward: None,
+        forward_is_open: false,
         data: one.data.known().cloned(),
         install: install.map(str::to_owned).or_else(|| one.install.clone()),
         todo,

@@ -5,11 +5,11 @@
 
 mod bash;
 mod draft;
-mod expand;
 mod ini;
 mod live;
 mod opentenbase_ctl;
 mod pgxc_ctl;
+mod run;
 mod yaml;
 
 pub use draft::{Draft, Note, ShellDraft, name_servers};
@@ -20,15 +20,15 @@ pub use yaml::yaml;
 
 /// Why a file of another tool cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {what}")]
+#[error("{}{what}", line.map_or_else(String::new, |line| format!("line {line}: ")))]
 pub struct SourceError {
-    /// Counted from one.
-    pub line: usize,
+    /// Counted from one; none: it is about what is not there.
+    pub line: Option<usize>,
     pub what: String,
 }
 
 impl SourceError {
     fn new(line: usize, what: impl Into<String>) -> Self {
-        Self { line, what: what.into() }
+        Self { line: Some(line), what: what.into() }
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::SourceError;
-use super::draft::{CopyDraft, Draft, NodeDraft, name_servers};
+use super::draft::{CopyDraft, Draft, NodeDraft, Site, name_servers};
 use super::ini::Ini;
 use crate::model::{ClusterName, Host, NodeKind, NodeName};
 
@@ -50,8 +50,8 @@ pub fn from_config_ini(text: &str) -> Result<Draft, SourceError> {
         "the nodes are called as opentenbase_ctl calls them; select node_name from pgxc_node tells whether that is so",
     );
     let hosts: BTreeSet<Host> =
-        draft.nodes.iter().flat_map(|node| &node.copies).filter_map(|copy| copy.server.clone()).collect();
-    draft.servers = name_servers(hosts.into_iter().map(|host| (host, None)), &BTreeMap::new());
+        draft.nodes.iter().flat_map(|node| &node.copies).filter_map(|copy| Some(copy.server.clone()?.host)).collect();
+    draft.name_sites(&name_servers(hosts.into_iter().map(|host| (host, None)), &BTreeMap::new()));
     draft.settle();
     Ok(draft)
 }
@@ -107,15 +107,11 @@ fn nodes(
         let own_slaves = slaves.iter().skip(n).step_by(many);
         let mut copies: Vec<CopyDraft> = Vec::new();
         for host in masters.get(n).into_iter().chain(own_slaves) {
-            if copies.iter().any(|copy| copy.server.as_ref() == Some(host)) {
-                draft.remark(&*text, format!("a second copy on {host} is left out: otb knows one per server"));
-                continue;
-            }
             // The GTM's standbys have numbers of their own (get_node_name), a node's have its name.
             let own = if kind == NodeKind::Gtm { format!("{prefix}{:04}", copies.len() + 1) } else { text.clone() };
             let place = format!("run/instance/{}/{own}/data", instance.unwrap_or("NAME"));
             copies.push(CopyDraft {
-                server: Some(host.clone()),
+                server: Some(Site::beside(&copies, host.clone())),
                 todo: vec![format!(
                     "its port and data directory are not known: opentenbase_ctl draws the port, and the directory is \
                      {place} below the home directory"
@@ -123,7 +119,7 @@ fn nodes(
                 ..CopyDraft::default()
             });
         }
-        draft.nodes.push(NodeDraft { name, kind, master: masters.get(n).cloned(), copies });
+        draft.nodes.push(NodeDraft { name, kind, master: masters.get(n).cloned().map(Site::from), copies });
     }
     Ok(())
 }
@@ -177,7 +173,7 @@ mod tests {
             ("ssh-port=36000", "ssh-port=x", 23),
             ("slave=172.16.16.131,172.16.16.49", "slave=172.16.16.131", 17),
         ] {
-            assert_eq!(from_config_ini(&INI.replace(from, to)).unwrap_err().line, line, "{to}");
+            assert_eq!(from_config_ini(&INI.replace(from, to)).unwrap_err().line, Some(line), "{to}");
         }
     }
 }

@@ -9,6 +9,9 @@ use crate::model::NodeKind;
 /// Longer lists of instances stand one below the other.
 const WIDTH: usize = 100;
 
+/// What stands where a value is not known and another one would be inherited. The file cannot be used with it.
+const OPEN: &str = "TODO";
+
 /// The file's text.
 pub fn yaml(draft: &Draft) -> String {
     let common = Common::of(draft);
@@ -30,8 +33,8 @@ pub fn yaml(draft: &Draft) -> String {
     connection(&mut text, draft);
     defaults(&mut text, draft, &common);
     text.push_str("\nservers:\n");
-    for (host, name) in &draft.servers {
-        let _ = writeln!(text, "  {}: {{address: {}}}", scalar(name.as_str()), scalar(host.as_str()));
+    for (site, name) in &draft.servers {
+        let _ = writeln!(text, "  {}: {{address: {}}}", scalar(name.as_str()), scalar(site.host.as_str()));
     }
     for (section, kind) in
         [("gtm", NodeKind::Gtm), ("coordinators", NodeKind::Coordinator), ("datanodes", NodeKind::Datanode)]
@@ -173,8 +176,14 @@ fn node(text: &mut String, node: &NodeDraft, draft: &Draft, common: &Common) {
     }
     let one = |copy: &CopyDraft| {
         let own = own_data.as_ref().map(|template| expanded(template, draft, node, copy));
-        let same = fits(copy) || own.is_some() && own == copy.data;
-        instance(copy, draft, (port, forward), same, common.install.as_deref())
+        let inherited = own_data.as_ref().or(common.data.as_ref()).is_some();
+        let data = match &copy.data {
+            // It would be taken for what holds for the others.
+            None => inherited.then(|| OPEN.to_owned()),
+            Some(_) if fits(copy) || own.is_some() && own == copy.data => None,
+            Some(data) => Some(scalar(data)),
+        };
+        instance(copy, draft, (port, forward), data, common.install.as_deref())
     };
     let copies: Vec<(String, &[String])> = node.copies.iter().map(|copy| (one(copy), copy.todo.as_slice())).collect();
     instances(text, &copies);
@@ -186,22 +195,28 @@ fn own_forward(node: &NodeDraft) -> Option<u16> {
     node.copies.iter().all(|copy| copy.forward == Some(first)).then_some(first)
 }
 
-/// `port` and `forward` are what the node says for all.
+/// `port`, `forward` and `install` are what is written for all; `data` is what is to be written for this one.
 fn instance(
     copy: &CopyDraft,
     draft: &Draft,
     (port, forward): (Option<u16>, Option<u16>),
-    same_data: bool,
+    data: Option<String>,
     install: Option<&str>,
 ) -> String {
     let mut parts = Vec::new();
     parts.extend(copy.server.iter().map(|host| format!("server: {}", scalar(&draft.name_of(host)))));
-    parts.extend(copy.port.filter(|own| Some(*own) != port).map(|port| format!("port: {port}")));
+    match copy.port {
+        None => parts.extend(port.map(|_| format!("port: {OPEN}"))),
+        own => parts.extend(own.filter(|_| own != port).map(|port| format!("port: {port}"))),
+    }
     parts.extend(copy.forward.filter(|own| Some(*own) != forward).map(|port| format!("forward_port: {port}")));
-    parts.extend(copy.data.iter().filter(|_| !same_data).map(|data| format!("data: {}", scalar(data))));
-    parts.extend(
-        copy.install.iter().filter(|own| Some(own.as_str()) != install).map(|i| format!("install: {}", scalar(i))),
-    );
+    parts.extend(copy.forward_is_open.then(|| format!("forward_port: {OPEN}")));
+    parts.extend(data.map(|data| format!("data: {data}")));
+    match &copy.install {
+        None => parts.extend(install.map(|_| format!("install: {OPEN}"))),
+        Some(own) => parts
+            .extend(Some(own).filter(|own| Some(own.as_str()) != install).map(|i| format!("install: {}", scalar(i)))),
+    }
     format!("{{{}}}", parts.join(", "))
 }
 
@@ -274,7 +289,7 @@ mod tests {
     #[test]
     fn one_forward_port_stands_once_and_is_nobody_elses() {
         let copy = |host: &str, forward| CopyDraft {
-            server: Some(Host::new(host).unwrap()),
+            server: Some(Host::new(host).unwrap().into()),
             port: Some(23001),
             forward,
             data: Some("/data/dn01".to_owned()),
@@ -284,7 +299,7 @@ mod tests {
             let node = NodeDraft {
                 name: NodeName::new("dn01").unwrap(),
                 kind: NodeKind::Datanode,
-                master: Some(Host::new("10.0.0.1").unwrap()),
+                master: Some(Host::new("10.0.0.1").unwrap().into()),
                 copies: vec![copy("10.0.0.1", Some(6669)), copy("10.0.0.2", of_second)],
             };
             yaml(&Draft { nodes: vec![node], ..Draft::default() })

@@ -1,46 +1,86 @@
 //! Words: quotes, escapes and expansions.
 
-use super::{Piece, Reader, SourceError, Word, is_name};
+use super::reader::{Reader, is_blank};
+use super::{Default, Expansion, Index, Piece, SourceError, Word, is_name, literal};
 
 impl Reader {
-    pub(super) fn word(&mut self) -> Result<Word, SourceError> {
+    /// A word up to a blank or an operator. Of a plain assignment: a `~` behind a colon is expanded, too.
+    pub(super) fn word(&mut self, assigned: bool) -> Result<Word, SourceError> {
         let mut word = Vec::new();
         while let Some(c) = self.peek() {
             match c {
-                c if c.is_whitespace() || matches!(c, ';' | ')' | '(' | '&' | '|' | '<' | '>') => break,
+                '<' | '>' if self.ahead(1) == Some('(') => {
+                    let begun = self.at;
+                    self.next();
+                    self.skip_brackets(false)?;
+                    word.push(unknowable(self.since(begun), false));
+                }
+                c if is_blank(c) || matches!(c, ';' | ')' | '(' | '&' | '|' | '<' | '>') => break,
                 '\'' => self.single_quoted(&mut word)?,
                 '"' => self.double_quoted(&mut word)?,
-                '$' | '`' => self.expansion(&mut word)?,
-                '~' if word.is_empty() => word.push(Piece::Unknowable(self.next().into_iter().collect())),
+                '$' | '`' => self.expansion(&mut word, false)?,
+                '~' if word.is_empty() || assigned && ends_in_colon(&word) => self.tilde(&mut word),
                 '\\' => {
                     self.next();
-                    if !self.takes('\n') {
-                        push(&mut word, self.next());
+                    if !self.takes("\n") {
+                        push(&mut word, self.next(), true);
                     }
                 }
-                _ => push(&mut word, self.next()),
+                _ => push(&mut word, self.next(), false),
             }
         }
         Ok(word)
     }
 
-    pub(super) fn single_quoted(&mut self, word: &mut Word) -> Result<(), SourceError> {
+    /// All of the text as between double quotes, but that these are letters.
+    pub(super) fn quoted_text(&mut self) -> Result<Word, SourceError> {
+        let mut word = Vec::new();
+        while let Some(c) = self.peek() {
+            match c {
+                '$' | '`' => self.expansion(&mut word, true)?,
+                '"' => drop(self.next()),
+                _ => push(&mut word, self.next(), true),
+            }
+        }
+        Ok(word)
+    }
+
+    /// `~` is `$HOME`; another user's only the machine knows.
+    fn tilde(&mut self, word: &mut Word) {
+        let begun = self.at;
+        self.next();
+        let user = self.letters(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '+'));
+        if user.is_empty() {
+            let what = Expansion::Variable { name: "HOME".to_owned(), index: Index::None };
+            word.push(Piece::Expansion { what, quoted: true });
+        } else {
+            word.push(unknowable(self.since(begun), true));
+        }
+    }
+
+    fn since(&self, begun: usize) -> String {
+        self.rest[begun..self.at].iter().collect()
+    }
+
+    fn single_quoted(&mut self, word: &mut Word) -> Result<(), SourceError> {
         let begun = self.line;
         self.next();
-        push(word, None);
+        push(word, None, true);
         loop {
             match self.next() {
                 Some('\'') => return Ok(()),
                 None => return Err(SourceError::new(begun, "the quote ' is not closed")),
-                some => push(word, some),
+                some => push(word, some, true),
             }
         }
     }
 
-    pub(super) fn double_quoted(&mut self, word: &mut Word) -> Result<(), SourceError> {
+    fn double_quoted(&mut self, word: &mut Word) -> Result<(), SourceError> {
         let begun = self.line;
         self.next();
-        push(word, None);
+        if self.peek() == Some('"') {
+            push(word, None, true);
+        }
         loop {
             match self.peek() {
                 None => return Err(SourceError::new(begun, "the quote \" is not closed")),
@@ -48,91 +88,159 @@ impl Reader {
                     self.next();
                     return Ok(());
                 }
-                Some('$' | '`') => self.expansion(word)?,
+                Some('$' | '`') => self.expansion(word, true)?,
                 Some('\\') => {
                     self.next();
                     match self.next() {
                         Some('\n') => {}
-                        Some(c @ ('"' | '\\' | '$' | '`')) => push(word, Some(c)),
+                        Some(c @ ('"' | '\\' | '$' | '`')) => push(word, Some(c), true),
                         other => {
-                            push(word, Some('\\'));
-                            push(word, other);
+                            push(word, Some('\\'), true);
+                            push(word, other, true);
                         }
                     }
                 }
-                Some(_) => push(word, self.next()),
+                Some(_) => push(word, self.next(), true),
             }
         }
     }
 
-    /// `$NAME`, `${NAME}`, `${NAME[n]}`; `$(…)`, `` `…` `` and the rest are kept as written.
-    pub(super) fn expansion(&mut self, word: &mut Word) -> Result<(), SourceError> {
+    fn expansion(&mut self, word: &mut Word, quoted: bool) -> Result<(), SourceError> {
         let (begun, line) = (self.at, self.line);
         let first = self.next();
         match (first, self.peek()) {
             (Some('`'), _) => {
                 while let Some(c) = self.next() {
-                    if c == '`' {
-                        word.push(Piece::Unknowable(self.rest[begun..self.at].iter().collect()));
+                    if c == '\\' {
+                        self.next();
+                    } else if c == '`' {
+                        word.push(unknowable(self.since(begun), quoted));
                         return Ok(());
                     }
                 }
-                Err(SourceError::new(line, "the command between backquotes is not closed"))
+                return Err(SourceError::new(line, "the command between backquotes is not closed"));
             }
-            (_, Some(open @ ('(' | '{'))) => {
-                self.matching(open, line)?;
-                let text: String = self.rest[begun..self.at].iter().collect();
-                word.push(variable(&text).unwrap_or(Piece::Unknowable(text)));
-                Ok(())
+            (_, Some('(' | '{')) => {
+                self.skip_brackets(quoted)?;
+                let what = self.bracketed(&self.since(begun), line)?;
+                word.push(Piece::Expansion { what, quoted });
             }
             (_, Some(c)) if c.is_ascii_alphabetic() || c == '_' => {
                 let name = self.letters(|c| c.is_ascii_alphanumeric() || c == '_');
-                word.push(Piece::Variable { name, index: None });
-                Ok(())
+                word.push(Piece::Expansion { what: Expansion::Variable { name, index: Index::None }, quoted });
             }
             (_, Some(c)) if c.is_ascii_digit() || matches!(c, '@' | '*' | '#' | '?' | '$' | '!' | '-') => {
                 self.next();
-                word.push(Piece::Unknowable(self.rest[begun..self.at].iter().collect()));
-                Ok(())
+                word.push(unknowable(self.since(begun), quoted));
             }
-            _ => {
-                push(word, Some('$'));
-                Ok(())
+            (_, Some('\'')) if !quoted => {
+                let text = self.at;
+                self.single_quoted(&mut Vec::new())?;
+                let text: String = self.rest[text + 1..self.at - 1].iter().collect();
+                let plain = !text.contains('\\');
+                word.push(if plain { Piece::Text { text, quoted: true } } else { unknowable(self.since(begun), true) });
             }
+            // `$"…"` is translated text.
+            (_, Some('"')) if !quoted => {}
+            _ => push(word, Some('$'), true),
         }
+        Ok(())
     }
 
-    /// Up to the bracket that closes this one.
-    fn matching(&mut self, open: char, line: usize) -> Result<(), SourceError> {
-        let close = if open == '(' { ')' } else { '}' };
-        let mut depth = 0;
-        while let Some(c) = self.next() {
-            if c == open {
-                depth += 1;
-            } else if c == close {
-                depth -= 1;
-                if depth == 0 {
-                    return Ok(());
-                }
-            }
+    /// `$((…))`, `$(…)`, `${…}`
+    fn bracketed(&self, text: &str, line: usize) -> Result<Expansion, SourceError> {
+        if let Some(inner) = text.strip_prefix("$((").and_then(|text| text.strip_suffix("))")) {
+            return Ok(Expansion::Arithmetic(self.of_part(inner, line)?.quoted_text()?));
         }
-        Err(SourceError::new(line, format!("${open} is not closed by {close}")))
+        let unknowable = || Expansion::Unknowable(text.to_owned());
+        if let Some(inner) = text.strip_prefix("$(").and_then(|text| text.strip_suffix(')')) {
+            let inner = inner.trim();
+            let plain = inner.starts_with("seq ") && !inner.contains(['|', ';', '&', '<', '>', '\n', '(', '`']);
+            if !plain {
+                return Ok(unknowable());
+            }
+            let (mut reader, mut words) = (self.of_part(inner, line)?, Vec::new());
+            while reader.peek().is_some() {
+                words.push(reader.word(false)?);
+                reader.skip_blanks();
+            }
+            return Ok(Expansion::Sequence(words.split_off(1)));
+        }
+        let Some(inner) = text.strip_prefix("${").and_then(|text| text.strip_suffix('}')) else {
+            return Ok(unknowable());
+        };
+        let all = |text: &str| {
+            let name = text.strip_suffix("[@]").or_else(|| text.strip_suffix("[*]"))?;
+            is_name(name).then(|| name.to_owned())
+        };
+        if let Some(name) = inner.strip_prefix('#').and_then(all) {
+            return Ok(Expansion::Count(name));
+        }
+        if let Some(name) = inner.strip_prefix('!').and_then(all) {
+            return Ok(Expansion::Indices(name));
+        }
+        Ok(self.parameter(inner, line)?.unwrap_or_else(unknowable))
+    }
+
+    /// `NAME`, `NAME[index]`, `NAME:-word`; none: something else.
+    fn parameter(&self, inner: &str, line: usize) -> Result<Option<Expansion>, SourceError> {
+        let end = inner.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(inner.len());
+        let (name, rest) = inner.split_at(end);
+        let (name, is_plain) = (name.to_owned(), is_name(name));
+        if let Some(index) = rest.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).filter(|_| is_plain) {
+            let index = match index {
+                "@" => Index::All,
+                "*" => Index::Joined,
+                _ => Index::At(self.of_part(index, line)?.quoted_text()?),
+            };
+            return Ok(Some(Expansion::Variable { name, index }));
+        }
+        let (empty, operator) = rest.strip_prefix(':').map_or((false, rest), |rest| (true, rest));
+        let mut letters = operator.chars();
+        let with = match letters.next() {
+            _ if !is_plain => return Ok(None),
+            None if !empty => return Ok(Some(Expansion::Variable { name, index: Index::None })),
+            Some('-') => Default::Use,
+            Some('=') => Default::Assign,
+            Some('+') => Default::Instead,
+            // Without a value bash ends here, and pgxc_ctl with it.
+            Some('?') => return Ok(Some(Expansion::Variable { name, index: Index::None })),
+            _ => return Ok(None),
+        };
+        let mut reader = self.of_part(letters.as_str(), line)?;
+        let mut word = reader.word(true)?;
+        // Blanks belong to it, and whether what they separate becomes several words depends on where it stands.
+        while reader.peek().is_some() {
+            push(&mut word, reader.next(), true);
+            word.extend(reader.word(true)?);
+        }
+        Ok(Some(Expansion::Default { name, with, empty, word }))
     }
 }
 
-fn push(word: &mut Word, c: Option<char>) {
+fn unknowable(text: String, quoted: bool) -> Piece {
+    Piece::Expansion { what: Expansion::Unknowable(text), quoted }
+}
+
+fn ends_in_colon(word: &Word) -> bool {
+    matches!(word.last(), Some(Piece::Text { text, quoted: false }) if text.ends_with(':'))
+}
+
+fn push(word: &mut Word, c: Option<char>, quoted: bool) {
     match word.last_mut() {
-        Some(Piece::Text(text)) => text.extend(c),
-        _ => word.push(Piece::Text(c.into_iter().collect())),
+        Some(Piece::Text { text, quoted: same }) if *same == quoted => text.extend(c),
+        _ => word.push(Piece::Text { text: c.into_iter().collect(), quoted }),
     }
 }
 
-/// `${NAME}` and `${NAME[index]}` as a variable.
-fn variable(text: &str) -> Option<Piece> {
-    let inner = text.strip_prefix("${")?.strip_suffix('}')?;
-    let (name, index) = match inner.split_once('[') {
-        Some((name, index)) => (name, Some(index.strip_suffix(']')?.to_owned())),
-        None => (inner, None),
-    };
-    is_name(name).then(|| Piece::Variable { name: name.to_owned(), index })
+/// What is written there, for a here-document's end.
+pub(super) fn written(word: &Word) -> String {
+    literal(word).unwrap_or_else(|| {
+        let pieces = word.iter().map(|piece| match piece {
+            Piece::Text { text, .. } | Piece::Expansion { what: Expansion::Unknowable(text), .. } => text.clone(),
+            Piece::Expansion { what: Expansion::Variable { name, .. }, .. } => format!("${name}"),
+            Piece::Expansion { .. } => String::new(),
+        });
+        pieces.collect()
+    })
 }
