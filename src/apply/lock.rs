@@ -7,8 +7,8 @@
 
 use std::time::Duration;
 
-use crate::dialect::{Leftovers, LockAnswer, lock_script, read_lock, shown};
-use crate::model::{Cluster, Instance, ServerName};
+use crate::dialect::{Leftovers, LockAnswer, lock_script, locked_directories, read_lock, shown};
+use crate::model::{Cluster, Instance, Server, ServerName, ShellVia};
 use crate::transport::{Held, Outside};
 
 /// How long giving one server's lock back may take.
@@ -47,12 +47,7 @@ impl Lock {
     /// Takes the lock or says who holds it. `holder` is what the others will read: who, since when, from where.
     pub async fn take(cluster: &Cluster, outside: &Outside, holder: &str, limit: Duration) -> Result<Self, LockError> {
         let mut lock = Self { held: Vec::new(), unreached: Vec::new() };
-        for server in cluster.servers.keys() {
-            let here: Vec<&Instance> = cluster.instances().filter(|instance| instance.id.server == *server).collect();
-            // There is nothing of the cluster on that server.
-            if here.is_empty() {
-                continue;
-            }
+        for (server, here) in machines(cluster) {
             let first = lock_script(&here, holder, Leftovers::Await);
             let held = match outside.shells.hold(server, &first, limit).await {
                 Ok(held) => held,
@@ -128,6 +123,33 @@ impl Lock {
             hold.held.close(RELEASE).await;
         }
     }
+}
+
+/// The servers on which something of the cluster is, with their instances. Two that are one machine and keep data in the
+/// same directories are one here: the second lock would find the first one's.
+fn machines(cluster: &Cluster) -> Vec<(&ServerName, Vec<&Instance>)> {
+    let mut machines: Vec<(&Server, Vec<&Instance>)> = Vec::new();
+    for server in cluster.servers.values() {
+        let here: Vec<&Instance> = cluster.instances().filter(|instance| instance.id.server == server.name).collect();
+        if here.is_empty() {
+            continue;
+        }
+        let directories = locked_directories(&here);
+        let shared = machines.iter_mut().find(|(other, instances)| {
+            is_one_machine(server, other) && !locked_directories(instances).is_disjoint(&directories)
+        });
+        match shared {
+            Some((_, instances)) => instances.extend(here),
+            None => machines.push((server, here)),
+        }
+    }
+    machines.into_iter().map(|(server, instances)| (&server.name, instances)).collect()
+}
+
+/// As far as the file tells: by the same way to a shell, which for an address is that address.
+fn is_one_machine(one: &Server, other: &Server) -> bool {
+    let is_local = one.shell.via == ShellVia::Local;
+    one.shell == other.shell && (is_local || one.address == other.address)
 }
 
 /// Of a script that neither has the lock nor reports who has it.

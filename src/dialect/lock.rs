@@ -38,7 +38,7 @@ pub enum Leftovers {
 /// holds it is written into the first data directory, which the server's OS user owns, and goes with the lock: as
 /// long as nothing stands there, the holder is about to write it or to leave, and for a second it is tried again.
 pub fn lock_script(instances: &[&Instance], holder: &str, leftovers: Leftovers) -> String {
-    let parents: BTreeSet<&str> = instances.iter().map(|instance| parent(&instance.data)).collect();
+    let parents = locked_directories(instances);
     let note = instances.first().map_or_else(String::new, |instance| quote(&format!("{}/otb.holder", instance.data)));
     let mut chain = String::new();
     for directory in parents {
@@ -63,6 +63,11 @@ pub fn lock_script(instances: &[&Instance], holder: &str, leftovers: Leftovers) 
         script = quote(&script),
         holder = quote(holder),
     )
+}
+
+/// The directories that the lock of these instances is held on.
+pub fn locked_directories<'a>(instances: &[&'a Instance]) -> BTreeSet<&'a str> {
+    instances.iter().map(|instance| parent(&instance.data)).collect()
 }
 
 fn parent(path: &str) -> &str {

@@ -36,7 +36,7 @@ pub use gtm::{
     read_gtm_status,
 };
 pub use joint::{Answer, Answers, MOST_JOINED, joint_script};
-pub use lock::{Leftovers, LockAnswer, lock_script, read_lock};
+pub use lock::{Leftovers, LockAnswer, lock_script, locked_directories, read_lock};
 pub use probe::{Look, MOST_LOOKS, Probe, Tools, USUAL_SEGMENT, no_probe, probe_script, read_probe, survey_script};
 pub use shell::{Command, Script, quote};
 pub use shown::{MOST_SHOWN, is_dangerous, shown, shown_bytes};

@@ -12,6 +12,8 @@ mod common;
 mod lanes;
 mod local_shell;
 #[cfg(test)]
+mod lock;
+#[cfg(test)]
 mod login;
 #[cfg(test)]
 #[path = "../support/skip.rs"]
