@@ -179,7 +179,7 @@ impl Order {
             terminal::prose(&view::changes_text(&now));
         }
         let run = format!("{}, pid {}", lock::whoami(), std::process::id());
-        let journal = Journal::open(args.journal.as_deref(), &self.cluster.name, run)?;
+        let journal = Journal::open(args.journal.as_deref(), (&self.cluster.name, &seen), run)?;
         let works = Works { desk, journal, interrupts };
         let first = works.act(&now, &seen, true, lock).await;
         self.go_on(&works, now, first, lock).await

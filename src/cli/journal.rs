@@ -2,9 +2,11 @@
 //! busy disk may take seconds, what is on disk before an act is that it is ahead. For audit only: nothing reads it to go
 //! on. What is in it comes from the plan and from apply's events, which hold no secrets.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+mod place;
+
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -18,7 +20,7 @@ use super::failure::Failure;
 use super::{Exit, terminal};
 use crate::apply::{End, Event};
 use crate::codes::ErrorCode;
-use crate::model::ClusterName;
+use crate::model::{ClusterName, Observation};
 use crate::plan::{FORMAT_VERSION, Phase, Plan, StepId, Waiver};
 
 /// One line.
@@ -105,10 +107,14 @@ impl Gap {
 impl Journal {
     /// Opens the journal where `--journal` says: then a failure is an error. Without it, below the operator's state
     /// directory: a failure there is a warning, for a cluster in need must not wait for a home directory.
-    pub(super) fn open(wanted: Option<&Path>, cluster: &ClusterName, run: String) -> Result<Option<Self>, Failure> {
+    pub(super) fn open(
+        wanted: Option<&Path>,
+        (cluster, seen): (&ClusterName, &Observation),
+        run: String,
+    ) -> Result<Option<Self>, Failure> {
         let path = match wanted {
             Some(path) => Ok(path.to_owned()),
-            None => default_path(cluster),
+            None => place::default_path(cluster, &place::system_ids(seen)),
         };
         let opened = path.and_then(|path| open(&path).map(|file| (file, path.clone())).map_err(|e| at(&path, &e)));
         match opened {
@@ -221,22 +227,6 @@ fn at(path: &Path, error: &io::Error) -> String {
     format!("{}: {error}", path.display())
 }
 
-/// `$XDG_STATE_HOME/otb/CLUSTER/journal.ndjson`, else below ~/.local/state.
-fn default_path(cluster: &ClusterName) -> Result<PathBuf, String> {
-    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let state = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
-    let state = state.ok_or("neither XDG_STATE_HOME nor HOME names a directory")?;
-    let directory = state.join("otb").join(directory_name(cluster));
-    DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(|error| at(&directory, &error))?;
-    Ok(directory.join("journal.ndjson"))
-}
-
-/// The cluster's name as one component of a path, whatever it is made of.
-fn directory_name(cluster: &ClusterName) -> String {
-    let plain = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' };
-    cluster.as_str().chars().map(plain).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -248,15 +238,5 @@ mod tests {
         let began: Vec<Begins> = ["checkpoint", "stop", "promote", "rejoin"].map(|id| gap.begin(&step(id))).into();
         let opens = Begins::Opens(vec![step("promote")]);
         assert_eq!(began, [Begins::Outside, opens, Begins::Inside, Begins::Outside]);
-    }
-
-    #[test]
-    fn a_clusters_name_never_leaves_the_directory() {
-        for (name, directory) in [("prod", "prod"), ("..", "__"), ("a/b", "a_b"), ("数据", "数据")] {
-            // Names with a slash are refused by the model; here it must not matter.
-            if let Ok(name) = ClusterName::new(name) {
-                assert_eq!(directory_name(&name), directory);
-            }
-        }
     }
 }

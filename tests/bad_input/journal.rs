@@ -95,3 +95,27 @@ fn without_a_state_directory_there_is_a_warning() {
     run.run().fails(0, &["warning: this run has no journal", "--journal FILE"]);
     place.is_settled();
 }
+
+#[test]
+fn two_clusters_of_one_name_keep_two_journals() {
+    let state = tempfile::tempdir().unwrap();
+    let first = Place::moving("");
+    let other = first.write("other.yaml", first.text().replace("dn0", "xn0").replace("cn0", "yn0"));
+    let second = Place::up(&format!("--from {}", other.display()));
+    second.declare("xn01", "s29");
+    for place in [&first, &second, &first] {
+        let run = place.otb("apply --auto-approve").env("XDG_STATE_HOME", state.path().to_str().unwrap());
+        run.run().ends(0);
+        place.declare(if place.text().contains("dn01") { "dn01" } else { "xn01" }, "s29");
+    }
+    let mut names: Vec<String> = Vec::new();
+    for entry in std::fs::read_dir(state.path().join("otb")).unwrap() {
+        let path = entry.unwrap().path();
+        let about = lines(&path.join("journal.ndjson")).len();
+        assert!(about > 0, "{}", path.display());
+        names.push(path.file_name().unwrap().to_string_lossy().into_owned());
+    }
+    names.sort();
+    assert_eq!(names.len(), 2, "{names:?}");
+    assert!(names[0] == "opentenbase_cluster" && names[1].starts_with("opentenbase_cluster-77"), "{names:?}");
+}
