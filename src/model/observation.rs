@@ -195,6 +195,13 @@ pub struct StandbyFacts {
     pub upstream: Option<Endpoint>,
 }
 
+impl StandbyFacts {
+    /// The end of the WAL that a promotion keeps: it replays all that was received.
+    pub fn holds(&self) -> Option<Lsn> {
+        self.received.max(self.replayed)
+    }
+}
+
 /// One row of pg_stat_replication.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Sender {

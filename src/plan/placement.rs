@@ -137,8 +137,7 @@ fn standing(cluster: &Cluster, node: &Node, id: &InstanceId, seen: &Observation)
 
 /// The WAL that a promotion would keep.
 fn holds(id: &InstanceId, seen: &Observation) -> Option<Lsn> {
-    let standby = seen.instances.get(id)?.standby.known()?;
-    standby.received.max(standby.replayed)
+    seen.instances.get(id)?.standby.known()?.holds()
 }
 
 /// How far the node's WAL goes: its running master's end, else what its copies hold.

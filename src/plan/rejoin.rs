@@ -4,7 +4,7 @@ use super::situation::Situation;
 use super::step::RejoinMethod;
 use super::survey::was_master;
 use crate::model::{
-    ControlState, Endpoint, InstanceFacts, InstanceId, Lsn, Node, NodeKind, Observation, OldMaster, Role,
+    ControlState, Endpoint, InstanceFacts, InstanceId, Lsn, Node, NodeKind, Observation, OldMaster, Role, StandbyFacts,
 };
 
 /// An instance that shall become a standby of the declared master, or why it cannot be said how.
@@ -231,15 +231,17 @@ fn is_prefix(facts: &InstanceFacts, master: Option<&InstanceFacts>) -> bool {
     let (Some(mine), Some(theirs)) = (facts.timeline.known(), master.timeline.known()) else { return false };
     let (Some(my_end), Some(their_end)) = (facts.wal_end.known(), master.wal_end.known()) else { return false };
     if mine == theirs {
-        return my_end <= their_end || master.is_running(Role::Standby) && is_clean_tail(*my_end, *their_end);
+        return my_end <= their_end || master.is_running(Role::Standby) && is_clean_tail(*my_end, *their_end, master);
     }
     let branched = master.history.known().and_then(|history| history.iter().find(|switch| switch.timeline == *mine));
     mine < theirs && branched.is_some_and(|switch| my_end <= &switch.at)
 }
 
-/// A master's clean stop ends with a checkpoint record that its standby may be about to replay.
-fn is_clean_tail(stopped: Lsn, standby: Lsn) -> bool {
-    stopped.bytes_ahead_of(standby) <= SHUTDOWN_RECORD_BYTES
+/// A master's clean stop ends with a checkpoint record that its standby may be about to replay, unless the standby never
+/// received it.
+fn is_clean_tail(stopped: Lsn, replayed: Lsn, standby: &InstanceFacts) -> bool {
+    let received = standby.standby.known().and_then(StandbyFacts::holds);
+    stopped.bytes_ahead_of(replayed) <= SHUTDOWN_RECORD_BYTES && received.is_none_or(|received| stopped <= received)
 }
 
 /// A shutdown checkpoint record with its page header, rounded up.

@@ -70,7 +70,7 @@ pub(crate) fn node<'a>(cluster: &Cluster, node: &'a Node, seen: &Observation) ->
     };
     let change = match &situation {
         Situation::Elsewhere { .. } => Some(ChangeKind::Switchover),
-        Situation::Masterless if is_cut_off(node.kind, from.as_ref(), seen) => Some(ChangeKind::Switchover),
+        Situation::Masterless if is_cut_off(node, from.as_ref(), seen) => Some(ChangeKind::Switchover),
         Situation::Masterless => Some(ChangeKind::Failover),
         Situation::Down => Some(ChangeKind::Restart),
         Situation::Split { .. } => Some(ChangeKind::Repair),
@@ -99,12 +99,18 @@ fn last_master(node: &Node, seen: &Observation) -> Option<InstanceId> {
     stopped.or_else(hidden).map(|(id, _)| id.clone())
 }
 
-/// A switchover that was cut off after its clean stop.
-fn is_cut_off(kind: NodeKind, from: Option<&InstanceId>, seen: &Observation) -> bool {
-    from.and_then(|id| seen.instances.get(id)).is_some_and(|facts| match kind {
+/// A switchover that was cut off after its clean stop. A standby that has not received all WAL of the stopped master never
+/// catches up with it: that is a failover.
+fn is_cut_off(node: &Node, from: Option<&InstanceId>, seen: &Observation) -> bool {
+    let holds = || seen.instances.get(&node.master_id())?.standby.known()?.holds();
+    let has_all = |facts: &InstanceFacts| match (facts.wal_end.known(), holds()) {
+        (Some(end), Some(holds)) => *end <= holds,
+        _ => true,
+    };
+    from.and_then(|id| seen.instances.get(id)).is_some_and(|facts| match node.kind {
         // Only otb's fence tells: a stopped GTM leaves no control file that says how it stopped.
         NodeKind::Gtm => facts.is_stopped() && carries_fence(facts),
-        NodeKind::Coordinator | NodeKind::Datanode => facts.is_cleanly_stopped(),
+        NodeKind::Coordinator | NodeKind::Datanode => facts.is_cleanly_stopped() && has_all(facts),
     })
 }
 
@@ -245,7 +251,7 @@ fn role_change(survey: &NodeSurvey<'_>, rows: &[Row<'_>], slowest: u64, seen: &O
     let because = match (kind, from) {
         (ChangeKind::Repair, _) => split::because(survey.node, &survey.situation, seen),
         (ChangeKind::Restart, _) => format!("{declared} is stopped, and no other copy has taken over"),
-        (ChangeKind::Switchover, Some(from)) if is_cut_off(survey.node.kind, Some(from), seen) => {
+        (ChangeKind::Switchover, Some(from)) if is_cut_off(survey.node, Some(from), seen) => {
             format!("{from} was stopped cleanly and nobody was promoted: this finishes a run that was cut off")
         }
         (ChangeKind::Switchover, Some(from)) => format!("{from} runs as master, the file says {declared}"),

@@ -4,6 +4,7 @@ mod audit;
 mod gap;
 mod gtm;
 mod laws;
+mod loss;
 mod placement;
 mod preflight;
 mod rules;
