@@ -69,7 +69,7 @@ const SHORT_HEADER_BYTES: u64 = 24;
 
 /// Where the record at `start` ends, with the headers of the blocks it runs over: the next one would begin there,
 /// at a multiple of 8.
-fn end_of_record(start: Lsn, total: u64, control: &Control) -> Option<Lsn> {
+pub(super) fn end_of_record(start: Lsn, total: u64, control: &Control) -> Option<Lsn> {
     let mut at = start.0;
     let mut left = total;
     loop {

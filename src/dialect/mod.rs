@@ -20,6 +20,7 @@ mod shell;
 mod shown;
 mod sql;
 mod status;
+mod waldump;
 
 pub use admission::{admission, most_logins, read_admissions};
 pub use around::read_clock;
@@ -44,3 +45,4 @@ pub use sql::{
     Sql, alter_gtm_node, alter_node, checkpoint, execute_direct, identifier, literal, lock_timeout, pool_reload,
 };
 pub use status::{is_want_of_timestamp, read_gtm_status_text, read_pg_status, read_pid_file};
+pub use waldump::{MissingRange, has_received, missing_transactions, read_missing_transactions};

@@ -5,6 +5,7 @@ mod change;
 mod cluster;
 mod discovery;
 mod fact;
+mod missing;
 mod name;
 mod observation;
 mod place;
@@ -17,6 +18,7 @@ pub use cluster::{
 };
 pub use discovery::{Discovery, FoundInstance, FoundNode, FoundServer};
 pub use fact::{Fact, Unknown, UnknownKind};
+pub use missing::{MissingEnd, MissingTransaction, MissingWal};
 pub use name::{ClusterName, NameError, NodeName, ServerName};
 pub use observation::{
     Control, ControlState, DataDir, InstanceFacts, Instances, Observation, PidFile, Process, RecoveryFile, Role, Route,

@@ -9,7 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Admission, Endpoint, Fact, Gts, InstanceId, Load, Lsn, NodeName, Settings, Surroundings, SystemId, Timeline,
+    Admission, Endpoint, Fact, Gts, InstanceId, Load, Lsn, MissingWal, NodeName, Settings, Surroundings, SystemId,
+    Timeline,
 };
 
 /// Facts by instance: looked up many times each while a plan is made, and of thousands.
@@ -47,6 +48,9 @@ pub struct InstanceFacts {
     /// The end of the WAL it holds: a master's insert position, a standby's replay position, of a stopped
     /// instance the end of its last valid record.
     pub wal_end: Fact<Lsn>,
+    /// Of a stopped coordinator or datanode that holds more WAL than its node's declared master, a running standby: the
+    /// transactions in it.
+    pub unreplicated: Fact<MissingWal>,
     /// When the process started, in seconds since 1970 as text: tells one run of a process from another.
     pub started: Fact<String>,
     /// postmaster.pid as the process itself reads it; asked of coordinators and datanodes where the user is a superuser.
@@ -106,6 +110,7 @@ impl InstanceFacts {
             newest_history: no(kind, why),
             oldest_wal: no(kind, why),
             wal_end: no(kind, why),
+            unreplicated: no(kind, why),
             started: no(kind, why),
             pid_file: no(kind, why),
             standby: no(kind, why),

@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 
 use super::tables::Tables;
 use super::told::Told;
-use super::{Limits, admission, gtm, merge, postgres, shell};
+use super::{Limits, admission, gtm, merge, missing, postgres, shell};
 use crate::dialect::{Look, Probe, Tools};
 use crate::model::{Cluster, Instance, InstanceFacts, InstanceId, NodeKind, NodeName, Observation, ServerName};
 use crate::transport::Outside;
@@ -68,8 +68,16 @@ async fn add(
     let instances: Vec<&Instance> = cluster.instances().collect();
     gtm::attached(&instances, &mut seen.instances);
     let nodes = concerned.iter().map(|instance| &instance.id.node).collect();
-    let asked = admission::ask(cluster, &nodes, outside, limits, [lately, &seen]).await;
-    for (id, admission) in asked {
+    let (admissions, missing) = tokio::join!(
+        admission::ask(cluster, &nodes, outside, limits, [lately, &seen]),
+        missing::ask(cluster, &nodes, outside, limits, &seen),
+    );
+    for (id, unreplicated) in missing {
+        if let Some(facts) = seen.instances.get_mut(&id) {
+            facts.unreplicated = unreplicated;
+        }
+    }
+    for (id, admission) in admissions {
         if let Some(facts) = seen.instances.get_mut(&id) {
             facts.admission = admission;
         }

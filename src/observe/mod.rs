@@ -12,6 +12,7 @@ mod everything;
 mod gtm;
 mod limits;
 mod merge;
+mod missing;
 mod postgres;
 mod shell;
 mod tables;

@@ -5,8 +5,11 @@ use std::time::SystemTime;
 use futures_util::future::join_all;
 
 use crate::dialect::command::{Patience, end_of_wal};
-use crate::dialect::{Look, MOST_LOOKS, Probe, Script, no_probe, read_end_of_wal, read_probe, shown, survey_script};
-use crate::model::{Fact, Instance, InstanceFacts, Lsn, ServerName, UnknownKind};
+use crate::dialect::{
+    self, Look, MOST_LOOKS, MissingRange, Probe, Script, missing_transactions, no_probe, read_end_of_wal,
+    read_missing_transactions, read_probe, shown, survey_script,
+};
+use crate::model::{Control, Fact, Instance, InstanceFacts, Lsn, MissingWal, ServerName, Unknown, UnknownKind};
 use crate::transport::Outside;
 
 use super::{Limits, vitals};
@@ -47,8 +50,7 @@ pub(super) async fn wal_end(
         Fact::Known(control) => control,
         Fact::Unknown(unknown) => return Fact::Unknown(unknown.clone()),
     };
-    let seconds = u32::try_from(limits.shell.as_secs()).unwrap_or(u32::MAX).max(2) - 1;
-    let script = Script::at(instance).then(&end_of_wal(instance, control, Patience(seconds)));
+    let script = Script::at(instance).then(&end_of_wal(instance, control, within(limits)));
     let read = match outside.shells.run_short(&instance.id.server, script.as_str(), limits.shell).await {
         Ok(output) => read_end_of_wal(&output.text, control)
             .map_or_else(|why| Fact::unknown(UnknownKind::Unreadable, shown(&why)), Fact::Known),
@@ -58,4 +60,40 @@ pub(super) async fn wal_end(
         Fact::Unknown(_) if control.state.is_clean() => Fact::Known(control.checkpoint),
         read => read,
     }
+}
+
+/// The transactions in that part of a stopped coordinator's or datanode's WAL.
+pub(super) async fn missing_wal(
+    outside: &Outside,
+    instance: &Instance,
+    control: &Control,
+    range: &MissingRange,
+    limits: &Limits,
+) -> Fact<MissingWal> {
+    let script = Script::at(instance).then(&missing_transactions(instance, control, range, within(limits)));
+    match outside.shells.run(&instance.id.server, script.as_str(), limits.shell).await {
+        Ok(output) => read_missing_transactions(&output.text, control, range)
+            .map_or_else(|why| Fact::unknown(UnknownKind::Unreadable, shown(&why)), Fact::Known),
+        Err(error) => Fact::Unknown(error.unknown()),
+    }
+}
+
+/// Whether a standby that holds WAL up to `holds` has received it on the timeline of `control`.
+pub(super) async fn has_received(
+    outside: &Outside,
+    standby: &Instance,
+    control: &Control,
+    holds: Lsn,
+    limits: &Limits,
+) -> Result<bool, Unknown> {
+    let (timeline, segment, last) = (control.timeline, control.wal_segment_bytes, Lsn(holds.0.saturating_sub(1)));
+    let command = dialect::has_received(standby, timeline, last, segment, within(limits));
+    let script = Script::at(standby).then(&command);
+    let output = outside.shells.run_short(&standby.id.server, script.as_str(), limits.shell).await;
+    output.map(|output| output.status == 0).map_err(|error| error.unknown())
+}
+
+/// A second less than the shell has, so that a tool's own end is heard of.
+fn within(limits: &Limits) -> Patience {
+    Patience(u32::try_from(limits.shell.as_secs()).unwrap_or(u32::MAX).max(2) - 1)
 }

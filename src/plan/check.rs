@@ -145,6 +145,9 @@ pub struct Check {
     pub verdict: Verdict,
     /// The fact and, where there is one, the limit.
     pub found: String,
+    /// What `found` counts, one line each: the transactions that a failover would lose.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
     /// What to do next, where the verdict is not `pass`.
     pub hint: Option<String>,
     /// The reason given with `--waive`.

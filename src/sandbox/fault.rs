@@ -41,7 +41,11 @@ const KINDS: &[Kind] = &[
     kind("writer", "on|off", "commits a row every 10 ms"),
     kind("wal", "INSTANCE BYTES", "the master writes so much WAL"),
     kind("recycle-wal", "INSTANCE", "the master throws its WAL so far away: a standby that lacks some never streams"),
-    kind("crash-lossy", "INSTANCE [BYTES]", "the master writes WAL (default 8192) that no standby gets, and dies"),
+    kind(
+        "crash-lossy",
+        "INSTANCE [BYTES [N]]",
+        "the master writes WAL (default 8192) and commits N (default 1) times, no standby gets any of it, and it dies",
+    ),
     kind("readonly-recovery", "INSTANCE", "recovery.conf loses its write permission: promotion will kill the standby"),
     kind("writable-recovery", "INSTANCE", "recovery.conf can be written again"),
     kind("hide-data", "INSTANCE", "its data directory is not there, as when a file system is not mounted"),
@@ -235,6 +239,7 @@ impl Fault<'_> {
             "crash-lossy" => self.number_or(0, 8192)?,
             _ => 0,
         };
+        let commits = if kind == "crash-lossy" { self.number_or(1, 1)? } else { 0 };
         let text = match kind {
             "forget-row" | "prepared" => self.value.first().ok_or_else(|| format!("{kind} needs a value"))?.as_str(),
             _ => "",
@@ -258,7 +263,7 @@ impl Fault<'_> {
             "resume" => world.set_allowance(disk, None, now) && world.pause_replay(disk, false, now),
             "wal" => world.write_filler(disk, bytes, now),
             "recycle-wal" => world.recycle_wal(disk, now),
-            "crash-lossy" => world.crash_lossy(disk, bytes, now),
+            "crash-lossy" => world.crash_lossy(disk, bytes, commits, now),
             "full-disk" => world.set_full(disk, !self.is_off(0)),
             "forget-row" => world.forget_route(disk, text, now),
             "lock-routes" => world.set_routes_read(disk, !self.is_off(0)),

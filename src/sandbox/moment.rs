@@ -58,6 +58,14 @@ impl Moment {
         format!("{} {month} {day:2} {hour:02}:{minute:02}:{second:02} {year}", DAYS[weekday])
     }
 
+    /// As pg_waldump prints it in UTC: `2026-11-22 19:32:30.502113 UTC` (timestamptz_to_str, compat.c).
+    pub fn utc(self) -> String {
+        let (year, month, day) = self.date();
+        let (hour, minute, second) = self.clock();
+        let micro = self.0 % 1_000_000;
+        format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{micro:06} UTC")
+    }
+
     /// As a server log line begins: `2026-11-22 19:32:30.502 UTC`.
     pub fn log_stamp(self) -> String {
         let (year, month, day) = self.date();
@@ -93,6 +101,7 @@ mod tests {
         assert_eq!(Moment(1_795_375_776_000_000).to_string(), "2026-11-22 19:29:36+00");
         assert_eq!(Moment(1_795_375_776_100_000).to_string(), "2026-11-22 19:29:36.1+00");
         assert_eq!(moment.ctime(), "Sun Nov 22 19:29:36 2026");
+        assert_eq!(moment.utc(), "2026-11-22 19:29:36.229096 UTC");
         assert_eq!(moment.log_stamp(), "2026-11-22 19:29:36.229 UTC");
         assert_eq!(Moment(951_782_400_000_000).to_string(), "2000-02-29 00:00:00+00");
     }

@@ -148,6 +148,15 @@ async fn a_lossy_crash_is_seen_and_cured_by_a_base_backup() {
     let end = last.split("invalid record length at ").nth(1).unwrap().trim_end_matches(": wanted 24, got 0");
     let replayed = sandbox.ask("dn01@s47", "select pg_last_wal_replay_lsn()").await;
     assert!(end.parse::<otb::model::Lsn>().unwrap() > replayed.parse().unwrap(), "{end} against {replayed}");
+    // What the standby lacks, to the end: 8192 bytes, and the commit.
+    let dump = |args: &[&str]| {
+        let all = [&["-p", wal.to_str().unwrap(), "-t", "1", "-s", &replayed, "-e", end], args].concat();
+        sandbox.tool("pg_waldump", &all)
+    };
+    let ran = dump(&["-r", "Transaction"]);
+    assert_eq!((ran.code, ran.err.as_str(), ran.out.lines().count()), (0, "", 1), "{}", ran.out);
+    assert!(ran.out.contains(", desc: COMMIT 20") && ran.out.ends_with(" UTC\n"), "{}", ran.out);
+    assert_eq!(dump(&[]).out.lines().count(), 2);
 
     assert_eq!(sandbox.pg_ctl("dn01@s47", &["promote"]).code, 0);
     sandbox.fence("dn01@s29", "dn01@s47");

@@ -24,6 +24,8 @@ pub(crate) enum Fault {
     Write(&'static str),
     /// The node's master commits what no standby gets, and dies.
     CrashLossy(&'static str),
+    /// The node's master works, commits nothing, no standby gets the WAL, and it dies.
+    CrashUncommitted(&'static str),
     /// A router's pgxc_node leads astray: router, node.
     WrongRoute(&'static str, &'static str),
     StalePool(&'static str, &'static str),
@@ -129,8 +131,11 @@ impl Fault {
                 Some(recovery) => std::mem::replace(&mut recovery.writable, false),
                 None => false,
             },
-            Self::Write(node) => master(lab, node).is_some_and(|disk| lab.world.write_filler(disk, 4096, now)),
-            Self::CrashLossy(node) => master(lab, node).is_some_and(|disk| lab.world.crash_lossy(disk, 8192, now)),
+            Self::Write(node) => master(lab, node).is_some_and(|disk| lab.world.commit_work(disk, 4096, now)),
+            Self::CrashLossy(node) => master(lab, node).is_some_and(|disk| lab.world.crash_lossy(disk, 8192, 1, now)),
+            Self::CrashUncommitted(node) => {
+                master(lab, node).is_some_and(|disk| lab.world.crash_lossy(disk, 8192, 0, now))
+            }
             Self::WrongRoute(router, node) => lab.world.force_route(disk(lab, router), node, "127.0.0.1", 1, now),
             Self::StalePool(router, node) => lab.world.stale_pool(disk(lab, router), node, "127.0.0.1", 1),
             Self::LockRoutes(router) => lab.world.set_routes_read(disk(lab, router), true),

@@ -41,7 +41,7 @@ impl Run<'_> {
             || world.gtm(disk).is_some_and(|gtm| gtm.home.node == *node && gtm.is_active())
     }
 
-    /// Whatever any copy of the node has written is in the copy that became master, or the plan carries the waiver
+    /// Whatever any copy of the node has committed is in the copy that became master, or the plan carries the waiver
     /// that says otherwise by name.
     pub(super) fn assert_nothing_lost(&self, promoted: &InstanceId) {
         if self.is_told(promoted) {
@@ -55,8 +55,7 @@ impl Run<'_> {
         let have: BTreeSet<_> = own.wal.records().iter().map(|record| (record.end, record.timeline)).collect();
         for (id, disk) in self.lab.disks.iter().filter(|(id, _)| id.node == promoted.node) {
             for record in world.postgres(*disk).unwrap().wal.records() {
-                let matters = matches!(record.body, Body::Commit(_) | Body::Filler(_));
-                let lost = matters && !have.contains(&(record.end, record.timeline));
+                let lost = matches!(record.body, Body::Commit(_)) && !have.contains(&(record.end, record.timeline));
                 assert!(!lost, "{promoted} was promoted without what {id} has at {}: {:#?}", record.end, self.path);
             }
         }

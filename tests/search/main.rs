@@ -144,6 +144,15 @@ fn any_fault_at_any_step_of_a_failover_that_loses_data_by_waiver() {
     explore("failover of dn01, loss waived", &lab, search, faults.len(), 1);
 }
 
+/// dn01's master died with WAL that no standby has, and no transaction was committed in it: nothing is lost, and no waiver
+/// is needed.
+#[test]
+fn any_fault_at_any_step_of_a_failover_that_lacks_wal_without_a_commit() {
+    let lab = declared(&[("dn01", "s47")], &[Fault::CrashUncommitted("dn01")]);
+    let faults = all();
+    explore("failover of dn01, nothing committed", &lab, Search::new(&faults), faults.len(), 1);
+}
+
 /// The server of dn02's master lost its power: what it holds is not known, and only a person can say that it is off.
 #[test]
 fn any_fault_at_any_step_of_a_failover_from_a_server_that_is_off() {

@@ -1,16 +1,33 @@
 //! What `observe` would learn of the simulated cluster: what a cut server or a hanging process would say stays unknown.
 
 use otb::model::{
-    Admission, ClockOffset, Control, DataDir, Endpoint, Fact, Host, InstanceFacts, InstanceId, Load, NodeKind,
-    Observation, Process, RecoveryFile, Role, Route, RouteKind, Sender, Settings, StandbyFacts, Surroundings,
+    Admission, ClockOffset, Control, DataDir, Endpoint, Fact, Host, InstanceFacts, InstanceId, Load, Lsn, MissingWal,
+    NodeKind, Observation, Process, RecoveryFile, Role, Route, RouteKind, Sender, Settings, StandbyFacts, Surroundings,
     TimelineSwitch, UnknownKind,
 };
-use otb::sandbox::world::{Gtm, GtmRole, Postgres, Receiver};
+use otb::sandbox::world::{Body, Gtm, GtmRole, Postgres, Receiver};
 
 use super::lab::{Lab, Recovery};
 
 pub(crate) fn observe(lab: &Lab) -> Observation {
-    Observation { instances: lab.disks.keys().map(|id| (id.clone(), facts(lab, id))).collect() }
+    let mut seen = Observation { instances: lab.disks.keys().map(|id| (id.clone(), facts(lab, id))).collect() };
+    for node in lab.cluster.nodes.values().filter(|node| node.kind.is_router()) {
+        let declared = seen.instances.get(&node.master_id()).filter(|facts| facts.is_running(Role::Standby));
+        let Some(beyond) = declared.and_then(|facts| facts.standby.known()?.holds()) else { continue };
+        for id in node.standbys().map(|instance| &instance.id) {
+            let facts = seen.instances.get_mut(id).unwrap();
+            if facts.is_stopped() && facts.wal_end.is_known_and(|end| *end > beyond) {
+                facts.unreplicated = Fact::Known(missing(lab.world.postgres(lab.disks[id]).unwrap(), beyond));
+            }
+        }
+    }
+    seen
+}
+
+fn missing(copy: &Postgres, beyond: Lsn) -> MissingWal {
+    let commits = copy.wal.records().iter().filter(|record| matches!(record.body, Body::Commit(_)));
+    let lost = commits.filter(|record| record.end > beyond).count();
+    MissingWal { beyond, lost: u64::try_from(lost).unwrap(), complete: true, ..MissingWal::default() }
 }
 
 fn facts(lab: &Lab, id: &InstanceId) -> InstanceFacts {

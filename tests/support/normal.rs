@@ -61,8 +61,12 @@ fn rights(word: &str) -> Option<String> {
     (is_owner && is_mode).then(|| format!("OWNER:{mode}"))
 }
 
-/// A point in time, RFC 3339 in UTC.
+/// A point in time, RFC 3339 in UTC, with or without a fraction of a second.
 fn time(word: &str) -> Option<String> {
+    let word = match word.split_once('.') {
+        Some((whole, fraction)) if fraction.ends_with('Z') => format!("{whole}Z"),
+        _ => word.to_owned(),
+    };
     let shape: String = word.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     (shape == "0000-00-00T00:00:00Z").then(|| "TIME".to_owned())
 }
@@ -76,6 +80,7 @@ fn measures(line: &str) -> String {
         out.push(match unit {
             Some("ms" | "s") if word.parse::<f64>().is_ok() => "T",
             Some("B" | "KiB" | "MiB" | "GiB") if word.parse::<f64>().is_ok() => "N",
+            _ if n > 0 && words[n - 1] == "xid" && word.parse::<u32>().is_ok() => "N",
             // Real processes have been promoted before.
             _ if n > 0 && words[n - 1] == "timeline" && word.parse::<u32>().is_ok() => "N",
             _ if n > 0 && words[n - 1] == "timeline" && word.trim_end_matches(',').parse::<u32>().is_ok() => "N,",

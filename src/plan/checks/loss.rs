@@ -1,32 +1,84 @@
-//! The check of a failover: is there WAL that the standby never got?
+//! The check of a failover: does the standby lack a transaction that the old master may have acknowledged?
+
+use std::fmt;
+
+use bytesize::ByteSize;
 
 use super::takeover::View;
 use super::{Finding, LOOK_AGAIN};
-use crate::model::{Fact, InstanceFacts, InstanceId, Lsn, Role};
+use crate::model::{
+    Fact, InstanceFacts, InstanceId, Lsn, MissingEnd, MissingTransaction, MissingWal, Role, StandbyFacts,
+};
 use crate::plan::check::{CheckCode, CheckId};
+
+/// What the declared master lacks of another copy's WAL.
+struct Lacking {
+    found: String,
+    loss: Loss,
+    details: Vec<String>,
+}
+
+/// What becomes of it, the least bad first.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Loss {
+    /// It holds no commit.
+    None,
+    /// It holds the rollback of prepared transactions, which the declared master keeps prepared.
+    Undecided,
+    /// So many transactions.
+    Transactions(Count),
+    /// It could not be read.
+    Unknown,
+}
+
+/// A number of transactions, and whether there may be more.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Count {
+    number: u64,
+    at_least: bool,
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at_least = if self.at_least { "at least " } else { "" };
+        let plural = if self.number == 1 { "" } else { "s" };
+        write!(f, "{at_least}{} transaction{plural}", self.number)
+    }
+}
 
 impl View<'_> {
     pub(super) fn data_loss(&self) -> Finding {
-        let Some(have) = self.holds() else {
+        let Some(have) = held(self.standby) else {
             return Finding::unknown(format!("how much WAL {} holds is not known", self.declared), LOOK_AGAIN);
         };
-        let lacking: Vec<String> =
-            self.node.standbys().filter_map(|instance| self.may_lack(&instance.id, have)).collect();
-        if lacking.is_empty() {
+        let lacking: Vec<Lacking> =
+            self.node.standbys().filter_map(|instance| self.lacking(&instance.id, have)).collect();
+        let Some(worst) = lacking.iter().map(|lacking| &lacking.loss).max() else {
             return Finding::pass(format!("{} holds all WAL up to {have}, and no other copy has more", self.declared));
-        }
+        };
+        let found = lacking.iter().map(|lacking| lacking.found.as_str()).collect::<Vec<_>>().join("; ");
+        let finding = match worst {
+            Loss::None => return Finding::pass(found),
+            Loss::Undecided => Finding::warn(
+                found,
+                "they stay in doubt after the failover: pg_clean_check_txn(120) shows them, pg_clean_execute(120) ends \
+                 them (extension pg_clean)",
+            ),
+            Loss::Transactions(count) => Finding::block(found, self.way(&format!("the loss of {count}"))),
+            Loss::Unknown => Finding::block(found, self.way("the loss")),
+        };
+        finding.listing(lacking.into_iter().flat_map(|lacking| lacking.details).collect())
+    }
+
+    /// What to do instead of losing something.
+    fn way(&self, loss: &str) -> String {
         let node = &self.node.name;
         let way = match self.complete_standby() {
             Some(id) => format!("{id} has all of it: write `master: {}` for {node}", id.server),
             None => "bring the other copy back and switch over from it".to_owned(),
         };
         let waiver = CheckId::new(CheckCode::DataLoss, node);
-        Finding::block(lacking.join("; "), format!("{way}, or accept the loss: --waive {waiver} --reason ..."))
-    }
-
-    /// What a promotion will replay before it ends recovery: all that was received.
-    fn holds(&self) -> Option<Lsn> {
-        held(self.standby)
+        format!("{way}, or accept {loss}: --waive {waiver} --reason ...")
     }
 
     /// Another standby that runs, and that no copy has more than: of that one nothing would be lost.
@@ -40,21 +92,80 @@ impl View<'_> {
         })
     }
 
-    fn may_lack(&self, id: &InstanceId, have: Lsn) -> Option<String> {
+    fn lacking(&self, id: &InstanceId, have: Lsn) -> Option<Lacking> {
         let facts = self.seen.instances.get(id)?;
-        match &facts.wal_end {
-            Fact::Known(end) if *end <= have => None,
-            Fact::Known(end) => Some(format!(
-                "{id} holds WAL up to {end}, {} more than {} received ({have})",
-                bytesize::ByteSize(end.bytes_ahead_of(have)),
-                self.declared
-            )),
-            Fact::Unknown(why) => Some(format!("what {id} wrote last is not known: {why}")),
-        }
+        let end = match &facts.wal_end {
+            Fact::Known(end) if *end <= have => return None,
+            Fact::Known(end) => *end,
+            Fact::Unknown(why) => {
+                let found = format!("what {id} wrote last is not known: {why}");
+                return Some(Lacking { found, loss: Loss::Unknown, details: Vec::new() });
+            }
+        };
+        let declared = self.declared;
+        let bytes = ByteSize(end.bytes_ahead_of(have));
+        let more = format!("{id} holds WAL up to {end}, {bytes} more than {declared} received ({have})");
+        let missing = match &facts.unreplicated {
+            Fact::Known(missing) if missing.beyond == have => missing,
+            unread => {
+                let why = unread
+                    .hidden()
+                    .map_or_else(String::new, |why| format!(", and which transactions end in it is not known: {why}"));
+                return Some(Lacking { found: more + &why, loss: Loss::Unknown, details: Vec::new() });
+            }
+        };
+        let only = format!("the {bytes} of WAL that {id} holds and {declared} lacks hold no commit");
+        let loss = loss(missing);
+        let found = match &loss {
+            Loss::None => only,
+            Loss::Undecided => {
+                format!("{only}, but the rollback of {} that {declared} keeps prepared", counted(missing.undecided))
+            }
+            Loss::Transactions(count) => format!("{more}, and {count} would be lost"),
+            Loss::Unknown => format!("{more}; what was read of it holds no commit, and the rest was not read"),
+        };
+        Some(Lacking { found, loss, details: listed(id, declared, missing) })
     }
 }
 
 fn held(standby: &InstanceFacts) -> Option<Lsn> {
-    let facts = standby.standby.known()?;
-    facts.received.max(facts.replayed)
+    standby.standby.known().and_then(StandbyFacts::holds)
+}
+
+fn loss(missing: &MissingWal) -> Loss {
+    match missing {
+        MissingWal { complete: false, lost: 0, .. } => Loss::Unknown,
+        MissingWal { lost: 0, undecided: 0, .. } => Loss::None,
+        MissingWal { lost: 0, .. } => Loss::Undecided,
+        MissingWal { lost, complete, .. } => Loss::Transactions(Count { number: *lost, at_least: !complete }),
+    }
+}
+
+fn counted(number: u64) -> Count {
+    Count { number, at_least: false }
+}
+
+/// A line for each of the first transactions, and how many more there are.
+fn listed(from: &InstanceId, to: &InstanceId, missing: &MissingWal) -> Vec<String> {
+    let mut lines: Vec<String> = missing.first.iter().map(|transaction| line(from, to, transaction)).collect();
+    let shown = u64::try_from(lines.len()).unwrap_or(u64::MAX);
+    let more = (missing.lost + missing.undecided).saturating_sub(shown);
+    if more > 0 {
+        let at_least = if missing.complete { "" } else { "at least " };
+        lines.push(format!("and {at_least}{more} more"));
+    }
+    lines
+}
+
+fn line(from: &InstanceId, to: &InstanceId, transaction: &MissingTransaction) -> String {
+    let MissingTransaction { xid, lacks, at } = transaction;
+    let at = at.as_ref().map_or_else(String::new, |at| format!(" {at}"));
+    let became = match lacks {
+        MissingEnd::Commit => format!("committed{at}"),
+        MissingEnd::Prepare => format!("prepared{at}; another node may have committed its part"),
+        MissingEnd::PrepareAndCommit => format!("committed in two phases{at}; the other nodes keep their parts"),
+        MissingEnd::CommitPrepared => format!("committed in two phases{at}; {to} keeps it prepared, in doubt"),
+        MissingEnd::AbortPrepared => format!("rolled back in two phases{at}; {to} keeps it prepared, in doubt"),
+    };
+    format!("xid {xid} of {from}: {became}")
 }

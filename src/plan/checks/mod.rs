@@ -60,29 +60,39 @@ const LOOK_AGAIN: &str = "run `otb status` to see what answers, mend it, and pla
 pub(crate) struct Finding {
     verdict: Verdict,
     found: String,
+    details: Vec<String>,
     hint: Option<String>,
 }
 
 impl Finding {
     pub(crate) fn pass(found: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Pass, found: found.into(), hint: None }
+        Self { verdict: Verdict::Pass, found: found.into(), details: Vec::new(), hint: None }
     }
 
     pub(crate) fn warn(found: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Warn, found: found.into(), hint: Some(hint.into()) }
+        Self::with_hint(Verdict::Warn, found.into(), hint.into())
     }
 
     pub(crate) fn block(found: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Block, found: found.into(), hint: Some(hint.into()) }
+        Self::with_hint(Verdict::Block, found.into(), hint.into())
     }
 
     pub(crate) fn unknown(found: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Unknown, found: found.into(), hint: Some(hint.into()) }
+        Self::with_hint(Verdict::Unknown, found.into(), hint.into())
+    }
+
+    fn with_hint(verdict: Verdict, found: String, hint: String) -> Self {
+        Self { verdict, found, details: Vec::new(), hint: Some(hint) }
+    }
+
+    /// The same with what it counts, a line each.
+    fn listing(self, details: Vec<String>) -> Self {
+        Self { details, ..self }
     }
 
     pub(crate) fn of(self, code: CheckCode, subject: impl std::fmt::Display) -> Check {
-        let Self { verdict, found, hint } = self;
-        Check { id: CheckId::new(code, subject), code, verdict, found, hint, waived_because: None }
+        let Self { verdict, found, details, hint } = self;
+        Check { id: CheckId::new(code, subject), code, verdict, found, details, hint, waived_because: None }
     }
 }
 

@@ -1,11 +1,11 @@
-//! pg_waldump: good enough to find the end of a node's WAL, in the words of a live v2.6.
+//! pg_waldump: good enough to find the end of a node's WAL and the transactions in it, in the words of a live v2.6.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::model::{Lsn, Timeline};
 use crate::sandbox::server::{Daemon, disk_at};
-use crate::sandbox::world::{Body, Postgres, Record, Wal};
+use crate::sandbox::world::{Body, Postgres, Record, SEGMENT, Wal};
 
 use super::Console;
 use super::args::Parsed;
@@ -45,9 +45,16 @@ pub(super) fn run(daemon: &Arc<Daemon>, args: &[String], console: &Console) -> u
     let Some(data) = data_directory(&parsed, console) else {
         return fatal("could not open directory \"pg_wal\": No such file or directory");
     };
-    let dump = disk_at(&data).and_then(|disk| {
-        daemon.with(|world, _| world.postgres(disk).map(|copy| dump(copy, timeline, start, number('n'))))
-    });
+    let wanted = Wanted {
+        timeline,
+        start,
+        end: parsed.value('e').and_then(|text| text.parse().ok()),
+        limit: number('n').and_then(|limit| usize::try_from(limit).ok()),
+        manager: parsed.value('r').map(ToOwned::to_owned),
+        transaction: number('x'),
+    };
+    let dump =
+        disk_at(&data).and_then(|disk| daemon.with(|world, _| world.postgres(disk).map(|copy| dump(copy, &wanted))));
     match dump {
         None => {
             let given = parsed.value('p').unwrap_or(".");
@@ -70,8 +77,26 @@ fn data_directory(parsed: &Parsed, console: &Console) -> Option<PathBuf> {
     if path.ends_with("pg_wal") { path.parent().map(PathBuf::from) } else { Some(path) }
 }
 
-/// The records from `start` on, and how reading ended: with an error, unless a limit came first.
-fn dump(copy: &Postgres, timeline: Timeline, start: Lsn, limit: Option<u32>) -> Result<String, (String, String)> {
+/// What is asked for.
+struct Wanted {
+    timeline: Timeline,
+    start: Lsn,
+    end: Option<Lsn>,
+    limit: Option<usize>,
+    manager: Option<String>,
+    transaction: Option<u32>,
+}
+
+impl Wanted {
+    fn takes(&self, line: &Line) -> bool {
+        self.manager.as_ref().is_none_or(|manager| manager.eq_ignore_ascii_case(line.manager))
+            && self.transaction.is_none_or(|transaction| transaction == line.transaction)
+    }
+}
+
+/// The records from `start` on, and how reading ended: with an error, unless a limit or the wanted end came first.
+fn dump(copy: &Postgres, wanted: &Wanted) -> Result<String, (String, String)> {
+    let Wanted { timeline, start, .. } = *wanted;
     let wal = &copy.wal;
     let none = |why: String| Err((String::new(), why));
     let file = Wal::file_name(timeline, Lsn(start.0 + 1));
@@ -80,43 +105,68 @@ fn dump(copy: &Postgres, timeline: Timeline, start: Lsn, limit: Option<u32>) -> 
     }
     // An older timeline's files end where it was left.
     let end = wal.history.iter().find(|(old, _)| *old == timeline).map_or(wal.end(), |(_, left)| *left);
-    let records: Vec<&Arc<Record>> =
-        wal.records().iter().filter(|record| record.start >= start && record.end <= end).collect();
-    let Some(last) = records.last() else {
+    let to = wanted.end.map_or(end, |to| to.min(end));
+    let records: Vec<(usize, &Arc<Record>)> =
+        wal.records().iter().enumerate().filter(|(_, record)| record.start >= start && record.end <= to).collect();
+    let (Some((_, first)), Some((_, last))) = (records.first(), records.last()) else {
         return none(format!("could not find a valid record after {start}"));
     };
-    let wanted = limit.and_then(|limit| usize::try_from(limit).ok());
     let mut text = String::new();
-    for record in records.iter().take(wanted.unwrap_or(usize::MAX)) {
-        text.push_str(&line(record, wal));
+    if first.start != start && !start.0.is_multiple_of(SEGMENT) {
+        let over = first.start.bytes_ahead_of(start);
+        text = format!("first record is after {start}, at {}, skipping over {over} bytes\n", first.start);
     }
-    if wanted.is_some_and(|wanted| wanted <= records.len()) {
+    let lines = records.iter().map(|(index, record)| Line::of(*index, record)).filter(|line| wanted.takes(line));
+    let mut printed = 0;
+    for line in lines.take(wanted.limit.unwrap_or(usize::MAX)) {
+        text.push_str(&line.print(wal));
+        printed += 1;
+    }
+    if wanted.limit.is_some_and(|limit| limit <= printed) || wanted.end.is_some_and(|wanted| wanted <= end) {
         return Ok(text);
     }
-    let (last, end) = (last.start, last.end);
-    Err((text, format!("error in WAL record at {last}: invalid record length at {end}: wanted 24, got 0")))
+    Err((text, format!("error in WAL record at {}: invalid record length at {end}: wanted 24, got 0", last.start)))
 }
 
-fn line(record: &Record, wal: &Wal) -> String {
-    let length = record.end.bytes_ahead_of(record.start);
-    let previous =
-        wal.records().iter().rev().find(|other| other.end <= record.start).map_or(Lsn(0), |other| other.start);
-    let (manager, transaction, description) = match &record.body {
-        Body::Commit(_) => ("Transaction", 600, format!("COMMIT {}", record.at)),
-        Body::Checkpoint { shutdown } => {
-            let word = if *shutdown { "CHECKPOINT_SHUTDOWN" } else { "CHECKPOINT_ONLINE" };
-            ("XLOG", 0, format!("{word} redo {}; tli {}; prev tli {}", record.start, record.timeline, record.timeline))
-        }
-        Body::EndOfRecovery { previous } => {
-            ("XLOG", 0, format!("END_OF_RECOVERY tli {}; prev tli {previous}; time {}", record.timeline, record.at))
-        }
-        Body::Filler(_) => ("Heap", 601, "INSERT off 1".to_owned()),
-        Body::Switch => ("XLOG", 0, "SWITCH ".to_owned()),
-    };
-    let padded = |lsn: Lsn| format!("{:X}/{:08X}", lsn.0 >> 32, lsn.0 & 0xFFFF_FFFF);
-    format!(
-        "rmgr: {manager:<11} len (rec/tot): {length:6}/{length:6}, tx: {transaction:10}, lsn: {}, prev {}, desc: {description}\n",
-        padded(record.start),
-        padded(previous)
-    )
+/// A record as it is printed.
+struct Line<'a> {
+    record: &'a Record,
+    manager: &'static str,
+    transaction: u32,
+    description: String,
+}
+
+impl<'a> Line<'a> {
+    /// Each record that has a transaction has its own: its number in the log.
+    fn of(index: usize, record: &'a Record) -> Self {
+        let own = 600 + u32::try_from(index).unwrap_or(u32::MAX - 600);
+        let timeline = record.timeline;
+        let (manager, transaction, description) = match &record.body {
+            Body::Commit(_) => ("Transaction", own, format!("COMMIT {}", record.at.utc())),
+            Body::Checkpoint { shutdown } => {
+                let word = if *shutdown { "CHECKPOINT_SHUTDOWN" } else { "CHECKPOINT_ONLINE" };
+                ("XLOG", 0, format!("{word} redo {}; tli {timeline}; prev tli {timeline}", record.start))
+            }
+            Body::EndOfRecovery { previous } => {
+                ("XLOG", 0, format!("END_OF_RECOVERY tli {timeline}; prev tli {previous}; time {}", record.at))
+            }
+            Body::Filler(_) => ("Heap", own, "INSERT off 1".to_owned()),
+            Body::Switch => ("XLOG", 0, "SWITCH ".to_owned()),
+        };
+        Self { record, manager, transaction, description }
+    }
+
+    fn print(&self, wal: &Wal) -> String {
+        let Self { record, manager, transaction, description } = self;
+        let length = record.end.bytes_ahead_of(record.start);
+        let previous =
+            wal.records().iter().rev().find(|other| other.end <= record.start).map_or(Lsn(0), |other| other.start);
+        let padded = |lsn: Lsn| format!("{:X}/{:08X}", lsn.0 >> 32, lsn.0 & 0xFFFF_FFFF);
+        format!(
+            "rmgr: {manager:<11} len (rec/tot): {length:6}/{length:6}, tx: {transaction:10}, lsn: {}, prev {}, \
+             desc: {description}\n",
+            padded(record.start),
+            padded(previous)
+        )
+    }
 }

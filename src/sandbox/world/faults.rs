@@ -93,12 +93,26 @@ impl World {
         true
     }
 
-    /// Kills a master after letting it commit what no standby has received.
-    pub fn crash_lossy(&mut self, disk: DiskId, bytes: u64, now: Moment) -> bool {
+    /// Work on a master, and a transaction that commits it.
+    pub fn commit_work(&mut self, disk: DiskId, bytes: u64, now: Moment) -> bool {
         if !self.postgres.get(&disk).is_some_and(super::Postgres::is_master) {
             return false;
         }
         self.append(disk, Body::Filler(bytes), now);
+        self.append(disk, Body::Commit(Vec::new()), now);
+        self.settle(now);
+        true
+    }
+
+    /// Kills a master after letting it work and commit so many transactions, of which no standby has received anything.
+    pub fn crash_lossy(&mut self, disk: DiskId, bytes: u64, commits: u64, now: Moment) -> bool {
+        if !self.postgres.get(&disk).is_some_and(super::Postgres::is_master) {
+            return false;
+        }
+        self.append(disk, Body::Filler(bytes), now);
+        for _ in 0..commits {
+            self.append(disk, Body::Commit(Vec::new()), now);
+        }
         // Nobody streams between the two: settle only after the process is gone.
         self.kill(disk, now);
         true

@@ -117,7 +117,8 @@ fn check_table(checks: &[&Check]) -> Markup {
             (None, hint) => hint.clone().unwrap_or_default(),
         };
         let verdict = html! { span class=(class) { (check.verdict.word()) } };
-        vec![verdict, code(check.id.as_str()), text(&check.found), text(&next)]
+        let found = html! { (text(&check.found)) @for detail in &check.details { br; (text(detail)) } };
+        vec![verdict, code(check.id.as_str()), found, text(&next)]
     };
     table(&["verdict", "check", "found", "next"], checks.iter().map(row).collect())
 }

@@ -112,7 +112,8 @@ fn checks(room: usize, checks: &[&Check], title: &str) -> Part {
             (None, Some(hint)) => markdown(&cut(hint, SENTENCE)),
             (None, None) => String::new(),
         };
-        let (id, found) = (markdown_code(check.id.as_str()), markdown(&cut(&check.found, SENTENCE)));
+        let lines = std::iter::once(&check.found).chain(&check.details).map(|line| markdown(&cut(line, SENTENCE)));
+        let (id, found) = (markdown_code(check.id.as_str()), lines.collect::<Vec<_>>().join("<br>"));
         format!("| **{}** | {id} | {found} | {next} |\n", check.verdict.word())
     })
 }

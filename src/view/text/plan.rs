@@ -147,6 +147,9 @@ fn checks(out: &mut String, plan: &Plan, all: bool) {
     for check in checks.iter().filter(|check| all || check.verdict != Verdict::Pass) {
         let found = outline::found(check, &plan.unseen);
         let _ = writeln!(out, "  {} {:<22} {}", style::verdict(check.verdict), check.id, found);
+        for detail in &check.details {
+            let _ = writeln!(out, "                                 {detail}");
+        }
         if let Some(reason) = &check.waived_because {
             let _ = writeln!(out, "                                 waived: {reason}");
         } else if let Some(hint) = &check.hint {

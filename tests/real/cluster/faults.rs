@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal};
 
 use super::{Hands, Real};
 
-/// Does what `words` say (`KIND INSTANCE [VALUE]`) and answers as the sandbox does. Panics if it cannot.
+/// Does what `words` say (`KIND INSTANCE [VALUE...]`) and answers as the sandbox does. Panics if it cannot.
 pub(super) fn inflict(real: &Real, words: &[String]) -> String {
     let (kind, target, value) = (words[0].as_str(), words[1].as_str(), words.get(2).map(String::as_str));
     let instance = real.instance(target);
@@ -42,7 +42,10 @@ pub(super) fn inflict(real: &Real, words: &[String]) -> String {
         "resume" => real.resume(instance),
         "wal" => real.write_wal(instance, value.unwrap()),
         "recycle-wal" => real.recycle_wal(instance),
-        "crash-lossy" => real.crash_lossy(instance, value.unwrap_or("8192")),
+        "crash-lossy" => {
+            let commits = words.get(3).map_or(1, |number| number.parse().unwrap());
+            real.crash_lossy(instance, value.unwrap_or("8192"), commits);
+        }
         _ => panic!("{kind} cannot be done to real processes"),
     }
     format!("{kind} {target}\n")
@@ -114,8 +117,13 @@ impl Real {
     }
 
     fn write_wal(&self, master: &Instance, bytes: &str) {
+        self.write_message(master, bytes, true);
+    }
+
+    /// A message of a transaction is committed with it, another is WAL without a commit.
+    fn write_message(&self, master: &Instance, bytes: &str, committed: bool) {
         let size: usize = bytes.parse().unwrap();
-        self.tell(master, &format!("select pg_logical_emit_message(true, 'otb', repeat('x', {size}))"));
+        self.tell(master, &format!("select pg_logical_emit_message({committed}, 'otb', repeat('x', {size}))"));
     }
 
     /// A checkpoint throws away the files before the last one. A coordinator's runs on datanodes, too.
@@ -133,14 +141,18 @@ impl Real {
         keep(32);
     }
 
-    /// The senders sleep while the master commits what no standby gets, and then everything dies at once.
-    fn crash_lossy(&self, master: &Instance, bytes: &str) {
+    /// The senders sleep while the master writes and commits what no standby gets, and then everything dies at once.
+    fn crash_lossy(&self, master: &Instance, bytes: &str, commits: u32) {
         let senders = self.ask(master, "select pid from pg_stat_replication").unwrap();
         for sender in senders.lines().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)) {
             rustix::process::kill_process(sender, Signal::STOP).unwrap();
         }
-        self.write_wal(master, bytes);
-        std::thread::sleep(Duration::from_millis(50));
+        self.write_message(master, bytes, false);
+        for _ in 0..commits {
+            self.write_wal(master, "100");
+        }
+        // The WAL writer brings to disk what no commit waits for: every 200 ms (wal_writer_delay).
+        std::thread::sleep(Duration::from_millis(500));
         Hands::kill(master.data.as_ref());
     }
 }

@@ -32,7 +32,7 @@ fn a_crashed_master_that_lost_nothing_follows_too() {
 fn a_crashed_and_forked_master_waits_for_ever() {
     let mut lab = Lab::new();
     let (disk, now) = (lab.disk("dn01@s29"), lab.now());
-    lab.world.crash_lossy(disk, 8192, now);
+    lab.world.crash_lossy(disk, 8192, 1, now);
     assert!(lab.copy("dn01@s29").wal.end() > lab.copy("dn01@s47").wal.end());
     lab.promote("dn01@s47");
     lab.start("dn01@s29", Some((S47, 23_001)));
