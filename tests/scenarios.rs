@@ -51,6 +51,7 @@ scenarios![
     rejoin_of_an_old_master,
     recovery_conf_not_writable,
     master_out_of_sight,
+    no_connection_slot,
     lagging_standby,
     replay_paused,
     data_directory_missing,

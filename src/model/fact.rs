@@ -94,6 +94,8 @@ pub enum UnknownKind {
     Denied,
     /// The server answered with an error.
     Failed,
+    /// The server runs and takes no more sessions: all its connection slots (max_connections) are taken.
+    NoSlot,
     /// The server runs and gets no global timestamp, so that no SELECT works on it: the GTM that its pgxc_node names
     /// is down, mute or not the active one.
     NoTimestamp,
@@ -101,4 +103,18 @@ pub enum UnknownKind {
     Unreadable,
     /// Nobody asked: the question does not apply.
     NotAsked,
+}
+
+impl UnknownKind {
+    /// What to do next, where the kind alone tells.
+    pub fn way_out(self) -> Option<&'static str> {
+        match self {
+            Self::NoSlot => Some(
+                "end idle clients, or raise max_connections and restart that server. Who holds the slots, `select \
+                 application_name, client_addr, state, count(*) from pg_stat_activity group by 1, 2, 3` shows to a superuser \
+                 (superuser_reserved_connections), `ps -ww -eo args | grep '[p]ostgres:'` to a shell",
+            ),
+            _ => None,
+        }
+    }
 }

@@ -36,7 +36,8 @@ pub(super) async fn ask(outside: &Outside, instance: &Instance, limits: &Limits,
 }
 
 fn no_session(error: &SqlError) -> InstanceFacts {
-    let mut facts = InstanceFacts::unknown(error.kind(), &error.to_string());
+    let unknown = error.unknown();
+    let mut facts = InstanceFacts::unknown(unknown.kind, &unknown.why);
     // A server that starts up, shuts down or has no room says so: it runs.
     if error.proves_a_process() {
         facts.process = Fact::Known(Process::Running);

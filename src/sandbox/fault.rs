@@ -55,6 +55,7 @@ const KINDS: &[Kind] = &[
     kind("stale-pool", "ROUTER NODE=HOST:PORT", "the router's pooler leads elsewhere than its pgxc_node"),
     kind("forget-row", "ROUTER NODE", "the router's pgxc_node loses a row"),
     kind("lock-routes", "ROUTER [off]", "an open transaction has read pgxc_node: ALTER NODE waits"),
+    kind("fill-slots", "INSTANCE [off]", "clients take all its connection slots: nobody else can log in"),
     kind(
         "gtm-trap",
         "on|off",
@@ -267,6 +268,7 @@ impl Fault<'_> {
             "full-disk" => world.set_full(disk, !self.is_off(0)),
             "forget-row" => world.forget_route(disk, text, now),
             "lock-routes" => world.set_routes_read(disk, !self.is_off(0)),
+            "fill-slots" => world.set_slots_taken(disk, !self.is_off(0)),
             "prepared" => world.set_prepared(disk, text, !self.is_off(1), now),
             _ => false,
         }))

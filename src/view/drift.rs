@@ -18,7 +18,8 @@ pub fn drift_text(drift: &Drift) -> String {
         "Not seen",
         outline::hidden(&drift.unseen)
             .iter()
-            .map(|hidden| format!("{}: {}: {}", hidden.names(), hidden.fact, hidden.why())),
+            .map(|hidden| format!("{}: {}: {}", hidden.names(), hidden.fact, hidden.why()))
+            .chain(outline::ways_out(&drift.unseen).into_iter().map(|way| format!("hint: {way}"))),
     );
     section(
         &mut out,

@@ -121,6 +121,13 @@ pub(super) fn hidden(unseen: &[Unseen]) -> Vec<Hidden<'_>> {
     all
 }
 
+/// What to do next about what could not be seen, each once, where its kind alone tells.
+pub(super) fn ways_out(unseen: &[Unseen]) -> Vec<&'static str> {
+    let mut all: Vec<&'static str> = unseen.iter().filter_map(|entry| entry.kind.way_out()).collect();
+    all.dedup();
+    all
+}
+
 /// Stands between what a process said and what was learned by its server's shell then.
 const THEN: &str = ", and ";
 

@@ -1,6 +1,6 @@
 //! Checks of the routers and of nodes whose situation forbids acting.
 
-use super::{Finding, for_split_elsewhere};
+use super::{Finding, for_split_elsewhere, way_out};
 use crate::model::{
     Cluster, Fact, Instance, InstanceFacts, InstanceId, Node, NodeKind, Observation, Process, Role, Unknown,
     UnknownKind,
@@ -95,7 +95,7 @@ fn readable(router: &RouterView<'_>, cluster: &Cluster, seen: &Observation) -> F
             UnknownKind::NoTimestamp => {
                 "give it a GTM that answers first: plan without --target, or with the GTM as well"
             }
-            _ => "bring this router back first",
+            kind => kind.way_out().unwrap_or("bring this router back first"),
         };
         return Finding::unknown(found, format!("{next}; waived, it stays wrong until the next plan"));
     }
@@ -234,7 +234,7 @@ pub(crate) fn for_unclear(node: &Node, situation: &Situation, seen: &Observation
             }
             Finding::unknown(
                 format!("no master of {} was found, and what {declared} does is not known: {why}", node.name),
-                "mend the connection or the shell to that server, then plan again",
+                way_out(reason, "mend the connection or the shell to that server, then plan again"),
             )
         }
         Situation::Right
@@ -262,9 +262,12 @@ fn no_candidate(node: &Node, master: Option<&InstanceId>, seen: &Observation) ->
         Some(master) => match facts.and_then(silent) {
             Some(why) => Finding::block(
                 format!("{declared} runs and does not say what it is ({why}), so it cannot take over from {master}"),
-                format!(
-                    "wait until it answers, then plan again; if it hangs, stop it, and {}",
-                    as_standby(declared, master)
+                way_out(
+                    Some(why),
+                    format!(
+                        "wait until it answers, then plan again; if it hangs, stop it, and {}",
+                        as_standby(declared, master)
+                    ),
                 ),
             ),
             None => {
@@ -274,7 +277,10 @@ fn no_candidate(node: &Node, master: Option<&InstanceId>, seen: &Observation) ->
         None => match situation::facts(node, seen).find_map(|(id, facts)| Some((id, silent(facts)?))) {
             Some((other, why)) => Finding::block(
                 format!("{state}, and {other}, which may hold more, runs and does not say what it is ({why})"),
-                format!("wait until {other} answers, then plan again; if it hangs, look into its log and stop it"),
+                way_out(
+                    Some(why),
+                    format!("wait until {other} answers, then plan again; if it hangs, look into its log and stop it"),
+                ),
             ),
             None => Finding::block(
                 format!("{state}, no master of {} runs, and another copy may hold more", declared.node),

@@ -13,7 +13,7 @@ mod split;
 mod takeover;
 
 use super::check::{Check, CheckCode, CheckId, Verdict, Waiver};
-use crate::model::{Cluster, InstanceFacts, InstanceId, Node, Observation};
+use crate::model::{Cluster, InstanceFacts, InstanceId, Node, Observation, Unknown};
 
 pub(crate) use cluster::{for_altered, for_gtm, for_routers, for_unclear};
 pub(crate) use install::for_changed;
@@ -54,6 +54,11 @@ pub(crate) fn for_node<'a>(
 }
 
 const LOOK_AGAIN: &str = "run `otb status` to see what answers, mend it, and plan again";
+
+/// What to do next about what is not known: by its kind, `otherwise` where that does not tell.
+fn way_out(why: Option<&Unknown>, otherwise: impl Into<String>) -> String {
+    why.and_then(|why| why.kind.way_out()).map_or_else(|| otherwise.into(), ToOwned::to_owned)
+}
 
 /// What a check found, before it has a subject.
 #[derive(Debug, Clone, PartialEq, Eq)]

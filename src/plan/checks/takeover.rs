@@ -1,6 +1,6 @@
 //! Checks of one node whose master moves: may this standby take over from that master?
 
-use super::{Finding, LOOK_AGAIN, promotion, restart};
+use super::{Finding, LOOK_AGAIN, promotion, restart, way_out};
 use crate::dialect;
 use crate::model::{
     Cluster, Fact, InstanceFacts, InstanceId, Node, NodeKind, Observation, Process, Role, StandbyFacts, Unknown,
@@ -246,16 +246,23 @@ impl View<'_> {
     }
 
     fn fenced<'i>(&self, others: impl Iterator<Item = &'i InstanceId>) -> Finding {
-        let open: Vec<String> = others.filter_map(|id| self.may_write(id)).collect();
+        let (ids, open): (Vec<&InstanceId>, Vec<String>) =
+            others.filter_map(|id| Some((id, self.may_write(id)?))).unzip();
         if open.is_empty() {
             return Finding::pass(format!("no other copy of {} can be written to", self.node.name));
         }
+        // A server without a free slot runs, and its clients may write: it is no candidate for a failover.
+        let role =
+            |id: &&InstanceId| self.seen.instances.get(*id)?.role.reason().filter(|why| why.kind.way_out().is_some());
         Finding::unknown(
             open.join("; "),
-            format!(
-                "make sure by hand that it is off and stays off, then --waive {}:{} --reason ...",
-                CheckCode::Fence.word(),
-                self.node.name
+            way_out(
+                ids.iter().find_map(role),
+                format!(
+                    "make sure by hand that it is off and stays off, then --waive {}:{} --reason ...",
+                    CheckCode::Fence.word(),
+                    self.node.name
+                ),
             ),
         )
     }

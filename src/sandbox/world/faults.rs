@@ -163,6 +163,13 @@ impl World {
         true
     }
 
+    /// Clients take all its connection slots, or leave.
+    pub fn set_slots_taken(&mut self, disk: DiskId, taken: bool) -> bool {
+        let Some(process) = self.postgres.get_mut(&disk).and_then(|copy| copy.process.as_mut()) else { return false };
+        process.slots_taken_by_fault = taken;
+        true
+    }
+
     /// Its directory was renamed, or got its name back.
     pub fn set_hidden(&mut self, disk: DiskId, hidden: bool) {
         if let Some(copy) = self.postgres.get_mut(&disk) {

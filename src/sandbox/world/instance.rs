@@ -73,6 +73,8 @@ pub struct Process {
     pub alters_waiting: BTreeSet<SessionId>,
     /// `sandbox fault lock-routes`: an open transaction that has read pgxc_node, which ALTER NODE waits for.
     pub routes_read_by_fault: bool,
+    /// All its connection slots are taken, by clients that are not simulated.
+    pub slots_taken_by_fault: bool,
     /// A promotion's checkpoint is still to come: pg_controldata shows the old timeline until then (seen live).
     pub checkpoint_due: Option<Moment>,
 }

@@ -67,6 +67,7 @@ impl World {
             stop_pending: None,
             alters_waiting: std::collections::BTreeSet::new(),
             routes_read_by_fault: false,
+            slots_taken_by_fault: false,
             checkpoint_due: None,
         });
         self.effects.push(Effect::Started(disk));

@@ -98,8 +98,8 @@ impl World {
             return Err(Wait::Lock);
         }
         let limit = process.setting("max_connections").and_then(|text| text.parse().ok()).unwrap_or(100_usize);
-        let process_started = process.started;
-        if self.sessions.values().filter(|session| session.disk == disk).count() >= limit {
+        let (process_started, all_taken) = (process.started, process.slots_taken_by_fault);
+        if all_taken || self.sessions.values().filter(|session| session.disk == disk).count() >= limit {
             return Ok(Err(SqlError::fatal("53300", "sorry, too many clients already")));
         }
         if login.replication == Replication::No && login.database != "postgres" {

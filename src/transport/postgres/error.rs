@@ -7,6 +7,9 @@ use std::time::Duration;
 use crate::dialect::shown;
 use crate::model::{Endpoint, Fact, InstanceId, Unknown, UnknownKind};
 
+/// too_many_connections: of the server, a database or a role (errcodes.txt).
+const TOO_MANY_CONNECTIONS: &str = "53300";
+
 /// What became of a login or a statement. Texts name the endpoint; whatever the server said is sanitised.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SqlError {
@@ -73,13 +76,18 @@ impl SqlError {
             Self::TimedOut { .. } => UnknownKind::TimedOut,
             Self::Unreachable { .. } | Self::Lost { .. } => UnknownKind::Unreachable,
             Self::Denied { .. } => UnknownKind::Denied,
+            Self::Server(error) if error.sqlstate == TOO_MANY_CONNECTIONS => UnknownKind::NoSlot,
             Self::Server(_) => UnknownKind::Failed,
             Self::Unreadable { .. } => UnknownKind::Unreadable,
         }
     }
 
     pub fn unknown(&self) -> Unknown {
-        Unknown { kind: self.kind(), why: self.to_string() }
+        let why = match self.kind() {
+            UnknownKind::NoSlot => format!("{self}: all its connection slots (max_connections) are taken"),
+            _ => self.to_string(),
+        };
+        Unknown { kind: self.kind(), why }
     }
 
     pub fn fact<T>(&self) -> Fact<T> {
@@ -200,4 +208,24 @@ fn cause(error: &tokio_postgres::Error) -> String {
 /// `5 s`, `0.3 s`.
 pub(in crate::transport) fn seconds(limit: Duration) -> String {
     format!("{} s", (limit.as_secs_f64() * 10.0).round() / 10.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Host;
+
+    #[test]
+    fn a_server_without_a_free_slot_is_told_by_its_sqlstate() {
+        let answered = |sqlstate: &str| {
+            let at = Endpoint { host: Host::new("172.16.0.29").unwrap(), port: 23001 };
+            let (sqlstate, message) = (sqlstate.to_owned(), "sorry, too many clients already".to_owned());
+            SqlError::Server(Box::new(ServerError { at, sqlstate, message, detail: None, hint: None, fatal: true }))
+        };
+        let full = answered("53300");
+        assert!(full.proves_a_process());
+        assert_eq!(full.unknown().kind, UnknownKind::NoSlot);
+        assert!(full.unknown().why.ends_with("all its connection slots (max_connections) are taken"));
+        assert_eq!(answered("57P03").unknown().kind, UnknownKind::Failed);
+    }
 }

@@ -8,7 +8,18 @@ use crate::view::style;
 
 /// One block per node, one line per instance.
 pub fn status_text(cluster: &Cluster, seen: &Observation) -> String {
-    blocks(cluster, &nodes(cluster, seen).iter().collect::<Vec<_>>())
+    blocks(cluster, &nodes(cluster, seen).iter().collect::<Vec<_>>()) + &hints(seen)
+}
+
+/// What to do next about processes that do not show their role, each once, where the reason alone tells.
+fn hints(seen: &Observation) -> String {
+    let mut ways: Vec<&str> = seen.instances.values().filter_map(|facts| facts.role.reason()?.kind.way_out()).collect();
+    ways.dedup();
+    let mut out = String::new();
+    for way in ways {
+        let _ = writeln!(out, "\n{}", style::hint_line(way));
+    }
+    out
 }
 
 /// The same for a screen that may be too small for all of it: the one sentence, then what is not in order.
@@ -19,7 +30,7 @@ pub fn watched_text(cluster: &Cluster, seen: &Observation) -> String {
     };
     let (mut all, right): (Vec<_>, Vec<_>) = nodes.iter().partition(troubled);
     all.extend(right);
-    format!("{}\n{}", sentence(&nodes), blocks(cluster, &all))
+    format!("{}\n{}{}", sentence(&nodes), blocks(cluster, &all), hints(seen))
 }
 
 fn blocks(cluster: &Cluster, nodes: &[&NodeStatus<'_>]) -> String {

@@ -166,6 +166,11 @@ fn unseen(out: &mut String, plan: &Plan) {
     for hidden in outline::hidden(&plan.unseen) {
         hidden_lines(out, &hidden);
     }
+    // A check that refuses for it says so already.
+    let is_new = |way: &&str| plan.checks.iter().all(|check| check.hint.as_deref() != Some(*way));
+    for way in outline::ways_out(&plan.unseen).into_iter().filter(is_new) {
+        let _ = writeln!(out, "               hint: {way}");
+    }
 }
 
 fn hidden_lines(out: &mut String, hidden: &Hidden<'_>) {
