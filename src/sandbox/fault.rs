@@ -39,7 +39,7 @@ const KINDS: &[Kind] = &[
     kind("resume", "INSTANCE", "lifts lag and pause-replay"),
     kind("write", "N", "commits N rows through a coordinator"),
     kind("writer", "on|off", "commits a row every 10 ms"),
-    kind("wal", "INSTANCE BYTES", "the master writes so much WAL"),
+    kind("wal", "INSTANCE BYTES", "the master writes so much WAL and commits"),
     kind("recycle-wal", "INSTANCE", "the master throws its WAL so far away: a standby that lacks some never streams"),
     kind(
         "crash-lossy",
@@ -262,7 +262,7 @@ impl Fault<'_> {
             "lag" => world.set_allowance(disk, Some(bytes), now),
             "pause-replay" => world.pause_replay(disk, true, now),
             "resume" => world.set_allowance(disk, None, now) && world.pause_replay(disk, false, now),
-            "wal" => world.write_filler(disk, bytes, now),
+            "wal" => world.commit_work(disk, bytes, now),
             "recycle-wal" => world.recycle_wal(disk, now),
             "crash-lossy" => world.crash_lossy(disk, bytes, commits, now),
             "full-disk" => world.set_full(disk, !self.is_off(0)),

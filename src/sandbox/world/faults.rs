@@ -65,12 +65,13 @@ impl World {
         true
     }
 
-    /// Work on a master that is WAL and nothing else.
-    pub fn write_filler(&mut self, disk: DiskId, bytes: u64, now: Moment) -> bool {
+    /// Work on a master, and a transaction that commits it.
+    pub fn commit_work(&mut self, disk: DiskId, bytes: u64, now: Moment) -> bool {
         if !self.postgres.get(&disk).is_some_and(super::Postgres::is_master) {
             return false;
         }
         self.append(disk, Body::Filler(bytes), now);
+        self.append(disk, Body::Commit(Vec::new()), now);
         self.settle(now);
         true
     }
@@ -89,17 +90,6 @@ impl World {
         let left = super::wal::Wal::file_name(copy.wal.timeline, Lsn(oldest.0 + 1));
         self.effects.push(Effect::RecycleWal { disk, left });
         self.unsettled.grew(disk);
-        self.settle(now);
-        true
-    }
-
-    /// Work on a master, and a transaction that commits it.
-    pub fn commit_work(&mut self, disk: DiskId, bytes: u64, now: Moment) -> bool {
-        if !self.postgres.get(&disk).is_some_and(super::Postgres::is_master) {
-            return false;
-        }
-        self.append(disk, Body::Filler(bytes), now);
-        self.append(disk, Body::Commit(Vec::new()), now);
         self.settle(now);
         true
     }
