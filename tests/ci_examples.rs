@@ -72,6 +72,10 @@ fn goes_through(job: impl Fn(&str) -> Vec<String>) -> Place {
     assert!(std::fs::read_to_string(place.dir().join("drift.xml")).unwrap().contains("role:dn01@s29"));
     // Applying a plan that was made for another state of the cluster is refused.
     assert_eq!(run(&place, &job("apply").join("\n")).0, 4);
+    // A plan that a check refuses fails the job of the change request.
+    place.declare("dn01", "s29");
+    let (code, said) = run(&place, &job("plan").join("\n"));
+    assert!(code != 0 && said.contains("Refused:"), "{code}\n{said}");
     place
 }
 

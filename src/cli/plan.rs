@@ -21,7 +21,7 @@ pub(super) struct PlanArgs {
     /// Save the plan, to be applied as it is: otb apply PLAN
     #[arg(short, long, value_name = "PLAN")]
     out: Option<PathBuf>,
-    /// Exit 2 when there is something to do or something could not be seen
+    /// Exit 2 when there is something to do or something could not be seen, 3 when a check refuses the plan
     #[arg(long)]
     detailed_exitcode: bool,
     /// Show the checks that passed, too
@@ -82,7 +82,18 @@ pub(super) fn show(
     if let Some(path) = &args.out {
         save(plan, path)?;
     }
-    Ok(if args.detailed_exitcode && !plan.is_empty() { Exit::Differences } else { Exit::Done })
+    Ok(if args.detailed_exitcode { detailed(plan) } else { Exit::Done })
+}
+
+/// Tells a gate what `otb apply` would do: nothing, the steps of the plan, or refuse it.
+fn detailed(plan: &Plan) -> Exit {
+    if plan.is_refused() {
+        Exit::Refused
+    } else if plan.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Differences
+    }
 }
 
 /// Prints a plan in the wanted format.

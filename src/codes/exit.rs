@@ -9,7 +9,7 @@ pub enum Exit {
     Error,
     /// `plan --detailed-exitcode`, `drift`: differences.
     Differences,
-    /// Refused by a check; nothing was changed.
+    /// Refused by a check (apply, `plan --detailed-exitcode`); nothing was changed.
     Refused,
     /// The saved plan does not fit the live cluster any more; nothing was changed.
     Stale,

@@ -179,7 +179,8 @@ fn killed_at_ten_moments_it_converges() {
         run.signal(Signal::KILL);
         let killed = run.wait();
         let plan = place.otb("plan --detailed-exitcode").run();
-        assert!([0, 2].contains(&plan.code), "{plan:?}");
+        // What still runs on a server may refuse it.
+        assert!([0, 2, 3].contains(&plan.code), "{plan:?}");
         // What it had started on the servers comes to its end, and the lock is given back with it.
         place.goes_on("apply --auto-approve", &format!("killed after {moment}:\n{}\n{plan:?}", killed.stderr));
         place.is_settled();

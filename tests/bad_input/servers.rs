@@ -29,7 +29,7 @@ fn stands_for(place: &Place, node: &str, port: u16, parts: &[&str]) {
     let is_silent = parts.contains(&SILENT);
     let limit = ["--timeout", if is_silent { "400ms" } else { "5s" }];
     let plan = otb(&file).line("plan --detailed-exitcode").args(limit).run();
-    plan.ends(2).says(parts);
+    plan.ends(3).says(parts);
     assert_clean(&plan);
     let apply = otb(&file).line("apply --auto-approve").args(limit).run();
     apply.ends(3).says(&["Refused"]).says(parts);
@@ -123,7 +123,7 @@ fn a_whole_server_in_a_hole() {
     let before = place.state();
     place.declare("dn01", "s47");
     let file = place.write("hole.yaml", place.text().replace(&place.address("s29"), "127.254.253.252"));
-    otb(&file).line("plan --detailed-exitcode").run().ends(2).says(&["127.254.253.252:23001 refused", "Not seen"]);
+    otb(&file).line("plan --detailed-exitcode").run().ends(3).says(&["127.254.253.252:23001 refused", "Not seen"]);
     otb(&file).line("apply --auto-approve").run().ends(3).says(&["Refused"]);
     assert_eq!(place.state(), before);
 }
@@ -132,7 +132,7 @@ fn a_whole_server_in_a_hole() {
 fn wrong_passwords() {
     let place = Place::up("--password secret-of-dn01");
     for password in [None, Some("wrong-guess")] {
-        for (line, code) in [("plan --detailed-exitcode", 2), ("apply --auto-approve", 3), ("status", 0)] {
+        for (line, code) in [("plan --detailed-exitcode", 3), ("apply --auto-approve", 3), ("status", 0)] {
             let run = place.otb(line);
             let run = if let Some(password) = password { run.env("PGPASSWORD", password) } else { run };
             let ended = run.run();

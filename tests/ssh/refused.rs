@@ -9,7 +9,7 @@ fn is_refused(behind: &Behind, parts: &[&str]) {
     behind.place.declare("dn01", "s47");
     let before = behind.place.state();
     let plan = behind.otb("plan --detailed-exitcode").run();
-    plan.ends(2).says(parts);
+    plan.ends(3).says(parts);
     let apply = behind.otb("apply --auto-approve").run();
     apply.ends(3).says(&["Refused", "shell:dn01@s29", "recovery-conf:dn01@s47"]).says(parts);
     assert_eq!(behind.place.state(), before);
