@@ -136,6 +136,7 @@ pub(super) enum Command {
     Schema(schema::SchemaArgs),
     Completions(schema::CompletionsArgs),
     Man(schema::ManArgs),
+    Version(version::VersionArgs),
 }
 
 impl Command {
@@ -187,5 +188,6 @@ pub(super) async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => Ok(schema::completions(&args)),
         Command::Man(args) => schema::man(&args),
+        Command::Version(args) => Ok(version::run(&args)),
     }
 }

@@ -14,6 +14,7 @@ mod failure;
 mod file;
 mod fit;
 mod graph;
+mod habits;
 mod import;
 mod interrupt;
 mod journal;
@@ -38,7 +39,7 @@ mod work;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::codes::ErrorCode;
 pub use crate::codes::Exit;
@@ -57,9 +58,14 @@ pub fn main() -> ExitCode {
     if let Some(code) = crate::sandbox::as_tool() {
         return code;
     }
+    let words: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    if let Some(failure) = habits::option(&words) {
+        terminal::failure(&failure);
+        return failure.exit().into();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return usage(&error).into(),
+        Err(error) => return usage(&error, &words).into(),
     };
     terminal::choose_color(cli.global.color);
     if let Err(failure) = log::start(cli.global.verbose, cli.global.log_file.as_deref()) {
@@ -83,11 +89,21 @@ fn told(exit: Exit, changes: bool) -> Exit {
     if changes { exit } else { Exit::Error }
 }
 
-/// clap exits 2 on wrong usage, which would read as "differences".
-fn usage(error: &clap::Error) -> Exit {
+/// clap exits 2 on wrong usage, which would read as "differences". `words` stand behind `otb`.
+fn usage(error: &clap::Error, words: &[String]) -> Exit {
     if !error.use_stderr() {
         let _ = error.print();
         return Exit::Done;
+    }
+    if words.is_empty() {
+        terminal::result(&error.render().ansi().to_string());
+        return told(Exit::Done, false);
+    }
+    if let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand)
+        && let Some(failure) = habits::command(name, words)
+    {
+        terminal::failure(&failure);
+        return failure.exit();
     }
     // clap's colours pass through what takes them out where they do not belong.
     let said = error.render().ansi().to_string();

@@ -26,6 +26,29 @@ fn unknown_commands_and_flags() {
 }
 
 #[test]
+fn options_of_other_tools_are_answered_with_otbs_own() {
+    let (dir, path) = written("cluster.yaml", GOOD);
+    let file = path.display();
+    let ended = otb(&path).line("plan -out=p.json").run();
+    ended.fails(64, &["error[usage.option]", "-out=p.json", &format!("did you mean otb -f {file} plan -o p.json?")]);
+    let names: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["cluster.yaml"]);
+    wrong("apply -auto-approve", &["apply --auto-approve?"]);
+    wrong("status -o json", &["-o names a file", "status --format json?"]);
+    wrong("init", &["error[usage.command]", "did you mean otb import --coordinator HOST:PORT -o cluster.yaml?"]);
+    wrong("sandbox start", &["did you mean otb sandbox up?"]);
+}
+
+#[test]
+fn otb_alone_is_a_request_for_help() {
+    let here = tempfile::tempdir().unwrap();
+    let alone = in_dir(here.path(), "");
+    alone.ends(0).says(&["Usage: otb", "plan", "apply"]);
+    assert_eq!(alone.stderr, "");
+    assert_eq!(in_dir(here.path(), "version").ends(0).stdout, in_dir(here.path(), "--version").ends(0).stdout);
+}
+
+#[test]
 fn unknown_targets_are_named_with_the_nearest_node() {
     for command in ["plan", "apply --auto-approve"] {
         wrong(&format!("{command} --target dn1"), &["--target dn1", "did you mean --target dn0"]);
