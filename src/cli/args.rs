@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::failure::Failure;
 use super::interrupt::interruptible;
+use super::nearby::NamedBy;
 use super::{
     Exit, apply, demo, drain, drift, explain, graph, import, plan, restore, sandbox, schema, show, status, validate,
     version,
@@ -32,9 +33,12 @@ pub struct Cli {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub(super) struct Global {
-    /// The file that declares the cluster
+    /// The file that declares the cluster; cluster.yaml is also found in the directories above
     #[arg(short, long, global = true, value_name = "FILE", default_value = "cluster.yaml", env = "OTB_FILE")]
     pub file: PathBuf,
+    /// What named it
+    #[arg(skip)]
+    pub named_by: NamedBy,
     /// Look at and change only this node (repeatable)
     #[arg(long, global = true, value_name = "NODE")]
     pub target: Vec<String>,

@@ -8,6 +8,7 @@ use clap::Args;
 use super::args::Global;
 use super::edit::Edit;
 use super::failure::Failure;
+use super::nearby::NamedBy;
 use super::{Exit, apply, look, plan, sandbox, terminal};
 use crate::codes::ErrorCode;
 use crate::model::{NodeName, ServerName};
@@ -31,7 +32,7 @@ pub(super) async fn run(global: &Global, args: &DemoArgs) -> Result<Exit, Failur
     let site = sandbox::up(&UpArgs::seed(dir.clone()))?;
     heading("1. An embedded cluster runs: two servers, a GTM, two coordinators, two datanodes");
     terminal::result(&crate::sandbox::status(&site.dir)?.to_string());
-    let global = Global { file: site.dir.join("cluster.yaml"), ..global.clone() };
+    let global = Global { file: site.dir.join("cluster.yaml"), named_by: NamedBy::CommandLine, ..global.clone() };
     let shown = story(&global).await;
     if args.keep {
         let file = global.file.display();

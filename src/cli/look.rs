@@ -22,7 +22,8 @@ const OTHER_DESCRIPTORS: usize = 256;
 
 /// Reads and checks the file.
 pub(super) fn load(global: &Global) -> Result<Loaded, Failure> {
-    config::read(&global.file).map_err(|diagnostics| nearby::failure(&global.file, diagnostics))
+    nearby::say_used(global);
+    config::read(&global.file).map_err(|diagnostics| nearby::failure(global, diagnostics))
 }
 
 /// The way to the outside, with its warnings said.

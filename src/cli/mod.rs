@@ -38,8 +38,8 @@ mod work;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 use crate::codes::ErrorCode;
 pub use crate::codes::Exit;
@@ -63,7 +63,7 @@ pub fn main() -> ExitCode {
         terminal::failure(&failure);
         return failure.exit().into();
     }
-    let cli = match Cli::try_parse() {
+    let cli = match parsed() {
         Ok(cli) => cli,
         Err(error) => return usage(&error, &words).into(),
     };
@@ -80,6 +80,14 @@ pub fn main() -> ExitCode {
             failure.exit().into()
         }
     }
+}
+
+/// The arguments, with the file that they mean.
+fn parsed() -> Result<Cli, clap::Error> {
+    let matches = Cli::command().try_get_matches()?;
+    let mut cli = Cli::from_arg_matches(&matches)?;
+    nearby::find(&mut cli.global, matches.value_source("file"));
+    Ok(cli)
 }
 
 /// A result that nobody could read is no success; but what apply did and proved stays done.

@@ -1,9 +1,46 @@
-//! Where the cluster.yaml that was not found may be: what to type instead.
+//! Where cluster.yaml is: found in a directory above, or what to type where it is not found.
 
 use std::path::{Path, PathBuf};
 
+use clap::parser::ValueSource;
+
+use super::args::Global;
 use super::failure::Failure;
+use super::terminal;
 use crate::config::{Code, Diagnostics};
+
+/// What named the file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum NamedBy {
+    /// The command line, or its default.
+    #[default]
+    CommandLine,
+    /// OTB_FILE.
+    Environment,
+    /// Nothing: the working directory has no cluster.yaml, a directory above has one.
+    DirectoryAbove,
+}
+
+/// Sets the file of `global`, whose value came from `source`: without -f and OTB_FILE, cluster.yaml is searched upwards,
+/// as git does it.
+pub(super) fn find(global: &mut Global, source: Option<ValueSource>) {
+    match source {
+        Some(ValueSource::EnvVariable) => global.named_by = NamedBy::Environment,
+        Some(ValueSource::DefaultValue) if !global.file.exists() => {
+            if let Some(file) = above(&global.file) {
+                (global.file, global.named_by) = (file, NamedBy::DirectoryAbove);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Says which file is used where it was not named.
+pub(super) fn say_used(global: &Global) {
+    if global.named_by == NamedBy::DirectoryAbove {
+        terminal::say(&format!("using {}; this directory has no cluster.yaml", global.file.display()));
+    }
+}
 
 /// The most entries of a directory that are looked at: nobody waits for a hint.
 const MOST_ENTRIES: usize = 500;
@@ -12,19 +49,26 @@ const MOST_ENTRIES: usize = 500;
 const MOST_PARENTS: usize = 8;
 
 /// The failure of a file that could not be read; where it is simply not there, with what is.
-pub(super) fn failure(file: &Path, diagnostics: Diagnostics) -> Failure {
+pub(super) fn failure(global: &Global, diagnostics: Diagnostics) -> Failure {
+    let file = global.file.as_path();
     let missing = diagnostics.list.iter().any(|one| one.code == Code::NotFound);
     let failure = Failure::from(diagnostics);
     if !missing && !file.is_dir() {
         return failure;
     }
-    let found = found(file);
-    if let Some(found) = found {
-        return failure.hint(format!("did you mean {}?", command_with(&found)));
-    }
     let looked = std::env::current_dir().map_or_else(|_| ".".to_owned(), |dir| dir.display().to_string());
+    let named = match global.named_by {
+        NamedBy::Environment if file.is_relative() => {
+            format!("OTB_FILE is {}, a path from {looked}; ", crate::dialect::shown(&file.display().to_string()))
+        }
+        NamedBy::Environment => format!("OTB_FILE is {}; ", crate::dialect::shown(&file.display().to_string())),
+        NamedBy::CommandLine | NamedBy::DirectoryAbove => String::new(),
+    };
+    if let Some(found) = found(file) {
+        return failure.hint(format!("{named}did you mean {}?", command_with(&found)));
+    }
     failure.hint(format!(
-        "there is none in {looked}, above it, or in its subdirectories: name it with -f FILE, write one with `otb import \
+        "{named}there is none in {looked}, above it, or in its subdirectories: name it with -f FILE, write one with `otb import \
          --coordinator HOST:PORT -o cluster.yaml`, or try `otb demo`"
     ))
 }
@@ -36,14 +80,20 @@ fn found(file: &Path) -> Option<PathBuf> {
         return Some(file.join(name)).filter(|path| path.is_file());
     }
     let beside = misspelt(file);
-    let above = || (1..=MOST_PARENTS).map(|up| Path::new(&"../".repeat(up)).join(name)).find(|path| path.is_file());
     let below = || {
         let mut dirs: Vec<PathBuf> = entries(Path::new(".")).into_iter().filter(|path| path.is_dir()).collect();
         dirs.sort();
         dirs.into_iter().map(|dir| dir.join(name)).find(|path| path.is_file())
     };
     let here = || Some(name.to_owned()).filter(|path| path.is_file());
-    beside.or_else(here).or_else(above).or_else(below)
+    // A relative path was right where it was written.
+    let from_above = || above(file).filter(|_| file.is_relative());
+    beside.or_else(from_above).or_else(here).or_else(|| above(name)).or_else(below)
+}
+
+/// The nearest directory above that has `path`, with it.
+fn above(path: &Path) -> Option<PathBuf> {
+    (1..=MOST_PARENTS).map(|up| Path::new(&"../".repeat(up)).join(path)).find(|path| path.is_file())
 }
 
 fn misspelt(file: &Path) -> Option<PathBuf> {

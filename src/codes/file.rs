@@ -8,7 +8,7 @@ pub(super) const WHY: &str = "The file is the one thing that says where masters 
 texts! { Code,
     "What it is, and what to do.",
     NotFound: "There is no such file.",
-        "Name the file with -f/--file or OTB_FILE, go to its directory, or let `otb import` write it from the live cluster.";
+        "Name the file with -f/--file or OTB_FILE, go to its directory or below it, or let `otb import` write it from the live cluster.";
     Unreadable: "The path is a directory or a device, or may not be read by this user.",
         "Name a regular file that this user may read.";
     TooLarge: "The file is larger than any cluster.yaml is.",

@@ -89,13 +89,17 @@ fn limits_that_leave_no_time_or_nobody_to_ask() {
 
 /// otb in `dir`, without a file named.
 fn in_dir(dir: &std::path::Path, line: &str) -> Ended {
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_otb"))
-        .args(line.split_whitespace())
-        .current_dir(dir)
-        .env_remove("OTB_FILE")
-        .env("NO_COLOR", "1")
-        .output()
-        .unwrap();
+    with_variable(dir, "", line)
+}
+
+/// The same with OTB_FILE set, unless it is empty.
+fn with_variable(dir: &std::path::Path, file: &str, line: &str) -> Ended {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_otb"));
+    command.env_remove("OTB_FILE");
+    if !file.is_empty() {
+        command.env("OTB_FILE", file);
+    }
+    let output = command.args(line.split_whitespace()).current_dir(dir).env("NO_COLOR", "1").output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Ended {
         code: output.status.code().unwrap(),
@@ -114,11 +118,39 @@ fn without_a_file_it_says_where_it_looked_and_what_to_type() {
 }
 
 #[test]
-fn in_a_wrong_directory_the_file_nearby_is_named() {
+fn cluster_yaml_is_found_in_a_directory_above() {
     let (dir, _) = written("cluster.yaml", GOOD);
     let below = dir.path().join("docs/old");
     std::fs::create_dir_all(&below).unwrap();
-    in_dir(&below, "validate").fails(78, &["did you mean otb -f ../../cluster.yaml validate?"]);
+    let ended = in_dir(&below, "validate");
+    ended.fails(0, &["using ../../cluster.yaml; this directory has no cluster.yaml"]);
+    ended.says(&["../../cluster.yaml is valid"]);
+    // The nearest, and nothing is said of the one that is here.
+    std::fs::write(dir.path().join("docs/cluster.yaml"), GOOD.replace("c1", "c2")).unwrap();
+    in_dir(&below, "validate").ends(0).says(&["cluster c2"]);
+    assert_eq!(in_dir(dir.path(), "validate").stderr, "");
+    // Whoever names a file means that one.
+    in_dir(&below, "validate -f cluster.yaml").fails(78, &["did you mean otb -f ../cluster.yaml validate?"]);
+    in_dir(&below, "-f cluster.yaml validate").fails(78, &["did you mean otb -f ../cluster.yaml validate?"]);
+}
+
+#[test]
+fn a_missing_file_that_the_environment_names_is_told_with_it() {
+    let above = tempfile::tempdir().unwrap();
+    let (demo, docs) = (above.path().join("demo"), above.path().join("docs"));
+    for dir in [&demo, &docs] {
+        std::fs::create_dir(dir).unwrap();
+    }
+    std::fs::write(demo.join("cluster.yaml"), GOOD).unwrap();
+    with_variable(above.path(), "demo/cluster.yaml", "validate").ends(0);
+    let parts = ["OTB_FILE is demo/cluster.yaml, a path from ", "did you mean otb -f ../demo/cluster.yaml validate?"];
+    with_variable(&docs, "demo/cluster.yaml", "validate").fails(78, &parts);
+    with_variable(&docs, "/nonexistent/x.yaml", "validate").fails(78, &["OTB_FILE is /nonexistent/x.yaml; "]);
+}
+
+#[test]
+fn in_a_wrong_directory_the_file_nearby_is_named() {
+    let (dir, _) = written("cluster.yaml", GOOD);
     in_dir(dir.path(), "-f clutser.yaml validate").fails(78, &["did you mean otb -f cluster.yaml validate?"]);
     in_dir(dir.path(), "validate --file=clusters/x.yaml").fails(78, &["did you mean otb -f cluster.yaml validate?"]);
 
