@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use clap::Args;
 
-use super::args::{Format, Global};
-use super::edit::{Edit, EditArgs};
+use super::args::Global;
+use super::edit::{EditArgs, Editing, SkipArgs};
 use super::failure::Failure;
 use super::plan::PlanArgs;
-use super::{Exit, look, terminal};
+use super::{Exit, look};
 use crate::codes::ErrorCode;
 use crate::model::{Cluster, NodeName, ServerName};
 use crate::plan::{Drain, drain};
@@ -27,32 +27,24 @@ pub(super) struct DrainArgs {
     #[command(flatten)]
     edit: EditArgs,
     #[command(flatten)]
+    skip: SkipArgs,
+    #[command(flatten)]
     plan: PlanArgs,
 }
 
 pub(super) async fn run(global: &Global, args: &DrainArgs) -> Result<Exit, Failure> {
-    let loaded = look::load(global)?;
-    let cluster = &loaded.cluster;
+    let editing = Editing::begin(global, (&args.edit, &args.plan), &args.skip.skip)?;
+    let cluster = editing.cluster();
     let server = server(&args.server, cluster)?;
-    args.edit.check(&args.plan, cluster)?;
-    args.plan.waivers(cluster)?;
-    let targets = global.targets(cluster)?;
-    let wanted = |name: &NodeName| (targets.is_empty() || targets.contains(name)) && !args.edit.skips(name);
     let outside = look::outside(cluster)?;
     let seen = look::observe(cluster, &outside, global).await;
     outside.close().await;
-    let drain = drain(cluster, &seen, server, &wanted);
+    let drain = drain(cluster, &seen, server, &|node| editing.concerns(node));
     refuse_stuck(&drain, server)?;
-    let masters = drain.moves.iter().map(|one| (one.node.clone(), one.to.clone())).collect();
-    let edit = Edit::new(&global.file, loaded.text.clone(), &masters)?;
     let story = story(&drain, server, cluster);
-    match global.format {
-        Format::Text => terminal::prose(&story),
-        _ => terminal::say(story.trim_end()),
-    }
     let way_back = "otb restore OLD_FILE, or your version control";
     let again = format!("drain {server}");
-    edit.finish(global, (&args.edit, &args.plan), Some(seen), (&again, way_back)).await
+    editing.end(&drain.moves, &story, Some(seen), (&again, way_back)).await
 }
 
 fn server<'a>(text: &str, cluster: &'a Cluster) -> Result<&'a ServerName, Failure> {

@@ -12,8 +12,9 @@ use super::file::{self, Over};
 use super::plan::{self, PlanArgs};
 use super::{Exit, look, nearby, terminal};
 use crate::codes::ErrorCode;
-use crate::config;
-use crate::model::{NodeName, Observation, ServerName};
+use crate::config::{self, Loaded};
+use crate::model::{Cluster, NodeName, Observation, ServerName};
+use crate::plan::Move;
 
 /// What the commands that change the file have in common.
 #[derive(Debug, Args)]
@@ -21,30 +22,79 @@ pub(super) struct EditArgs {
     /// Change the file; without it the change is only shown and planned
     #[arg(long)]
     pub write: bool,
+}
+
+/// What the commands that change several nodes have in common.
+#[derive(Debug, Args)]
+pub(super) struct SkipArgs {
     /// Leave this node as it is (repeatable)
     #[arg(long, value_name = "NODE")]
     pub skip: Vec<String>,
 }
 
-impl EditArgs {
-    /// A plan can be applied only while the file is the one it was made from.
-    pub(super) fn check(&self, plan: &PlanArgs, cluster: &crate::model::Cluster) -> Result<(), Failure> {
-        if plan.saves() && !self.write {
+/// A command that changes the file, from its arguments to its end.
+pub(super) struct Editing<'a> {
+    global: &'a Global,
+    args: &'a EditArgs,
+    plan: &'a PlanArgs,
+    loaded: Loaded,
+    /// The nodes that `--target` and `--skip` leave to the command.
+    nodes: BTreeSet<NodeName>,
+}
+
+impl<'a> Editing<'a> {
+    /// Reads the file, and checks what the arguments name against it.
+    pub(super) fn begin(
+        global: &'a Global,
+        (args, plan): (&'a EditArgs, &'a PlanArgs),
+        skip: &[String],
+    ) -> Result<Self, Failure> {
+        let loaded = look::load(global)?;
+        let cluster = &loaded.cluster;
+        // A plan can be applied only while the file is the one it was made from.
+        if plan.saves() && !args.write {
             let text = "--out wants --write: a saved plan is applied only with the file it was made from";
             return Err(Failure::new(ErrorCode::UsageCombination, text).hint("add --write, or leave --out away"));
         }
-        let unknown = self.skip.iter().find(|text| !cluster.nodes.keys().any(|name| name.as_str() == *text));
-        match unknown {
-            None => Ok(()),
-            Some(text) => {
-                Err(Failure::new(ErrorCode::UsageUnknownNode, format!("--skip {text}: the file declares no such node"))
-                    .meant("--skip ", text, cluster.nodes.keys().map(NodeName::as_str), ""))
-            }
+        let names = || cluster.nodes.keys().map(NodeName::as_str);
+        if let Some(text) = skip.iter().find(|text| !names().any(|name| name == *text)) {
+            let message = format!("--skip {text}: the file declares no such node");
+            return Err(Failure::new(ErrorCode::UsageUnknownNode, message).meant("--skip ", text, names(), ""));
         }
+        plan.waivers(cluster)?;
+        let targets = global.targets(cluster)?;
+        let is_left = |name: &&NodeName| {
+            (targets.is_empty() || targets.contains(name)) && !skip.iter().any(|text| text == name.as_str())
+        };
+        let nodes = cluster.nodes.keys().filter(is_left).cloned().collect();
+        Ok(Self { global, args, plan, loaded, nodes })
     }
 
-    pub(super) fn skips(&self, node: &NodeName) -> bool {
-        self.skip.iter().any(|text| text == node.as_str())
+    pub(super) fn cluster(&self) -> &Cluster {
+        &self.loaded.cluster
+    }
+
+    /// Whether `--target` and `--skip` leave this node to the command.
+    pub(super) fn concerns(&self, node: &NodeName) -> bool {
+        self.nodes.contains(node)
+    }
+
+    /// Tells the `story`, shows the change of the file, writes it if that is wanted, and plans what it asks for. `looked`
+    /// is what was seen already, `again` the command as given, without `otb`, `way_back` what undoes it once it is written.
+    pub(super) async fn end(
+        self,
+        moves: &[Move],
+        story: &str,
+        looked: Option<Observation>,
+        (again, way_back): (&str, &str),
+    ) -> Result<Exit, Failure> {
+        let masters = moves.iter().map(|one| (one.node.clone(), one.to.clone())).collect();
+        let edit = Edit::new(&self.global.file, self.loaded.text.clone(), &masters)?;
+        match self.global.format {
+            Format::Text => terminal::prose(story),
+            _ => terminal::say(story.trim_end()),
+        }
+        edit.finish(self.global, (self.args, self.plan), looked, (again, way_back)).await
     }
 }
 
@@ -79,7 +129,7 @@ impl Edit {
 
     /// Shows the change, writes it if that is wanted, and plans what it asks for. `looked` is what was seen already,
     /// `again` the command as given, without `otb`, `way_back` what undoes it once it is written.
-    pub(super) async fn finish(
+    async fn finish(
         &self,
         global: &Global,
         (args, plan_args): (&EditArgs, &PlanArgs),

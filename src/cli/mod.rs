@@ -22,6 +22,7 @@ mod json;
 mod lock;
 mod log;
 mod look;
+mod move_node;
 mod nearby;
 mod outcome;
 mod plan;

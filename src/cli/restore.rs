@@ -2,11 +2,11 @@
 
 use clap::Args;
 
-use super::args::{Format, Global};
-use super::edit::{Edit, EditArgs};
+use super::args::Global;
+use super::edit::{EditArgs, Editing, SkipArgs};
 use super::failure::Failure;
 use super::plan::PlanArgs;
-use super::{Exit, look, terminal};
+use super::{Exit, terminal};
 use crate::codes::ErrorCode;
 use crate::config::{self, Loaded};
 use crate::model::{Cluster, Node, NodeName};
@@ -26,15 +26,14 @@ pub(super) struct RestoreArgs {
     #[command(flatten)]
     edit: EditArgs,
     #[command(flatten)]
+    skip: SkipArgs,
+    #[command(flatten)]
     plan: PlanArgs,
 }
 
 pub(super) async fn run(global: &Global, args: &RestoreArgs) -> Result<Exit, Failure> {
-    let loaded = look::load(global)?;
-    let cluster = &loaded.cluster;
-    args.edit.check(&args.plan, cluster)?;
-    args.plan.waivers(cluster)?;
-    let targets = global.targets(cluster)?;
+    let editing = Editing::begin(global, (&args.edit, &args.plan), &args.skip.skip)?;
+    let cluster = editing.cluster();
     let old = old(args)?.cluster;
     if old.name != cluster.name {
         let text = format!("{} is of the cluster {}, not of {}", args.old.display(), old.name, cluster.name);
@@ -42,24 +41,18 @@ pub(super) async fn run(global: &Global, args: &RestoreArgs) -> Result<Exit, Fai
             Failure::new(ErrorCode::UsageOtherCluster, text).hint("name an older version of this cluster's file")
         );
     }
-    let wanted = |name: &NodeName| (targets.is_empty() || targets.contains(name)) && !args.edit.skips(name);
+    let wanted = |name: &NodeName| editing.concerns(name);
     let moves = moves(cluster, &old, &wanted)?;
     for node in cluster.nodes.keys().filter(|name| wanted(name) && !old.nodes.contains_key(*name)) {
         terminal::say(&format!("warning: {node} is not in {}; it stays as it is", args.old.display()));
     }
-    let masters = moves.iter().map(|one| (one.node.clone(), one.to.clone())).collect();
-    let edit = Edit::new(&global.file, loaded.text.clone(), &masters)?;
     let story = if moves.is_empty() {
         format!("Nothing to restore: every master is declared where {} has it.\n\n", args.old.display())
     } else {
         view::moves_text(&moves)
     };
-    match global.format {
-        Format::Text => terminal::prose(&story),
-        _ => terminal::say(story.trim_end()),
-    }
     let again = format!("restore {}", args.old.display());
-    edit.finish(global, (&args.edit, &args.plan), None, (&again, "your version control")).await
+    editing.end(&moves, &story, None, (&again, "your version control")).await
 }
 
 fn old(args: &RestoreArgs) -> Result<Loaded, Failure> {

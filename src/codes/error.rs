@@ -65,7 +65,7 @@ codes! {
         "With a misspelt --target or --skip, otb would act on other nodes than you mean.",
         "Type the name as cluster.yaml has it; the nearest is in the hint. A node (dn01) is meant, not an instance (dn01@s29).";
     UsageUnknownServer = "usage.unknown-server", Usage: "The file declares no server of that name.",
-        "A server is drained by its name in cluster.yaml, which need not be its host name or address.",
+        "A server is named as cluster.yaml has it, which need not be its host name or address.",
         "Type the name as the `servers` of cluster.yaml have it; the nearest is in the hint.";
     UsageWaiver = "usage.waiver", Usage: "A waiver names no check that can be waived, or has no reason.",
         "A waiver lifts one block of one subject, and the plan records who decided that. Checks without which otb would act blindly cannot be waived.",
@@ -144,6 +144,9 @@ codes! {
     EditUnwritable = "edit.unwritable", Error: "cluster.yaml could not be written.",
         "It is read-only, somebody changed it meanwhile, or its directory cannot be written to. Nothing was changed.",
         "Do what the message names, then run the command again; it is safe to repeat.";
+    MoveNoInstance = "move.no-instance", Refused: "The node has no instance on the server that is to have its master.",
+        "Only a standby that holds the node's data can become its master. Nothing was changed.",
+        "Name a server that has an instance of the node, or declare an instance there, rebuild it as a standby, and move then.";
     DrainStuck = "drain.stuck", Refused: "A node has no other instance, so its master cannot leave the server.",
         "A drain that leaves a master behind is none. Nothing was changed.",
         "Declare a standby of it elsewhere, or leave it there with --skip NODE.";

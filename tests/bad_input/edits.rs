@@ -30,6 +30,33 @@ fn names_that_are_not_in_the_file() {
 }
 
 #[test]
+fn a_master_moves_only_where_the_node_has_an_instance() {
+    unchanged(GOOD, "move dn1 b --write").fails(64, &["error[usage.unknown-node]", "did you mean otb move dn01 b?"]);
+    unchanged(GOOD, "move dn01 bb --write")
+        .fails(64, &["error[usage.unknown-server]", "did you mean otb move dn01 b?"]);
+    unchanged(GOOD, "move cn01 b --write")
+        .fails(3, &["error[move.no-instance]", "it has no instance on b, only on `a`"]);
+    unchanged(GOOD, "move dn01 b --write --target cn01").fails(64, &["--target leaves dn01 out"]);
+    unchanged(GOOD, "move dn01 b --out plan.json").fails(64, &["--out wants --write"]);
+    unchanged(GOOD, "move dn01 a --write").ends(0).says(&["Nothing to move: the file declares dn01's master on a"]);
+    let shown = unchanged(GOOD, "move dn01 b");
+    shown.ends(0).says(&["dn01       datanode     a -> b", "-  dn01: {master: a,", "+  dn01: {master: b,"]);
+}
+
+/// The line changes, and the way back that otb names undoes exactly that.
+#[test]
+fn a_move_is_written_and_undone() {
+    let (_dir, path) = written("cluster.yaml", GOOD);
+    let moved = otb(&path).line("--timeout 300ms move dn01 b --write").run();
+    let way_back = format!("the way back: otb -f {} move dn01 a --write", path.display());
+    moved.fails(0, &[&way_back]);
+    let after = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(after, GOOD.replace("dn01: {master: a", "dn01: {master: b"));
+    otb(&path).line("--timeout 300ms move dn01 a --write").run().ends(0);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), GOOD);
+}
+
+#[test]
 fn nodes_without_another_instance_are_all_named() {
     let refused = unchanged(GOOD, "drain a --write");
     refused.fails(3, &["no other instance of cn01, gtm_1", "otb drain a --skip cn01 --skip gtm_1"]);

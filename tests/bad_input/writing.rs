@@ -22,11 +22,12 @@ fn sh(dir: &Path, first: &str, args: &str) -> (i32, String) {
 }
 
 /// Every command that writes a file for the user, and the file.
-const WRITERS: [(&str, &str); 5] = [
+const WRITERS: [(&str, &str); 6] = [
     ("plan -o out", "out"),
     ("drift --junit out", "out"),
     ("drift --prometheus out", "out"),
     ("import --pgxc-ctl pgxc_ctl.conf --force -o out", "out"),
+    ("move dn01 b --write", "cluster.yaml"),
     ("drain a --skip gtm_1 --skip cn01 --write", "cluster.yaml"),
 ];
 
