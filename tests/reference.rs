@@ -125,6 +125,7 @@ fn the_schemas_are_those_of_the_code() {
         ("explain", schemars::schema_for!(otb::codes::Explanations).to_value()),
         ("events", schemars::schema_for!(otb::apply::EventLine).to_value()),
         ("journal", schemars::schema_for!(otb::cli::JournalLine).to_value()),
+        ("history", schemars::schema_for!(otb::view::HistoryDocument).to_value()),
     ];
     for (name, schema) in schemas {
         let file = format!("{}/schemas/{name}.schema.json", env!("CARGO_MANIFEST_DIR"));

@@ -54,6 +54,11 @@ pub(super) struct ApplyArgs {
 }
 
 impl ApplyArgs {
+    /// The demo's cluster is gone before anybody could look at its journal.
+    pub(super) fn tells_journal(&self) -> bool {
+        !self.plan_shown
+    }
+
     /// No saved plan, no question, and the plan was shown.
     pub(super) fn approved() -> Self {
         Self {

@@ -9,8 +9,8 @@ use super::failure::Failure;
 use super::interrupt::interruptible;
 use super::nearby::NamedBy;
 use super::{
-    Exit, apply, demo, drain, drift, explain, graph, import, move_node, plan, restore, sandbox, schema, show, status,
-    validate, version,
+    Exit, apply, demo, drain, drift, explain, graph, history, import, move_node, plan, restore, sandbox, schema, show,
+    status, validate, version,
 };
 use crate::codes::ErrorCode;
 use crate::model::NodeName;
@@ -132,6 +132,7 @@ pub(super) enum Command {
     Drain(drain::DrainArgs),
     Restore(restore::RestoreArgs),
     Status(status::StatusArgs),
+    History(history::HistoryArgs),
     Import(import::ImportArgs),
     Show(show::ShowArgs),
     Graph(graph::GraphArgs),
@@ -151,7 +152,7 @@ impl Command {
             Self::Plan(_) | Self::Move(_) | Self::Drain(_) | Self::Restore(_) | Self::Show(_) | Self::Status(_) => {
                 &[Format::Text, Format::Json, Format::Markdown, Format::Html]
             }
-            Self::Apply(_) | Self::Drift(_) | Self::Explain(_) => &[Format::Text, Format::Json],
+            Self::Apply(_) | Self::Drift(_) | Self::History(_) | Self::Explain(_) => &[Format::Text, Format::Json],
             _ => &[Format::Text],
         }
     }
@@ -185,6 +186,7 @@ pub(super) async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Drain(args) => interruptible(Box::pin(drain::run(&global, &args))).await,
         Command::Restore(args) => interruptible(Box::pin(restore::run(&global, &args))).await,
         Command::Status(args) => status::run(&global, &args).await,
+        Command::History(args) => history::run(&global, &args),
         Command::Import(args) => interruptible(Box::pin(import::run(&global, &args))).await,
         Command::Show(args) => show::run(&global, &args),
         Command::Graph(args) => interruptible(Box::pin(graph::run(&global, &args))).await,

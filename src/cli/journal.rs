@@ -1,6 +1,6 @@
 //! The journal of a run: one JSON document per line, appended, and on disk before each act. Inside a write gap, where a
-//! busy disk may take seconds, what is on disk before an act is that it is ahead. For audit only: nothing reads it to go
-//! on. What is in it comes from the plan and from apply's events, which hold no secrets.
+//! busy disk may take seconds, what is on disk before an act is that it is ahead. For audit and `otb history`: nothing
+//! reads it to go on. What is in it comes from the plan and from apply's events, which hold no secrets.
 
 mod place;
 
@@ -16,12 +16,17 @@ use parking_lot::Mutex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(super) use place::kept;
+
 use super::failure::Failure;
 use super::{Exit, terminal};
 use crate::apply::{End, Event};
 use crate::codes::ErrorCode;
 use crate::model::{ClusterName, Observation};
-use crate::plan::{FORMAT_VERSION, Phase, Plan, StepId, Waiver};
+use crate::plan::{Change, Phase, Plan, StepId, Waiver};
+
+/// The journal's version, by Terraform's rules: a minor one adds, a major one breaks.
+const JOURNAL_VERSION: &str = "1.1";
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -40,7 +45,16 @@ pub struct JournalLine {
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum Entry {
     /// The lock is held, the plan is decided, nothing of it is done yet. A run in two parts has two.
-    Plan { otb_version: String, cluster: ClusterName, fingerprint: String, waivers: Vec<Waiver>, steps: Vec<Planned> },
+    Plan {
+        otb_version: String,
+        cluster: ClusterName,
+        fingerprint: String,
+        /// What is to become different.
+        #[serde(default)]
+        changes: Vec<Change>,
+        waivers: Vec<Waiver>,
+        steps: Vec<Planned>,
+    },
     /// Clients will have to wait from the next line on: any of these steps may have begun when this is the last line
     /// that reached the disk.
     Ahead { steps: Vec<StepId> },
@@ -141,6 +155,7 @@ impl Journal {
             otb_version: plan.otb_version.clone(),
             cluster: plan.cluster.name.clone(),
             fingerprint: plan.fingerprint.clone(),
+            changes: plan.changes.clone(),
             waivers: plan.waivers.clone(),
             steps: steps.collect(),
         };
@@ -167,6 +182,10 @@ impl Journal {
         Sync::Before
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(super) fn end(&self, end: End, exit: Exit) {
         self.write(Entry::End { end, exit: exit.code() }, Sync::Before);
     }
@@ -174,7 +193,7 @@ impl Journal {
     /// A journal that cannot be written in mid-run is a warning: to stop between a stop and a promotion would be worse.
     fn write(&self, entry: Entry, sync: Sync) {
         let at = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
-        let line = JournalLine { format_version: FORMAT_VERSION.to_owned(), at, run: self.run.clone(), entry };
+        let line = JournalLine { format_version: JOURNAL_VERSION.to_owned(), at, run: self.run.clone(), entry };
         let written = serde_json::to_string(&line).map_err(io::Error::other).and_then(|text| {
             let mut file = self.file.lock();
             // One write, so that lines of two runs never mix.

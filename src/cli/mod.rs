@@ -15,6 +15,7 @@ mod file;
 mod fit;
 mod graph;
 mod habits;
+mod history;
 mod import;
 mod interrupt;
 mod journal;

@@ -34,6 +34,8 @@ enum Document {
     Events,
     /// A line of the journal that apply keeps
     Journal,
+    /// `otb history --format json`
+    History,
 }
 
 pub(super) fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
@@ -45,6 +47,7 @@ pub(super) fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
         Document::Explain => schemars::schema_for!(codes::Explanations).to_value(),
         Document::Events => schemars::schema_for!(apply::EventLine).to_value(),
         Document::Journal => schemars::schema_for!(JournalLine).to_value(),
+        Document::History => schemars::schema_for!(view::HistoryDocument).to_value(),
     };
     terminal::result(&json::pretty(&schema)?);
     Ok(Exit::Done)

@@ -4,7 +4,7 @@ use super::apply::ApplyArgs;
 use super::args::Global;
 use super::events::Events;
 use super::journal::Journal;
-use super::{Exit, outcome, terminal};
+use super::{Exit, history, outcome, terminal};
 use crate::apply::{Event, Interrupts, Lock, Report, Run};
 use crate::model::Observation;
 use crate::plan::Plan;
@@ -61,6 +61,9 @@ impl Works<'_> {
         let exit = outcome::finish(first, plan, report, left, self.desk.global, self.desk.events);
         if let Some(journal) = &self.journal {
             journal.end(report.end, exit);
+            if self.desk.args.tells_journal() {
+                history::say_recorded(self.desk.global, &plan.cluster.name, journal.path());
+            }
         }
         exit
     }

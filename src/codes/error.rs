@@ -76,6 +76,9 @@ codes! {
     UsageUnknownCode = "usage.unknown-code", Usage: "otb has no such code.",
         "There is nothing to explain.",
         "Type the code that the hint names; `otb explain` lists all.";
+    UsageUnknownRun = "usage.unknown-run", Usage: "The journal has no run with that number.",
+        "Runs are numbered from 1, in the order in which they began.",
+        "Type a number that `otb history` lists, or use --last.";
 
     PlanUnreadable = "plan.unreadable", Error: "The saved plan cannot be read.",
         "It is missing, cut off, or no plan at all. Nothing was changed.",
@@ -123,6 +126,10 @@ codes! {
     ApplyInterrupted = "apply.interrupted", Interrupted: "The run was interrupted before any change.",
         "Ctrl-C or SIGTERM came in time. Nothing was changed in the cluster.",
         "The same command again when you want to.";
+
+    JournalUnreadable = "journal.unreadable", Error: "The journal cannot be read.",
+        "It is missing, another user's, or no text, or neither XDG_STATE_HOME nor HOME says where it is, or several clusters of this name have one each.",
+        "Name a journal that exists with --journal FILE, or run otb as the user who applied.";
 
     LockHeld = "lock.held", Locked: "Another otb works on this cluster.",
         "Two runs at once could each undo what the other does. Nothing was changed.",

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::fmt::Display;
 
 use crate::model::NodeName;
-use crate::plan::{Action, Change, Check, Phase, Plan, Step, Unseen};
-use crate::view::words::{count, listed};
+use crate::plan::{Action, Check, Phase, Plan, Step, Unseen};
+use crate::view::words::{brief, count, listed};
 
 /// How many changes the one sentence names.
 const NAMED: usize = 3;
@@ -27,7 +27,7 @@ pub(super) fn sentence(plan: &Plan) -> String {
         };
         return format!("no change can be planned{}{refused}{unseen}", only(plan));
     }
-    let named: Vec<String> = plan.changes.iter().take(NAMED).map(brief).collect();
+    let named: Vec<String> = plan.changes.iter().take(NAMED).map(|change| brief(change, "→")).collect();
     let more = match plan.changes.len().saturating_sub(NAMED) {
         0 => String::new(),
         n => format!(" and {n} more"),
@@ -40,13 +40,6 @@ pub(super) fn sentence(plan: &Plan) -> String {
 fn only(plan: &Plan) -> String {
     let names: Vec<String> = plan.targets.iter().map(ToString::to_string).collect();
     if names.is_empty() { String::new() } else { format!(" for {} only (--target)", listed(&names)) }
-}
-
-fn brief(change: &Change) -> String {
-    match &change.from {
-        Some(from) => format!("{} {} {from} → {}", change.kind, change.node, change.to),
-        None => format!("{} {} on {}", change.kind, change.node, change.to),
-    }
 }
 
 /// Without it, "nothing to do" says nothing.

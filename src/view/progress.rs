@@ -141,7 +141,8 @@ pub fn event_line(event: &Event) -> Option<String> {
     })
 }
 
-fn ended(step: &StepId, outcome: &Outcome, took: Duration) -> String {
+/// A step's end as a line.
+pub(super) fn ended(step: &StepId, outcome: &Outcome, took: Duration) -> String {
     match outcome {
         Outcome::Done => format!("  {} {step:<28} {}", style::good("done    "), words::duration(took)),
         Outcome::NotDone { why } => format!("  {} {step}: {why}", style::bad("not done")),

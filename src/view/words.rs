@@ -35,6 +35,14 @@ pub(super) fn because(change: &Change) -> String {
     }
 }
 
+/// `switchover dn01 s29 -> s47`, with the arrow that the page uses.
+pub(super) fn brief(change: &Change, arrow: &str) -> String {
+    match &change.from {
+        Some(from) => format!("{} {} {from} {arrow} {}", change.kind, change.node, change.to),
+        None => format!("{} {} on {}", change.kind, change.node, change.to),
+    }
+}
+
 /// How a step was taken back, on a line.
 pub(super) fn undone(undone: &Undone) -> String {
     let Undone { step, ok, detail } = undone;

@@ -118,4 +118,57 @@ fn two_clusters_of_one_name_keep_two_journals() {
     names.sort();
     assert_eq!(names.len(), 2, "{names:?}");
     assert!(names[0] == "opentenbase_cluster" && names[1].starts_with("opentenbase_cluster-77"), "{names:?}");
+    let history =
+        |more: &str| first.otb("history").env("XDG_STATE_HOME", state.path().to_str().unwrap()).line(more).run();
+    history("")
+        .fails(1, &["error[journal.unreadable]: 2 clusters named opentenbase_cluster have a journal", &names[1]]);
+    let own = state.path().join("otb").join(&names[0]).join("journal.ndjson");
+    history(&format!("--journal {}", own.display())).ends(0).says(&["dn01 s29 -> s47", "dn01 s47 -> s29"]);
+}
+
+/// A journal that a killed run left behind tells as much as it has.
+#[test]
+fn history_shows_each_run_and_says_what_the_journal_lacks() {
+    let place = Place::moving("");
+    let journal = place.dir().join("journal");
+    let apply = place.otb("apply --auto-approve --journal").args([&journal]).run();
+    apply.fails(0, &["Journal: ", " history --last --journal "]);
+    let history = |more: &str| place.otb("history --journal").args([&journal]).line(more).run();
+    history("").ends(0).says(&["   1  2", "  done          switchover dn01 s29 -> s47; write gap dn01 "]);
+    let last = history("--last");
+    last.ends(0).says(&["Run 1 of opentenbase_cluster: ", "done     promote:dn01@s47", "exit 0, done and verified"]);
+    assert_eq!(history("1").stdout, last.stdout);
+    history("2").fails(64, &["error[usage.unknown-run]", "it has 1 runs"]);
+    history("--target dn02").ends(0).says(&["No run is recorded in "]);
+    let schema = include_str!("../../schemas/history.schema.json");
+    let document: Value = serde_json::from_str(&history("--format json").ends(0).stdout).unwrap();
+    let validator = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
+    assert!(validator.is_valid(&document), "{document}");
+    assert_eq!(document["runs"][0]["steps"].as_array().unwrap().len(), 16);
+
+    let whole = std::fs::read_to_string(&journal).unwrap();
+    let promoting = whole.find("\"step_started\",\"step\":\"promote:dn01@s47\"").unwrap();
+    let end = promoting + whole[promoting..].find('\n').unwrap() + 20;
+    std::fs::write(&journal, &whole[..end]).unwrap();
+    let cut = history("--last");
+    cut.fails(0, &["warning: line ", " is left out"]);
+    cut.says(&[
+        "done     stop:dn01@s29",
+        "promote:dn01@s47: it began",
+        "never began",
+        "otb plan shows what is left to do",
+    ]);
+    history("").says(&["cut off"]);
+}
+
+#[test]
+fn a_cluster_without_a_journal_has_no_history_and_gets_none() {
+    let place = Place::moving("");
+    let state = place.dir().join("state");
+    let home = state.to_str().unwrap();
+    place.otb("history").env("XDG_STATE_HOME", home).run().ends(0).says(&["No run is recorded in "]);
+    assert!(!state.exists());
+    place.otb("history --journal /nonexistent/journal").run().fails(1, &["error[journal.unreadable]"]);
+    place.otb("apply --auto-approve").env("XDG_STATE_HOME", home).run().fails(0, &["history --last shows this run"]);
+    place.otb("history").env("XDG_STATE_HOME", home).run().ends(0).says(&["switchover dn01 s29 -> s47"]);
 }

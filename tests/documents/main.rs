@@ -112,6 +112,7 @@ fn every_key_is_on_its_page() {
         ("events", "events.md"),
         ("drift", "drift-json.md"),
         ("journal", "journal-json.md"),
+        ("history", "history-json.md"),
         ("explain", "explain-json.md"),
     ] {
         let schema = schema(name);

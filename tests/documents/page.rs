@@ -76,6 +76,9 @@ pub(crate) fn page(name: &str, schema: &Value, told: &Told) -> String {
             "`otb explain --format json`",
             "What every code means, for machines that meet one: the `code` of JSON output, and `error[CODE]`.",
         ),
+        "history" => {
+            ("`otb history --format json`", "What the text shows, and where it comes from: [the journal](journal.md).")
+        }
         "journal" => {
             ("The journal, key by key", "One JSON object per line. What it is for: [the journal](journal.md).")
         }

@@ -10,6 +10,8 @@ use super::super::look;
 use super::at;
 use crate::model::{ClusterName, Observation, SystemId};
 
+const FILE: &str = "journal.ndjson";
+
 /// In a journal's directory: the system identifiers of the databases that it is about, one a line. Where it is missing,
 /// an earlier otb kept the journal by the cluster's name alone.
 const IDENTITY: &str = "system-identifiers";
@@ -20,12 +22,43 @@ const MOST_BYTES: u64 = 1 << 20;
 /// `$XDG_STATE_HOME/otb/CLUSTER/journal.ndjson`, else below ~/.local/state. Of several clusters with one name each has
 /// a directory of its own, `CLUSTER-SYSTEM_IDENTIFIER` for all but the first.
 pub(super) fn default_path(cluster: &ClusterName, ids: &BTreeSet<SystemId>) -> Result<PathBuf, String> {
+    let directory = own_directory(&state_directory()?, cluster, ids);
+    claim(&directory, ids).map_err(|error| at(&directory, &error))?;
+    Ok(directory.join(FILE))
+}
+
+/// The journals of all clusters with this name. Where there is none: where the first would be.
+pub(in super::super) fn kept(cluster: &ClusterName) -> Result<Vec<PathBuf>, String> {
+    let state = state_directory()?;
+    let name = directory_name(cluster);
+    let plain = state.join(&name).join(FILE);
+    // Not that of a cluster whose name ends in a number.
+    let of_this_name =
+        others(&state, &name).into_iter().filter(|(id, path)| known(path).is_some_and(|k| k.contains(id)));
+    let mut kept: Vec<PathBuf> = of_this_name.map(|(_, path)| path.join(FILE)).filter(|path| path.exists()).collect();
+    kept.sort();
+    if kept.is_empty() || plain.exists() {
+        kept.insert(0, plain);
+    }
+    Ok(kept)
+}
+
+/// What holds the directories of all clusters.
+fn state_directory() -> Result<PathBuf, String> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let state = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
-    let state = state.ok_or("neither XDG_STATE_HOME nor HOME names a directory")?.join("otb");
-    let directory = own_directory(&state, cluster, ids);
-    claim(&directory, ids).map_err(|error| at(&directory, &error))?;
-    Ok(directory.join("journal.ndjson"))
+    Ok(state.ok_or("neither XDG_STATE_HOME nor HOME names a directory")?.join("otb"))
+}
+
+/// The directories `NAME-SYSTEM_IDENTIFIER`.
+fn others(state: &Path, name: &str) -> Vec<(SystemId, PathBuf)> {
+    let entries = std::fs::read_dir(state).into_iter().flatten().filter_map(Result::ok);
+    let other = |entry: std::fs::DirEntry| {
+        let file_name = entry.file_name();
+        let id = file_name.to_str()?.strip_prefix(name)?.strip_prefix('-')?.parse().ok()?;
+        Some((id, entry.path()))
+    };
+    entries.filter_map(other).collect()
 }
 
 /// The system identifiers of a cluster, as far as they were seen.
@@ -43,13 +76,8 @@ fn own_directory(state: &Path, cluster: &ClusterName, ids: &BTreeSet<SystemId>) 
     if ids.is_empty() || plain_ids.as_ref().is_some_and(is_own) {
         return plain;
     }
-    let entries = std::fs::read_dir(state).into_iter().flatten().filter_map(Result::ok);
-    let others = entries.filter(|entry| {
-        let file_name = entry.file_name();
-        let id = file_name.to_str().and_then(|text| text.strip_prefix(&name)?.strip_prefix('-'));
-        id.is_some_and(|id| id.parse::<SystemId>().is_ok())
-    });
-    if let Some(own) = others.map(|entry| entry.path()).find(|path| known(path).as_ref().is_some_and(is_own)) {
+    let mut others = others(state, &name).into_iter().map(|(_, path)| path);
+    if let Some(own) = others.find(|path| known(path).as_ref().is_some_and(is_own)) {
         return own;
     }
     match (plain_ids, ids.first()) {
