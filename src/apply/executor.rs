@@ -20,6 +20,10 @@ use crate::transport::Outside;
 /// How often the operator asked to stop. Once: finish or undo what has begun. Twice: drop everything.
 pub type Interrupts = watch::Receiver<u8>;
 
+/// What the first interrupt does, and what a second one would.
+const INTERRUPTED: &str =
+    "Interrupted. Rolling back nodes not yet promoted, finishing the others. Press Ctrl-C again to stop at once.";
+
 /// One run of a plan.
 pub struct Run<'a> {
     plan: &'a Plan,
@@ -70,7 +74,7 @@ impl<'a> Run<'a> {
         // Asked here too: an interrupt that came before the first step began was seen by each step's fate alone.
         self.see_interrupts();
         if !finished {
-            self.note("interrupted twice: steps under way were dropped, their outcome is unknown".to_owned());
+            self.note("Interrupted twice: the steps under way were dropped, their outcome is unknown.".to_owned());
             return self.ledger.report();
         }
         self.see_lock().await;
@@ -108,7 +112,7 @@ impl<'a> Run<'a> {
                     if *interrupts.borrow() > 1 {
                         break false;
                     }
-                    self.note("interrupted: what is before its point of no return is undone, the rest finished; again drops all".to_owned());
+                    self.note(INTERRUPTED.to_owned());
                 }
             }
         };

@@ -52,8 +52,7 @@ pub(super) fn finish(
     plan: &Plan,
     report: &Report,
     left: &Plan,
-    global: &Global,
-    events: &Events,
+    (is_interrupted, global, events): (bool, &Global, &Events),
 ) -> Exit {
     let exit = match (exit(plan, report, left), first) {
         // The GTM has moved: whatever became of the rest, the cluster is not as before.
@@ -64,7 +63,7 @@ pub(super) fn finish(
         if let Some((plan, report)) = first {
             terminal::prose(&view::first_part_text(plan, report));
         }
-        terminal::prose(&view::report_text(plan, report, left));
+        terminal::prose(&view::report_text(plan, report, left, is_interrupted));
         if let Some(code) = code(exit) {
             terminal::more(&[code.as_str()]);
         }

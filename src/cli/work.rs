@@ -45,6 +45,9 @@ impl Works<'_> {
         }
         let progress = view::ProgressView::new(plan, terminal::motion());
         let tell = |event: &Event| {
+            if self.is_interrupted() {
+                progress.interrupted();
+            }
             progress.event(event);
             self.tell(event);
         };
@@ -58,7 +61,8 @@ impl Works<'_> {
     }
 
     pub(super) fn end(&self, first: Option<&(Plan, Report)>, plan: &Plan, report: &Report, left: &Plan) -> Exit {
-        let exit = outcome::finish(first, plan, report, left, self.desk.global, self.desk.events);
+        let exit =
+            outcome::finish(first, plan, report, left, (self.is_interrupted(), self.desk.global, self.desk.events));
         if let Some(journal) = &self.journal {
             journal.end(report.end, exit);
             if self.desk.args.tells_journal() {

@@ -111,9 +111,9 @@ codes! {
     ApplyFailed = "apply.failed", Error: "The run failed before anything was changed.",
         "A step did not come about, and nothing of what would have followed was begun.",
         "Mend what the report names, then plan again.";
-    ApplyRolledBack = "apply.rolled-back", RolledBack: "The run failed before its point of no return and took back what it had done.",
+    ApplyRolledBack = "apply.rolled-back", RolledBack: "The run failed or was interrupted before its point of no return, and took back what it had done.",
         "The old masters run again, which was verified.",
-        "Mend what the report names as not done, then plan again.";
+        "After a failure fix what the report names as not done, then plan again; after an interrupt run `otb apply` when you want to.";
     ApplyPartWay = "apply.part-way", PartWay: "The run stopped part-way.",
         "Some steps are done and stay done, others are not. The report lists both, and what is left.",
         "`otb plan` shows the rest, `otb apply` goes on from there.";

@@ -15,7 +15,7 @@ pub enum Exit {
     Stale,
     /// Somebody else holds the lock.
     Locked,
-    /// Failed and rolled back: the cluster is as before, verified.
+    /// Failed or interrupted, and rolled back: the cluster is as before, verified.
     RolledBack,
     /// Stopped part-way.
     PartWay,
@@ -76,7 +76,7 @@ impl Exit {
             Self::Refused => "refused by a check, nothing was changed",
             Self::Stale => "the saved plan does not fit the live cluster any more, nothing was changed",
             Self::Locked => "somebody else holds the lock, nothing was changed",
-            Self::RolledBack => "failed and rolled back: the cluster is as before, verified",
+            Self::RolledBack => "failed or interrupted, and rolled back: the cluster is as before, verified",
             Self::PartWay => "stopped part-way",
             Self::NotRejoined => "the new master serves, but the old one is not a standby again",
             Self::UnknownOutcome => "outcome unknown: contact lost after the point of no return",
@@ -90,12 +90,12 @@ impl Exit {
     pub fn next(self) -> &'static str {
         match self {
             Self::Done => "",
-            Self::Error => "read the message; mend; again",
+            Self::Error => "read the message, fix the problem, retry",
             Self::Differences => "review the plan, then `otb apply`",
-            Self::Refused => "mend what the check names, or `--waive` it",
-            Self::Stale => "read what moved; plan again",
+            Self::Refused => "fix what the check names, or `--waive` it",
+            Self::Stale => "read what moved, then plan again",
             Self::Locked => "wait, or `--lock-timeout 5m`",
-            Self::RolledBack => "mend what failed; plan again",
+            Self::RolledBack => "fix what failed, then plan again",
             Self::PartWay => "`otb plan` shows the rest, `otb apply` goes on",
             Self::NotRejoined => "read its log; `otb apply`",
             Self::UnknownOutcome => "`otb plan`: it looks again",

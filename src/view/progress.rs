@@ -74,6 +74,14 @@ impl ProgressView {
         }
     }
 
+    /// Shows that the operator asked to stop; what becomes of each node is told by its events.
+    pub fn interrupted(&self) {
+        if let Some(bars) = &self.bars {
+            bars.total.set_message(", interrupted");
+            bars.total.force_draw();
+        }
+    }
+
     /// Clears what moves.
     pub fn finish(&self) {
         if let Some(bars) = &self.bars {
@@ -91,7 +99,7 @@ impl Bars {
     fn new(steps: usize, motion: Motion) -> Self {
         let all = MultiProgress::new();
         let total = all.add(ProgressBar::new(steps as u64));
-        total.set_style(motion.style("  {bar:24} {pos}/{len} steps, {elapsed}"));
+        total.set_style(motion.style("  {bar:24} {pos}/{len} steps{msg}, {elapsed}"));
         total.enable_steady_tick(Duration::from_millis(100));
         Self { motion, all, total, running: Mutex::default() }
     }
@@ -100,23 +108,44 @@ impl Bars {
         let mut running = self.running.lock();
         match event {
             Event::StepStarted { step } => {
-                let bar = self.all.insert_before(&self.total, ProgressBar::new_spinner());
-                bar.set_style(self.motion.style("  {spinner} {msg}, {elapsed}"));
-                bar.set_message(step.to_string());
-                bar.enable_steady_tick(Duration::from_millis(100));
-                running.insert(step.clone(), bar);
+                running.insert(step.clone(), self.spinner(step.to_string()));
             }
-            Event::StepEnded { step, .. } => {
+            Event::StepEnded { step, outcome, .. } => {
                 if let Some(bar) = running.remove(step) {
                     bar.finish_and_clear();
                 }
-                self.total.inc(1);
+                if outcome.is_done() {
+                    self.total.inc(1);
+                    // All bars share one limit of drawings a second: left to its own ticks this one may never get its turn.
+                    self.total.force_draw();
+                }
+                self.print(event);
+            }
+            Event::Undoing { step } => {
+                self.total.set_style(self.motion.style("  rolling back, {elapsed}"));
+                self.total.force_draw();
+                running.insert(step.clone(), self.spinner(format!("undoing {step}")));
+            }
+            Event::Undone(undone) => {
+                if let Some(bar) = running.remove(&undone.step) {
+                    bar.finish_and_clear();
+                }
                 self.print(event);
             }
             _ => self.print(event),
         }
     }
 
+    /// What moves above the bar while something is under way.
+    fn spinner(&self, what: String) -> ProgressBar {
+        let bar = self.all.insert_before(&self.total, ProgressBar::new_spinner());
+        bar.set_style(self.motion.style("  {spinner} {msg}, {elapsed}"));
+        bar.set_message(what);
+        bar.enable_steady_tick(Duration::from_millis(100));
+        bar
+    }
+
+    /// Prints what stays, above what moves.
     fn print(&self, event: &Event) {
         if let Some(line) = event_line(event) {
             self.all.suspend(|| write_line(&line));
@@ -131,12 +160,14 @@ pub fn event_line(event: &Event) -> Option<String> {
         Event::Planned { .. }
         | Event::Started { .. }
         | Event::StepStarted { .. }
-        | Event::Undoing { .. }
+        // The report tells these once for each reason: what failed must not drown in what followed from it.
+        | Event::StepEnded { outcome: Outcome::Skipped { .. }, .. }
         // The report that follows tells it beside what was expected.
         | Event::Gap { .. }
         | Event::Finished { .. } => return None,
         Event::StepEnded { step, outcome, milliseconds } => ended(step, outcome, Duration::from_millis(*milliseconds)),
         Event::Undone(undone) => words::undone(undone),
+        Event::Undoing { step } => format!("  undoing  {step}"),
         Event::Note { text } => format!("  {text}"),
     })
 }

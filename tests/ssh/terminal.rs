@@ -40,7 +40,7 @@ fn ctrl_c_cuts_no_connection() {
     until_it_stops(&behind);
     terminal.types(CTRL_C);
     let shown = terminal.end();
-    shown.ends(6, &["interrupted: ", "done     stop:dn01@s29", "undone   stop:dn01@s29", "rolled back"]);
+    shown.ends(6, &["Interrupted. Rolling back ", "done     stop:dn01@s29", "undone   stop:dn01@s29", "rolled back"]);
     assert!(!shown.screen.contains("lost"), "{}", shown.screen);
     assert_eq!(behind.place.state(), before);
 }

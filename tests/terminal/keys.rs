@@ -17,6 +17,9 @@ fn the_question_is_answered_and_progress_shown() {
     terminal.types("yes\n");
     terminal.until("/16 steps");
     terminal.until("stop:dn01@s29, ");
+    // The bar counts what is done, also while the last step takes its time.
+    terminal.until("rejoin:dn01@s29, ");
+    terminal.until(" 15/16 steps, ");
     let shown = terminal.end();
     shown.ends(
         0,
@@ -72,10 +75,19 @@ fn ctrl_c_before_the_promotion_takes_back() {
     let mut terminal = on_terminal(&place, "apply --auto-approve", 80, &[]);
     terminal.until("stop:dn01@s29, ");
     terminal.types(CTRL_C);
+    terminal.until(" steps, interrupted, ");
+    terminal.until("undoing stop:dn01@s29, ");
+    terminal.until("rolling back, ");
     let shown = terminal.end();
-    shown.ends(6, &["interrupted: ", "undone   stop:dn01@s29", "rolled back", "otb explain apply.rolled-back"]);
+    shown.ends(6, &["Interrupted. Rolling back ", "undone   stop:dn01@s29", "otb explain apply.rolled-back"]);
+    begins_a_line(&shown.screen, "Interrupted and rolled back: the cluster is as before, verified.");
+    // Nothing failed, and nothing is to be fixed; what was never begun is told once for each reason.
+    for word in ["ailed", "mend what", "fix what"] {
+        assert!(!shown.screen.contains(word), "{word:?} is on the screen:\n{}", shown.screen);
+    }
+    assert_eq!(shown.screen.matches("left out").count(), 2, "{}", shown.screen);
     // The key itself is not shown: it would move what is drawn, and leave parts of it behind.
-    for rest in ["^C", "stop:dn01@s29, ", "/16 steps"] {
+    for rest in ["^C", "stop:dn01@s29, ", "/16 steps", "rolling back, "] {
         assert!(!shown.screen.contains(rest), "{rest:?} is left:\n{}", shown.screen);
     }
     assert_eq!(place.state(), before);
@@ -87,7 +99,7 @@ fn ctrl_c_after_the_promotion_finishes() {
     let mut terminal = on_terminal(&place, "apply --auto-approve", 80, &[]);
     terminal.until("done     promote:dn01@s47");
     terminal.types(CTRL_C);
-    terminal.end().ends(0, &["interrupted: ", "Done: the cluster is as declared"]);
+    terminal.end().ends(0, &["Interrupted. Rolling back ", "Done: the cluster is as declared"]);
     place.is_settled();
 }
 
@@ -97,9 +109,9 @@ fn ctrl_c_twice_drops_everything_and_a_plan_finds_the_rest() {
     let mut terminal = on_terminal(&place, "apply --auto-approve", 80, &[]);
     terminal.until("promote:dn01@s47, ");
     terminal.types(CTRL_C);
-    terminal.until("interrupted: ");
+    terminal.until("Interrupted. Rolling back ");
     terminal.types(CTRL_C);
-    terminal.end().ends(9, &["interrupted twice", "promote:dn01@s47: dropped", "otb plan"]);
+    terminal.end().ends(9, &["Interrupted twice", "promote:dn01@s47: dropped", "otb plan"]);
     place.fault("slow pg_ctl 0");
     place.otb("apply --auto-approve --lock-timeout 20s").run().ends(0);
     place.is_settled();

@@ -9,11 +9,11 @@ use crate::plan::{Action, Plan};
 use crate::view::words::{self, count, listed};
 use crate::view::{outline, style};
 
-/// Renders the report; `left` is the plan made after the run.
-pub fn report_text(plan: &Plan, report: &Report, left: &Plan) -> String {
+/// Renders the report; `left` is the plan made after the run, `is_interrupted` whether the operator asked to stop.
+pub fn report_text(plan: &Plan, report: &Report, left: &Plan, is_interrupted: bool) -> String {
     let mut out = String::new();
     let done = report.steps.iter().filter(|step| step.outcome.is_done()).count();
-    let _ = writeln!(out, "\n{}", head(report, left));
+    let _ = writeln!(out, "\n{}", head(report, left, is_interrupted));
     let _ = writeln!(out, "  {done} of {} done and verified", count(plan.steps.len(), "step"));
     gaps(&mut out, plan, report);
     troubles(&mut out, report);
@@ -21,7 +21,7 @@ pub fn report_text(plan: &Plan, report: &Report, left: &Plan) -> String {
         let _ = writeln!(out, "  note: {note}");
     }
     remaining(&mut out, left);
-    if let Some(next) = next(report.end, left) {
+    if let Some(next) = next(report.end, left, is_interrupted) {
         let _ = writeln!(out, "{}", style::hint_line(next));
     }
     out
@@ -56,7 +56,7 @@ fn gaps(out: &mut String, plan: &Plan, report: &Report) {
     }
 }
 
-fn head(report: &Report, left: &Plan) -> String {
+fn head(report: &Report, left: &Plan, is_interrupted: bool) -> String {
     let (word, rest) = match report.end {
         End::Done if left.is_empty() && left.targets.is_empty() => {
             (style::good("Done:"), "the cluster is as declared, and a fresh plan is empty.".to_owned())
@@ -72,6 +72,9 @@ fn head(report: &Report, left: &Plan) -> String {
         End::Done => (style::careful("Not settled:"), "all steps are done, but a fresh plan is not empty.".to_owned()),
         End::NothingDone => (style::bad("Failed,"), "and nothing was changed.".to_owned()),
         End::Interrupted => (style::careful("Interrupted"), "before any change.".to_owned()),
+        End::RolledBack if is_interrupted => {
+            (style::careful("Interrupted and rolled back:"), "the cluster is as before, verified.".to_owned())
+        }
         End::RolledBack => {
             (style::careful("Failed and rolled back:"), "the cluster is as before, verified.".to_owned())
         }
@@ -116,7 +119,7 @@ fn remaining(out: &mut String, left: &Plan) {
     }
 }
 
-fn next(end: End, left: &Plan) -> Option<&'static str> {
+fn next(end: End, left: &Plan, is_interrupted: bool) -> Option<&'static str> {
     match end {
         End::Done if left.changes.is_empty() => None,
         End::Done | End::PartWay if left.is_refused() => {
@@ -128,8 +131,9 @@ fn next(end: End, left: &Plan) -> Option<&'static str> {
              statement of that step by hand to see it work",
         ),
         End::Done | End::PartWay => Some("otb apply goes on from here; otb plan shows the rest first"),
-        End::NothingDone | End::RolledBack => Some("mend what failed, then otb plan"),
-        End::Interrupted => Some("otb plan"),
+        End::RolledBack if is_interrupted => Some("otb apply starts again from the beginning"),
+        End::NothingDone | End::RolledBack => Some("fix what failed, then otb plan"),
+        End::Interrupted => Some("otb apply starts again from the beginning"),
         End::NotRejoined => Some("look into the log of the instance named above, then otb apply"),
         End::Unknown => Some("run otb plan: it looks again and plans exactly what is left"),
     }
