@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use super::Cli;
 use super::failure::Failure;
+use super::{Cli, nearby};
 use crate::codes::ErrorCode;
 use crate::dialect::shown;
 
@@ -87,7 +87,7 @@ pub(super) fn option(words: &[String]) -> Option<Failure> {
     let because = if why.is_empty() { String::new() } else { format!(": {why}") };
     let failure = Failure::new(ErrorCode::UsageOption, format!("otb has no option {}{because}", shown(&typed)));
     Some(if parses(&line) {
-        failure.hint(format!("did you mean {}?", typed_line(&line)))
+        failure.hint(format!("did you mean {}?", nearby::line(&line)))
     } else if instead.is_empty() {
         failure.hint("leave it away")
     } else {
@@ -133,13 +133,9 @@ fn long_options(command: &clap::Command) -> BTreeSet<String> {
     own.chain(command.get_subcommands().flat_map(long_options)).collect()
 }
 
-fn parses(line: &[String]) -> bool {
+/// Whether otb takes these words.
+pub(super) fn parses(line: &[String]) -> bool {
     Cli::try_parse_from(std::iter::once("otb".to_owned()).chain(line.iter().cloned())).is_ok()
-}
-
-/// A command line, ready to paste.
-fn typed_line(words: &[String]) -> String {
-    words.iter().fold("otb".to_owned(), |line, word| line + " " + &shown(word))
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ pub fn main() -> ExitCode {
     if let Some(code) = crate::sandbox::as_tool() {
         return code;
     }
-    let words: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let words = nearby::typed();
     if let Some(failure) = habits::option(&words) {
         terminal::failure(&failure);
         return failure.exit().into();

@@ -8,6 +8,7 @@ use super::args::Global;
 use super::failure::Failure;
 use super::terminal;
 use crate::config::{Code, Diagnostics};
+use crate::dialect::{quote, shown};
 
 /// What named the file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -59,9 +60,9 @@ pub(super) fn failure(global: &Global, diagnostics: Diagnostics) -> Failure {
     let looked = std::env::current_dir().map_or_else(|_| ".".to_owned(), |dir| dir.display().to_string());
     let named = match global.named_by {
         NamedBy::Environment if file.is_relative() => {
-            format!("OTB_FILE is {}, a path from {looked}; ", crate::dialect::shown(&file.display().to_string()))
+            format!("OTB_FILE is {}, a path from {looked}; ", shown(&file.display().to_string()))
         }
-        NamedBy::Environment => format!("OTB_FILE is {}; ", crate::dialect::shown(&file.display().to_string())),
+        NamedBy::Environment => format!("OTB_FILE is {}; ", shown(&file.display().to_string())),
         NamedBy::CommandLine | NamedBy::DirectoryAbove => String::new(),
     };
     if let Some(found) = found(file) {
@@ -117,7 +118,7 @@ fn entries(dir: &Path) -> Vec<PathBuf> {
 /// `otb`, with the file where it was named on the command line: what is typed next needs it again.
 pub(super) fn otb(file: &Path) -> String {
     let named = std::env::args_os().any(|word| word.to_str().is_some_and(names_file));
-    if named { format!("otb -f {}", crate::dialect::shown(&file.display().to_string())) } else { "otb".to_owned() }
+    if named { format!("otb -f {}", shown(&file.display().to_string())) } else { "otb".to_owned() }
 }
 
 /// `-f`, `-fFILE`, `--file` or `--file=FILE`.
@@ -127,15 +128,44 @@ fn names_file(word: &str) -> bool {
 
 /// The command as it was typed, with another file.
 fn command_with(file: &Path) -> String {
-    let mut words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
-    let mut rest = String::new();
+    let mut words = typed().into_iter();
+    let mut rest = vec!["-f".to_owned(), file.display().to_string()];
     while let Some(word) = words.next() {
         if word == "-f" || word == "--file" {
             words.next();
         } else if !names_file(&word) {
-            rest.push(' ');
-            rest.push_str(&crate::dialect::shown(&word));
+            rest.push(word);
         }
     }
-    format!("otb -f {}{rest}", crate::dialect::shown(&file.display().to_string()))
+    line(&rest)
+}
+
+/// The words that were typed behind `otb`.
+pub(super) fn typed() -> Vec<String> {
+    std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
+/// Those of `typed` that name the file: what is typed next needs them again.
+pub(super) fn file_words(typed: &[String]) -> Vec<String> {
+    let at = typed.iter().position(|word| names_file(word));
+    let length = |at: usize| if matches!(typed[at].as_str(), "-f" | "--file") { 2 } else { 1 };
+    at.map_or_else(Vec::new, |at| typed[at..].iter().take(length(at)).cloned().collect())
+}
+
+/// A command line of otb, ready to paste into a shell.
+pub(super) fn line(words: &[String]) -> String {
+    let word = |word: &String| match word.split_once('=').filter(|_| word.starts_with("--")) {
+        Some((option, value)) => format!("{option}={}", quote(value)),
+        None => quote(word),
+    };
+    words.iter().fold("otb".to_owned(), |line, one| line + " " + &shown(&word(one)))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_line_is_what_a_shell_reads_as_these_words() {
+        let words = ["plan", "--reason", "it's over", "--target=dn01", "--log-file=a b"].map(str::to_owned);
+        assert_eq!(super::line(&words), r"otb plan --reason 'it'\''s over' --target=dn01 --log-file='a b'");
+    }
 }

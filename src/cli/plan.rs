@@ -110,11 +110,12 @@ pub(super) fn print(plan: &Plan, global: &Global, checks: bool) -> Result<(), Fa
     Ok(())
 }
 
-/// Says where there is more to read of the checks that refuse.
+/// Says where there is more to read of the checks that refuse, and how those are waived that can be.
 pub(super) fn tell_more(plan: &Plan) {
     let refusing: BTreeSet<&str> = plan.refusing().map(|check| check.code.word()).collect();
     if !refusing.is_empty() {
         terminal::more(&refusing.into_iter().collect::<Vec<_>>());
+        waive::say_waivers(plan);
     }
 }
 

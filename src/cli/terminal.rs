@@ -171,6 +171,11 @@ pub(super) fn say(text: &str) {
     print_line(&fitted(text, &std::io::stderr()));
 }
 
+/// Prints a command to paste: nothing is put into it, however long it is.
+pub(super) fn command(text: &str) {
+    print_line(&format!("  {text}"));
+}
+
 fn print_line(text: &str) {
     let mut err = anstream::stderr().lock();
     let _ = writeln!(err, "{text}");

@@ -1,15 +1,18 @@
 //! `--waive CHECK:SUBJECT --reason ...`: read against the file, so that a typing error is told from a check that passes.
 
 use super::failure::Failure;
-use super::terminal;
+use super::{habits, nearby, terminal};
 use crate::codes::ErrorCode;
 use crate::model::Cluster;
 use crate::plan::{CheckCode, Plan, Waiver, unused_waivers};
 
+/// What stands for the reason in a line to paste. It is no reason: the operator replaces it.
+const OPEN_REASON: &str = "...";
+
 /// Each `--waive` with the one `--reason`.
 pub(super) fn read(waive: &[String], reason: Option<&str>, cluster: &Cluster) -> Result<Vec<Waiver>, Failure> {
     let usage = |text: &str| Failure::new(ErrorCode::UsageWaiver, text);
-    let reason = reason.map(str::trim).filter(|reason| !reason.is_empty());
+    let reason = reason.map(str::trim).filter(|reason| !reason.is_empty() && *reason != OPEN_REASON);
     match (reason, waive) {
         (None, []) => Ok(Vec::new()),
         (None, _) => Err(usage("--waive wants a --reason, which the plan records")
@@ -59,4 +62,42 @@ pub(super) fn tell_unused(plan: &Plan, waivers: &[Waiver]) {
     for id in unused_waivers(plan, waivers) {
         terminal::say(&format!("warning: --waive {id} names no check of this plan; {refusing}"));
     }
+}
+
+/// What is typed after `typed` to lift the blocks of a refused plan that can be lifted; `None` means that none can.
+fn line(plan: &Plan, typed: &[String]) -> Option<String> {
+    let other = |command: &str| [nearby::file_words(typed), vec![command.to_owned()]].concat();
+    // What has written the file is followed by its application.
+    let is_written = typed.iter().any(|word| word == "--write");
+    let typed = if is_written { other("apply") } else { typed.to_vec() };
+    let waivable = plan.refusing().filter(|check| check.code.is_waivable());
+    let more: Vec<String> = waivable.flat_map(|check| ["--waive".to_owned(), check.id.to_string()]).collect();
+    if more.is_empty() {
+        return None;
+    }
+    let again = [typed.as_slice(), &more].concat();
+    if typed.iter().any(|word| word == "--reason" || word.starts_with("--reason=")) && habits::parses(&again) {
+        return Some(nearby::line(&again));
+    }
+    // Some commands, such as the application of a saved plan, take no waivers: these are the plan's.
+    let reason = ["--reason", OPEN_REASON].map(str::to_owned);
+    let takes_waivers = habits::parses(&[again.as_slice(), &reason].concat());
+    let words = if takes_waivers { again } else { [other("plan"), more].concat() };
+    Some(format!("{} --reason \"{OPEN_REASON}\"", nearby::line(&words)))
+}
+
+/// Prints the command line that waives what refuses `plan`, where that is possible: never folded, ready to paste.
+pub(super) fn say_waivers(plan: &Plan) {
+    let Some(line) = line(plan, &nearby::typed()) else { return };
+    let rest: Vec<&str> =
+        plan.refusing().filter(|check| !check.code.is_waivable()).map(|check| check.id.as_str()).collect();
+    let rest = if rest.is_empty() {
+        String::new()
+    } else {
+        format!(" (they do not lift {}, which cannot be waived)", crate::config::one_of(rest))
+    };
+    let part =
+        if plan.afterwards.is_some() { " of the first part; the rest is checked once the GTM answers" } else { "" };
+    terminal::say(&format!("The waivers{part}, if you accept what these checks found{rest}:"));
+    terminal::command(&line);
 }

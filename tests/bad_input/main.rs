@@ -28,4 +28,5 @@ mod servers;
 mod split;
 mod streams;
 mod usage;
+mod waivers;
 mod writing;
