@@ -27,6 +27,14 @@ pub(super) fn expected_gap(change: &Change) -> Option<String> {
     change.expected_gap.map(|expected| format!("{what} {} expected", gap(expected)))
 }
 
+/// What its clients notice while a node moves, in a clause of the question before it.
+pub(super) fn gap_clause(change: &Change) -> Option<String> {
+    change.expected_gap.map(|expected| match change.node_kind {
+        NodeKind::Gtm => format!("nothing commits for {}", gap(expected)),
+        NodeKind::Coordinator | NodeKind::Datanode => format!("no writes to it for {}", gap(expected)),
+    })
+}
+
 /// Why a node changes, and what its clients have to expect.
 pub(super) fn because(change: &Change) -> String {
     match expected_gap(change) {

@@ -14,6 +14,19 @@ fn the_question_is_answered_and_progress_shown() {
     let place = moving(1200);
     let mut terminal = on_terminal(&place, "apply", 100, &[]);
     terminal.until("Only `yes` is taken as approval.\n> ");
+    // The last lines of a small window say what happens, what clients notice, and until when it is undone.
+    let screen = terminal.screen();
+    let lines: Vec<&str> = screen.trim_end().lines().rev().take(6).collect();
+    let last: Vec<&str> = lines.into_iter().rev().collect();
+    assert!(last.iter().all(|line| line.chars().count() <= 80), "{last:#?}");
+    let last = last.join("\n");
+    for part in [
+        "  switchover dn01 s29 -> s47: no writes to it for ",
+        "  A failure or Ctrl-C undoes it until step 5, promote:dn01@s47.",
+        "Apply these 16 steps to opentenbase_cluster?",
+    ] {
+        assert!(last.contains(part), "{part:?} is not in\n{last}");
+    }
     terminal.types("yes\n");
     terminal.until("/16 steps");
     terminal.until("stop:dn01@s29, ");

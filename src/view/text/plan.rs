@@ -35,14 +35,42 @@ pub fn changes_text(plan: &Plan) -> String {
     out
 }
 
-/// What is asked before `plan` is applied.
+/// How many changes the question repeats.
+const REPEATED: usize = 8;
+
+/// What is asked before `plan` is applied, and what of the plan matters most: its beginning may have scrolled away.
 pub fn question_text(plan: &Plan) -> String {
+    let mut out = String::from("\n");
+    for change in plan.changes.iter().take(REPEATED) {
+        let gap = words::gap_clause(change).map_or_else(String::new, |gap| format!(": {gap}"));
+        let _ = writeln!(out, "  {}{gap}", style::bold(words::brief(change, "->")));
+    }
+    if let Some(more @ 1..) = plan.changes.len().checked_sub(REPEATED) {
+        let _ = writeln!(out, "  and {} more", count(more, "change"));
+    }
+    if let Some(until) = undone_until(plan) {
+        let _ = writeln!(out, "  {until}");
+    }
     let steps = match plan.steps.len() {
         1 => "this step".to_owned(),
         n => format!("these {n} steps"),
     };
     let rest = if plan.afterwards.is_some() { ", and then what else the file asks for," } else { "" };
-    format!("\nApply {steps}{rest} to {}? Only `yes` is taken as approval.", plan.cluster.name)
+    let _ = write!(out, "Apply {steps}{rest} to {}? Only `yes` is taken as approval.", plan.cluster.name);
+    out
+}
+
+/// Until when a failure or Ctrl-C undoes the plan; `None` means that it has no point of no return.
+fn undone_until(plan: &Plan) -> Option<String> {
+    let phases = outline::phases(plan);
+    let mut points = phases.iter().flat_map(|(_, items)| items).filter(|item| item.step.point_of_no_return);
+    let first = points.next()?;
+    let (number, id) = (first.number, &first.step.id);
+    Some(if points.next().is_none() {
+        format!("A failure or Ctrl-C undoes it until step {number}, {id}.")
+    } else {
+        format!("A failure or Ctrl-C undoes each move until its promotion; the first is step {number}.")
+    })
 }
 
 /// What stands in the way of a plan that was shown before.
