@@ -112,7 +112,8 @@ impl<'a> Run<'a> {
                     if *interrupts.borrow() > 1 {
                         break false;
                     }
-                    self.note(INTERRUPTED.to_owned());
+                    // Said while it goes on; the report tells what became of it.
+                    (self.tell)(&Event::Note { text: INTERRUPTED.to_owned() });
                 }
             }
         };

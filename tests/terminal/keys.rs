@@ -94,6 +94,7 @@ fn ctrl_c_before_the_promotion_takes_back() {
     let shown = terminal.end();
     shown.ends(6, &["Interrupted. Rolling back ", "undone   stop:dn01@s29", "otb explain apply.rolled-back"]);
     begins_a_line(&shown.screen, "Interrupted and rolled back: the cluster is as before, verified.");
+    begins_a_line(&shown.screen, "  3 of 16 steps had been done; what they changed is undone");
     // Nothing failed, and nothing is to be fixed; what was never begun is told once for each reason.
     for word in ["ailed", "mend what", "fix what"] {
         assert!(!shown.screen.contains(word), "{word:?} is on the screen:\n{}", shown.screen);

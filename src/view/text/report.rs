@@ -14,7 +14,11 @@ pub fn report_text(plan: &Plan, report: &Report, left: &Plan, is_interrupted: bo
     let mut out = String::new();
     let done = report.steps.iter().filter(|step| step.outcome.is_done()).count();
     let _ = writeln!(out, "\n{}", head(report, left, is_interrupted));
-    let _ = writeln!(out, "  {done} of {} done and verified", count(plan.steps.len(), "step"));
+    let steps = count(plan.steps.len(), "step");
+    let _ = match report.end {
+        End::RolledBack => writeln!(out, "  {done} of {steps} had been done; what they changed is undone"),
+        _ => writeln!(out, "  {done} of {steps} done and verified"),
+    };
     gaps(&mut out, plan, report);
     troubles(&mut out, report);
     for note in &report.notes {
