@@ -57,6 +57,9 @@ const SANDBOX_COMMANDS: &[(&[&str], &str)] =
 /// Formats: `-o json` means one of these elsewhere, and a file of that name here.
 const FORMATS: [&str; 4] = ["json", "text", "markdown", "html"];
 
+/// Languages of `otb graph`.
+const GRAPHS: [&str; 3] = ["svg", "dot", "mermaid"];
+
 /// One spelling of another tool.
 struct Habit {
     /// How many words it takes.
@@ -112,6 +115,10 @@ fn habit(words: &[String], own: &BTreeSet<String>) -> Option<Habit> {
         let why = "-o names a file (-o ./json for one of that name)";
         return of(2, vec!["--format".to_owned(), format.clone()], why);
     }
+    if let Some(language) = words.get(1).filter(|next| name == "--format" && GRAPHS.contains(&next.as_str())) {
+        let why = "a graph's language is no format of a result";
+        return of(2, vec!["--as".to_owned(), language.clone()], why);
+    }
     if let Some((_, instead)) = OTHERWISE.iter().find(|(other, _)| *other == name) {
         return of(1, instead.iter().copied().chain(value).map(str::to_owned).collect(), "");
     }
@@ -162,6 +169,7 @@ mod tests {
             ("apply -y", "otb apply --auto-approve"),
             ("apply --yes -lock-timeout=5m", "otb apply --auto-approve --lock-timeout=5m"),
             ("status --json", "otb status --format json"),
+            ("graph --format svg", "otb graph --as svg"),
             ("status -o json", "otb status --format json"),
             ("plan -detailed-exitcode -no-color", "otb plan --detailed-exitcode --color never"),
             ("-chdir=prod plan", "otb -f prod/cluster.yaml plan"),

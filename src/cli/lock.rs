@@ -38,8 +38,32 @@ pub(super) async fn take(cluster: &Cluster, outside: &Outside, patience: Duratio
 
 /// The operator's name and machine, for whoever finds the lock taken.
 pub(super) fn whoami() -> String {
-    let user =
-        std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| "unknown user".to_owned());
+    let variable = |name| std::env::var(name).ok().filter(|user| !user.is_empty());
+    let user = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(variable).unwrap_or_else(account);
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     format!("{user}@{host}")
+}
+
+/// The name of the account that otb runs as, where the environment does not say it: cron and containers.
+fn account() -> String {
+    let id = rustix::process::getuid().as_raw();
+    let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    name_of(id, &accounts).map_or_else(|| format!("uid {id}"), str::to_owned)
+}
+
+fn name_of(id: u32, accounts: &str) -> Option<&str> {
+    accounts.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(id)).then_some(name)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn an_account_is_named_as_the_system_names_it() {
+        let accounts = "root:x:0:0:root:/root:/bin/sh\nbroken\nann:x:1000:100::/home/ann:/bin/sh\n";
+        assert_eq!([0, 1000, 7].map(|id| super::name_of(id, accounts)), [Some("root"), Some("ann"), None]);
+    }
 }

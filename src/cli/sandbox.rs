@@ -69,6 +69,10 @@ impl From<SandboxError> for Failure {
             SandboxError::Refused(_) | SandboxError::Name(_) => ErrorCode::SandboxRefused,
             SandboxError::Io(_) => ErrorCode::SandboxFiles,
         };
-        Self::new(code, format!("failed to {error}"))
+        let text = match &error {
+            SandboxError::Refused(why) => format!("the sandbox cannot do that: {why}"),
+            other => format!("failed to {other}"),
+        };
+        Self::new(code, text)
     }
 }
