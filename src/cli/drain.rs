@@ -7,6 +7,7 @@ use clap::Args;
 use super::args::Global;
 use super::edit::{EditArgs, Editing, SkipArgs};
 use super::failure::Failure;
+use super::move_node::way_back;
 use super::plan::PlanArgs;
 use super::{Exit, look};
 use crate::codes::ErrorCode;
@@ -20,7 +21,9 @@ use crate::view;
 /// within policy.max_lag; among equals on the server with the fewest masters, then the one least behind, then by the
 /// server's name. Nothing but `otb apply` changes the cluster.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: otb drain s29 --write && otb apply\nThe way back: otb restore OLD_FILE")]
+#[command(
+    after_help = "Example: otb drain s29 --write && otb apply\nThe way back is the otb move that --write prints."
+)]
 pub(super) struct DrainArgs {
     /// The server, by its name in the file
     server: String,
@@ -42,9 +45,9 @@ pub(super) async fn run(global: &Global, args: &DrainArgs) -> Result<Exit, Failu
     let drain = drain(cluster, &seen, server, &|node| editing.concerns(node));
     refuse_stuck(&drain, server)?;
     let story = story(&drain, server, cluster);
-    let way_back = "otb restore OLD_FILE, or your version control";
+    let way_back = way_back(&drain.moves, global);
     let again = format!("drain {server}");
-    editing.end(&drain.moves, &story, Some(seen), (&again, way_back)).await
+    editing.end(&drain.moves, &story, Some(seen), (&again, &way_back)).await
 }
 
 fn server<'a>(text: &str, cluster: &'a Cluster) -> Result<&'a ServerName, Failure> {

@@ -1,4 +1,4 @@
-//! `otb move`: one master to another server, as a change of the file.
+//! `otb move`: masters to another server, as a change of the file.
 
 use clap::Args;
 
@@ -13,15 +13,16 @@ use crate::model::{Cluster, Node, NodeName, ServerName};
 use crate::plan::Move;
 use crate::view;
 
-/// Declare NODE's master on SERVER: shows the change of the file and its plan
+/// Declare the master of each NODE on SERVER: shows the change of the file and its plan
 ///
-/// Only the `master:` line changes. Nothing but `otb apply` changes the cluster.
+/// Only `master:` lines change. Nothing but `otb apply` changes the cluster.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: otb move dn01 s47 --write && otb apply")]
 pub(super) struct MoveArgs {
-    /// The node, by its name in the file
-    node: String,
-    /// The server that has the instance that becomes master, by its name in the file
+    /// The nodes, by their names in the file
+    #[arg(required = true, value_name = "NODE")]
+    nodes: Vec<String>,
+    /// The server that has the instances that become masters, by its name in the file
     server: String,
     #[command(flatten)]
     edit: EditArgs,
@@ -31,34 +32,48 @@ pub(super) struct MoveArgs {
 
 pub(super) async fn run(global: &Global, args: &MoveArgs) -> Result<Exit, Failure> {
     let editing = Editing::begin(global, (&args.edit, &args.plan), &[])?;
-    let node = node(args, editing.cluster())?;
-    let to = server(&args.server, node, editing.cluster())?;
-    if !editing.concerns(&node.name) {
-        let text = format!("--target leaves {} out, which is to be moved", node.name);
-        return Err(Failure::new(ErrorCode::UsageCombination, text).hint("leave --target away"));
+    let (mut moves, mut there) = (Vec::new(), Vec::new());
+    for text in &args.nodes {
+        let node = node(text, &args.server, editing.cluster())?;
+        let to = server(&args.server, node, editing.cluster())?;
+        if !editing.concerns(&node.name) {
+            let text = format!("--target leaves {} out, which is to be moved", node.name);
+            return Err(Failure::new(ErrorCode::UsageCombination, text).hint("leave --target away"));
+        }
+        let (name, from) = (node.name.clone(), node.master.clone());
+        if moves.iter().any(|one: &Move| one.node == name) {
+            continue;
+        }
+        if from == to {
+            there.push(name.to_string());
+        } else {
+            moves.push(Move { node: name, kind: node.kind, from, to, because: "as asked".to_owned() });
+        }
     }
-    let from = node.master.clone();
-    let one = Move {
-        node: node.name.clone(),
-        kind: node.kind,
-        from: from.clone(),
-        to: to.clone(),
-        because: "as asked".to_owned(),
-    };
-    let again = format!("move {} {to}", node.name);
-    let way_back = format!("{} move {} {from} --write", nearby::otb(&global.file), node.name);
-    let (moves, story) = if from == to {
-        (Vec::new(), format!("Nothing to move: the file declares {}'s master on {to} already.\n\n", node.name))
+    let story = if there.is_empty() {
+        view::moves_text(&moves)
     } else {
-        let moves = vec![one];
-        let story = view::moves_text(&moves);
-        (moves, story)
+        let there = format!("Already declared on {}: {}.\n\n", args.server, there.join(", "));
+        there + &view::moves_text(&moves)
     };
-    editing.end(&moves, &story, None, (&again, &way_back)).await
+    let again = format!("move {} {}", args.nodes.join(" "), args.server);
+    editing.end(&moves, &story, None, (&again, &way_back(&moves, global))).await
 }
 
-fn node<'a>(args: &MoveArgs, cluster: &'a Cluster) -> Result<&'a Node, Failure> {
-    let MoveArgs { node: text, server, .. } = args;
+/// The command that declares the masters where they were.
+pub(super) fn way_back(moves: &[Move], global: &Global) -> String {
+    let otb = nearby::otb(&global.file);
+    let mut servers: Vec<&ServerName> = moves.iter().map(|one| &one.from).collect();
+    servers.sort();
+    servers.dedup();
+    let line = |server: &&ServerName| {
+        let nodes: Vec<&str> = moves.iter().filter(|one| one.from == **server).map(|one| one.node.as_str()).collect();
+        format!("{otb} move {} {server} --write", nodes.join(" "))
+    };
+    servers.iter().map(line).collect::<Vec<_>>().join(" && ")
+}
+
+fn node<'a>(text: &str, server: &str, cluster: &'a Cluster) -> Result<&'a Node, Failure> {
     cluster.nodes.values().find(|node| node.name.as_str() == text).ok_or_else(|| {
         let failure =
             Failure::new(ErrorCode::UsageUnknownNode, format!("move {text}: the file declares no node of that name"));

@@ -5,6 +5,7 @@ use clap::Args;
 use super::args::Global;
 use super::edit::{EditArgs, Editing, SkipArgs};
 use super::failure::Failure;
+use super::move_node::way_back;
 use super::plan::PlanArgs;
 use super::{Exit, terminal};
 use crate::codes::ErrorCode;
@@ -52,7 +53,8 @@ pub(super) async fn run(global: &Global, args: &RestoreArgs) -> Result<Exit, Fai
         view::moves_text(&moves)
     };
     let again = format!("restore {}", args.old.display());
-    editing.end(&moves, &story, None, (&again, "your version control")).await
+    let way_back = way_back(&moves, global);
+    editing.end(&moves, &story, None, (&again, &way_back)).await
 }
 
 fn old(args: &RestoreArgs) -> Result<Loaded, Failure> {

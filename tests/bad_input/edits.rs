@@ -36,9 +36,11 @@ fn a_master_moves_only_where_the_node_has_an_instance() {
         .fails(64, &["error[usage.unknown-server]", "did you mean otb move dn01 b?"]);
     unchanged(GOOD, "move cn01 b --write")
         .fails(3, &["error[move.no-instance]", "it has no instance on b, only on `a`"]);
+    unchanged(GOOD, "move dn01 cn01 b --write").fails(3, &["cn01 cannot be moved"]);
+    unchanged(GOOD, "move dn01").fails(64, &["<SERVER>"]);
     unchanged(GOOD, "move dn01 b --write --target cn01").fails(64, &["--target leaves dn01 out"]);
     unchanged(GOOD, "move dn01 b --out plan.json").fails(64, &["--out wants --write"]);
-    unchanged(GOOD, "move dn01 a --write").ends(0).says(&["Nothing to move: the file declares dn01's master on a"]);
+    unchanged(GOOD, "move dn01 a --write").ends(0).says(&["Already declared on a: dn01."]);
     let shown = unchanged(GOOD, "move dn01 b");
     shown.ends(0).says(&["dn01       datanode     a -> b", "-  dn01: {master: a,", "+  dn01: {master: b,"]);
 }
@@ -50,6 +52,8 @@ fn a_move_is_written_and_undone() {
     let moved = otb(&path).line("--timeout 300ms move dn01 b --write").run();
     let way_back = format!("the way back: otb -f {} move dn01 a --write", path.display());
     moved.fails(0, &[&way_back]);
+    std::fs::write(&path, GOOD).unwrap();
+    otb(&path).line("--timeout 300ms").line(DRAIN).line("--write").run().fails(0, &[&way_back]);
     let after = std::fs::read_to_string(&path).unwrap();
     assert_eq!(after, GOOD.replace("dn01: {master: a", "dn01: {master: b"));
     otb(&path).line("--timeout 300ms move dn01 a --write").run().ends(0);
