@@ -91,10 +91,10 @@ pub(super) fn say_waivers(plan: &Plan) {
     let Some(line) = line(plan, &nearby::typed()) else { return };
     let rest: Vec<&str> =
         plan.refusing().filter(|check| !check.code.is_waivable()).map(|check| check.id.as_str()).collect();
-    let rest = if rest.is_empty() {
-        String::new()
-    } else {
-        format!(" (they do not lift {}, which cannot be waived)", crate::config::one_of(rest))
+    let rest = match rest.as_slice() {
+        [] => String::new(),
+        [only] => format!("; first fix {only}, which cannot be waived"),
+        several => format!("; first fix the {} checks that cannot be waived", several.len()),
     };
     let part =
         if plan.afterwards.is_some() { " of the first part; the rest is checked once the GTM answers" } else { "" };

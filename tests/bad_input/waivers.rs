@@ -64,4 +64,10 @@ fn what_cannot_be_waived_is_not_offered() {
     let plan = place.otb("plan").run();
     plan.ends(0).says(&["block   replay:dn01"]);
     assert!(!plan.stderr.contains("--waive"), "{}", plan.stderr);
+    // Beside one that can be waived it is named.
+    place.fault("wal dn01@s29 20000000");
+    let plan = place.otb("plan").run();
+    plan.ends(0).says(&["block   replay:dn01", "block   lag:dn01"]);
+    assert!(offered(&plan).ends_with("plan --waive lag:dn01 --reason \"...\""), "{}", plan.stderr);
+    assert!(plan.stderr.contains("; first fix replay:dn01, which cannot be waived:"), "{}", plan.stderr);
 }
