@@ -47,6 +47,8 @@ const COMMANDS: &[(&[&str], &str)] = &[
     (&["refresh"], "otb drift"),
     (&["journal", "log", "logs"], "otb history"),
     (&["list", "ls", "ps", "top", "watch"], "otb status"),
+    (&["up"], "otb sandbox up --dir DIR"),
+    (&["down", "destroy"], "otb sandbox down --dir DIR"),
     (&["rollback", "undo", "revert"], "otb restore OLD_FILE"),
 ];
 
@@ -92,7 +94,7 @@ pub(super) fn option(words: &[String]) -> Option<Failure> {
     Some(if parses(&line) {
         failure.hint(format!("did you mean {}?", nearby::line(&line)))
     } else if instead.is_empty() {
-        failure.hint("leave it away")
+        failure.hint("leave it out")
     } else {
         failure.hint(format!("otb writes it {instead}; otb COMMAND --help has the options of each command"))
     })
@@ -184,7 +186,7 @@ mod tests {
     fn what_the_command_does_not_have_is_not_hinted_at() {
         assert!(said("plan -y").1.starts_with("otb writes it --auto-approve;"));
         let (message, hint) = said("plan -var x=1");
-        assert!(message.contains("otb has no variables") && hint == "leave it away", "{message} {hint}");
+        assert!(message.contains("otb has no variables") && hint == "leave it out", "{message} {hint}");
     }
 
     #[test]
@@ -207,10 +209,13 @@ mod tests {
         for (names, line) in COMMANDS.iter().chain(SANDBOX_COMMANDS) {
             let line = line.split(" && ").next().unwrap_or_default().replace("PORT", "15432");
             assert!(parses(&words(&line)[1..]), "{line}");
-            for name in *names {
-                assert!(!parses(&words(name)) && !parses(&words(&format!("sandbox {name}"))), "{name} is a command");
+            assert!(!names.is_empty());
+        }
+        for (table, above) in [(COMMANDS, ""), (SANDBOX_COMMANDS, "sandbox ")] {
+            for name in table.iter().flat_map(|(names, _)| *names) {
+                assert!(!parses(&words(&format!("{above}{name}"))), "{above}{name} is a command");
             }
         }
-        assert!(command("init", &words("init")).is_some() && command("up", &words("up")).is_none());
+        assert!(command("init", &words("init")).is_some() && command("frobnicate", &words("frobnicate")).is_none());
     }
 }

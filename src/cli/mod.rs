@@ -67,7 +67,7 @@ pub fn main() -> ExitCode {
     }
     let cli = match parsed() {
         Ok(cli) => cli,
-        Err(error) => return usage(&error, &words).into(),
+        Err(error) => return usage(error, &words).into(),
     };
     terminal::choose_color(cli.global.color);
     if let Err(failure) = log::start(cli.global.verbose, cli.global.log_file.as_deref()) {
@@ -100,7 +100,7 @@ fn told(exit: Exit, changes: bool) -> Exit {
 }
 
 /// clap exits 2 on wrong usage, which would read as "differences". `words` stand behind `otb`.
-fn usage(error: &clap::Error, words: &[String]) -> Exit {
+fn usage(mut error: clap::Error, words: &[String]) -> Exit {
     if !error.use_stderr() {
         let _ = error.print();
         return Exit::Done;
@@ -114,6 +114,13 @@ fn usage(error: &clap::Error, words: &[String]) -> Exit {
     {
         terminal::failure(&failure);
         return failure.exit();
+    }
+    // clap offers hidden commands, too.
+    if let Some(ContextValue::Strings(mut near)) = error.remove(ContextKind::SuggestedSubcommand) {
+        near.retain(|name| name != sandbox::HIDDEN);
+        if !near.is_empty() {
+            error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(near));
+        }
     }
     // clap's colours pass through what takes them out where they do not belong.
     let said = error.render().ansi().to_string();

@@ -9,6 +9,9 @@ use crate::config;
 use crate::sandbox::args::{DirArgs, FaultArgs, ServeArgs, UpArgs};
 use crate::sandbox::{self, SandboxError, Site};
 
+/// The command that otb starts by itself.
+pub(super) const HIDDEN: &str = "serve";
+
 /// An embedded cluster on loopback, for trying, rehearsing and testing
 #[derive(Debug, Args)]
 #[command(after_help = "Example: otb sandbox up --dir demo && otb -f demo/cluster.yaml plan")]

@@ -36,6 +36,9 @@ fn options_of_other_tools_are_answered_with_otbs_own() {
     wrong("apply -auto-approve", &["apply --auto-approve?"]);
     wrong("status -o json", &["-o names a file", "status --format json?"]);
     wrong("init", &["error[usage.command]", "did you mean otb import --coordinator HOST:PORT -o cluster.yaml?"]);
+    let near_to_a_hidden_one = run("sandbox sevre");
+    near_to_a_hidden_one.fails(64, &["error[usage.command]"]);
+    assert!(!near_to_a_hidden_one.stderr.contains("serve"), "{}", near_to_a_hidden_one.stderr);
     wrong("sandbox start", &["did you mean otb sandbox up?"]);
 }
 
