@@ -33,7 +33,7 @@ impl MissingRange {
     }
 }
 
-/// Prints the records of `range` that end a transaction, at most [`MOST_RECORDS`], and below them pg_waldump's status,
+/// Prints the records of `range` that end a transaction, at most `MOST_RECORDS`, and below them pg_waldump's status,
 /// unless there are more. pg_waldump ends with status 0 where its `-e` ends (XLogDumpReadPage, pg_waldump.c); it prints
 /// times in the zone that TZ names (timestamptz_to_str, compat.c).
 pub fn missing_transactions(
