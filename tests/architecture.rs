@@ -148,6 +148,8 @@ const LOOKING: &[&str] = &[
     "is_want_of_timestamp",
     "missing_transactions",
     "most_logins",
+    "prepared_age",
+    "read_states",
     "no_probe",
     "Patience",
     "probe_script",

@@ -179,7 +179,7 @@ fn junit_and_prometheus() {
     let to = format!("--junit {} --prometheus {}", junit.display(), metrics.display());
     drift(&place, &to).ends(2);
     let text = std::fs::read_to_string(&junit).unwrap();
-    assert!(text.contains("<testsuites tests=\"35\" failures=\"1\" errors=\"0\" skipped=\"0\">"), "{text}");
+    assert!(text.contains("<testsuites tests=\"40\" failures=\"1\" errors=\"0\" skipped=\"0\">"), "{text}");
     assert!(text.contains("<testcase classname=\"dn01\" name=\"role\">"), "{text}");
     assert!(text.contains("message=\"role:dn01@s47: expected a running standby, found stopped\""), "{text}");
     let mut reader = quick_xml::Reader::from_str(&text);
@@ -223,8 +223,16 @@ fn only_reads() {
         let reads = sql.starts_with("show ")
             || sql.starts_with("select ")
             || sql.starts_with("set default_transaction_read_only = on");
-        let acts =
-            ["pgxc_pool_reload", "pg_reload_conf", "pg_switch_wal", "pg_promote", "advisory", "pg_wal_replay", "clean"];
+        let acts = [
+            "pgxc_pool_reload",
+            "pg_reload_conf",
+            "pg_switch_wal",
+            "pg_promote",
+            "advisory",
+            "pg_wal_replay",
+            "pg_clean_execute",
+            "clean connection",
+        ];
         assert!(reads && !acts.iter().any(|act| sql.contains(act)), "{sql}");
     }
 }

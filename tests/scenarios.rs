@@ -54,6 +54,8 @@ scenarios![
     no_connection_slot,
     lagging_standby,
     replay_paused,
+    transaction_in_doubt,
+    transaction_in_doubt_beside_a_clients,
     data_directory_missing,
     drain_of_a_server,
     gtm_switchover,

@@ -80,7 +80,7 @@ fn observe(cluster: &Cluster) -> Observation {
     let table = Arc::new(rows.collect::<Vec<_>>());
     let look = |node: &Node, instance: &Instance| (instance.id.clone(), facts(node, instance, &table));
     let instances = cluster.nodes.values().flat_map(|node| node.instances.values().map(move |at| look(node, at)));
-    Observation { instances: instances.collect() }
+    Observation { instances: instances.collect(), ..Observation::default() }
 }
 
 fn facts(node: &Node, instance: &Instance, table: &Arc<Vec<Route>>) -> InstanceFacts {

@@ -112,6 +112,7 @@ async fn check_by(condition: &Condition, through: &Through, field: &Field<'_>) -
         Condition::GetsTimestamp { router } => super::proof::gets_timestamp(router, field).await,
         Condition::PoolAgrees { router } => pool_agrees(router, field).await,
         Condition::Reached { coordinator, instance } => through.reached(coordinator, instance, field).await,
+        Condition::Settled { masters } => super::act::settled(masters, field).await,
         Condition::Streams { standby, upstream } => super::proof::streams(standby, upstream, field).await,
     };
     found.unwrap_or_else(Found::Unknown)

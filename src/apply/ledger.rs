@@ -192,6 +192,7 @@ impl<'a> Ledger<'a> {
             | Phase::Reroute
             | Phase::Reload
             | Phase::Prove
+            | Phase::Settle
             | Phase::Rejoin => done.next().is_some(),
         }
     }
@@ -284,6 +285,11 @@ fn without(action: &Action, failed: &BTreeSet<NodeName>) -> Option<Action> {
         Action::Prove { coordinator, instances } => {
             let instances: Vec<_> = instances.iter().filter(|id| !failed.contains(&id.node)).cloned().collect();
             (!instances.is_empty()).then(|| Action::Prove { coordinator: coordinator.clone(), instances })
+        }
+        Action::Settle { coordinator, masters } => {
+            let masters: Vec<_> = masters.iter().filter(|id| !failed.contains(&id.node)).cloned().collect();
+            let settle = || Action::Settle { coordinator: coordinator.clone(), masters: Arc::new(masters.clone()) };
+            (!masters.is_empty()).then(settle)
         }
         other => Some(other.clone()),
     }

@@ -94,7 +94,10 @@ pub(super) struct Record {
 
 /// Whether this step is there to wait before something is changed.
 fn only_waits(step: &Step) -> bool {
-    matches!(step.action, Action::Checkpoint { .. } | Action::AwaitRedo { .. } | Action::CatchUp { .. })
+    matches!(
+        step.action,
+        Action::Checkpoint { .. } | Action::AwaitRedo { .. } | Action::CatchUp { .. } | Action::Settle { .. }
+    )
 }
 
 /// Whether doing this step changes anything that outlives it.

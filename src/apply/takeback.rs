@@ -41,6 +41,7 @@ pub(super) async fn take_back(step: &Step, field: &Field<'_>) -> Result<(), Stri
         | Action::AwaitRedo { .. }
         | Action::CatchUp { .. }
         | Action::Prove { .. }
+        | Action::Settle { .. }
         | Action::Reload { .. }
         | Action::Promote { .. }
         | Action::Restart { .. }

@@ -68,8 +68,10 @@ texts! { CheckCode,
         "Wait until the backup is done, or end it.";
     Transactions: "The stop ends open transactions. The older one is, the more work is lost.",
         "Look at pg_stat_activity on the master. This check only warns.";
-    Prepared: "Transactions that are prepared but neither committed nor rolled back keep their locks, on the new master as on the old.",
-        "If they are old, pg_clean_check_txn(120) shows them and pg_clean_execute(120) ends them (extension pg_clean). This check only warns.";
+    InDoubt: "A commit over several nodes was cut in half: it is prepared here and perhaps committed elsewhere. A client that reads such a row waits and holds the page, other clients of that page wait in a way that no signal ends, and then a fast stop of the master does not end either.",
+        "Run the psql command of the hint, then plan again. What a client has prepared by PREPARE TRANSACTION is only named: its owner commits it or rolls it back.";
+    PgClean: "A move cuts commits over several nodes in half that are in progress. otb finishes them by the cluster's own extension pg_clean, which must be in each database that clients use. otb creates nothing in your databases by itself.",
+        "Run `create extension pg_clean` once in each database that clients use. Without it a run that leaves a transaction in doubt ends with exit 7 and names the command. This check only warns.";
     Slots: "Replication slots do not move to the new master. Who reads through one loses its place.",
         "Create them on the new master for those who use them; otb's standbys use none. This check only warns.";
     Archiver: "A stop waits until all WAL is archived: a backlog becomes a longer write gap.",

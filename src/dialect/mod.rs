@@ -12,6 +12,7 @@ mod files;
 #[cfg(test)]
 mod foreign_lines;
 mod gtm;
+mod in_doubt;
 mod joint;
 mod lock;
 mod probe;
@@ -35,6 +36,10 @@ pub use files::{
 pub use gtm::{
     GtmBytes, GtmStandby, GtmStatus, MOST_GTM_BYTES, gtm_body_length, gtm_get_status, gtm_lists, gtm_startup,
     read_gtm_status,
+};
+pub use in_doubt::{
+    CREATE_PG_CLEAN, LEAST_AGE_SECONDS, MOST_PREPARED, NO_SUCH_FUNCTION, finish_in_doubt, prepared_age, psql_line,
+    read_states,
 };
 pub use joint::{Answer, Answers, MOST_JOINED, joint_script};
 pub use lock::{Leftovers, LockAnswer, lock_script, locked_directories, read_lock};

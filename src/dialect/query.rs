@@ -103,17 +103,34 @@ pub fn settings() -> Sql {
     Sql::new(format!("select name, setting from pg_settings where name in ({list})"))
 }
 
-/// What a process does for others: one row with columns in_backup, prepared, idle, oldest, now, slots, senders; and two
-/// settings: is_superuser, which pg_settings does not show (seen live), and wal_segment_size, which has a unit there.
+/// What a process does for others: one row with columns in_backup, waiting, pg_clean, idle, oldest, now, slots, senders;
+/// and two settings: is_superuser, which pg_settings does not show (seen live), and wal_segment_size, which has a unit there.
 pub fn load() -> Sql {
     let clients = "from pg_stat_activity where pid <> pg_backend_pid() and";
     Sql::new(format!(
-        "select pg_is_in_backup() as in_backup, (select count(*) from pg_prepared_xacts) as prepared, \
-         (select count(*) {clients} state in ('idle in transaction', 'idle in transaction (aborted)')) as idle, \
+        "select pg_is_in_backup() as in_backup, (select count(*) {clients} wait_event in ('transactionid', 'buffer_content')) as waiting, \
+         exists (select 1 from pg_extension where extname = 'pg_clean') as pg_clean, (select count(*) {clients} state in ('idle in transaction', 'idle in transaction (aborted)')) as idle, \
          (select extract(epoch from min(xact_start)) {clients} backend_type = 'client backend') as oldest, \
          extract(epoch from clock_timestamp()) as now, (select count(*) from pg_replication_slots) as slots, \
          (select count(*) from pg_stat_replication) as senders, \
          current_setting('is_superuser') as is_superuser, current_setting('wal_segment_size') as wal_segment_size"
+    ))
+}
+
+/// A master's two-phase transactions, the oldest first and at most `most`: columns gid, database, prepared and
+/// now (seconds since 1970 by its clock), and total (how many there are).
+pub fn prepared(most: usize) -> Sql {
+    Sql::new(format!(
+        "select gid, database, extract(epoch from prepared) as prepared, \
+         extract(epoch from clock_timestamp()) as now, (select count(*) from pg_prepared_xacts) as total from pg_prepared_xacts order by 3 limit {most}"
+    ))
+}
+
+/// What pg_clean would make of the transactions that were prepared `seconds` ago or earlier: columns gid, database,
+/// global_transaction_status and transaction_status_on_allnodes. Through a coordinator; it only looks (pg_clean.c).
+pub fn transactions_in_doubt(seconds: u64) -> Sql {
+    Sql::new(format!(
+        "select gid, database, global_transaction_status, transaction_status_on_allnodes from pg_clean_check_txn({seconds})"
     ))
 }
 
@@ -215,7 +232,9 @@ mod tests {
             ),
             (
                 load(),
-                "select pg_is_in_backup() as in_backup, (select count(*) from pg_prepared_xacts) as prepared, \
+                "select pg_is_in_backup() as in_backup, (select count(*) from pg_stat_activity where pid <> pg_backend_pid() and wait_event in \
+                 ('transactionid', 'buffer_content')) as waiting, \
+                 exists (select 1 from pg_extension where extname = 'pg_clean') as pg_clean, \
                  (select count(*) from pg_stat_activity where pid <> pg_backend_pid() and state in \
                  ('idle in transaction', 'idle in transaction (aborted)')) as idle, \
                  (select extract(epoch from min(xact_start)) from pg_stat_activity where pid <> pg_backend_pid() \
@@ -238,6 +257,16 @@ mod tests {
                  from pgxc_node order by node_name",
             ),
             (pool_check(), "select pgxc_pool_check()"),
+            (
+                prepared(20),
+                "select gid, database, extract(epoch from prepared) as prepared, \
+                 extract(epoch from clock_timestamp()) as now, (select count(*) from pg_prepared_xacts) as total from pg_prepared_xacts order by 3 limit 20",
+            ),
+            (
+                transactions_in_doubt(5),
+                "select gid, database, global_transaction_status, transaction_status_on_allnodes \
+                 from pg_clean_check_txn(5)",
+            ),
             (replayed(), "select pg_is_in_recovery() as in_recovery, pg_last_wal_replay_lsn() as replayed"),
             (is_superuser(), "show is_superuser"),
             (

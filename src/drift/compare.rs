@@ -3,10 +3,10 @@
 use super::baseline::Baseline;
 use super::document::{Difference, Drift, DriftId, FORMAT_VERSION, Kind, Verdict};
 use crate::model::{
-    Cluster, Endpoint, InstanceFacts, InstanceId, Node, NodeKind, NodeName, Observation, OldMaster, Role, Route,
-    RouteKind,
+    Cluster, Endpoint, InDoubt, InstanceFacts, InstanceId, Node, NodeKind, NodeName, Observation, OldMaster, Role,
+    Route, RouteKind,
 };
-use crate::plan::{ChangeKind, Plan, Unseen, facts, is_told_to_promote, running_masters};
+use crate::plan::{ChangeKind, Plan, Unseen, facts, in_doubt_on, is_told_to_promote, running_masters};
 
 /// What is compared.
 #[derive(Debug)]
@@ -27,6 +27,7 @@ pub fn drift(input: &Input<'_>) -> Drift {
     found.extend(nodes.iter().flat_map(|node| next_starts(node, seen)));
     found.extend(cluster.routers().flat_map(|router| routes(cluster, router, &nodes, seen)));
     found.extend(nodes.iter().filter_map(|node| pooler(node, seen)));
+    found.extend(in_doubt(&nodes, seen));
     let missed: Vec<Difference> = plan.changes.iter().filter_map(|change| missed(change, &found)).collect();
     found.extend(missed);
     found.sort_by(|a, b| (a.kind, &a.id).cmp(&(b.kind, &b.id)));
@@ -222,6 +223,27 @@ fn pooler(node: &Node, seen: &Observation) -> Option<Difference> {
     })
 }
 
+/// One difference for each node and kind of origin: what a client has prepared may be meant so, and a baseline can
+/// accept it.
+fn in_doubt(nodes: &[&Node], seen: &Observation) -> Vec<Difference> {
+    let of = |node: &Node, by_coordinator: bool| {
+        let held = |one: &&InDoubt| one.prepared_on.iter().any(|id| id.node == node.name);
+        let held = seen.in_doubt.iter().filter(held).filter(|one| one.is_of_a_coordinator() == by_coordinator);
+        let held: Vec<&InDoubt> = held.collect();
+        let holder = held.first()?.prepared_on.iter().find(|id| id.node == node.name)?;
+        let subject = if by_coordinator { node.name.to_string() } else { format!("{}:client", node.name) };
+        Some(Difference {
+            id: DriftId::new(Kind::InDoubt, subject),
+            kind: Kind::InDoubt,
+            node: node.name.clone(),
+            instance: Some(holder.clone()),
+            expected: "no transaction that stays prepared".to_owned(),
+            found: in_doubt_on(holder, &held, seen),
+        })
+    };
+    nodes.iter().flat_map(|node| [true, false].into_iter().filter_map(|by| of(node, by))).collect()
+}
+
 /// What the plan would change and no difference covers: nothing that `otb plan` does is ever no drift.
 fn missed(change: &crate::plan::Change, found: &[Difference]) -> Option<Difference> {
     let instance = InstanceId::new(change.node.clone(), change.to.clone());
@@ -244,6 +266,7 @@ fn missed(change: &crate::plan::Change, found: &[Difference]) -> Option<Differen
         }
         ChangeKind::Repair => (Kind::SplitBrain, DriftId::new(Kind::SplitBrain, &change.node)),
         ChangeKind::Reroute => (Kind::Pooler, DriftId::new(Kind::Pooler, &change.node)),
+        ChangeKind::Settle => (Kind::InDoubt, DriftId::new(Kind::InDoubt, &change.node)),
     };
     let expected = format!("nothing to {}", change.kind);
     let found = change.because.clone();

@@ -80,10 +80,14 @@ kinds! {
     Routes = "routes";
     /// A router's pooler does not agree with its pgxc_node.
     Pooler = "pooler";
+    /// A transaction stays prepared on a master for longer than a commit takes: a coordinator's, which clients hang
+    /// behind, or a client's own.
+    InDoubt = "in-doubt";
 }
 
 /// `KIND:SUBJECT`: the same from run to run, so that a baseline can name it. Subjects are `dn01` (split-brain,
-/// placement), `dn01@s47` (role, next-start), `cn01:dn01`, a router and the node it routes (routes), and `cn01` (pooler).
+/// placement), `dn01@s47` (role, next-start), `cn01:dn01`, a router and the node it routes (routes), `cn01` (pooler), and
+/// `dn01` or, of what a client has prepared, `dn01:client` (in-doubt).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct DriftId(pub(super) String);

@@ -54,6 +54,8 @@ pub enum Condition {
     PoolAgrees { router: InstanceId },
     /// A statement sent through `coordinator` to `instance`'s node runs in exactly that process.
     Reached { coordinator: InstanceId, instance: InstanceId },
+    /// No transaction that a coordinator prepared before the run is prepared any more on one of these masters.
+    Settled { masters: Arc<Vec<InstanceId>> },
     /// The standby streams from `upstream`.
     Streams { standby: InstanceId, upstream: InstanceId },
 }
@@ -77,6 +79,10 @@ impl fmt::Display for Condition {
             Self::GetsTimestamp { router } => write!(f, "{router} gets a timestamp from the GTM"),
             Self::PoolAgrees { router } => write!(f, "the pooler of {router} agrees with its pgxc_node"),
             Self::Reached { coordinator, instance } => write!(f, "{coordinator} reaches {instance}"),
+            Self::Settled { masters } => match masters.as_slice() {
+                [only] => write!(f, "no transaction from before the run is in doubt on {only}"),
+                all => write!(f, "no transaction from before the run is in doubt on any of {} masters", all.len()),
+            },
             Self::Streams { standby, upstream } => write!(f, "{standby} streams from {upstream}"),
         }
     }

@@ -5,6 +5,7 @@ mod change;
 mod cluster;
 mod discovery;
 mod fact;
+mod in_doubt;
 mod missing;
 mod name;
 mod observation;
@@ -18,6 +19,7 @@ pub use cluster::{
 };
 pub use discovery::{Discovery, FoundInstance, FoundNode, FoundServer};
 pub use fact::{Fact, Unknown, UnknownKind};
+pub use in_doubt::{IN_DOUBT_SECONDS, InDoubt, Origin, PreparedTransaction, PreparedTransactions, TransactionState};
 pub use missing::{MissingEnd, MissingTransaction, MissingWal};
 pub use name::{ClusterName, NameError, NodeName, ServerName};
 pub use observation::{

@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Admission, Endpoint, Fact, Gts, InstanceId, Load, Lsn, MissingWal, NodeName, Settings, Surroundings, SystemId,
-    Timeline,
+    Admission, Endpoint, Fact, Gts, InDoubt, InstanceId, Load, Lsn, MissingWal, NodeName, PreparedTransactions,
+    Settings, Surroundings, SystemId, Timeline,
 };
 
 /// Facts by instance: looked up many times each while a plan is made, and of thousands.
@@ -20,6 +20,9 @@ pub type Instances = IndexMap<InstanceId, InstanceFacts>;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Observation {
     pub instances: Instances,
+    /// Two-phase transactions that some master holds prepared for longer than a commit takes, the oldest first.
+    #[serde(default)]
+    pub in_doubt: Vec<InDoubt>,
 }
 
 /// What is known of one instance, a GTM, coordinator or datanode process.
@@ -73,6 +76,8 @@ pub struct InstanceFacts {
     pub settings: Fact<Settings>,
     /// Of a running coordinator or datanode.
     pub load: Fact<Load>,
+    /// Of a running coordinator or datanode that is a master: its two-phase transactions.
+    pub prepared: Fact<PreparedTransactions>,
     /// What the shell sees around it.
     pub surroundings: Fact<Surroundings>,
     /// Asked of a master that is to be moved: may its server replicate from the declared master?
@@ -121,6 +126,7 @@ impl InstanceFacts {
             data_dir: no(kind, why),
             settings: no(kind, why),
             load: no(kind, why),
+            prepared: no(kind, why),
             surroundings: no(kind, why),
             admission: no(kind, why),
             round_trip: no(kind, why),

@@ -32,8 +32,11 @@ impl Settings {
 pub struct Load {
     /// An exclusive backup (pg_start_backup) is under way.
     pub in_backup: bool,
-    /// Two-phase transactions in doubt.
-    pub prepared: u64,
+    /// Sessions that wait now for the end of a transaction, or for a page that such a session holds: behind a transaction
+    /// in doubt they wait until it is finished.
+    pub waiting: u64,
+    /// The extension pg_clean is there, in the database that otb logs in to.
+    pub pg_clean: bool,
     /// Clients that are idle inside a transaction.
     pub idle_in_transaction: u64,
     /// Age of the oldest transaction of a client, in seconds.

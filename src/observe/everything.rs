@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 
 use super::tables::Tables;
 use super::told::Told;
-use super::{Limits, admission, gtm, merge, missing, postgres, shell};
+use super::{Limits, admission, gtm, in_doubt, merge, missing, postgres, shell};
 use crate::dialect::{Look, Probe, Tools};
 use crate::model::{Cluster, Instance, InstanceFacts, InstanceId, NodeKind, NodeName, Observation, ServerName};
 use crate::transport::Outside;
@@ -82,6 +82,7 @@ async fn add(
             facts.admission = admission;
         }
     }
+    seen.in_doubt = Box::pin(in_doubt::ask(cluster, outside, limits, &seen.instances)).await;
     seen
 }
 

@@ -10,6 +10,7 @@ mod answer;
 mod discover;
 mod everything;
 mod gtm;
+mod in_doubt;
 mod limits;
 mod merge;
 mod missing;

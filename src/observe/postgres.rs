@@ -6,8 +6,12 @@ use crate::transport::{Deadline, Outside, Session, SqlError};
 
 use super::Limits;
 use super::answer::{self, Answer, fact};
+use super::in_doubt;
 use super::tables::Tables;
 use super::vitals;
+
+/// So many prepared transactions of one master are listed; the rest is counted.
+const MOST_PREPARED: usize = 50;
 
 /// Logs in and asks, all within one time limit. Whatever cannot be learned keeps the reason.
 pub(super) async fn ask(outside: &Outside, instance: &Instance, limits: &Limits, tables: &Tables) -> InstanceFacts {
@@ -107,7 +111,7 @@ async fn second_round(
     let mut questions =
         vec![query::system_id(), query::routes_digest(session.version()), query::settings(), query::load()];
     questions.extend(match role {
-        Some(Role::Master) => [query::master_wal(), query::senders()].to_vec(),
+        Some(Role::Master) => [query::master_wal(), query::senders(), query::prepared(MOST_PREPARED)].to_vec(),
         Some(Role::Standby) => [query::standby_wal(), query::receiver()].to_vec(),
         None => Vec::<Sql>::new(),
     });
@@ -132,10 +136,11 @@ async fn second_round(
     };
     facts.load = fact(load, vitals::load);
     match (role, rest) {
-        (Some(Role::Master), [wal, senders, ..]) => {
+        (Some(Role::Master), [wal, senders, prepared, ..]) => {
             facts.wal_end = fact(wal, answer::master_lsn);
             facts.timeline = fact(wal, answer::master_timeline);
             facts.senders = fact(senders, answer::senders);
+            facts.prepared = fact(prepared, in_doubt::prepared);
             facts.standby = Fact::not_asked("it is a master");
         }
         (Some(Role::Standby), [wal, receiver, ..]) => read_standby(wal, receiver, facts),
@@ -161,6 +166,7 @@ fn read_standby(wal: &Answer, receiver: &Answer, facts: &mut InstanceFacts) {
     };
     facts.timeline = fact(receiver, answer::received_timeline);
     facts.senders = Fact::not_asked("it is a standby");
+    facts.prepared = Fact::not_asked("it is a standby");
 }
 
 /// The same reason for everything that was still to be asked.
@@ -178,5 +184,6 @@ fn nothing_more(error: &SqlError, facts: &mut InstanceFacts) {
     facts.senders = Fact::Unknown(unknown.clone());
     facts.pool_agrees = Fact::Unknown(unknown.clone());
     facts.settings = Fact::Unknown(unknown.clone());
+    facts.prepared = Fact::Unknown(unknown.clone());
     facts.load = Fact::Unknown(unknown);
 }

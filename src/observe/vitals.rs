@@ -29,7 +29,8 @@ pub(super) fn load(rows: &Rows) -> Result<Load, String> {
     };
     Ok(Load {
         in_backup: truth(row.get("in_backup").unwrap_or_default())?,
-        prepared: count("prepared")?,
+        waiting: count("waiting")?,
+        pg_clean: truth(row.get("pg_clean").unwrap_or_default())?,
         idle_in_transaction: count("idle")?,
         oldest_transaction_seconds: age(row.get("oldest"), row.get("now"))?,
         slots: count("slots")?,
@@ -61,25 +62,34 @@ pub(super) fn clock_offset(clock: (i64, i64), asked: SystemTime, answered: Syste
 mod tests {
     use super::*;
 
-    const COLUMNS: [&str; 7] = ["in_backup", "prepared", "idle", "oldest", "now", "slots", "senders"];
+    const COLUMNS: [&str; 8] = ["in_backup", "waiting", "idle", "oldest", "now", "slots", "senders", "pg_clean"];
 
-    fn one(values: [Option<&str>; 7]) -> Rows {
+    fn one(values: [Option<&str>; 8]) -> Rows {
         Rows::of(&COLUMNS, &[&values])
     }
 
     #[test]
     fn the_oldest_transaction_has_an_age() {
-        let row = [Some("f"), Some("1"), Some("2"), Some("1700000000.5"), Some("1700000061.75"), Some("0"), Some("1")];
+        let row = [
+            Some("f"),
+            Some("1"),
+            Some("2"),
+            Some("1700000000.5"),
+            Some("1700000061.75"),
+            Some("0"),
+            Some("1"),
+            Some("f"),
+        ];
         let read = load(&one(row)).unwrap();
-        assert_eq!((read.oldest_transaction_seconds, read.prepared, read.idle_in_transaction), (61, 1, 2));
-        let none = [Some("t"), Some("0"), Some("0"), None, Some("1"), Some("0"), Some("0")];
+        assert_eq!((read.oldest_transaction_seconds, read.waiting, read.idle_in_transaction), (61, 1, 2));
+        let none = [Some("t"), Some("0"), Some("0"), None, Some("1"), Some("0"), Some("0"), Some("t")];
         assert!(load(&one(none)).unwrap().in_backup);
     }
 
     #[test]
     fn what_is_no_number_is_not_guessed() {
         for at in [1, 2, 3, 5, 6] {
-            let mut row = [Some("f"), Some("1"), Some("2"), Some("1"), Some("2"), Some("0"), Some("1")];
+            let mut row = [Some("f"), Some("1"), Some("2"), Some("1"), Some("2"), Some("0"), Some("1"), Some("f")];
             row[at] = Some("NaN");
             assert!(load(&one(row)).is_err(), "{}", COLUMNS[at]);
         }

@@ -94,7 +94,8 @@ codes! {
     Admission = "admission", true, "The old master's server may open a replication connection to the standby: tried.";
     Backup = "backup", true, "No backup is running on the master.";
     Transactions = "transactions", true, "No transaction is old or idle on the master (warns only).";
-    Prepared = "prepared", true, "No two-phase transaction is in doubt on the master (warns only).";
+    InDoubt = "in-doubt", true, "No two-phase transaction is in doubt on the master: clients wait behind one, and its fast stop may not end.";
+    PgClean = "pg-clean", true, "pg_clean is there, by which otb finishes what a move leaves in doubt (warns only).";
     Slots = "slots", true, "No replication slot stays behind on the old master (warns only).";
     Archiver = "archiver", true, "No WAL waits for archiving, which a stop would wait for (warns only).";
     Tools = "tools", true, "The tools that otb runs are there and can be run.";

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::check::{Check, Waiver};
 use super::gap::ExpectedGap;
 use super::step::{Phase, Step};
-use crate::model::{Cluster, InstanceId, NodeKind, NodeName, ServerName, Unknown, UnknownKind};
+use crate::model::{Cluster, InDoubt, InstanceId, NodeKind, NodeName, ServerName, Unknown, UnknownKind};
 
 /// The plan format's version, by Terraform's rules: a minor one adds, a major one breaks.
 pub const FORMAT_VERSION: &str = "1.0";
@@ -47,6 +47,9 @@ pub struct Plan {
     pub apart: Vec<NodeName>,
     /// The `--waive`s that name one of `checks`.
     pub waivers: Vec<Waiver>,
+    /// Two-phase transactions that were in doubt when the cluster was observed, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub in_doubt: Vec<InDoubt>,
     /// How much "nothing to do" rests on.
     pub looked_at: LookedAt,
     /// Facts that could not be learned. Never empty silently: each is shown.
@@ -122,6 +125,8 @@ pub enum ChangeKind {
     Repair,
     /// Roles are right, routes or a pooler are not.
     Reroute,
+    /// A transaction is in doubt on its master: it is finished.
+    Settle,
     /// An instance that should be a standby of the master is not.
     Rejoin,
 }
@@ -134,6 +139,7 @@ impl ChangeKind {
             Self::Restart => "restart",
             Self::Repair => "repair",
             Self::Reroute => "reroute",
+            Self::Settle => "settle",
             Self::Rejoin => "rejoin",
         }
     }

@@ -14,7 +14,7 @@ pub(crate) const START: Duration = Duration::from_secs(300);
 pub(super) fn of(action: &Action) -> Duration {
     Duration::from_secs(match action {
         Action::StageFence { .. } | Action::Fence { .. } => 15,
-        Action::Checkpoint { .. } | Action::Restart { .. } => 300,
+        Action::Checkpoint { .. } | Action::Restart { .. } | Action::Settle { .. } => 300,
         Action::AwaitRedo { .. } | Action::Stop { .. } | Action::Promote { .. } | Action::CatchUp { .. } => 60,
         Action::RepointGtm { .. } | Action::Reroute { .. } | Action::Reload { .. } | Action::Prove { .. } => 30,
         Action::Rejoin { method, .. } => match method {

@@ -36,3 +36,4 @@ pub use placement::{Drain, Move, drain};
 pub use planner::{Input, plan, unused_waivers};
 pub(crate) use situation::{facts, running_masters};
 pub use step::{Action, Phase, RejoinMethod, Step, StepId, Undo};
+pub(crate) use survey::in_doubt_on;

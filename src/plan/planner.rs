@@ -11,7 +11,7 @@ use super::routes::{self, RouterView};
 use super::situation::{Situation, running_masters};
 use super::survey::{self, NodeSurvey, RouterSurvey};
 use super::{checks, fingerprint, gtm, steps};
-use crate::model::{Cluster, Fact, InstanceFacts, InstanceId, Node, NodeName, Observation, Role};
+use crate::model::{Cluster, Fact, InDoubt, InstanceFacts, InstanceId, Node, NodeName, Observation, Role, UnknownKind};
 
 /// What a plan is made from.
 #[derive(Debug)]
@@ -71,6 +71,15 @@ pub(super) fn draft(input: &Input<'_>) -> Plan {
     let facts = fingerprint::facts(seen, &views);
     // What is down and left aside stays down: nothing can be proved through it.
     let will_serve = |node: &Node| input.in_scope(&node.name) || running_masters(node, seen).len() == 1;
+    let in_doubt: Vec<&InDoubt> =
+        seen.in_doubt.iter().filter(|one| one.prepared_on.iter().any(|id| input.in_scope(&id.node))).collect();
+    let mut changes = survey::changes(&nodes, &routers, seen);
+    changes.extend(survey::settle_changes(cluster, seen, &in_doubt));
+    let mut steps = steps::build(cluster, &nodes, &routers, &will_serve);
+    if !staged {
+        let serves = |node: &Node| running_masters(node, seen).len() == 1;
+        steps::settle(cluster, &mut steps, &changes, &serves);
+    }
     Plan {
         format_version: FORMAT_VERSION.to_owned(),
         otb_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -79,12 +88,13 @@ pub(super) fn draft(input: &Input<'_>) -> Plan {
         targets: input.targets.to_vec(),
         fingerprint: fingerprint::digest(declared, &facts),
         facts,
-        changes: survey::changes(&nodes, &routers, seen),
-        steps: steps::build(cluster, &nodes, &routers, &will_serve),
+        changes,
+        steps,
         afterwards,
         checks,
         apart: Vec::new(),
         waivers: used(input.waivers, &unused),
+        in_doubt: in_doubt.into_iter().cloned().collect(),
         looked_at: looked_at(input, &views),
         unseen: unseen(cluster, seen, &views, &|name| input.in_scope(name)),
     }
@@ -215,5 +225,7 @@ fn hidden_facts(id: &InstanceId, facts: &InstanceFacts) -> Option<Unseen> {
     if facts.is_running(Role::Standby) {
         return facts.standby.hidden().map(|why| Unseen::of(id, "replication", why));
     }
-    None
+    // Without a GTM a master says nothing; that is told of its routes.
+    let prepared = facts.prepared.hidden().filter(|why| why.kind != UnknownKind::NoTimestamp);
+    prepared.map(|why| Unseen::of(id, "prepared transactions", why))
 }

@@ -59,6 +59,9 @@ pub enum Action {
     Reload { router: InstanceId },
     /// EXECUTE DIRECT through a coordinator to each moved node: the wanted process must answer.
     Prove { coordinator: InstanceId, instances: Vec<InstanceId> },
+    /// Wait until no transaction from before the run is prepared on one of `masters`, and finish what stays with pg_clean
+    /// through a coordinator.
+    Settle { coordinator: InstanceId, masters: Arc<Vec<InstanceId>> },
     /// Make an instance a standby of the master.
     Rejoin { instance: InstanceId, upstream: InstanceId, method: RejoinMethod },
 }
@@ -79,6 +82,7 @@ impl Action {
             | Self::Reroute { router: instance, .. }
             | Self::Reload { router: instance }
             | Self::Prove { coordinator: instance, .. }
+            | Self::Settle { coordinator: instance, .. }
             | Self::Rejoin { instance, .. } => instance,
         }
     }
@@ -107,6 +111,7 @@ impl Action {
             Self::Reroute { .. } => "reroute",
             Self::Reload { .. } => "reload",
             Self::Prove { .. } => "prove",
+            Self::Settle { .. } => "settle",
             Self::Rejoin { .. } => "rejoin",
         }
     }
@@ -150,6 +155,8 @@ pub enum Phase {
     Reload,
     /// Through every coordinator.
     Prove,
+    /// Transactions that were prepared before the run are finished.
+    Settle,
     /// Old masters become standbys.
     Rejoin,
 }

@@ -11,7 +11,7 @@ use super::routes::RouterView;
 use super::situation::{self, Situation};
 use super::split;
 use super::step::RejoinMethod;
-use crate::model::{Cluster, InstanceFacts, InstanceId, Node, NodeKind, NodeName, Observation, RouteChange};
+use crate::model::{Cluster, InDoubt, InstanceFacts, InstanceId, Node, NodeKind, NodeName, Observation, RouteChange};
 
 /// One node with what shall become of it.
 #[derive(Debug)]
@@ -324,4 +324,42 @@ pub(crate) fn rejoin_changes<'a>(survey: &'a NodeSurvey<'_>) -> impl Iterator<It
         because: format!("{}: {}", rejoin.instance, rejoin.because),
         expected_gap: None,
     })
+}
+
+/// One change for each node that holds transactions in doubt that a coordinator began.
+pub(crate) fn settle_changes(cluster: &Cluster, seen: &Observation, in_doubt: &[&InDoubt]) -> Vec<Change> {
+    let mut by_holder: BTreeMap<&InstanceId, Vec<&InDoubt>> = BTreeMap::new();
+    for one in in_doubt.iter().filter(|one| one.is_of_a_coordinator()) {
+        for holder in &one.prepared_on {
+            by_holder.entry(holder).or_default().push(one);
+        }
+    }
+    let change = |(holder, held): (&InstanceId, Vec<&InDoubt>)| {
+        let node = cluster.nodes.get(&holder.node)?;
+        Some(Change {
+            node: node.name.clone(),
+            node_kind: node.kind,
+            kind: ChangeKind::Settle,
+            from: None,
+            to: holder.server.clone(),
+            routers: Arc::default(),
+            because: in_doubt_on(holder, &held, seen),
+            expected_gap: None,
+        })
+    };
+    by_holder.into_iter().filter_map(change).collect()
+}
+
+/// `dn01@s47 holds 2 transactions in doubt, behind which 3 sessions wait; the oldest is ...`
+pub(crate) fn in_doubt_on(holder: &InstanceId, held: &[&InDoubt], seen: &Observation) -> String {
+    let facts = seen.instances.get(holder);
+    let waits = match facts.and_then(|facts| facts.load.known()).map_or(0, |load| load.waiting) {
+        0 => String::new(),
+        1 => ", behind which 1 session waits".to_owned(),
+        several => format!(", behind which {several} sessions wait"),
+    };
+    let count = held.len();
+    let plural = if count == 1 { "transaction" } else { "transactions" };
+    let oldest = held.first().map(ToString::to_string).unwrap_or_default();
+    format!("{holder} holds {count} {plural} in doubt{waits}; the oldest is {oldest}")
 }

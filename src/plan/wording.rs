@@ -59,10 +59,26 @@ fn run(cluster: &Cluster, action: &Action) -> Vec<String> {
         Action::Prove { instances, .. } => {
             instances.iter().map(|id| sql(target, &dialect::execute_direct(&id.node, &query::role()))).collect()
         }
+        Action::Settle { masters, .. } => settle(cluster, target, masters),
         Action::Rejoin { upstream: master, method, .. } => {
             rejoin(target, cluster.instance(master), *method, &cluster.connection.user)
         }
     }
+}
+
+/// Every master is asked the same.
+fn settle(cluster: &Cluster, coordinator: &Instance, masters: &[InstanceId]) -> Vec<String> {
+    let all = masters.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let database = &cluster.connection.database;
+    vec![
+        format!("{all}=> {}", query::prepared(dialect::MOST_PREPARED)),
+        format!(
+            "{}=> {}   (only for what is still prepared after {} s; in each database, {database} and others)",
+            coordinator.id,
+            dialect::finish_in_doubt(),
+            dialect::LEAST_AGE_SECONDS
+        ),
+    ]
 }
 
 fn stop(target: &Instance, fenced: bool, patience: Patience) -> Vec<String> {

@@ -12,7 +12,7 @@ use crate::model::{InstanceId, NodeKind, NodeName, ServerName};
 
 use super::server::{Daemon, disk_at};
 use super::tools;
-use super::world::{DiskId, World};
+use super::world::{DiskId, Elsewhere, World};
 
 /// A kind of fault as people see it.
 struct Kind {
@@ -61,7 +61,13 @@ const KINDS: &[Kind] = &[
         "on|off",
         "a GTM connected to while its promotion's checkpoint runs hangs when a standby attaches",
     ),
-    kind("prepared", "INSTANCE GID [off]", "leaves a two-phase transaction in doubt"),
+    kind("prepared", "INSTANCE GID [off]", "a transaction of this gid is prepared, as of now"),
+    kind(
+        "in-doubt",
+        "INSTANCE [committed|aborted|prepared|unknown|client]",
+        "a commit was cut in half a minute ago: prepared here, and so elsewhere",
+    ),
+    kind("pg-clean", "on|off", "whether the extension pg_clean is in the databases"),
     kind("slow", "INSTANCE|TOOL MS", "each answer takes so much longer"),
     kind(
         "fail",
@@ -115,6 +121,10 @@ pub(super) async fn inflict(
         "gtm-trap" => {
             daemon.with(|world, _| world.set_gtm_trap(target == "on"));
             Ok(format!("the GTM's trap is {}", if target == "on" { "set" } else { "off" }))
+        }
+        "pg-clean" => {
+            daemon.with(|world, _| world.set_pg_clean(target == "on"));
+            Ok(format!("pg_clean is {}", if target == "on" { "there" } else { "not there" }))
         }
         "slow" if tools::NAMES.contains(&target) => {
             daemon.weather.lock().slow_tools.insert(target.to_owned(), fault.number(0)?);
@@ -234,6 +244,7 @@ impl Fault<'_> {
     }
 
     fn on_world(&self, kind: &str, disk: DiskId) -> Result<bool, String> {
+        let elsewhere = if kind == "in-doubt" { self.elsewhere()? } else { Elsewhere::Committed };
         let bytes = match kind {
             "wal" => self.number(0)?,
             "lag" => self.number_or(0, 0)?,
@@ -269,9 +280,22 @@ impl Fault<'_> {
             "forget-row" => world.forget_route(disk, text, now),
             "lock-routes" => world.set_routes_read(disk, !self.is_off(0)),
             "fill-slots" => world.set_slots_taken(disk, !self.is_off(0)),
+            "in-doubt" => world.leave_in_doubt(disk, elsewhere, now),
             "prepared" => world.set_prepared(disk, text, !self.is_off(1), now),
             _ => false,
         }))
+    }
+
+    /// What became of a transaction in doubt on the other node.
+    fn elsewhere(&self) -> Result<Elsewhere, String> {
+        match self.value.first().map(String::as_str) {
+            None | Some("committed") => Ok(Elsewhere::Committed),
+            Some("aborted") => Ok(Elsewhere::Aborted),
+            Some("prepared") => Ok(Elsewhere::Prepared),
+            Some("unknown") => Ok(Elsewhere::Unknown),
+            Some("client") => Ok(Elsewhere::Client),
+            Some(other) => Err(format!("{other:?} is none of committed, aborted, prepared, unknown, client")),
+        }
     }
 
     /// NODE=HOST:PORT

@@ -17,6 +17,12 @@ impl Moment {
         self.0 / 1_000_000
     }
 
+    /// The instant `earlier` before this one.
+    #[must_use]
+    pub fn before(self, earlier: std::time::Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(earlier.as_micros()).unwrap_or(u64::MAX)))
+    }
+
     /// Seconds with five decimals, as the text of `extract(epoch from ...)`.
     pub fn epoch_text(self) -> String {
         let text = format!("{}.{:05}", self.seconds(), self.0 % 1_000_000 / 10);

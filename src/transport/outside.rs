@@ -53,6 +53,13 @@ impl Outside {
         self.session_at(&instance.endpoint, instance.kind, limit).await
     }
 
+    /// Logs in to another database of a coordinator or datanode than the file names.
+    pub async fn session_in(&self, database: &str, instance: &Instance, limit: Duration) -> Result<Session, SqlError> {
+        let connection = Connection { database: database.to_owned(), ..self.connection.clone() };
+        let Instance { endpoint, kind, .. } = instance;
+        Session::open(&connection, &self.passwords, &self.tls, endpoint, *kind, limit).await
+    }
+
     /// Logs in to whatever answers there, as to a node of that kind.
     pub async fn session_at(&self, at: &Endpoint, kind: NodeKind, limit: Duration) -> Result<Session, SqlError> {
         Session::open(&self.connection, &self.passwords, &self.tls, at, kind, limit).await

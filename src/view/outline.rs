@@ -157,7 +157,16 @@ pub(super) struct Item<'a> {
 /// The steps in order, part by part.
 pub(super) fn phases(plan: &Plan) -> Vec<(&'static str, Vec<Item<'_>>)> {
     let mut number = 0;
-    let phases = [Phase::Prepare, Phase::Gtm, Phase::Move, Phase::Reroute, Phase::Reload, Phase::Prove, Phase::Rejoin];
+    let phases = [
+        Phase::Prepare,
+        Phase::Gtm,
+        Phase::Move,
+        Phase::Reroute,
+        Phase::Reload,
+        Phase::Prove,
+        Phase::Settle,
+        Phase::Rejoin,
+    ];
     let parts = phases.into_iter().filter_map(|phase| {
         let mut said = "";
         let items = plan.steps_in(phase).map(|step| {
@@ -183,6 +192,7 @@ fn title(phase: Phase, steps: &[Item<'_>]) -> &'static str {
         Phase::Reroute => "Reroute (all routers side by side)",
         Phase::Reload => "Reload (one pool reload per router)",
         Phase::Prove => "Prove (through every coordinator)",
+        Phase::Settle => "Settle (finish transactions that are in doubt)",
         Phase::Rejoin => "Rejoin",
     }
 }

@@ -60,7 +60,7 @@ pub(super) fn change(kind: ChangeKind) -> String {
     let style = match kind {
         ChangeKind::Failover | ChangeKind::Repair => coloured(AnsiColor::Red).bold(),
         ChangeKind::Switchover | ChangeKind::Restart => coloured(AnsiColor::Magenta).bold(),
-        ChangeKind::Reroute | ChangeKind::Rejoin => Style::new().bold(),
+        ChangeKind::Reroute | ChangeKind::Settle | ChangeKind::Rejoin => Style::new().bold(),
     };
     paint(style, format!("{:<10}", kind.word()))
 }

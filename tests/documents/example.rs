@@ -109,7 +109,7 @@ impl Maker<'_> {
 
     fn map(&self, values: &Value) -> Value {
         let key = match values["$ref"].as_str().unwrap_or_default() {
-            "#/$defs/Node" => |n| format!("dn{n:02}"),
+            "#/$defs/Node" | "#/$defs/TransactionState" => |n| format!("dn{n:02}"),
             "#/$defs/Server" | "#/$defs/Instance" => |n| format!("s{n}"),
             // The gaps, by node.
             _ if values["type"] == "integer" => |n| format!("dn{n:02}"),

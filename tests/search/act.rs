@@ -1,7 +1,7 @@
 //! A step's act on the simulated cluster, with the decisions around it that apply makes.
 
 use otb::apply::{Failed, Found, Outcome, judge, left_of, not_begun};
-use otb::dialect::{alter_gtm_node, alter_node};
+use otb::dialect::{alter_gtm_node, alter_node, finish_in_doubt};
 use otb::model::{Condition, ControlState, InstanceId, Lsn, NodeKind, RouteChange};
 use otb::plan::{Action, RejoinMethod, Step};
 use otb::sandbox::world::{Gtm, Promotion};
@@ -110,6 +110,7 @@ fn act(lab: &mut Lab, action: &Action) -> Result<(), Failed> {
         }
         Action::Reload { router } => sql(lab, router, "select pgxc_pool_reload()"),
         Action::Prove { .. } => Ok(()),
+        Action::Settle { coordinator, .. } => sql(lab, coordinator, finish_in_doubt().as_str()),
         Action::AwaitRedo { .. } => {
             lab.much_later();
             Ok(())

@@ -1,7 +1,7 @@
 //! Conditions, asked of the simulated cluster as apply asks them of a live one.
 
 use otb::apply::Found;
-use otb::model::{Condition, InstanceId, Role, RouteChange};
+use otb::model::{Condition, InstanceId, Origin, Role, RouteChange};
 use otb::sandbox::world::{DiskId, Gtm, GtmLog, Postgres, Reach, Receiver};
 
 use super::lab::Lab;
@@ -53,6 +53,11 @@ pub(crate) fn check(lab: &Lab, condition: &Condition) -> Found {
             by_sql(lab, router, |_| when(lab.world.pool_agrees(lab.disks[router]), "the pooler does not agree"))
         }
         Condition::Reached { coordinator, instance } => reached(lab, coordinator, instance),
+        Condition::Settled { masters } => {
+            let holds = |copy: &Postgres| copy.data.prepared.keys().any(|gid| Origin::of(gid) != Origin::Client);
+            let ask = |id: &InstanceId| by_sql(lab, id, |copy| when(!holds(copy), "a transaction is in doubt"));
+            masters.iter().map(ask).find(|found| *found != Found::Holds).unwrap_or(Found::Holds)
+        }
         Condition::Streams { standby, upstream } => streams(lab, standby, upstream),
     }
 }

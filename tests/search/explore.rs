@@ -1,6 +1,6 @@
 //! Depth first over all states: at each boundary every fault, then the next step.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ pub(super) struct Run<'p> {
     mishap: Mishap,
     /// None: steps are still to be begun.
     undo: Option<Vec<&'p Step>>,
+    /// What coordinators held prepared when it began.
+    pub(super) in_doubt: BTreeSet<String>,
     /// How it came about, for whoever reads a failure.
     pub(super) path: Vec<String>,
 }
@@ -108,6 +110,9 @@ impl<'f> Search<'f> {
             if !run.advance() {
                 break;
             }
+        }
+        if run.ledger.clone().report().end == End::Done {
+            run.assert_settled();
         }
         match self.second_part(&run) {
             Some(plan) => {
@@ -193,7 +198,8 @@ impl<'p> Run<'p> {
     pub(super) fn new(mut lab: Lab, plan: &'p Plan) -> Self {
         lab.flushed.clear();
         let ledger = Ledger::new(plan);
-        Self { lab, plan, ledger, books: BTreeMap::new(), mishap: Mishap::None, undo: None, path: Vec::new() }
+        let (books, in_doubt, path) = (BTreeMap::new(), lab.in_doubt(), Vec::new());
+        Self { lab, plan, ledger, books, mishap: Mishap::None, undo: None, in_doubt, path }
     }
 
     fn note(&mut self, what: &str, book: impl FnOnce(&mut Ledger<'p>)) {
@@ -299,6 +305,13 @@ fn follow_hints(lab: &mut Lab, plan: &Plan) {
                 }
             }
             ("standby" | "attached" | "lag", Some(master)) => lab.declare(node.as_str(), master.server.as_str()),
+            ("in-doubt", _) => {
+                let coordinators = lab.disks.keys().filter(|id| id.node.as_str().starts_with("cn")).cloned();
+                for coordinator in coordinators.collect::<Vec<_>>() {
+                    // One that is down now is asked again in the next round.
+                    let _ = lab.sql(&coordinator, otb::dialect::finish_in_doubt().as_str());
+                }
+            }
             _ => {}
         }
     }

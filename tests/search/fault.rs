@@ -1,6 +1,7 @@
 //! What may happen between two steps.
 
 use otb::model::{InstanceId, NodeName, ServerName};
+use otb::sandbox::world::Elsewhere;
 
 use super::act::Mishap;
 use super::lab::{Lab, id};
@@ -29,6 +30,8 @@ pub(crate) enum Fault {
     /// A router's pgxc_node leads astray: router, node.
     WrongRoute(&'static str, &'static str),
     StalePool(&'static str, &'static str),
+    /// A commit was cut in half: prepared on this node's master, and so on another datanode.
+    InDoubt(&'static str, Elsewhere),
     /// An open transaction has read pgxc_node: ALTER NODE waits.
     LockRoutes(&'static str),
     /// What goes wrong with the next act.
@@ -75,6 +78,7 @@ pub(crate) fn all() -> Vec<Fault> {
     faults.extend(SERVERS.map(Fault::Cut));
     faults.extend(["gtm_1", "dn01", "dn02"].into_iter().flat_map(of_masters));
     faults.extend(["cn01@s29", "cn02@s47", "dn01@s29", "dn02@s47"].map(Fault::LockRoutes));
+    faults.extend([Fault::InDoubt("dn01", Elsewhere::Committed), Fault::InDoubt("dn02", Elsewhere::Aborted)]);
     faults.extend(RUN);
     faults
 }
@@ -138,6 +142,9 @@ impl Fault {
             }
             Self::WrongRoute(router, node) => lab.world.force_route(disk(lab, router), node, "127.0.0.1", 1, now),
             Self::StalePool(router, node) => lab.world.stale_pool(disk(lab, router), node, "127.0.0.1", 1),
+            Self::InDoubt(node, elsewhere) => {
+                master(lab, node).is_some_and(|disk| lab.world.leave_in_doubt(disk, elsewhere, now))
+            }
             Self::LockRoutes(router) => lab.world.set_routes_read(disk(lab, router), true),
             Self::Mishap(_) | Self::Interrupt | Self::LockLost | Self::OtbKilled => false,
         }

@@ -1,10 +1,10 @@
 //! The simulated cluster with the files beside it, and its identity as a state of the search.
 
-use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash as _, Hasher as _};
 
-use otb::model::{Cluster, Endpoint, InstanceId, Lsn, NodeKind, NodeName, ServerName};
+use otb::model::{Cluster, Endpoint, InstanceId, Lsn, NodeKind, NodeName, Origin, ServerName};
 use otb::plan::{Check, Plan};
 use otb::sandbox::sql::parse;
 use otb::sandbox::world::{
@@ -80,7 +80,7 @@ impl Lab {
         let disks = world.lay_down(&cluster, Moment(1_000_000));
         let files = disks.keys().map(|id| (id.clone(), Files::default())).collect();
         let (flushed, pace) = (BTreeMap::new(), SLOW);
-        let mut lab = Self { world, cluster, disks, files, flushed, pace, clock: 2_000_000 };
+        let mut lab = Self { world, cluster, disks, files, flushed, pace, clock: 100_000_000 };
         let nodes: Vec<_> = lab.cluster.nodes.values().cloned().collect();
         for node in nodes {
             let master = node.master_id();
@@ -103,6 +103,18 @@ impl Lab {
 
     pub(crate) fn now(&mut self) -> Moment {
         self.clock += 1_000;
+        Moment(self.clock)
+    }
+
+    /// The transactions that coordinators began and that a running master holds prepared.
+    pub(crate) fn in_doubt(&self) -> BTreeSet<String> {
+        let masters = self.world.disks().filter(|(_, copy)| copy.is_master());
+        let held = masters.flat_map(|(_, copy)| copy.data.prepared.keys());
+        held.filter(|gid| Origin::of(gid) != Origin::Client).cloned().collect()
+    }
+
+    /// The present moment, without letting any time pass.
+    pub(crate) fn moment(&self) -> Moment {
         Moment(self.clock)
     }
 

@@ -22,6 +22,8 @@ mod seen;
 use std::io::Write as _;
 
 use explore::Search;
+use otb::sandbox::world::Elsewhere;
+
 use fault::{Fault, all, of_node};
 use lab::{Lab, QUICK};
 
@@ -74,6 +76,15 @@ fn any_fault_at_any_step_of_two_switchovers_at_once() {
 fn any_fault_at_any_step_of_a_failover() {
     let killed = [Fault::Kill("dn01@s29")];
     search("failover of dn01", &[("dn01", "s47")], &killed, &all(), 1);
+}
+
+/// A commit was cut in half when dn01's master died: dn02 holds it prepared, dn01's standby knows that it was rolled back.
+#[test]
+fn any_fault_at_any_step_of_a_failover_beside_a_commit_that_was_cut_in_half() {
+    for elsewhere in [Elsewhere::Committed, Elsewhere::Aborted] {
+        let before = [Fault::InDoubt("dn02", elsewhere), Fault::Kill("dn01@s29")];
+        search("failover of dn01 beside a commit cut in half", &[("dn01", "s47")], &before, &all(), 1);
+    }
 }
 
 #[test]

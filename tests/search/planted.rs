@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use otb::model::{Condition, Role};
 use otb::plan::{Action, Plan, Step};
+use otb::sandbox::world::Elsewhere;
 
 use super::act::Mishap;
 use super::declared;
@@ -116,4 +117,11 @@ fn a_gtm_promoted_before_it_has_redone_a_record() {
     let hasty: fn(&mut Plan) = |plan| skip(plan, |action| matches!(action, Action::AwaitRedo { .. }));
     let fresh = [Fault::Kill("gtm_1@s47"), Fault::Start("gtm_1@s47")];
     finds(&[("gtm_1", "s47")], &fresh, hasty, "gtm_1@s47 was promoted before it had redone a record");
+}
+
+#[test]
+fn a_commit_that_stays_cut_in_half() {
+    let before = [Fault::InDoubt("dn02", Elsewhere::Committed), Fault::Kill("dn01@s29")];
+    let spoil = |plan: &mut Plan| skip(plan, |action| matches!(action, Action::Settle { .. }));
+    finds(&[("dn01", "s47")], &before, spoil, "it ended well and left");
 }

@@ -1,16 +1,17 @@
 //! What `observe` would learn of the simulated cluster: what a cut server or a hanging process would say stays unknown.
 
 use otb::model::{
-    Admission, ClockOffset, Control, DataDir, Endpoint, Fact, Host, InstanceFacts, InstanceId, Load, Lsn, MissingWal,
-    NodeKind, Observation, Process, RecoveryFile, Role, Route, RouteKind, Sender, Settings, StandbyFacts, Surroundings,
-    TimelineSwitch, UnknownKind,
+    Admission, ClockOffset, Control, DataDir, Endpoint, Fact, Host, InDoubt, InstanceFacts, InstanceId, Load, Lsn,
+    MissingWal, NodeKind, Observation, PreparedTransaction, PreparedTransactions, Process, RecoveryFile, Role, Route,
+    RouteKind, Sender, Settings, StandbyFacts, Surroundings, TimelineSwitch, UnknownKind,
 };
-use otb::sandbox::world::{Body, Gtm, GtmRole, Postgres, Receiver};
+use otb::sandbox::world::{Body, Gtm, GtmRole, Postgres, Prepared, Receiver};
 
 use super::lab::{Lab, Recovery};
 
 pub(crate) fn observe(lab: &Lab) -> Observation {
-    let mut seen = Observation { instances: lab.disks.keys().map(|id| (id.clone(), facts(lab, id))).collect() };
+    let instances = lab.disks.keys().map(|id| (id.clone(), facts(lab, id))).collect();
+    let mut seen = Observation { in_doubt: InDoubt::among(&instances), instances };
     for node in lab.cluster.nodes.values().filter(|node| node.kind.is_router()) {
         let declared = seen.instances.get(&node.master_id()).filter(|facts| facts.is_running(Role::Standby));
         let Some(beyond) = declared.and_then(|facts| facts.standby.known()?.holds()) else { continue };
@@ -171,7 +172,18 @@ fn answered(lab: &Lab, id: &InstanceId, copy: &Postgres) -> InstanceFacts {
     facts.started = Fact::Known(process.started.epoch_text());
     facts.routes = Fact::Known(routes(copy).into());
     facts.settings = Fact::Known(settings(lab));
-    facts.load = Fact::Known(Load::default());
+    if process.is_master() {
+        let now = lab.moment();
+        let old = |one: &Prepared| PreparedTransaction {
+            gid: one.gid.clone(),
+            database: one.database.clone(),
+            age_seconds: now.seconds().saturating_sub(one.at.seconds()),
+        };
+        let oldest: Vec<_> = copy.data.prepared.values().map(old).collect();
+        let count = u64::try_from(oldest.len()).unwrap();
+        facts.prepared = Fact::Known(PreparedTransactions { count, oldest });
+    }
+    facts.load = Fact::Known(Load { pg_clean: true, ..Load::default() });
     match process.standby() {
         None => {
             facts.timeline = Fact::Known(copy.wal.newest());

@@ -76,7 +76,7 @@ fn measures(line: &str) -> String {
     let words: Vec<&str> = line.split(' ').collect();
     let mut out = Vec::new();
     for (n, word) in words.iter().enumerate() {
-        let unit = words.get(n + 1).map(|unit| unit.trim_end_matches([',', '.', ';']));
+        let unit = words.get(n + 1).map(|unit| unit.trim_end_matches([',', '.', ';', ':', ')']));
         out.push(match unit {
             Some("ms" | "s") if word.parse::<f64>().is_ok() => "T",
             Some("B" | "KiB" | "MiB" | "GiB") if word.parse::<f64>().is_ok() => "N",

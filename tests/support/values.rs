@@ -86,7 +86,7 @@ pub(crate) fn observed(live: &Cluster) -> Observation {
         let rows = &rows;
         node.instances.values().map(move |instance| (instance.id.clone(), running(node, instance, rows)))
     });
-    Observation { instances: facts.collect() }
+    Observation { instances: facts.collect(), ..Observation::default() }
 }
 
 fn running(node: &Node, instance: &Instance, rows: &[Route]) -> InstanceFacts {

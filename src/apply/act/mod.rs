@@ -5,6 +5,7 @@ mod halt;
 mod promote;
 mod rejoin;
 mod route;
+mod settle;
 mod shell;
 
 use std::borrow::Cow;
@@ -19,6 +20,7 @@ use crate::plan::{Action, Step};
 use crate::transport::{ShellError, SqlError};
 
 pub(super) use route::routed;
+pub(super) use settle::settled;
 pub(super) use shell::{run_all, settle};
 
 /// How the reason of a step begins whose act was never sent.
@@ -146,7 +148,8 @@ pub(super) fn needs_shell(action: &Action) -> bool {
         | Action::RepointGtm { .. }
         | Action::Reroute { .. }
         | Action::Reload { .. }
-        | Action::Prove { .. } => false,
+        | Action::Prove { .. }
+        | Action::Settle { .. } => false,
     }
 }
 
@@ -166,6 +169,7 @@ fn seen_by(action: &Action) -> Option<Condition> {
             Some(Condition::ReplayedAll { standby: standby.clone(), source: source.clone() })
         }
         Action::Promote { instance } => Some(Condition::Runs { instance: instance.clone(), role: Role::Master }),
+        Action::Settle { masters, .. } => Some(Condition::Settled { masters: Arc::clone(masters) }),
         _ => None,
     }
 }
@@ -201,6 +205,9 @@ pub fn left_of<'a>(condition: &'a Condition, action: &Action) -> Option<Cow<'a, 
         (Condition::Routed { router, .. }, Action::Reroute { routes, .. }) => {
             Some(Cow::Owned(Condition::Routed { router: router.clone(), routes: Arc::clone(routes) }))
         }
+        (Condition::Settled { .. }, Action::Settle { masters, .. }) => {
+            Some(Cow::Owned(Condition::Settled { masters: Arc::clone(masters) }))
+        }
         (Condition::Reached { instance, .. }, Action::Prove { instances, .. }) if !instances.contains(instance) => None,
         _ => Some(Cow::Borrowed(condition)),
     }
@@ -211,7 +218,7 @@ async fn act(action: &Action, limit: Duration, field: &Field<'_>) -> Result<(), 
         Action::StageFence { instance, upstream } => halt::stage_fence(instance, upstream, field).await,
         Action::Fence { instance, upstream } => halt::fence(instance, upstream, field).await,
         Action::Checkpoint { instance } => halt::checkpoint(instance, limit, field).await,
-        Action::Stop { instance, fenced } => halt::stop(instance, *fenced, limit, field).await,
+        Action::Stop { instance, fenced } => Box::pin(halt::stop(instance, *fenced, limit, field)).await,
         Action::CatchUp { standby, source } => halt::catch_up(standby, source, limit, field).await,
         Action::Promote { instance } => promote::promote(instance, limit, field).await,
         Action::Restart { instance, unfence } => promote::restart(instance, *unfence, limit, field).await,
@@ -220,6 +227,9 @@ async fn act(action: &Action, limit: Duration, field: &Field<'_>) -> Result<(), 
         Action::Reload { router } => route::reload(router, limit, field).await,
         // What is waited for or proved is their postcondition.
         Action::AwaitRedo { .. } | Action::Prove { .. } => Ok(()),
+        Action::Settle { coordinator, masters } => {
+            Box::pin(settle::finish_all(coordinator, masters, limit, field)).await
+        }
         Action::Rejoin { instance, upstream, method } => {
             rejoin::rejoin(instance, upstream, *method, limit, field).await
         }

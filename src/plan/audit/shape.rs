@@ -47,6 +47,7 @@ fn named(step: &Step) -> Vec<&InstanceId> {
         }
         Action::CatchUp { source, .. } => all.push(source),
         Action::Prove { instances, .. } => all.extend(instances),
+        Action::Settle { masters, .. } => all.extend(masters.iter()),
         _ => {}
     }
     all

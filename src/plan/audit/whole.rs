@@ -19,6 +19,7 @@ pub(super) fn steps_stand_in_their_phase(book: &Book<'_>) -> Vec<String> {
             Action::Reroute { .. } => &[Phase::Reroute],
             Action::Reload { .. } => &[Phase::Reload],
             Action::Prove { .. } => &[Phase::Prove],
+            Action::Settle { .. } => &[Phase::Settle],
             Action::Rejoin { .. } => &[Phase::Rejoin],
         };
         !phases.contains(&step.phase)
@@ -52,6 +53,7 @@ fn proofs(book: &Book<'_>, step: &Step) -> Vec<Condition> {
             };
             instances.iter().map(reached).collect()
         }
+        Action::Settle { masters, .. } => vec![Condition::Settled { masters: Arc::clone(masters) }],
         Action::Rejoin { instance, upstream, .. } => {
             vec![Condition::Streams { standby: instance.clone(), upstream: upstream.clone() }]
         }
@@ -89,6 +91,9 @@ pub(super) fn each_step_serves_a_change(book: &Book<'_>) -> Vec<String> {
             Action::Reroute { routes, .. } => routes.iter().all(|change| named(&change.node)),
             Action::Reload { .. } => is_told(node) || named(node),
             Action::Prove { instances, .. } => instances.iter().all(|instance| named(&instance.node)),
+            Action::Settle { .. } => {
+                book.plan.changes.iter().any(|change| acts_on_copies(change.kind) || change.kind == ChangeKind::Settle)
+            }
             Action::Rejoin { .. } => has(node, &|kind| acts_on_copies(kind) || kind == ChangeKind::Rejoin),
             _ => has(node, &acts_on_copies),
         }

@@ -1,8 +1,12 @@
 //! Checks of load: what a stop of the master would cut off, and what would make it slow.
 
 use super::{Finding, LOOK_AGAIN, Takeover};
-use crate::model::{Fact, InstanceFacts, InstanceId, Load};
+use crate::dialect::{CREATE_PG_CLEAN, finish_in_doubt, psql_line};
+use crate::model::{
+    Cluster, Fact, InDoubt, Instance, InstanceFacts, InstanceId, Load, NodeKind, Observation, Origin, Role,
+};
 use crate::plan::check::{Check, CheckCode};
+use crate::plan::survey::in_doubt_on;
 
 /// A transaction older than this is worth a word before it is cut off.
 const LONG_SECONDS: u64 = 60;
@@ -21,7 +25,7 @@ pub(super) fn all(takeover: &Takeover<'_>) -> Vec<Check> {
     vec![
         with(&|load| backup(id, master, load)).of(CheckCode::Backup, node),
         with(&|load| transactions(id, load)).of(CheckCode::Transactions, node),
-        with(&|load| prepared(id, load)).of(CheckCode::Prepared, node),
+        in_doubt(takeover, id, master).of(CheckCode::InDoubt, node),
         with(&|load| slots(takeover, id, load)).of(CheckCode::Slots, node),
         archiver(id, master).of(CheckCode::Archiver, node),
     ]
@@ -54,14 +58,82 @@ fn transactions(id: &InstanceId, load: &Load) -> Finding {
     )
 }
 
-fn prepared(id: &InstanceId, load: &Load) -> Finding {
-    match load.prepared {
-        0 => Finding::pass("no two-phase transaction is in doubt"),
-        count => Finding::warn(
-            format!("{count} two-phase transactions are prepared on {id}; they move with the data and stay in doubt"),
-            "if they are old: pg_clean_check_txn(120) shows them, pg_clean_execute(120) ends them (extension pg_clean)",
+/// A reader of a prepared row waits and holds the page, others of that page wait in a way that no signal ends: then a
+/// fast stop does not end either (docs/explanation/in-doubt.md).
+fn in_doubt(takeover: &Takeover<'_>, id: &InstanceId, master: &InstanceFacts) -> Finding {
+    if let Fact::Unknown(why) = &master.prepared {
+        return Finding::unknown(format!("whether a transaction is in doubt on {id} is not known: {why}"), LOOK_AGAIN);
+    }
+    let held = takeover.seen.in_doubt.iter().filter(|one| one.prepared_on.contains(id));
+    let (cut, client): (Vec<&InDoubt>, Vec<&InDoubt>) = held.partition(|one| one.is_of_a_coordinator());
+    if let [oldest, ..] = cut.as_slice() {
+        let found = in_doubt_on(id, &cut, takeover.seen);
+        return Finding::block(found, way_out(takeover, &oldest.database));
+    }
+    match client.as_slice() {
+        [] => Finding::pass(format!("no transaction is in doubt on {id}")),
+        several => Finding::warn(
+            format!("{}; it moves with the data and stays prepared", in_doubt_on(id, several, takeover.seen)),
+            "ask its owner to commit or roll back; otb never touches what a client has prepared",
         ),
     }
+}
+
+/// The command that settles them, ready to paste.
+fn way_out(takeover: &Takeover<'_>, database: &str) -> String {
+    let Takeover { cluster, seen, .. } = takeover;
+    let Some((coordinator, has_pg_clean)) = coordinator(cluster, seen) else {
+        return "start a coordinator, then plan again".to_owned();
+    };
+    if let Some(gid) = prepared_by_a_client(database, seen) {
+        return format!(
+            "ask the owner of {gid:?}, which a client has prepared, to commit or roll back: pg_clean would roll it back"
+        );
+    }
+    let user = &cluster.connection.user;
+    let psql = |sql: &str| psql_line(&coordinator.endpoint, user, database, sql);
+    let finish = psql(finish_in_doubt().as_str());
+    if has_pg_clean {
+        return format!("{finish}   then plan again");
+    }
+    format!("{}   then {finish}   then plan again", psql(CREATE_PG_CLEAN))
+}
+
+/// A transaction that a client has prepared in this database, on any master and however young.
+fn prepared_by_a_client<'a>(database: &str, seen: &'a Observation) -> Option<&'a str> {
+    let all = seen.instances.values().filter_map(|facts| facts.prepared.known()).flat_map(|prepared| &prepared.oldest);
+    let mut of_clients = all.filter(|one| one.database == database && Origin::of(&one.gid) == Origin::Client);
+    of_clients.next().map(|one| one.gid.as_str())
+}
+
+/// A coordinator that answers, and whether pg_clean is there.
+fn coordinator<'a>(cluster: &'a Cluster, seen: &Observation) -> Option<(&'a Instance, bool)> {
+    let mut instances = cluster.nodes_of(NodeKind::Coordinator).flat_map(|node| node.instances.values());
+    let known = |instance: &'a Instance| {
+        let facts = seen.instances.get(&instance.id).filter(|facts| facts.is_running(Role::Master))?;
+        Some((instance, facts.load.known()?.pg_clean))
+    };
+    instances.find_map(known)
+}
+
+/// A move of a datanode cuts commits in half that are in progress. Without pg_clean otb can wait for their end and no more.
+pub(super) fn pg_clean(takeover: &Takeover<'_>) -> Option<Check> {
+    let Takeover { cluster, node, seen, .. } = takeover;
+    if node.kind != NodeKind::Datanode {
+        return None;
+    }
+    let (coordinator, installed) = coordinator(cluster, seen)?;
+    let database = &cluster.connection.database;
+    let finding = if installed {
+        Finding::pass(format!("pg_clean is in database {database}"))
+    } else {
+        let line = psql_line(&coordinator.endpoint, &cluster.connection.user, database, CREATE_PG_CLEAN);
+        Finding::warn(
+            format!("pg_clean is not in database {database}: otb could not finish a commit that the move cuts in half"),
+            format!("once, and in each other database that clients use: {line}"),
+        )
+    };
+    Some(finding.of(CheckCode::PgClean, &node.name))
 }
 
 fn slots(takeover: &Takeover<'_>, id: &InstanceId, load: &Load) -> Finding {

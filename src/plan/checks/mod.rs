@@ -48,6 +48,7 @@ pub(crate) fn for_node<'a>(
     if node.kind.is_router() {
         checks.extend(settings::all(&takeover));
         checks.extend(load::all(&takeover));
+        checks.extend(load::pg_clean(&takeover));
     }
     checks.extend(host::all(&takeover));
     checks

@@ -37,7 +37,7 @@ pub(crate) fn for_promotion(survey: &NodeSurvey<'_>, seen: &Observation) -> Vec<
 }
 
 fn makes_a_master(change: ChangeKind) -> bool {
-    !matches!(change, ChangeKind::Rejoin | ChangeKind::Reroute)
+    !matches!(change, ChangeKind::Rejoin | ChangeKind::Reroute | ChangeKind::Settle)
 }
 
 /// Whether a running standby has yet to obey `pg_ctl promote`.

@@ -1,6 +1,7 @@
 //! From surveys to steps: which acts, in which order, and why each stands where it stands.
 
 mod proofs;
+mod settle;
 mod split;
 mod takeover;
 
@@ -13,6 +14,8 @@ use super::step::{Action, Phase, RejoinMethod, Step, StepId, Undo};
 use super::survey::{NodeSurvey, PlannedRejoin, RouterSurvey};
 use super::wording;
 use crate::model::{Cluster, Condition, InstanceId, Node, NodeKind, NodeName, Role};
+
+pub(super) use settle::settle;
 
 /// Builds all steps, in an order in which they could be done one after the other.
 pub(crate) fn build(

@@ -50,7 +50,7 @@ const CHECKS: [&str; 15] = [
     "admission:dn01",
     "backup:dn01",
     "transactions:dn01",
-    "prepared:dn01",
+    "in-doubt:dn01",
     "slots:dn01",
     "archiver:dn01",
     "tools:dn01@s47",
@@ -121,7 +121,6 @@ fn the_load_of_the_master() {
         ("transactions:dn01", Load { oldest_transaction_seconds: 60, ..idle }, Verdict::Warn),
         ("transactions:dn01", Load { oldest_transaction_seconds: 59, ..idle }, Verdict::Pass),
         ("transactions:dn01", Load { idle_in_transaction: 1, ..idle }, Verdict::Warn),
-        ("prepared:dn01", Load { prepared: 1, ..idle }, Verdict::Warn),
         ("slots:dn01", Load { slots: 2, ..idle }, Verdict::Warn),
     ] {
         assert_eq!(verdict(check, load(now)), wanted, "{check}");

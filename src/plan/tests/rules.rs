@@ -48,6 +48,7 @@ fn a_switchover_stops_catches_up_promotes_reroutes_reloads_proves_rejoins() {
             "reload:dn02@s47",
             "prove:cn01@s29",
             "prove:cn02@s47",
+            "settle:cn01@s29",
             "rejoin:dn01@s29",
         ]
     );

@@ -68,7 +68,7 @@ pub(super) fn healthy(declared: &Cluster) -> Observation {
         let role = if instance.id == node.master_id() { Role::Master } else { Role::Standby };
         (instance.id.clone(), running(&live, node, instance, role))
     });
-    Observation { instances: instances.collect() }
+    Observation { instances: instances.collect(), ..Observation::default() }
 }
 
 fn running(live: &Cluster, node: &Node, instance: &Instance, role: Role) -> InstanceFacts {
@@ -109,7 +109,8 @@ fn running(live: &Cluster, node: &Node, instance: &Instance, role: Role) -> Inst
         pid_file: facts.pid_file.map(|file| Some(file.clone())),
     });
     facts.settings = Fact::Known(settings(live));
-    facts.load = Fact::Known(Load::default());
+    facts.prepared = Fact::Known(PreparedTransactions::default());
+    facts.load = Fact::Known(Load { pg_clean: true, ..Load::default() });
     facts.surroundings = Fact::Known(Surroundings {
         clock: Some(ClockOffset { at_least_ms: 0, at_most_ms: 10 }),
         ..Surroundings::default()
@@ -241,6 +242,7 @@ pub(super) fn perform(action: &Action, cluster: &Cluster, seen: &mut Observation
         | Action::AwaitRedo { .. }
         | Action::CatchUp { .. }
         | Action::Prove { .. } => {}
+        Action::Settle { .. } => seen.in_doubt.clear(),
         Action::Fence { instance, upstream } => fence(seen, &instance.to_string(), &endpoint(upstream)),
         Action::Stop { instance, fenced } => {
             stop(seen, &instance.to_string(), ControlState::ShutDown);

@@ -45,6 +45,8 @@ pub struct World {
     pub(super) unsettled: Unsettled,
     /// Whether a GTM that was connected to during its promotion's checkpoint hangs when a standby attaches.
     pub(super) gtm_trap: bool,
+    /// The extension pg_clean is in every database.
+    pub(super) has_pg_clean: bool,
     pub(super) memo: Memo,
     /// When active GTMs write their next record unasked.
     pub(super) gtm_record_due: Moment,
@@ -72,6 +74,7 @@ impl World {
             effects: Vec::new(),
             unsettled: Unsettled::default(),
             gtm_trap: false,
+            has_pg_clean: true,
             memo: Memo::default(),
             gtm_record_due: Moment(0),
             next_disk: 1,

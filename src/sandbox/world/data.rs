@@ -44,7 +44,11 @@ pub enum Change {
         key: i64,
     },
     Prepare(Prepared),
-    FinishPrepared(String),
+    /// `committed`: how, for those that ask this node later; none: it is forgotten.
+    FinishPrepared {
+        gid: String,
+        committed: Option<bool>,
+    },
 }
 
 /// A two-phase transaction in doubt.
@@ -54,6 +58,8 @@ pub struct Prepared {
     pub at: Moment,
     pub owner: String,
     pub database: String,
+    /// The nodes that take part.
+    pub participants: Vec<String>,
 }
 
 /// A user table: on coordinators its definition, on datanodes its rows too.
@@ -93,6 +99,8 @@ pub struct Data {
     pub routes: Routes,
     pub tables: BTreeMap<String, Table>,
     pub prepared: BTreeMap<String, Prepared>,
+    /// Whether two-phase transactions that are over were committed here, by gid.
+    pub finished: BTreeMap<String, bool>,
 }
 
 impl Data {
@@ -124,8 +132,9 @@ impl Data {
             Change::Prepare(prepared) => {
                 self.prepared.insert(prepared.gid.clone(), prepared.clone());
             }
-            Change::FinishPrepared(gid) => {
+            Change::FinishPrepared { gid, committed } => {
                 self.prepared.remove(gid);
+                self.finished.extend(committed.map(|committed| (gid.clone(), committed)));
             }
         }
     }

@@ -177,14 +177,20 @@ impl World {
             return false;
         }
         let change = if prepared {
-            let owner = self.user.clone();
-            Change::Prepare(Prepared { gid: gid.to_owned(), at: now, owner, database: "postgres".to_owned() })
+            let (owner, database) = (self.user.clone(), "postgres".to_owned());
+            let participants = self.home(disk).map(|home| home.node.to_string()).into_iter().collect();
+            Change::Prepare(Prepared { gid: gid.to_owned(), at: now, owner, database, participants })
         } else {
-            Change::FinishPrepared(gid.to_owned())
+            Change::FinishPrepared { gid: gid.to_owned(), committed: None }
         };
         self.append(disk, Body::Commit(vec![change]), now);
         self.settle(now);
         true
+    }
+
+    /// Whether the extension pg_clean is there.
+    pub fn set_pg_clean(&mut self, there: bool) {
+        self.has_pg_clean = there;
     }
 
     /// Other standbys and masters of the same node, running or not.

@@ -130,7 +130,15 @@ impl Context for Seat<'_> {
             let rows = (*first..=*last).step_by(step).map(|n| vec![Value::Int(n)]).collect();
             return Ok(Relation { columns, rows });
         }
-        Ok(Relation { columns, rows: views::function_rows(self, name)? })
+        let rows = match (name, args.first().map(|arg| arg.cast(Kind::Int8)).transpose()?) {
+            ("pg_clean_check_txn" | "pg_clean_execute", seconds) => {
+                let seconds = if let Some(Value::Int(seconds)) = seconds { seconds } else { 120 };
+                let (session, disk, now) = (self.session, self.disk, self.now);
+                self.world.pg_clean(session, disk, seconds, name == "pg_clean_execute", now)?
+            }
+            _ => views::function_rows(self, name)?,
+        };
+        Ok(Relation { columns, rows })
     }
 
     fn call(&mut self, name: &str, args: &[Value]) -> Result<Value, SqlError> {

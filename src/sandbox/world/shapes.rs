@@ -98,6 +98,22 @@ const PG_PREPARED_XACTS: Shape = &[
     ("database", Kind::Name),
 ];
 
+const PG_EXTENSION: Shape = &[("extname", Kind::Name), ("extversion", Kind::Text)];
+
+const PG_CLEAN_CHECK_TXN: Shape = &[
+    ("gid", Kind::Text),
+    ("database", Kind::Text),
+    ("global_transaction_status", Kind::Text),
+    ("transaction_status_on_allnodes", Kind::Text),
+];
+
+const PG_CLEAN_EXECUTE: Shape = &[
+    ("gid", Kind::Text),
+    ("global_transaction_status", Kind::Text),
+    ("operation", Kind::Text),
+    ("operation_status", Kind::Text),
+];
+
 const PG_SETTINGS: Shape = &[("name", Kind::Text), ("setting", Kind::Text)];
 
 const PG_REPLICATION_SLOTS: Shape =
@@ -138,6 +154,7 @@ fn shape(view: &str, flavor: Flavor) -> Option<Shape> {
         "pg_stat_wal_receiver" => PG_STAT_WAL_RECEIVER,
         "pg_stat_activity" => PG_STAT_ACTIVITY,
         "pg_prepared_xacts" => PG_PREPARED_XACTS,
+        "pg_extension" => PG_EXTENSION,
         "pg_settings" => PG_SETTINGS,
         "pg_replication_slots" => PG_REPLICATION_SLOTS,
         _ => return None,
@@ -146,6 +163,8 @@ fn shape(view: &str, flavor: Flavor) -> Option<Shape> {
 
 fn function_shape(name: &str) -> Option<Shape> {
     Some(match name {
+        "pg_clean_check_txn" => PG_CLEAN_CHECK_TXN,
+        "pg_clean_execute" => PG_CLEAN_EXECUTE,
         "pg_control_system" => PG_CONTROL_SYSTEM,
         "pg_control_recovery" => PG_CONTROL_RECOVERY,
         "pg_control_checkpoint" => PG_CONTROL_CHECKPOINT,

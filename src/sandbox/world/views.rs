@@ -16,6 +16,7 @@ pub(super) fn rows(seat: &Seat<'_>, view: &str) -> Vec<Vec<Value>> {
         "pg_stat_wal_receiver" => seat.world.stat_wal_receiver(seat.disk).into_iter().collect(),
         "pg_stat_activity" => seat.world.stat_activity(seat.disk),
         "pg_prepared_xacts" => prepared(seat),
+        "pg_extension" if seat.world.has_pg_clean => vec![vec![Value::text("pg_clean"), Value::text("1.0")]],
         "pg_settings" => settings(seat),
         // The sandbox's nodes use none, as the guide's clusters.
         _ => Vec::new(),

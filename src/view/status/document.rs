@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::nodes;
-use crate::model::{Cluster, Endpoint, InstanceId, Instances, NodeName, Observation};
+use crate::model::{Cluster, Endpoint, InDoubt, InstanceId, Instances, NodeName, Observation};
 
 /// The status format's version, by Terraform's rules: a minor one adds, a major one breaks.
 pub const STATUS_VERSION: &str = "1.0";
@@ -22,6 +22,9 @@ pub struct StatusDocument {
     pub cluster: Cluster,
     /// What is known of each declared instance.
     pub instances: Instances,
+    /// Two-phase transactions that some master holds prepared for longer than a commit takes, the oldest first.
+    #[serde(default)]
+    pub in_doubt: Vec<InDoubt>,
     /// Rows of pgxc_node that lead elsewhere than to the node's running master.
     pub disagreements: Vec<Disagreement>,
 }
@@ -48,6 +51,7 @@ impl StatusDocument {
             disagreements: nodes(cluster, seen).into_iter().flat_map(|status| status.disagreements).collect(),
             cluster: cluster.clone(),
             instances: seen.instances.clone(),
+            in_doubt: seen.in_doubt.clone(),
         }
     }
 }

@@ -10,7 +10,7 @@ pub use document::{Disagreement, STATUS_VERSION, StatusDocument};
 pub use text::{status_text, watched_text};
 
 use super::words::count;
-use crate::model::{Cluster, Fact, Instance, InstanceFacts, InstanceId, Node, Observation, Process, Role};
+use crate::model::{Cluster, Fact, InDoubt, Instance, InstanceFacts, InstanceId, Node, Observation, Process, Role};
 use crate::plan::is_told_to_promote;
 
 /// How a piece of a line is to be taken.
@@ -38,7 +38,9 @@ pub(super) fn nodes<'a>(cluster: &'a Cluster, seen: &Observation) -> Vec<NodeSta
         NodeStatus {
             node,
             instances: instances
-                .filter_map(|instance| Some((instance, line(node, seen.instances.get(&instance.id)?, seen))))
+                .filter_map(|instance| {
+                    Some((instance, line(node, &instance.id, seen.instances.get(&instance.id)?, seen)))
+                })
                 .collect(),
             disagreements: disagreements(cluster, node, seen),
         }
@@ -59,14 +61,16 @@ pub(super) fn is_bad(line: &Line) -> bool {
     line.iter().any(|(tone, _)| *tone == Tone::Bad)
 }
 
-fn line(node: &Node, facts: &InstanceFacts, seen: &Observation) -> Line {
+fn line(node: &Node, id: &InstanceId, facts: &InstanceFacts, seen: &Observation) -> Line {
     match (&facts.process, &facts.role) {
         (Fact::Known(Process::Stopped), _) => {
             let state = facts.control.known().map_or("state unknown", |control| control.state.words());
             vec![(Tone::Bad, format!("stopped ({state})"))]
         }
         (Fact::Known(Process::Running), Fact::Known(Role::Master)) => {
-            vec![(Tone::Good, "master".to_owned()), (Tone::Plain, timeline(facts))]
+            let mut line = vec![(Tone::Good, "master".to_owned()), (Tone::Plain, timeline(facts))];
+            line.extend(in_doubt(id, facts, seen).map(|text| (Tone::Bad, text)));
+            line
         }
         (Fact::Known(Process::Running), Fact::Known(Role::Standby)) => {
             let mut line = vec![(Tone::Plain, format!("standby{}", timeline(facts)))];
@@ -79,6 +83,16 @@ fn line(node: &Node, facts: &InstanceFacts, seen: &Observation) -> Line {
         }
         (Fact::Unknown(why), _) => vec![(Tone::Bad, format!("unknown: {why}"))],
     }
+}
+
+/// The transactions that coordinators began and that are in doubt on a master: how many, and the oldest.
+fn in_doubt(id: &InstanceId, facts: &InstanceFacts, seen: &Observation) -> Option<String> {
+    let held = seen.in_doubt.iter().filter(|one| one.is_of_a_coordinator() && one.prepared_on.contains(id));
+    let held: Vec<&InDoubt> = held.collect();
+    let oldest = held.first()?;
+    let waiting = facts.load.known().map_or(0, |load| usize::try_from(load.waiting).unwrap_or(usize::MAX));
+    let waits = if waiting == 0 { String::new() } else { format!(", behind which {} wait", count(waiting, "session")) };
+    Some(format!(", {} in doubt{waits}; the oldest is {oldest}", count(held.len(), "transaction")))
 }
 
 fn timeline(facts: &InstanceFacts) -> String {

@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 
 use super::{NodeStatus, Tone, is_bad, nodes, sentence};
-use crate::model::{Cluster, Observation};
+use crate::model::{Cluster, InDoubt, Observation};
 use crate::view::style;
 
 /// One block per node, one line per instance.
 pub fn status_text(cluster: &Cluster, seen: &Observation) -> String {
-    blocks(cluster, &nodes(cluster, seen).iter().collect::<Vec<_>>()) + &hints(seen)
+    blocks(cluster, &nodes(cluster, seen).iter().collect::<Vec<_>>(), &seen.in_doubt) + &hints(seen)
 }
 
 /// What to do next about processes that do not show their role, each once, where the reason alone tells.
@@ -30,10 +30,10 @@ pub fn watched_text(cluster: &Cluster, seen: &Observation) -> String {
     };
     let (mut all, right): (Vec<_>, Vec<_>) = nodes.iter().partition(troubled);
     all.extend(right);
-    format!("{}\n{}{}", sentence(&nodes), blocks(cluster, &all), hints(seen))
+    format!("{}\n{}{}", sentence(&nodes), blocks(cluster, &all, &seen.in_doubt), hints(seen))
 }
 
-fn blocks(cluster: &Cluster, nodes: &[&NodeStatus<'_>]) -> String {
+fn blocks(cluster: &Cluster, nodes: &[&NodeStatus<'_>], in_doubt: &[InDoubt]) -> String {
     let mut out = format!("{}\n", style::bold(&cluster.name));
     for status in nodes {
         let node = status.node;
@@ -44,6 +44,13 @@ fn blocks(cluster: &Cluster, nodes: &[&NodeStatus<'_>]) -> String {
         }
         for wrong in &status.disagreements {
             let _ = writeln!(out, "  {}", style::careful(format!("{} routes it to {}", wrong.router, wrong.routed_to)));
+        }
+    }
+    if !in_doubt.is_empty() {
+        let _ = writeln!(out, "\n{}", style::bold("In doubt"));
+        for one in in_doubt {
+            let text = one.to_string();
+            let _ = writeln!(out, "  {}", if one.is_of_a_coordinator() { style::bad(text) } else { text });
         }
     }
     out

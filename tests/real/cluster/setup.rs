@@ -108,6 +108,8 @@ impl Real {
         self.tell(coordinator, "create sharding group to group default_group");
         std::thread::sleep(std::time::Duration::from_secs(1));
         self.tell(coordinator, "clean sharding");
+        // From contrib; on every node at once.
+        self.tell(coordinator, "create extension pg_clean");
     }
 
     /// Copies `master` into the standby's directory, whatever was there, and starts it.
