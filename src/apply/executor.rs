@@ -24,6 +24,9 @@ pub type Interrupts = watch::Receiver<u8>;
 const INTERRUPTED: &str =
     "Interrupted. Rolling back nodes not yet promoted, finishing the others. Press Ctrl-C again to stop at once.";
 
+/// How long what a stop left in doubt that was taken back may take to be finished.
+const SETTLED_AGAIN: Duration = Duration::from_secs(60);
+
 /// One run of a plan.
 pub struct Run<'a> {
     plan: &'a Plan,
@@ -181,6 +184,17 @@ impl<'a> Run<'a> {
             for step in undoing.steps {
                 self.take_back_step(step).await;
             }
+        }
+        Box::pin(self.settle_what_is_back()).await;
+    }
+
+    /// A stop that was taken back has cut commits in half as one that stays: the cluster is as before only once they are
+    /// finished.
+    async fn settle_what_is_back(&mut self) {
+        let Some((stop, coordinator, masters)) = self.ledger.unsettled() else { return };
+        if let Err(why) = act::finish_all(coordinator, &masters, SETTLED_AGAIN, &self.field).await {
+            self.note(why.to_string());
+            self.ledger.undone(stop, Err(why.to_string()));
         }
     }
 

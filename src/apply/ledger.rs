@@ -266,6 +266,24 @@ impl<'a> Ledger<'a> {
         self.record.undone.insert(step.id.clone(), result);
     }
 
+    /// Where a stop was taken back: that stop, and the masters on which it may have cut commits in half, as they are now.
+    pub fn unsettled(&self) -> Option<(&'a Step, &'a InstanceId, Vec<InstanceId>)> {
+        let plan = self.plan;
+        let undone = |step: &Step| matches!(self.record.undone.get(&step.id), Some(Ok(())));
+        let stops: Vec<&Step> =
+            plan.steps.iter().filter(|step| matches!(step.action, Action::Stop { .. }) && undone(step)).collect();
+        let settle = plan.steps.iter().find_map(|step| match &step.action {
+            Action::Settle { coordinator, masters } => Some((coordinator, masters)),
+            _ => None,
+        });
+        let (stop, (coordinator, masters)) = (*stops.last()?, settle?);
+        let now = |master: &InstanceId| {
+            let back = stops.iter().map(|stop| stop.action.target()).find(|back| back.node == master.node);
+            back.unwrap_or(master).clone()
+        };
+        Some((stop, coordinator, masters.iter().map(now).collect()))
+    }
+
     /// How it ended.
     pub fn report(self) -> Report {
         self.record.report(self.plan)

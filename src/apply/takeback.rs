@@ -1,8 +1,8 @@
 //! Undoing: before the point of no return the cluster is put back as it was, and that is proved.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::act::{run_all, settle};
+use super::act::{Shutdown, end_at_once, run_all, settle, shutdown};
 use super::condition::{self, Found, Wait};
 use super::event::Outcome;
 use super::field::Field;
@@ -93,6 +93,7 @@ async fn start_again(instance: &InstanceId, fenced: bool, field: &Field<'_>) -> 
     if fenced {
         remove_fence(instance, field).await?;
     }
+    Box::pin(end_its_shutdown(instance, field)).await?;
     let start = command::start(field.instance(instance)?, Patience::from(SERVES_AGAIN));
     let started = run(instance, start, field).await;
     match condition::wait(&as_master, field, Wait::until(SERVES_AGAIN, Duration::from_millis(100))).await {
@@ -101,6 +102,26 @@ async fn start_again(instance: &InstanceId, fenced: bool, field: &Field<'_>) -> 
             Ok(()) => why,
             Err(start) => format!("{why}; the start said: {start}"),
         }),
+    }
+}
+
+/// A server that is still shutting down cannot be started: its checkpoint is waited for, and one that waits for sessions
+/// which hear no signal is ended at once.
+async fn end_its_shutdown(instance: &InstanceId, field: &Field<'_>) -> Result<(), String> {
+    if field.instance(instance)?.kind == NodeKind::Gtm {
+        return Ok(());
+    }
+    let ended = Condition::Stopped { instance: instance.clone() };
+    let deadline = Instant::now() + SERVES_AGAIN;
+    loop {
+        match shutdown(instance, field).await {
+            Shutdown::NotBegun => return Ok(()),
+            Shutdown::Stuck => return end_at_once(instance, field).await,
+            Shutdown::Checkpoint if Instant::now() >= deadline => return end_at_once(instance, field).await,
+            Shutdown::Checkpoint => {
+                condition::wait(&ended, field, Wait::until(Duration::from_secs(5), Duration::from_millis(100))).await;
+            }
+        }
     }
 }
 

@@ -48,6 +48,12 @@ pub fn stop(instance: &Instance, patience: Patience) -> Command {
     .shown_as(format!("{stop}{waiting}"))
 }
 
+/// An immediate stop: every process of the server ends at once, and its next start replays WAL as after a crash.
+pub fn stop_at_once(instance: &Instance, patience: Patience) -> Command {
+    let (data, kind) = (quote(&instance.data), instance.kind);
+    Command::new(format!("pg_ctl -Z {kind} -D {data} stop -m immediate -w -t {}", patience.0))
+}
+
 /// Starts the server and waits. It gets a session of its own, for pg_ctl of this family does not give it one:
 /// it would be killed with the script's process group. Its outputs are redirected, or ssh would wait for ever.
 /// On failure the end of the log follows on standard error.

@@ -7,6 +7,10 @@ use super::step::{Action, RejoinMethod};
 /// How long a start or a stop inside a rejoin may take.
 pub(crate) const START: Duration = Duration::from_secs(300);
 
+/// How long a fast stop may wait for sessions. Those that wait for a page behind a transaction in doubt hear no signal, and
+/// nobody can write meanwhile: then the server is stopped at once and started again.
+pub(crate) const FAST_STOP: Duration = Duration::from_secs(20);
+
 /// The time limit of a step.
 ///
 /// A fast stop waits for the shutdown checkpoint and for archiving, a promotion for the last WAL (pg_ctl's own

@@ -41,7 +41,7 @@ fn run(cluster: &Cluster, action: &Action) -> Vec<String> {
             vec![conf(target, &dialect::recovery_path(target), &upstream(master))]
         }
         Action::Checkpoint { .. } => vec![sql(target, &dialect::checkpoint())],
-        Action::Stop { fenced, .. } => stop(target, *fenced, patience),
+        Action::Stop { fenced, .. } => stop(target, *fenced),
         Action::AwaitRedo { upstream, .. } => {
             [upstream, &target.id].map(|id| gtm_asked(id, "status, how far it has flushed")).to_vec()
         }
@@ -81,8 +81,8 @@ fn settle(cluster: &Cluster, coordinator: &Instance, masters: &[InstanceId]) -> 
     ]
 }
 
-fn stop(target: &Instance, fenced: bool, patience: Patience) -> Vec<String> {
-    let mut lines = vec![shell(target, &command::stop(target, patience))];
+fn stop(target: &Instance, fenced: bool) -> Vec<String> {
+    let mut lines = vec![shell(target, &command::stop(target, limits::FAST_STOP.into()))];
     if fenced {
         lines.push(shell(target, &command::rename(&dialect::staged_fence(target), &dialect::recovery_path(target))));
     }

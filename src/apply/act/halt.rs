@@ -9,7 +9,8 @@ use crate::apply::field::{ASK, Field};
 use crate::dialect;
 use crate::dialect::Command;
 use crate::dialect::command::{self, Patience};
-use crate::model::{ControlState, Instance, InstanceId, NodeKind, Role};
+use crate::model::{Condition, ControlState, Instance, InstanceId, NodeKind, Role};
+use crate::plan::FAST_STOP;
 use crate::transport::ask_gtm;
 
 /// How often the replay position is asked for inside the write gap.
@@ -55,16 +56,32 @@ pub(super) async fn checkpoint(id: &InstanceId, limit: Duration, field: &Field<'
 /// Stops, moves the staged fence into place and reads the control file, in one round trip.
 pub(super) async fn stop(id: &InstanceId, fenced: bool, limit: Duration, field: &Field<'_>) -> Result<(), Failed> {
     let instance = field.instance(id)?;
-    let mut commands = vec![command::stop(instance, Patience::from(limit))];
-    if fenced {
-        commands.push(command::rename(&dialect::staged_fence(instance), &dialect::recovery_path(instance)));
-    }
+    let commands = |patience: Duration| {
+        let fence = || command::rename(&dialect::staged_fence(instance), &dialect::recovery_path(instance));
+        let stop = command::stop(instance, Patience::from(patience));
+        std::iter::once(stop).chain(fenced.then(fence)).collect::<Vec<Command>>()
+    };
     if instance.kind == NodeKind::Gtm {
-        commands.push(command::gtm_pid_is_gone(instance));
-        return stop_gtm(instance, &commands, limit, field).await;
+        let gone = command::gtm_pid_is_gone(instance);
+        return stop_gtm(instance, &[commands(limit), vec![gone]].concat(), limit, field).await;
     }
-    commands.push(command::controldata(instance));
-    let output = run_all(id, &commands, limit, field).await?;
+    let stop = |patience: Duration| [commands(patience), vec![command::controldata(instance)]].concat();
+    let output = match run_all(id, &stop(FAST_STOP.min(limit)), limit, field).await {
+        Err(Failed::NotDone(why)) => match shutdown(id, field).await {
+            Shutdown::NotBegun => return Err(Failed::NotDone(why)),
+            // A checkpoint is work that ends.
+            Shutdown::Checkpoint => run_all(id, &stop(limit), limit, field).await?,
+            Shutdown::Stuck => {
+                let ended = end_at_once(id, field).await.err().map(|why| format!("; {why}")).unwrap_or_default();
+                let seconds = FAST_STOP.as_secs();
+                return Err(Failed::NotDone(format!(
+                    "sessions of {id} did not end within {seconds} s of a fast stop, as those that wait for a page behind \
+                     a transaction in doubt; it was stopped with -m immediate{ended}"
+                )));
+            }
+        },
+        answer => answer?,
+    };
     field.forget(id).await;
     let control = dialect::read_control(&output.text).map_err(|why| format!("pg_controldata of {id}: {why}"))?;
     if control.state != ControlState::ShutDown {
@@ -75,6 +92,41 @@ pub(super) async fn stop(id: &InstanceId, fenced: bool, limit: Duration, field: 
     }
     field.remember_control(id, control).await;
     Ok(())
+}
+
+/// What a server does that did not stop in time.
+pub(in crate::apply) enum Shutdown {
+    /// It serves, or has ended.
+    NotBegun,
+    /// It writes its shutdown checkpoint, or waits for what follows: the archiver and its standbys.
+    Checkpoint,
+    /// It takes no logins any more and waits for sessions: the postmaster asks for the checkpoint only after the last of
+    /// them (PM_WAIT_BACKENDS, postmaster.c), and until then the control file says "in production".
+    Stuck,
+}
+
+/// Looks at a coordinator or datanode that did not stop in time.
+pub(in crate::apply) async fn shutdown(id: &InstanceId, field: &Field<'_>) -> Shutdown {
+    field.forget(id).await;
+    let serves = Condition::Runs { instance: id.clone(), role: Role::Master };
+    let ended = Condition::Stopped { instance: id.clone() };
+    if condition::check(&serves, field).await == Found::Holds {
+        return Shutdown::NotBegun;
+    }
+    // What cannot be seen is not stopped at once.
+    match (condition::check(&ended, field).await, condition::control(id, field).await.map(|control| control.state)) {
+        (Found::Fails(_), Ok(ControlState::InProduction)) => Shutdown::Stuck,
+        (Found::Fails(_), Ok(ControlState::ShuttingDown | ControlState::ShutDown)) => Shutdown::Checkpoint,
+        _ => Shutdown::NotBegun,
+    }
+}
+
+/// Ends a server that takes no logins and does not stop.
+pub(in crate::apply) async fn end_at_once(id: &InstanceId, field: &Field<'_>) -> Result<(), String> {
+    let command = command::stop_at_once(field.instance(id)?, Patience::from(FAST_STOP));
+    let ended = run_all(id, &[command], FAST_STOP, field).await.map(drop).map_err(|failed| failed.to_string());
+    field.forget(id).await;
+    ended
 }
 
 /// Asks how far the GTM's log goes while it can still say so, and stops it.

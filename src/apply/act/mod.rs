@@ -19,8 +19,9 @@ use crate::model::{Condition, Role};
 use crate::plan::{Action, Step};
 use crate::transport::{ShellError, SqlError};
 
+pub(super) use halt::{Shutdown, end_at_once, shutdown};
 pub(super) use route::routed;
-pub(super) use settle::settled;
+pub(super) use settle::{finish_all, settled};
 pub(super) use shell::{run_all, settle};
 
 /// How the reason of a step begins whose act was never sent.

@@ -69,7 +69,7 @@ impl Survey {
 }
 
 /// Waits until no transaction from before is prepared on one of `masters`; meanwhile pg_clean finishes what is old enough.
-pub(super) async fn finish_all(
+pub(in crate::apply) async fn finish_all(
     coordinator: &InstanceId,
     masters: &[InstanceId],
     limit: Duration,
