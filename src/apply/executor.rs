@@ -24,7 +24,7 @@ pub type Interrupts = watch::Receiver<u8>;
 const INTERRUPTED: &str =
     "Interrupted. Rolling back nodes not yet promoted, finishing the others. Press Ctrl-C again to stop at once.";
 
-/// How long what a stop left in doubt that was taken back may take to be finished.
+/// Time limit for settling transactions that a stop, now taken back, left in doubt.
 const SETTLED_AGAIN: Duration = Duration::from_secs(60);
 
 /// One run of a plan.
@@ -188,8 +188,8 @@ impl<'a> Run<'a> {
         Box::pin(self.settle_what_is_back()).await;
     }
 
-    /// A stop that was taken back has cut commits in half as one that stays: the cluster is as before only once they are
-    /// finished.
+    /// Settles transactions after a stop was taken back. Such a stop cuts commits in half, too: the cluster is as before
+    /// only after they are finished.
     async fn settle_what_is_back(&mut self) {
         let Some((stop, coordinator, masters)) = self.ledger.unsettled() else { return };
         if let Err(why) = act::finish_all(coordinator, &masters, SETTLED_AGAIN, &self.field).await {

@@ -94,7 +94,7 @@ pub(super) async fn stop(id: &InstanceId, fenced: bool, limit: Duration, field: 
     Ok(())
 }
 
-/// What a server does that did not stop in time.
+/// State of a server that did not stop in time.
 pub(in crate::apply) enum Shutdown {
     /// It serves, or has ended.
     NotBegun,
@@ -113,7 +113,7 @@ pub(in crate::apply) async fn shutdown(id: &InstanceId, field: &Field<'_>) -> Sh
     if condition::check(&serves, field).await == Found::Holds {
         return Shutdown::NotBegun;
     }
-    // What cannot be seen is not stopped at once.
+    // A server that cannot be seen is not stopped at once.
     match (condition::check(&ended, field).await, condition::control(id, field).await.map(|control| control.state)) {
         (Found::Fails(_), Ok(ControlState::InProduction)) => Shutdown::Stuck,
         (Found::Fails(_), Ok(ControlState::ShuttingDown | ControlState::ShutDown)) => Shutdown::Checkpoint,

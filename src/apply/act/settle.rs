@@ -39,10 +39,10 @@ struct Held {
     on: InstanceId,
 }
 
-/// What the masters hold.
+/// The prepared transactions on the masters.
 #[derive(Default)]
 struct Survey {
-    /// What coordinators prepared before the step began.
+    /// Those that coordinators prepared before the step began.
     open: Vec<Held>,
     /// Databases in which a client holds a prepared transaction, with its gid: pg_clean would roll it back.
     of_clients: BTreeMap<String, String>,
@@ -142,7 +142,7 @@ async fn survey(masters: &[InstanceId], began: Instant, field: &Field<'_>) -> Re
     Ok(survey)
 }
 
-/// A server tells how long ago it prepared each: no clock is compared with another machine's.
+/// Reads one master's answer. Ages are by that server's own clock: no clock is compared with another machine's.
 fn read(master: &InstanceId, rows: &Rows, since: Duration, survey: &mut Survey) -> Result<(), String> {
     let total = rows.first().and_then(|row| row.get("total")?.parse::<usize>().ok());
     if total.is_some_and(|total| total > rows.len()) {
