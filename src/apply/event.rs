@@ -87,6 +87,8 @@ pub enum Event {
 pub enum Outcome {
     /// Its postcondition was seen to hold.
     Done,
+    /// Its act was never sent: a precondition did not hold, or nothing could be sent to its server.
+    NotBegun { why: String },
     /// It did not happen, or was seen not to have helped.
     NotDone { why: String },
     /// Contact was lost: it may or may not have happened.

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::act;
 use super::event::Outcome;
 use super::report::{Record, Report};
 use super::takeback;
@@ -249,9 +248,8 @@ impl<'a> Ledger<'a> {
         let steps = plan.steps.iter().filter(mine);
         let promotion = steps.clone().find(|step| step.point_of_no_return);
         let unless_promoted = match promotion.and_then(|step| self.outcome(&step.id)) {
-            Some(Outcome::Skipped { .. }) => None,
-            // Its precondition failed: the command was never sent.
-            Some(Outcome::NotDone { why }) if why.starts_with(act::BEFORE) => None,
+            // The command was never sent.
+            Some(Outcome::Skipped { .. } | Outcome::NotBegun { .. }) => None,
             Some(Outcome::NotDone { .. }) => promotion,
             Some(Outcome::Done | Outcome::Unknown { .. }) | None => return None,
         };

@@ -20,9 +20,8 @@ const LAST_ANSWERS: Duration = Duration::from_secs(3);
 /// Whether the step may have left something behind: also one that failed half-way or whose outcome is unknown.
 pub(super) fn may_have_happened(outcome: &Outcome) -> bool {
     match outcome {
-        Outcome::Done | Outcome::Unknown { .. } => true,
-        Outcome::NotDone { why } => !why.starts_with(super::act::BEFORE),
-        Outcome::Skipped { .. } => false,
+        Outcome::Done | Outcome::NotDone { .. } | Outcome::Unknown { .. } => true,
+        Outcome::NotBegun { .. } | Outcome::Skipped { .. } => false,
     }
 }
 

@@ -176,6 +176,7 @@ pub fn event_line(event: &Event) -> Option<String> {
 pub(super) fn ended(step: &StepId, outcome: &Outcome, took: Duration) -> String {
     match outcome {
         Outcome::Done => format!("  {} {step:<28} {}", style::good("done    "), words::duration(took)),
+        Outcome::NotBegun { why } => format!("  {} {step}: not begun: {why}", style::bad("not done")),
         Outcome::NotDone { why } => format!("  {} {step}: {why}", style::bad("not done")),
         Outcome::Unknown { why } => format!("  {} {step}: {why}", style::bad("unknown ")),
         Outcome::Skipped { why } => format!("  left out {step}: {why}"),

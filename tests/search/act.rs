@@ -155,7 +155,7 @@ fn stop(lab: &mut Lab, id: &InstanceId, fenced: bool) -> Result<(), Failed> {
 fn stop_gtm(lab: &mut Lab, id: &InstanceId, fenced: bool, position: Lsn) -> Result<(), Failed> {
     let disk = lab.disks[id];
     match lab.world.word(disk) {
-        "hung" | "stopped" => return Err(not_done("not begun: no answer")),
+        "hung" | "stopped" => return Err(Failed::NotBegun("no answer".to_owned())),
         _ => lab.world.stop_gtm(disk),
     }
     let files = lab.files_of(id);

@@ -131,9 +131,9 @@ pub(in crate::apply) async fn end_at_once(id: &InstanceId, field: &Field<'_>) ->
 
 /// Asks how far the GTM's log goes while it can still say so, and stops it.
 async fn stop_gtm(gtm: &Instance, commands: &[Command], limit: Duration, field: &Field<'_>) -> Result<(), Failed> {
-    let flushed = ask_gtm(&gtm.endpoint, ASK).await.map_err(|error| format!("{}{error}", super::BEFORE))?.flushed;
+    let status = ask_gtm(&gtm.endpoint, ASK).await.map_err(|error| Failed::NotBegun(error.to_string()))?;
     run_all(&gtm.id, commands, limit, field).await?;
-    field.remember_flush(&gtm.id, flushed).await;
+    field.remember_flush(&gtm.id, status.flushed).await;
     Ok(())
 }
 

@@ -24,9 +24,6 @@ pub(super) use route::routed;
 pub(super) use settle::{finish_all, settled};
 pub(super) use shell::{run_all, settle};
 
-/// How the reason of a step begins whose act was never sent.
-pub(super) const BEFORE: &str = "not begun: ";
-
 /// How often a condition is asked for where nobody waits for the answer.
 const PATIENTLY: Duration = Duration::from_millis(100);
 
@@ -39,6 +36,8 @@ const AFTERWARDS: Duration = Duration::from_secs(20);
 /// Why an act did not come about, or may not have.
 #[derive(Debug)]
 pub enum Failed {
+    /// It was never sent.
+    NotBegun(String),
     /// It did not happen.
     NotDone(String),
     /// It may have happened: look.
@@ -48,7 +47,7 @@ pub enum Failed {
 impl std::fmt::Display for Failed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::NotDone(why) | Self::Unknown(why) => f.write_str(why),
+            Self::NotBegun(why) | Self::NotDone(why) | Self::Unknown(why) => f.write_str(why),
         }
     }
 }
@@ -68,11 +67,7 @@ impl From<SqlError> for Failed {
 impl From<ShellError> for Failed {
     fn from(error: ShellError) -> Self {
         // No script ever began: a promotion that was not sent may be followed by the old master's return.
-        if error.is_outcome_unknown() {
-            Self::Unknown(error.to_string())
-        } else {
-            Self::NotDone(format!("{BEFORE}{error}"))
-        }
+        if error.is_outcome_unknown() { Self::Unknown(error.to_string()) } else { Self::NotBegun(error.to_string()) }
     }
 }
 
@@ -89,7 +84,7 @@ pub(super) async fn perform(step: &Step, action: Action, established: Vec<Condit
     // that exits 0 may have been ignored. Only what was plainly refused is not waited for.
     let patience = match &acted {
         Ok(()) => limit,
-        Err(Failed::NotDone(_)) => Duration::ZERO,
+        Err(Failed::NotBegun(_) | Failed::NotDone(_)) => Duration::ZERO,
         Err(Failed::Unknown(_)) => {
             if needs_shell(&action) {
                 // What of it still runs is waited for; if that cannot be learned, neither can what follows.
@@ -112,13 +107,14 @@ pub(super) async fn perform(step: &Step, action: Action, established: Vec<Condit
 
 /// How a step ended whose precondition does not hold. Pure.
 pub fn not_begun(condition: &Condition, found: &Found) -> Outcome {
-    Outcome::not_done(format!("{BEFORE}{}", instead(condition, found)))
+    Outcome::NotBegun { why: instead(condition, found) }
 }
 
 /// How a step ended: what its act said, and the first postcondition that does not hold. `can_tell` says whether it has
 /// any. Pure.
 pub fn judge(acted: Result<(), Failed>, unmet: Option<(Condition, Found)>, can_tell: bool) -> Outcome {
     match (acted, unmet) {
+        (Err(Failed::NotBegun(why)), Some(_)) => Outcome::NotBegun { why },
         (Err(Failed::NotDone(why)), Some(_)) => Outcome::not_done(why),
         (Err(Failed::Unknown(why)), Some((condition, _))) => {
             Outcome::Unknown { why: format!("{why}; afterwards it is not so that {condition}") }
@@ -128,6 +124,7 @@ pub fn judge(acted: Result<(), Failed>, unmet: Option<(Condition, Found)>, can_t
         }
         (Ok(()), Some((condition, found))) => Outcome::not_done(instead(&condition, &found)),
         // Without a postcondition to look at, the act's own word is all there is.
+        (Err(Failed::NotBegun(why)), None) if !can_tell => Outcome::NotBegun { why },
         (Err(Failed::NotDone(why)), None) if !can_tell => Outcome::not_done(why),
         (Err(Failed::Unknown(why)), None) if !can_tell => Outcome::Unknown { why },
         (_, None) => Outcome::Done,

@@ -96,8 +96,9 @@ fn troubles(out: &mut String, report: &Report) {
     for step in &report.steps {
         let (word, why) = match &step.outcome {
             Outcome::Done => continue,
-            Outcome::NotDone { why } => (style::bad("not done"), why),
-            Outcome::Unknown { why } => (style::bad("unknown "), why),
+            Outcome::NotBegun { why } => (style::bad("not done"), format!("not begun: {why}")),
+            Outcome::NotDone { why } => (style::bad("not done"), why.clone()),
+            Outcome::Unknown { why } => (style::bad("unknown "), why.clone()),
             Outcome::Skipped { why } => {
                 left_out.entry(why).or_default().push(step.id.to_string());
                 continue;
