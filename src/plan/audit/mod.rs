@@ -44,7 +44,7 @@ const INVARIANTS: &[Invariant] = &[
     whole::what_is_done_is_proved,
     whole::each_step_serves_a_change,
     whole::every_router_is_told,
-    told::takeovers_are_settled,
+    told::every_run_settles,
 ];
 
 /// What is wrong with `plan`, one sentence each; empty: nothing.

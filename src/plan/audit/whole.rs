@@ -91,9 +91,7 @@ pub(super) fn each_step_serves_a_change(book: &Book<'_>) -> Vec<String> {
             Action::Reroute { routes, .. } => routes.iter().all(|change| named(&change.node)),
             Action::Reload { .. } => is_told(node) || named(node),
             Action::Prove { instances, .. } => instances.iter().all(|instance| named(&instance.node)),
-            Action::Settle { .. } => {
-                book.plan.changes.iter().any(|change| acts_on_copies(change.kind) || change.kind == ChangeKind::Settle)
-            }
+            Action::Settle { .. } => !book.plan.changes.is_empty(),
             Action::Rejoin { .. } => has(node, &|kind| acts_on_copies(kind) || kind == ChangeKind::Rejoin),
             _ => has(node, &acts_on_copies),
         }

@@ -8,11 +8,12 @@ use crate::plan::document::{Change, ChangeKind};
 use crate::plan::limits;
 use crate::plan::step::{Action, Phase, Step, StepId, Undo};
 
-/// Adds the step where a node gets another master or a transaction is in doubt already: a stopped or killed master cuts
-/// commits over several nodes in half, and clients that read such a row hang (docs/explanation/in-doubt.md).
+/// Adds the step to each plan that does anything, and where a transaction is in doubt already: a stopped or killed master
+/// cuts commits over several nodes in half, and clients that read such a row hang (docs/explanation/in-doubt.md). A plan
+/// that only updates routes or starts a node often follows such a stop.
 ///
-/// A node of which no master runs, and which gets none, is not asked; `serves` says of the others. It waits for the reloads, because pg_clean reaches the nodes through the pooler, and for nothing after that: clients
-/// wait meanwhile.
+/// A node of which no master runs, and which gets none, is not asked; `serves` says of the others. The step waits for the
+/// reloads, because pg_clean reaches the nodes through the pooler, and for nothing after that: clients wait meanwhile.
 pub(in crate::plan) fn settle(
     cluster: &Cluster,
     steps: &mut Vec<Step>,
@@ -22,7 +23,7 @@ pub(in crate::plan) fn settle(
     let gets_a_master =
         |node: &Node| steps.iter().any(|step| is_takeover(step) && step.action.target().node == node.name);
     let will_serve = |node: &&Node| serves(node) || gets_a_master(node);
-    let wanted = steps.iter().any(is_takeover) || changes.iter().any(|change| change.kind == ChangeKind::Settle);
+    let wanted = !steps.is_empty() || changes.iter().any(|change| change.kind == ChangeKind::Settle);
     let masters: Vec<InstanceId> = cluster.routers().filter(will_serve).map(Node::master_id).collect();
     let coordinator = cluster.nodes_of(NodeKind::Coordinator).find(will_serve).map(Node::master_id);
     let (true, Some(coordinator)) = (wanted, coordinator) else { return };

