@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use tokio::time::sleep;
 
 use super::act::run_all;
-use super::field::{ASK, Field};
+use super::field::{ASK, Field, LastWal};
 use super::looks;
 use super::proof::Through;
 use crate::dialect::{self, Probe, StandbyConf, Tools, command, query};
@@ -228,15 +228,13 @@ async fn replayed_all(standby: &InstanceId, source: &InstanceId, field: &Field<'
             None => Err(format!("how far {source} had flushed was not asked before it stopped")),
         };
     }
-    let control = match field.remembered_control(source).await {
-        Some(control) => control,
-        None => control(source, field).await?,
+    let last = match field.remembered_last_wal(source).await {
+        Some(last) => last,
+        None => LastWal::Record(control(source, field).await?.checkpoint),
     };
     Ok(match replay(standby, field).await? {
         (Role::Master, _) => Found::Fails(format!("{standby} runs as master")),
-        (Role::Standby, replayed) => {
-            Found::when(replayed > control.checkpoint, || behind(standby, replayed, control.checkpoint))
-        }
+        (Role::Standby, replayed) => Found::when(last.is_held_by(replayed), || behind(standby, replayed, last)),
     })
 }
 
@@ -250,9 +248,9 @@ pub(super) async fn replay(copy: &InstanceId, field: &Field<'_>) -> Result<(Role
     Ok((role, replayed))
 }
 
-/// Says that a standby has not replayed the record that begins at `position`.
-pub(super) fn behind(standby: &InstanceId, replayed: Lsn, position: Lsn) -> String {
-    format!("{standby} has replayed to {replayed}, the last record begins at {position}")
+/// Says that a standby has not replayed what its master wrote last.
+pub(super) fn behind(standby: &InstanceId, replayed: Lsn, last: LastWal) -> String {
+    format!("{standby} has replayed to {replayed}, {last}")
 }
 
 /// Whether a GTM standby holds the log up to `position`, where its master was just before it stopped.

@@ -110,7 +110,12 @@ impl<'a> Run<'a> {
                 break true;
             }
             tokio::select! {
-                Some((step, outcome, took)) = under_way.next() => self.settle(step, outcome, took),
+                Some((step, outcome, took)) = under_way.next() => {
+                    for note in field.take_notes().await {
+                        self.note(note);
+                    }
+                    self.settle(step, outcome, took);
+                }
                 Ok(()) = interrupts.changed() => {
                     if *interrupts.borrow() > 1 {
                         break false;

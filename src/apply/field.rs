@@ -8,7 +8,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use super::looks::Looks;
 use crate::dialect::{Sql, query};
-use crate::model::{Cluster, Control, Instance, InstanceId, Lsn, Role};
+use crate::model::{Cluster, Instance, InstanceId, Lsn, Role};
 use crate::transport::{Output, Outside, Rows, Session, ShellError, SqlError};
 
 /// Limit of one small question.
@@ -19,9 +19,9 @@ pub(super) struct Field<'a> {
     pub cluster: &'a Cluster,
     pub outside: &'a Outside,
     places: BTreeMap<InstanceId, Place>,
-    /// Control files of masters this run has stopped: they do not change any more, and reading them again
+    /// What the masters that this run has stopped wrote last: it does not change any more, and reading it again
     /// would cost the write gap a round trip.
-    controls: Mutex<BTreeMap<InstanceId, Control>>,
+    last_wal: Mutex<BTreeMap<InstanceId, LastWal>>,
     /// How far the log of a GTM went that this run has stopped; no file of a stopped GTM tells.
     flushes: Mutex<BTreeMap<InstanceId, Lsn>>,
     /// How far the master's log went when a GTM standby was first seen attached: what comes after, it redoes.
@@ -29,6 +29,35 @@ pub(super) struct Field<'a> {
     /// Whom a standby replicated as when it was looked at: its own standbys shall do so after its promotion.
     users: Mutex<BTreeMap<InstanceId, String>>,
     pub looks: Looks,
+    /// What the operator must hear of a step that goes on.
+    notes: Mutex<Vec<String>>,
+}
+
+/// What a standby must have replayed to hold everything that a stopped master wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LastWal {
+    /// The record that begins here: the shutdown checkpoint of a clean stop.
+    Record(Lsn),
+    /// All WAL up to here, where pg_waldump finds its end: the master was stopped at once.
+    End(Lsn),
+}
+
+impl LastWal {
+    pub(super) fn is_held_by(self, replayed: Lsn) -> bool {
+        match self {
+            Self::Record(begin) => replayed > begin,
+            Self::End(end) => replayed >= end,
+        }
+    }
+}
+
+impl fmt::Display for LastWal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Record(begin) => write!(f, "the last record begins at {begin}"),
+            Self::End(end) => write!(f, "the master's WAL ends at {end}"),
+        }
+    }
 }
 
 /// One declared instance as this run deals with it.
@@ -68,11 +97,12 @@ impl<'a> Field<'a> {
             cluster,
             outside,
             places,
-            controls: Mutex::default(),
+            last_wal: Mutex::default(),
             flushes: Mutex::default(),
             attached: Mutex::default(),
             users: Mutex::default(),
             looks: Looks::default(),
+            notes: Mutex::default(),
         }
     }
 
@@ -155,16 +185,25 @@ impl<'a> Field<'a> {
         Ok(known.clone())
     }
 
-    pub(super) async fn remember_control(&self, id: &InstanceId, control: Control) {
-        self.controls.lock().await.insert(id.clone(), control);
+    pub(super) async fn remember_last_wal(&self, id: &InstanceId, last: LastWal) {
+        self.last_wal.lock().await.insert(id.clone(), last);
     }
 
-    pub(super) async fn forget_control(&self, id: &InstanceId) {
-        self.controls.lock().await.remove(id);
+    pub(super) async fn forget_last_wal(&self, id: &InstanceId) {
+        self.last_wal.lock().await.remove(id);
     }
 
-    pub(super) async fn remembered_control(&self, id: &InstanceId) -> Option<Control> {
-        self.controls.lock().await.get(id).cloned()
+    pub(super) async fn remembered_last_wal(&self, id: &InstanceId) -> Option<LastWal> {
+        self.last_wal.lock().await.get(id).copied()
+    }
+
+    pub(super) async fn note(&self, text: String) {
+        self.notes.lock().await.push(text);
+    }
+
+    /// The notes since the last call.
+    pub(super) async fn take_notes(&self) -> Vec<String> {
+        std::mem::take(&mut *self.notes.lock().await)
     }
 
     pub(super) async fn remember_flush(&self, gtm: &InstanceId, position: Lsn) {
@@ -197,9 +236,9 @@ impl<'a> Field<'a> {
         self.users.lock().await.get(standby).cloned()
     }
 
-    /// Whether this run has seen the end of the process's orderly stop, in the same script that stopped it.
+    /// Whether this run has seen the end of the process, in the same script that stopped it.
     pub(super) async fn has_stopped(&self, id: &InstanceId) -> bool {
-        self.remembered_control(id).await.is_some() || self.remembered_flush(id).await.is_some()
+        self.remembered_last_wal(id).await.is_some() || self.remembered_flush(id).await.is_some()
     }
 
     /// Runs a script on the instance's server.

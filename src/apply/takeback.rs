@@ -80,7 +80,7 @@ async fn remove_fence(instance: &InstanceId, field: &Field<'_>) -> Result<(), St
 async fn start_again(instance: &InstanceId, fenced: bool, field: &Field<'_>) -> Result<(), String> {
     let as_master = Condition::Runs { instance: instance.clone(), role: Role::Master };
     field.forget(instance).await;
-    field.forget_control(instance).await;
+    field.forget_last_wal(instance).await;
     // A stop whose connection broke may still be under way.
     settle(instance, SERVES_AGAIN, field).await.map_err(|failed| failed.to_string())?;
     // A stop that was never carried out needs no start. One that was, and after which somebody started the server before

@@ -5,16 +5,19 @@ use std::time::{Duration, Instant};
 use super::conf::standby_of;
 use super::{Failed, run_all};
 use crate::apply::condition::{self, Found};
-use crate::apply::field::{ASK, Field};
+use crate::apply::field::{ASK, Field, LastWal};
 use crate::dialect;
 use crate::dialect::Command;
 use crate::dialect::command::{self, Patience};
-use crate::model::{Condition, ControlState, Instance, InstanceId, NodeKind, Role};
+use crate::model::{Condition, ControlState, Instance, InstanceId, Lsn, NodeKind, Role};
 use crate::plan::FAST_STOP;
 use crate::transport::ask_gtm;
 
 /// How often the replay position is asked for inside the write gap.
 const FINELY: Duration = Duration::from_millis(2);
+
+/// A standby that replays nothing for so long has no more WAL of a master that is gone.
+const STANDS_STILL: Duration = Duration::from_secs(3);
 
 /// A checkpoint that took longer is written once more before the stop.
 const SHORT_CHECKPOINT: Duration = Duration::from_millis(500);
@@ -71,14 +74,7 @@ pub(super) async fn stop(id: &InstanceId, fenced: bool, limit: Duration, field: 
             Shutdown::NotBegun => return Err(Failed::NotDone(why)),
             // A checkpoint is work that ends.
             Shutdown::Checkpoint => run_all(id, &stop(limit), limit, field).await?,
-            Shutdown::Stuck => {
-                let ended = end_at_once(id, field).await.err().map(|why| format!("; {why}")).unwrap_or_default();
-                let seconds = FAST_STOP.as_secs();
-                return Err(Failed::NotDone(format!(
-                    "sessions of {id} did not end within {seconds} s of a fast stop, as those that wait for a page behind \
-                     a transaction in doubt; it was stopped with -m immediate{ended}"
-                )));
-            }
+            Shutdown::Stuck => return stop_at_once(instance, fenced, field).await,
         },
         answer => answer?,
     };
@@ -90,7 +86,37 @@ pub(super) async fn stop(id: &InstanceId, fenced: bool, limit: Duration, field: 
             control.state.words()
         )));
     }
-    field.remember_control(id, control).await;
+    field.remember_last_wal(id, LastWal::Record(control.checkpoint)).await;
+    Ok(())
+}
+
+/// Ends a server whose sessions do not end, fences it, and learns where its WAL ends. The move goes on once the standby
+/// has replayed all of that, which is the next step's to prove; else it is taken back.
+async fn stop_at_once(instance: &Instance, fenced: bool, field: &Field<'_>) -> Result<(), Failed> {
+    let id = &instance.id;
+    let seconds = FAST_STOP.as_secs();
+    let told = format!(
+        "sessions of {id} did not end within {seconds} s of a fast stop, as those that wait for a page behind a \
+         transaction in doubt; it was stopped with -m immediate"
+    );
+    let fence = fenced.then(|| command::rename(&dialect::staged_fence(instance), &dialect::recovery_path(instance)));
+    let stop = command::stop_at_once(instance, Patience::from(FAST_STOP));
+    let commands: Vec<Command> = std::iter::once(stop).chain(fence).chain([command::controldata(instance)]).collect();
+    let last = async {
+        let output = run_all(id, &commands, FAST_STOP + FILES, field).await?;
+        field.forget(id).await;
+        let control = dialect::read_control(&output.text)?;
+        if control.state == ControlState::ShutDown {
+            // Its last session ended in the same moment.
+            return Ok(LastWal::Record(control.checkpoint));
+        }
+        let read = command::end_of_wal(instance, &control, Patience::from(FILES));
+        let output = run_all(id, &[read], FILES, field).await?;
+        Ok(LastWal::End(dialect::read_end_of_wal(&output.text, &control)?))
+    };
+    let last = last.await.map_err(|failed: Failed| Failed::NotDone(format!("{told}; {failed}")))?;
+    field.remember_last_wal(id, last).await;
+    field.note(format!("{told}. The move goes on if the standby has all its WAL: {last}.")).await;
     Ok(())
 }
 
@@ -166,21 +192,28 @@ pub(super) async fn catch_up(
     if field.instance(standby)?.kind == NodeKind::Gtm {
         return catch_up_gtm(standby, source, limit, field).await;
     }
-    if field.remembered_control(source).await.is_none() {
-        let control = condition::control(source, field).await?;
-        field.remember_control(source, control).await;
-    }
-    let position = field.remembered_control(source).await.map(|control| control.checkpoint);
-    let position = position.ok_or_else(|| format!("the control file of {source} is not known"))?;
+    let last = match field.remembered_last_wal(source).await {
+        Some(last) => last,
+        None => LastWal::Record(condition::control(source, field).await?.checkpoint),
+    };
+    field.remember_last_wal(source, last).await;
     let deadline = Instant::now() + limit.saturating_sub(ASK);
+    let mut advanced = (Lsn::default(), Instant::now());
     loop {
         let why = match condition::replay(standby, field).await {
             Ok((Role::Master, _)) => return Err(Failed::NotDone(format!("{standby} runs as master"))),
-            Ok((Role::Standby, replayed)) if replayed > position => return Ok(()),
-            Ok((Role::Standby, replayed)) => condition::behind(standby, replayed, position),
+            Ok((Role::Standby, replayed)) if last.is_held_by(replayed) => return Ok(()),
+            Ok((Role::Standby, replayed)) => {
+                if replayed > advanced.0 {
+                    advanced = (replayed, Instant::now());
+                }
+                condition::behind(standby, replayed, last)
+            }
             Err(why) => why,
         };
-        if Instant::now() >= deadline {
+        // A server that was stopped at once has sent its last word.
+        let stands_still = matches!(last, LastWal::End(_)) && advanced.1.elapsed() >= STANDS_STILL;
+        if stands_still || Instant::now() >= deadline {
             return Err(Failed::NotDone(why));
         }
         tokio::time::sleep(FINELY).await;
