@@ -196,10 +196,10 @@ impl<'a> Run<'a> {
     /// Settles transactions after a stop was taken back. Such a stop cuts commits in half, too: the cluster is as before
     /// only after they are finished.
     async fn settle_what_is_back(&mut self) {
-        let Some((stop, coordinator, masters)) = self.ledger.unsettled() else { return };
+        let Some((coordinator, masters)) = self.ledger.to_settle_again() else { return };
         if let Err(why) = act::finish_all(coordinator, &masters, SETTLED_AGAIN, &self.field).await {
             self.note(why.to_string());
-            self.ledger.undone(stop, Err(why.to_string()));
+            self.ledger.record.unsettled = true;
         }
     }
 

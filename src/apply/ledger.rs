@@ -264,8 +264,9 @@ impl<'a> Ledger<'a> {
         self.record.undone.insert(step.id.clone(), result);
     }
 
-    /// Where a stop was taken back: that stop, and the masters on which it may have cut commits in half, as they are now.
-    pub fn unsettled(&self) -> Option<(&'a Step, &'a InstanceId, Vec<InstanceId>)> {
+    /// Where a stop was taken back: a coordinator, and the masters on which the stop may have cut commits in half, as they
+    /// are now.
+    pub fn to_settle_again(&self) -> Option<(&'a InstanceId, Vec<InstanceId>)> {
         let plan = self.plan;
         let undone = |step: &Step| matches!(self.record.undone.get(&step.id), Some(Ok(())));
         let stops: Vec<&Step> =
@@ -274,12 +275,12 @@ impl<'a> Ledger<'a> {
             Action::Settle { coordinator, masters } => Some((coordinator, masters)),
             _ => None,
         });
-        let (stop, (coordinator, masters)) = (*stops.last()?, settle?);
+        let (coordinator, masters) = settle.filter(|_| !stops.is_empty())?;
         let now = |master: &InstanceId| {
             let back = stops.iter().map(|stop| stop.action.target()).find(|back| back.node == master.node);
             back.unwrap_or(master).clone()
         };
-        Some((stop, coordinator, masters.iter().map(now).collect()))
+        Some((coordinator, masters.iter().map(now).collect()))
     }
 
     /// How it ended.

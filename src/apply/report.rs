@@ -90,6 +90,8 @@ pub(super) struct Record {
     pub gaps: BTreeMap<NodeName, Duration>,
     pub notes: Vec<String>,
     pub interrupted: bool,
+    /// A stop was taken back, and what it left in doubt could not be settled.
+    pub unsettled: bool,
 }
 
 /// Whether this step is there to wait before something is changed.
@@ -151,8 +153,8 @@ impl Record {
         }
         let effects = steps.iter().filter(|step| changes_something(step));
         let standing = effects.filter(|step| self.left_a_mark(step)).count();
-        let failed_undo = self.undone.values().any(Result::is_err);
-        match (standing, failed_undo) {
+        let not_as_before = self.unsettled || self.undone.values().any(Result::is_err);
+        match (standing, not_as_before) {
             (_, true) => End::PartWay,
             (0, false) if !self.undone.is_empty() => End::RolledBack,
             (0, false) if self.interrupted => End::Interrupted,
