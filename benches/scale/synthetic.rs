@@ -41,7 +41,7 @@ fn empty() -> Cluster {
         },
         servers: (0..2).map(server).collect(),
         nodes: BTreeMap::new(),
-        policy: Policy { max_lag: bytesize::ByteSize::mib(16), old_master: OldMaster::Rejoin },
+        policy: Policy { max_lag: bytesize::ByteSize::mib(16), old_master: OldMaster::Rejoin, fast_stop_seconds: 20 },
     }
 }
 

@@ -9,10 +9,7 @@ use super::field::Field;
 use crate::dialect::command::{self, Patience};
 use crate::dialect::{self, Command};
 use crate::model::{Condition, ControlState, InstanceId, NodeKind, Role};
-use crate::plan::{Action, Step};
-
-/// How long the old master may take to serve again.
-const SERVES_AGAIN: Duration = Duration::from_secs(120);
+use crate::plan::{Action, SERVES_AGAIN, Step};
 
 /// How long a server that was told to stop may answer as if nothing were.
 const LAST_ANSWERS: Duration = Duration::from_secs(3);

@@ -249,11 +249,17 @@ pub(super) struct Policy {
 
     /// What becomes of a master that was moved away from.
     pub(super) old_master: OldMaster,
+
+    /// How many seconds a fast stop of a coordinator or datanode may wait for sessions. Then otb stops it with
+    /// -m immediate, and goes on if the standby has everything.
+    #[schemars(range(min = 5, max = 60))]
+    pub(super) fast_stop_seconds: u64,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { max_lag: Size::Written("16MiB".to_owned()), old_master: OldMaster::Rejoin }
+        let max_lag = Size::Written("16MiB".to_owned());
+        Self { max_lag, old_master: OldMaster::Rejoin, fast_stop_seconds: 20 }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use bytesize::ByteSize;
 use schemars::JsonSchema;
@@ -168,6 +169,14 @@ pub struct Policy {
     #[schemars(with = "String")]
     pub max_lag: ByteSize,
     pub old_master: OldMaster,
+    /// How long a fast stop of a coordinator or datanode may wait for sessions.
+    pub fast_stop_seconds: u64,
+}
+
+impl Policy {
+    pub fn fast_stop(&self) -> Duration {
+        Duration::from_secs(self.fast_stop_seconds)
+    }
 }
 
 /// What becomes of an old master that was moved away from.

@@ -1,9 +1,12 @@
 //! How long a node is expected not to serve while its master moves: a range, from what was measured while the cluster
 //! was looked at and from what the servers' own part took on real clusters (docs/performance.md has the model).
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::limits;
 use super::situation::Situation;
 use super::survey::{NodeSurvey, RouterSurvey};
 use crate::model::{InstanceId, NodeKind, Observation};
@@ -48,10 +51,18 @@ pub struct ExpectedGap {
     pub least_milliseconds: u64,
     /// With everything in the way that is waited for without a failure.
     pub most_milliseconds: u64,
+    /// In seconds, with everything at its time limit, also a stop that does not end and the way back.
+    #[serde(default)]
+    pub longest_seconds: u64,
 }
 
 /// Of a switchover from a running master. How long a node has been down that has no master is not otb's to expect.
-pub(crate) fn expected(survey: &NodeSurvey<'_>, slowest_router: u64, seen: &Observation) -> Option<ExpectedGap> {
+pub(crate) fn expected(
+    survey: &NodeSurvey<'_>,
+    fast_stop: Duration,
+    slowest_router: u64,
+    seen: &Observation,
+) -> Option<ExpectedGap> {
     let Situation::Elsewhere { master } = &survey.situation else { return None };
     let to = survey.node.master_id();
     let parts = if survey.node.kind == NodeKind::Gtm {
@@ -65,6 +76,7 @@ pub(crate) fn expected(survey: &NodeSurvey<'_>, slowest_router: u64, seen: &Obse
     Some(ExpectedGap {
         least_milliseconds: sum(|part| part.least).saturating_add(trips(ROUND_TRIPS.least)),
         most_milliseconds: sum(|part| part.most).saturating_add(trips(ROUND_TRIPS.most)),
+        longest_seconds: limits::longest_gap(fast_stop).as_secs(),
     })
 }
 

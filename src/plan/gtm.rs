@@ -76,7 +76,7 @@ pub(crate) fn stage<'a>(
     };
     let routers: Vec<RouterSurvey> = listening.into_iter().filter_map(|at| told(at, gtm.node, views)).collect();
     let (mut gtm, others): (Vec<_>, Vec<_>) = nodes.into_iter().partition(|survey| survey.node.kind == NodeKind::Gtm);
-    let mut expected = survey::changes(&others, &[], seen);
+    let mut expected = survey::changes(cluster, &others, &[], seen);
     for survey in &mut gtm {
         expected.extend(survey::rejoin_changes(survey));
         survey.rejoins.clear();

@@ -7,9 +7,27 @@ use super::step::{Action, RejoinMethod};
 /// How long a start or a stop inside a rejoin may take.
 pub(crate) const START: Duration = Duration::from_secs(300);
 
-/// How long a fast stop may wait for sessions. Those that wait for a page behind a transaction in doubt hear no signal, and
-/// nobody can write meanwhile: then the server is stopped at once and started again.
-pub(crate) const FAST_STOP: Duration = Duration::from_secs(20);
+/// How long an immediate stop may take.
+pub(crate) const AT_ONCE: Duration = Duration::from_secs(20);
+
+/// How long the old master may take to serve again, where its move is taken back.
+pub(crate) const SERVES_AGAIN: Duration = Duration::from_secs(120);
+
+/// The longest that a node whose master moves can be without service, with everything at its time limit: a stop that does
+/// not end or a long checkpoint, then the way on or the way back.
+pub(super) fn longest_gap(fast_stop: Duration) -> Duration {
+    let seconds = Duration::from_secs;
+    let stop = fast_stop + seconds(STOP).max(AT_ONCE) + seconds(CATCH_UP);
+    let on = seconds(PROMOTE) + seconds(TELL) + seconds(TELL);
+    let back = SERVES_AGAIN + AT_ONCE + SERVES_AGAIN;
+    stop + on.max(back)
+}
+
+const STOP: u64 = 60;
+const CATCH_UP: u64 = 60;
+const PROMOTE: u64 = 60;
+/// One statement on each router.
+const TELL: u64 = 30;
 
 /// The time limit of a step.
 ///
@@ -19,8 +37,11 @@ pub(super) fn of(action: &Action) -> Duration {
     Duration::from_secs(match action {
         Action::StageFence { .. } | Action::Fence { .. } => 15,
         Action::Checkpoint { .. } | Action::Restart { .. } | Action::Settle { .. } => 300,
-        Action::AwaitRedo { .. } | Action::Stop { .. } | Action::Promote { .. } | Action::CatchUp { .. } => 60,
-        Action::RepointGtm { .. } | Action::Reroute { .. } | Action::Reload { .. } | Action::Prove { .. } => 30,
+        Action::AwaitRedo { .. } => 60,
+        Action::Stop { .. } => STOP,
+        Action::CatchUp { .. } => CATCH_UP,
+        Action::Promote { .. } => PROMOTE,
+        Action::RepointGtm { .. } | Action::Reroute { .. } | Action::Reload { .. } | Action::Prove { .. } => TELL,
         Action::Rejoin { method, .. } => match method {
             RejoinMethod::Reconnect => 60,
             RejoinMethod::InPlace | RejoinMethod::Repoint => 300,

@@ -73,7 +73,7 @@ pub(super) fn draft(input: &Input<'_>) -> Plan {
     let will_serve = |node: &Node| input.in_scope(&node.name) || running_masters(node, seen).len() == 1;
     let in_doubt: Vec<&InDoubt> =
         seen.in_doubt.iter().filter(|one| one.prepared_on.iter().any(|id| input.in_scope(&id.node))).collect();
-    let mut changes = survey::changes(&nodes, &routers, seen);
+    let mut changes = survey::changes(cluster, &nodes, &routers, seen);
     changes.extend(survey::settle_changes(cluster, seen, &in_doubt));
     let mut steps = steps::build(cluster, &nodes, &routers, &will_serve);
     if !staged {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::document::{Change, ChangeKind};
-use super::gap;
+use super::gap::{self, ExpectedGap};
 use super::gtm::{self, Repoint};
 use super::rejoin::{self, Rejoin};
 use super::routes::RouterView;
@@ -185,11 +185,17 @@ fn is_leftover(survey: &NodeSurvey<'_>, seen: &Observation) -> bool {
 }
 
 /// The changes that people read, most important first.
-pub(crate) fn changes(nodes: &[NodeSurvey<'_>], routers: &[RouterSurvey], seen: &Observation) -> Vec<Change> {
+pub(crate) fn changes(
+    cluster: &Cluster,
+    nodes: &[NodeSurvey<'_>],
+    routers: &[RouterSurvey],
+    seen: &Observation,
+) -> Vec<Change> {
     let slowest = gap::slowest(routers, seen);
+    let expected = |survey: &NodeSurvey<'_>| gap::expected(survey, cluster.policy.fast_stop(), slowest, seen);
     let rows = rows_by_node(routers);
     let of = |survey: &NodeSurvey<'_>| rows.get(&survey.node.name).map_or(&[] as &[_], Vec::as_slice);
-    let moves = nodes.iter().filter_map(|survey| role_change(survey, of(survey), slowest, seen));
+    let moves = nodes.iter().filter_map(|survey| role_change(survey, of(survey), expected(survey), seen));
     let mut changes: Vec<Change> = moves.collect();
     changes.extend(
         nodes.iter().filter(|survey| survey.change.is_none()).filter_map(|survey| route_change(survey, of(survey))),
@@ -244,7 +250,12 @@ fn routers_of(rows: &[Row<'_>]) -> Arc<Vec<InstanceId>> {
     }
 }
 
-fn role_change(survey: &NodeSurvey<'_>, rows: &[Row<'_>], slowest: u64, seen: &Observation) -> Option<Change> {
+fn role_change(
+    survey: &NodeSurvey<'_>,
+    rows: &[Row<'_>],
+    expected_gap: Option<ExpectedGap>,
+    seen: &Observation,
+) -> Option<Change> {
     let kind = survey.change?;
     let declared = survey.node.master_id();
     let from = survey.from.as_ref();
@@ -269,7 +280,7 @@ fn role_change(survey: &NodeSurvey<'_>, rows: &[Row<'_>], slowest: u64, seen: &O
         to: survey.node.master.clone(),
         routers: routers_of(rows),
         because,
-        expected_gap: gap::expected(survey, slowest, seen),
+        expected_gap,
     })
 }
 

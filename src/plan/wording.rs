@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::limits;
 use super::lines::Lines;
@@ -41,7 +42,7 @@ fn run(cluster: &Cluster, action: &Action) -> Vec<String> {
             vec![conf(target, &dialect::recovery_path(target), &upstream(master))]
         }
         Action::Checkpoint { .. } => vec![sql(target, &dialect::checkpoint())],
-        Action::Stop { fenced, .. } => stop(target, *fenced),
+        Action::Stop { fenced, .. } => stop(target, *fenced, cluster.policy.fast_stop()),
         Action::AwaitRedo { upstream, .. } => {
             [upstream, &target.id].map(|id| gtm_asked(id, "status, how far it has flushed")).to_vec()
         }
@@ -81,8 +82,8 @@ fn settle(cluster: &Cluster, coordinator: &Instance, masters: &[InstanceId]) -> 
     ]
 }
 
-fn stop(target: &Instance, fenced: bool) -> Vec<String> {
-    let mut lines = vec![shell(target, &command::stop(target, limits::FAST_STOP.into()))];
+fn stop(target: &Instance, fenced: bool, limit: Duration) -> Vec<String> {
+    let mut lines = vec![shell(target, &command::stop(target, limit.into()))];
     if fenced {
         lines.push(shell(target, &command::rename(&dialect::staged_fence(target), &dialect::recovery_path(target))));
     }

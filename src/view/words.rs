@@ -24,7 +24,11 @@ pub(super) fn gap(expected: ExpectedGap) -> String {
 /// What clients of a changed node have to expect, in a clause.
 pub(super) fn expected_gap(change: &Change) -> Option<String> {
     let what = if change.node_kind == NodeKind::Gtm { "no timestamps for" } else { "write gap" };
-    change.expected_gap.map(|expected| format!("{what} {} expected", gap(expected)))
+    let longest = |expected: ExpectedGap| match expected.longest_seconds {
+        0 => String::new(),
+        seconds => format!(", {seconds} s at worst"),
+    };
+    change.expected_gap.map(|expected| format!("{what} {} expected{}", gap(expected), longest(expected)))
 }
 
 /// What its clients notice while a node moves, in a clause of the question before it.

@@ -10,7 +10,7 @@ use crate::dialect;
 use crate::dialect::Command;
 use crate::dialect::command::{self, Patience};
 use crate::model::{Condition, ControlState, Instance, InstanceId, Lsn, NodeKind, Role};
-use crate::plan::FAST_STOP;
+use crate::plan::AT_ONCE;
 use crate::transport::ask_gtm;
 
 /// How often the replay position is asked for inside the write gap.
@@ -69,7 +69,7 @@ pub(super) async fn stop(id: &InstanceId, fenced: bool, limit: Duration, field: 
         return stop_gtm(instance, &[commands(limit), vec![gone]].concat(), limit, field).await;
     }
     let stop = |patience: Duration| [commands(patience), vec![command::controldata(instance)]].concat();
-    let output = match run_all(id, &stop(FAST_STOP.min(limit)), limit, field).await {
+    let output = match run_all(id, &stop(field.cluster.policy.fast_stop().min(limit)), limit, field).await {
         Err(Failed::NotDone(why)) => match shutdown(id, field).await {
             Shutdown::NotBegun => return Err(Failed::NotDone(why)),
             // A checkpoint is work that ends.
@@ -94,16 +94,16 @@ pub(super) async fn stop(id: &InstanceId, fenced: bool, limit: Duration, field: 
 /// has replayed all of that, which is the next step's to prove; else it is taken back.
 async fn stop_at_once(instance: &Instance, fenced: bool, field: &Field<'_>) -> Result<(), Failed> {
     let id = &instance.id;
-    let seconds = FAST_STOP.as_secs();
+    let seconds = field.cluster.policy.fast_stop_seconds;
     let told = format!(
         "sessions of {id} did not end within {seconds} s of a fast stop, as those that wait for a page behind a \
          transaction in doubt; it was stopped with -m immediate"
     );
     let fence = fenced.then(|| command::rename(&dialect::staged_fence(instance), &dialect::recovery_path(instance)));
-    let stop = command::stop_at_once(instance, Patience::from(FAST_STOP));
+    let stop = command::stop_at_once(instance, Patience::from(AT_ONCE));
     let commands: Vec<Command> = std::iter::once(stop).chain(fence).chain([command::controldata(instance)]).collect();
     let last = async {
-        let output = run_all(id, &commands, FAST_STOP + FILES, field).await?;
+        let output = run_all(id, &commands, AT_ONCE + FILES, field).await?;
         field.forget(id).await;
         let control = dialect::read_control(&output.text)?;
         if control.state == ControlState::ShutDown {
@@ -149,8 +149,8 @@ pub(in crate::apply) async fn shutdown(id: &InstanceId, field: &Field<'_>) -> Sh
 
 /// Ends a server that takes no logins and does not stop.
 pub(in crate::apply) async fn end_at_once(id: &InstanceId, field: &Field<'_>) -> Result<(), String> {
-    let command = command::stop_at_once(field.instance(id)?, Patience::from(FAST_STOP));
-    let ended = run_all(id, &[command], FAST_STOP, field).await.map(drop).map_err(|failed| failed.to_string());
+    let command = command::stop_at_once(field.instance(id)?, Patience::from(AT_ONCE));
+    let ended = run_all(id, &[command], AT_ONCE, field).await.map(drop).map_err(|failed| failed.to_string());
     field.forget(id).await;
     ended
 }

@@ -56,7 +56,7 @@ pub(super) fn cluster(dn01_on: &str) -> Cluster {
         },
         servers: ["s29", "s47"].iter().map(|name| (server(name), machine(name))).collect(),
         nodes: nodes.into_iter().map(|node| (node.name.clone(), node)).collect(),
-        policy: Policy { max_lag: ByteSize::mib(16), old_master: OldMaster::Rejoin },
+        policy: Policy { max_lag: ByteSize::mib(16), old_master: OldMaster::Rejoin, fast_stop_seconds: 20 },
     }
 }
 
