@@ -64,8 +64,13 @@ const KINDS: &[Kind] = &[
     kind("prepared", "INSTANCE GID [off]", "a transaction of this gid is prepared, as of now"),
     kind(
         "in-doubt",
-        "INSTANCE [committed|aborted|prepared|unknown|client]",
+        "INSTANCE [committed|aborted|prepared|slow|unknown|client]",
         "a commit was cut in half a minute ago: prepared here, and so elsewhere",
+    ),
+    kind(
+        "wait-behind",
+        "INSTANCE [off]",
+        "clients wait behind what is prepared there: no fast stop of it ends meanwhile",
     ),
     kind("pg-clean", "on|off", "whether the extension pg_clean is in the databases"),
     kind("slow", "INSTANCE|TOOL MS", "each answer takes so much longer"),
@@ -280,6 +285,7 @@ impl Fault<'_> {
             "forget-row" => world.forget_route(disk, text, now),
             "lock-routes" => world.set_routes_read(disk, !self.is_off(0)),
             "fill-slots" => world.set_slots_taken(disk, !self.is_off(0)),
+            "wait-behind" => world.set_waiting(disk, !self.is_off(0)),
             "in-doubt" => world.leave_in_doubt(disk, elsewhere, now),
             "prepared" => world.set_prepared(disk, text, !self.is_off(1), now),
             _ => false,
@@ -292,9 +298,10 @@ impl Fault<'_> {
             None | Some("committed") => Ok(Elsewhere::Committed),
             Some("aborted") => Ok(Elsewhere::Aborted),
             Some("prepared") => Ok(Elsewhere::Prepared),
+            Some("slow") => Ok(Elsewhere::Slow),
             Some("unknown") => Ok(Elsewhere::Unknown),
             Some("client") => Ok(Elsewhere::Client),
-            Some(other) => Err(format!("{other:?} is none of committed, aborted, prepared, unknown, client")),
+            Some(other) => Err(format!("{other:?} is none of committed, aborted, prepared, slow, unknown, client")),
         }
     }
 

@@ -42,11 +42,14 @@ pub(crate) fn perform(
         Mishap::Refused => Err(Failed::NotDone("failed by the search".to_owned())),
         Mishap::AnswerLost => {
             let _ = act(lab, action);
+            lab.ended.remove(action.target());
             lost()
         }
         Mishap::RequestLost => lost(),
     };
-    let after = step.after.iter().filter_map(|condition| left_of(condition, action));
+    // What the stop itself has seen is not asked again.
+    let has_ended = |lab: &Lab| matches!(action, Action::Stop { instance, .. } if lab.ended.contains_key(instance));
+    let after = step.after.iter().filter(|_| !has_ended(lab)).filter_map(|condition| left_of(condition, action));
     let unmet = after.map(|condition| (condition.clone().into_owned(), check(lab, &condition)));
     let unmet = unmet.into_iter().find(|(_, found)| *found != Found::Holds);
     judge(acted, unmet, !step.after.is_empty())
@@ -140,13 +143,20 @@ fn stop(lab: &mut Lab, id: &InstanceId, fenced: bool) -> Result<(), Failed> {
         return Err(not_done("pg_ctl: PID file does not exist"));
     }
     let now = lab.now();
-    lab.world.shut_down(disk, now);
+    if lab.world.is_stuck(disk) {
+        let end = lab.world.postgres(disk).map(|copy| copy.wal.end()).unwrap_or_default();
+        lab.ended.insert(id.clone(), end);
+        lab.world.abort(disk, now);
+    } else {
+        lab.world.shut_down(disk, now);
+    }
     if fenced {
         let files = lab.files_of(id);
         files.recovery = files.staged.take();
     }
     match lab.world.postgres(disk).map(|copy| copy.control.state) {
         Some(ControlState::ShutDown) => Ok(()),
+        Some(_) if lab.ended.contains_key(id) => Ok(()),
         _ => Err(not_done("it did not stop cleanly")),
     }
 }
@@ -244,6 +254,7 @@ pub(crate) fn take_back(lab: &mut Lab, step: &Step) -> Result<(), String> {
             if *fenced {
                 lab.files_of(&target).recovery = None;
             }
+            lab.ended.remove(&target);
             lab.start(&target)?;
         }
         _ => {}

@@ -116,7 +116,9 @@ fn replayed_all(lab: &Lab, standby: &InstanceId, source: &InstanceId) -> Found {
     if lab.world.is_cut(&source.server) {
         return silent();
     }
-    by_sql(lab, standby, |copy| when(copy.replayed() > control.checkpoint, "it has not replayed everything"))
+    let ended = lab.ended.get(source);
+    let has_all = |copy: &Postgres| ended.map_or(copy.replayed() > control.checkpoint, |end| copy.replayed() >= *end);
+    by_sql(lab, standby, |copy| when(has_all(copy), "it has not replayed everything"))
 }
 
 /// Where the coordinator's pooler leads, and whether the wanted process is what listens there.

@@ -197,6 +197,7 @@ impl<'p> Run<'p> {
 
     pub(super) fn new(mut lab: Lab, plan: &'p Plan) -> Self {
         lab.flushed.clear();
+        lab.ended.clear();
         let ledger = Ledger::new(plan);
         let (books, in_doubt, path) = (BTreeMap::new(), lab.in_doubt(), Vec::new());
         Self { lab, plan, ledger, books, mishap: Mishap::None, undo: None, in_doubt, path }

@@ -32,6 +32,8 @@ pub(crate) enum Fault {
     StalePool(&'static str, &'static str),
     /// A commit was cut in half: prepared on this node's master, and so on another datanode.
     InDoubt(&'static str, Elsewhere),
+    /// A commit was cut in half this moment, and clients wait for a page behind it: no fast stop of this node's master ends.
+    WaitBehind(&'static str),
     /// An open transaction has read pgxc_node: ALTER NODE waits.
     LockRoutes(&'static str),
     /// What goes wrong with the next act.
@@ -79,6 +81,7 @@ pub(crate) fn all() -> Vec<Fault> {
     faults.extend(["gtm_1", "dn01", "dn02"].into_iter().flat_map(of_masters));
     faults.extend(["cn01@s29", "cn02@s47", "dn01@s29", "dn02@s47"].map(Fault::LockRoutes));
     faults.extend([Fault::InDoubt("dn01", Elsewhere::Committed), Fault::InDoubt("dn02", Elsewhere::Aborted)]);
+    faults.extend([Fault::WaitBehind("dn01"), Fault::WaitBehind("dn02")]);
     faults.extend(RUN);
     faults
 }
@@ -145,6 +148,9 @@ impl Fault {
             Self::InDoubt(node, elsewhere) => {
                 master(lab, node).is_some_and(|disk| lab.world.leave_in_doubt(disk, elsewhere, now))
             }
+            Self::WaitBehind(node) => master(lab, node).is_some_and(|disk| {
+                lab.world.leave_in_doubt(disk, Elsewhere::Prepared, now) && lab.world.set_waiting(disk, true)
+            }),
             Self::LockRoutes(router) => lab.world.set_routes_read(disk(lab, router), true),
             Self::Mishap(_) | Self::Interrupt | Self::LockLost | Self::OtbKilled => false,
         }

@@ -64,6 +64,8 @@ pub(crate) struct Lab {
     pub(crate) files: BTreeMap<InstanceId, Files>,
     /// How far a GTM had flushed when the run under way stopped it: nothing tells afterwards.
     pub(crate) flushed: BTreeMap<InstanceId, Lsn>,
+    /// Where the WAL of a master ends that the run under way stopped at once.
+    pub(crate) ended: BTreeMap<InstanceId, Lsn>,
     /// Microseconds from one step to the next.
     pub(crate) pace: u64,
     clock: u64,
@@ -79,8 +81,8 @@ impl Lab {
         let mut world = World::new(&cluster, Flavor::V2);
         let disks = world.lay_down(&cluster, Moment(1_000_000));
         let files = disks.keys().map(|id| (id.clone(), Files::default())).collect();
-        let (flushed, pace) = (BTreeMap::new(), SLOW);
-        let mut lab = Self { world, cluster, disks, files, flushed, pace, clock: 100_000_000 };
+        let (flushed, ended, pace) = (BTreeMap::new(), BTreeMap::new(), SLOW);
+        let mut lab = Self { world, cluster, disks, files, flushed, ended, pace, clock: 100_000_000 };
         let nodes: Vec<_> = lab.cluster.nodes.values().cloned().collect();
         for node in nodes {
             let master = node.master_id();

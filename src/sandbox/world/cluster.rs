@@ -47,6 +47,8 @@ pub struct World {
     pub(super) gtm_trap: bool,
     /// The extension pg_clean is in every database.
     pub(super) has_pg_clean: bool,
+    /// Sessions of coordinators that are slow in the middle of a commit, by gid.
+    pub(super) committing: BTreeMap<String, super::in_doubt::Committing>,
     pub(super) memo: Memo,
     /// When active GTMs write their next record unasked.
     pub(super) gtm_record_due: Moment,
@@ -75,6 +77,7 @@ impl World {
             unsettled: Unsettled::default(),
             gtm_trap: false,
             has_pg_clean: true,
+            committing: BTreeMap::new(),
             memo: Memo::default(),
             gtm_record_due: Moment(0),
             next_disk: 1,

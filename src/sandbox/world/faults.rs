@@ -153,6 +153,13 @@ impl World {
         true
     }
 
+    /// Clients wait for a page behind a transaction that is prepared here, or go on.
+    pub fn set_waiting(&mut self, disk: DiskId, waits: bool) -> bool {
+        let Some(process) = self.postgres.get_mut(&disk).and_then(|copy| copy.process.as_mut()) else { return false };
+        process.waits_by_fault = waits;
+        true
+    }
+
     /// Clients take all its connection slots, or leave.
     pub fn set_slots_taken(&mut self, disk: DiskId, taken: bool) -> bool {
         let Some(process) = self.postgres.get_mut(&disk).and_then(|copy| copy.process.as_mut()) else { return false };

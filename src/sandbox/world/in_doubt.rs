@@ -22,10 +22,21 @@ pub enum Elsewhere {
     Committed,
     Aborted,
     Prepared,
+    /// Prepared, and the session of the coordinator lives: it is slow.
+    Slow,
     /// The other participant is no node of this cluster: nobody can tell.
     Unknown,
     /// There is none: a client prepared it on this node.
     Client,
+}
+
+/// A session that is in the middle of a commit over several nodes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Committing {
+    pub(super) coordinator: DiskId,
+    pub(super) xid: i64,
+    /// It ends with its server.
+    pub(super) begun: Moment,
 }
 
 /// pg_clean's word for what became of a transaction.
@@ -82,10 +93,14 @@ impl World {
         let at = now.before(OLD);
         let prepared =
             Prepared { gid: gid.clone(), at, owner: self.user.clone(), database: "postgres".into(), participants };
+        let cn01 = crate::model::NodeName::new("cn01").ok().and_then(|cn01| self.master(&cn01));
+        if let (Elsewhere::Slow, Some(coordinator), Ok(xid)) = (elsewhere, cn01, i64::try_from(number)) {
+            self.committing.insert(gid.clone(), Committing { coordinator, xid, begun: now });
+        }
         let there = match elsewhere {
             Elsewhere::Committed => Some(Change::FinishPrepared { gid, committed: Some(true) }),
             Elsewhere::Aborted => Some(Change::FinishPrepared { gid, committed: Some(false) }),
-            Elsewhere::Prepared => Some(Change::Prepare(prepared.clone())),
+            Elsewhere::Prepared | Elsewhere::Slow => Some(Change::Prepare(prepared.clone())),
             Elsewhere::Unknown | Elsewhere::Client => None,
         };
         let place = crate::model::NodeName::new(other).ok().and_then(|other| self.master(&other));

@@ -75,6 +75,10 @@ pub struct Process {
     pub routes_read_by_fault: bool,
     /// All its connection slots are taken, by clients that are not simulated.
     pub slots_taken_by_fault: bool,
+    /// Clients wait for a page behind a transaction that is prepared here, and hear no signal.
+    pub waits_by_fault: bool,
+    /// A fast stop was asked for: it takes no logins any more.
+    pub shutting_down: bool,
     /// A promotion's checkpoint is still to come: pg_controldata shows the old timeline until then (seen live).
     pub checkpoint_due: Option<Moment>,
 }

@@ -68,6 +68,8 @@ impl World {
             alters_waiting: std::collections::BTreeSet::new(),
             routes_read_by_fault: false,
             slots_taken_by_fault: false,
+            waits_by_fault: false,
+            shutting_down: false,
             checkpoint_due: None,
         });
         self.effects.push(Effect::Started(disk));
@@ -141,7 +143,14 @@ impl World {
         self.end_process(disk, Ending::Abort, now);
     }
 
-    /// The signal of pg_ctl stop: true unless the process hangs and will see it only when it goes on.
+    /// Whether a fast stop does not end: its sessions wait behind a prepared transaction (docs/explanation/in-doubt.md).
+    pub fn is_stuck(&self, disk: DiskId) -> bool {
+        let Some(copy) = self.postgres.get(&disk) else { return false };
+        copy.process.as_ref().is_some_and(|process| process.waits_by_fault) && !copy.data.prepared.is_empty()
+    }
+
+    /// The signal of pg_ctl stop: true unless the process hangs and will see it only when it goes on, or its sessions do not
+    /// end.
     pub fn signal_stop(&mut self, disk: DiskId, how: Ending, now: Moment) -> bool {
         if let Some(process) = self.postgres.get_mut(&disk).and_then(|copy| copy.process.as_mut())
             && process.hung
@@ -149,8 +158,16 @@ impl World {
             process.stop_pending = Some(how);
             return false;
         }
+        let is_stuck = self.is_stuck(disk);
         if how == Ending::Abort {
             self.abort(disk, now);
+        } else if is_stuck {
+            // The others end.
+            self.end_sessions(disk);
+            if let Some(process) = self.postgres.get_mut(&disk).and_then(|copy| copy.process.as_mut()) {
+                process.shutting_down = true;
+            }
+            return false;
         } else {
             self.shut_down(disk, now);
         }

@@ -2,6 +2,7 @@
 
 use crate::model::{Lsn, NodeKind};
 use crate::sandbox::Flavor;
+use crate::sandbox::moment::Moment;
 use crate::sandbox::sql::{SqlError, Value};
 
 use super::World;
@@ -220,11 +221,44 @@ impl World {
                 Value::text("client backend"),
             ]
         };
-        sessions.map(row).collect()
+        sessions.map(row).chain(self.slow_commits(disk)).chain(self.waiting(disk)).collect()
+    }
+
+    /// The sessions of `disk` that are in the middle of a commit over several nodes.
+    fn slow_commits(&self, disk: DiskId) -> impl Iterator<Item = Vec<Value>> {
+        let process = self.postgres.get(&disk).and_then(|copy| copy.process.as_ref());
+        let mine = self.committing.iter().filter(move |(gid, one)| {
+            let held = self.postgres.values().any(|copy| copy.is_master() && copy.data.prepared.contains_key(*gid));
+            one.coordinator == disk && held && process.is_some_and(|process| process.started < one.begun)
+        });
+        mine.map(|(_, one)| busy(one.xid, one.begun, [Value::Null, Value::Null], Value::Int(one.xid), "commit"))
+    }
+
+    /// The reader that waits for the end of a prepared transaction, and the writer that waits for the reader's page.
+    fn waiting(&self, disk: DiskId) -> Vec<Vec<Value>> {
+        let process = self.postgres.get(&disk).and_then(|copy| copy.process.as_ref());
+        let Some(process) = process.filter(|_| self.is_stuck(disk)) else { return Vec::new() };
+        let wait = |pid, kind: &str, event: &str, query| {
+            busy(pid, process.started, [Value::text(kind), Value::text(event)], Value::Null, query)
+        };
+        vec![
+            wait(70_001, "Lock", "transactionid", "select v from t where id = 1"),
+            wait(70_002, "LWLock", "buffer_content", "update t set v = v where id = 2"),
+        ]
     }
 
     /// Whether a node of this kind routes.
     pub fn is_router(&self, disk: DiskId) -> bool {
         self.home(disk).is_some_and(|home| home.kind != NodeKind::Gtm)
     }
+}
+
+/// A row of pg_stat_activity of a client that is not simulated otherwise.
+fn busy(pid: i64, since: Moment, wait: [Value; 2], xid: Value, query: &str) -> Vec<Value> {
+    let who =
+        [Value::Int(12_443), Value::text("postgres"), Value::Int(pid), Value::Int(10), Value::text("opentenbase")];
+    let from = [Value::text("psql"), Value::Null, Value::Null, Value::Null];
+    let times = std::iter::repeat_n(Value::Time(since), 4);
+    let what = [Value::text("active"), xid, Value::Null, Value::text(query), Value::text("client backend")];
+    who.into_iter().chain(from).chain(times).chain(wait).chain(what).collect()
 }
