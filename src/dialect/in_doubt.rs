@@ -46,6 +46,11 @@ pub fn read_states(text: &str) -> BTreeMap<NodeName, TransactionState> {
     text.lines().filter_map(line).collect()
 }
 
+/// Reads [`super::query::sessions_that_write`], which gives a pid and a transaction id a row: the pid by transaction id.
+pub fn read_sessions<'a>(rows: impl Iterator<Item = (Option<&'a str>, Option<&'a str>)>) -> BTreeMap<u32, u32> {
+    rows.filter_map(|(pid, xid)| Some((xid?.parse().ok()?, pid?.parse().ok()?))).collect()
+}
+
 /// How long ago a transaction was prepared, from two instants of one server's clock in seconds since 1970. One that lies
 /// ahead, because that clock went back, is as young as can be.
 pub fn prepared_age(prepared: &str, now: &str) -> Option<Duration> {

@@ -39,7 +39,7 @@ pub use gtm::{
 };
 pub use in_doubt::{
     CREATE_PG_CLEAN, LEAST_AGE_SECONDS, MOST_PREPARED, NO_SUCH_FUNCTION, finish_in_doubt, prepared_age, psql_line,
-    read_states,
+    read_sessions, read_states,
 };
 pub use joint::{Answer, Answers, MOST_JOINED, joint_script};
 pub use lock::{Leftovers, LockAnswer, lock_script, locked_directories, read_lock};

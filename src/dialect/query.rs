@@ -126,12 +126,16 @@ pub fn prepared(most: usize) -> Sql {
     ))
 }
 
-/// What pg_clean would make of the transactions that were prepared `seconds` ago or earlier: columns gid, database,
-/// global_transaction_status and transaction_status_on_allnodes. Through a coordinator; it only looks (pg_clean.c).
+/// The sessions of a coordinator that have a transaction id: columns pid and xid. A session keeps its transaction id from
+/// before the PREPARE until all participants have committed (seen live on v2.6; CommitTransaction, xact.c).
+pub fn sessions_that_write() -> Sql {
+    Sql::new("select pid, backend_xid as xid from pg_stat_activity where backend_xid is not null")
+}
+
+/// What pg_clean would make of the transactions that were prepared `seconds` ago or earlier: columns gid and
+/// transaction_status_on_allnodes. Through a coordinator; it only looks (pg_clean.c).
 pub fn transactions_in_doubt(seconds: u64) -> Sql {
-    Sql::new(format!(
-        "select gid, database, global_transaction_status, transaction_status_on_allnodes from pg_clean_check_txn({seconds})"
-    ))
+    Sql::new(format!("select gid, transaction_status_on_allnodes from pg_clean_check_txn({seconds})"))
 }
 
 /// How far a standby has replayed and whether it is one still (after a promotion the position stays), and nothing else:
@@ -262,10 +266,10 @@ mod tests {
                 "select gid, database, extract(epoch from prepared) as prepared, \
                  extract(epoch from clock_timestamp()) as now, (select count(*) from pg_prepared_xacts) as total from pg_prepared_xacts order by 3 limit 20",
             ),
+            (transactions_in_doubt(5), "select gid, transaction_status_on_allnodes from pg_clean_check_txn(5)"),
             (
-                transactions_in_doubt(5),
-                "select gid, database, global_transaction_status, transaction_status_on_allnodes \
-                 from pg_clean_check_txn(5)",
+                sessions_that_write(),
+                "select pid, backend_xid as xid from pg_stat_activity where backend_xid is not null",
             ),
             (replayed(), "select pg_is_in_recovery() as in_recovery, pg_last_wal_replay_lsn() as replayed"),
             (is_superuser(), "show is_superuser"),

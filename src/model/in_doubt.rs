@@ -52,6 +52,20 @@ impl Origin {
         let coordinator = gid.strip_prefix(COORDINATOR_MARK).and_then(|rest| rest.split(':').nth(1));
         coordinator.map_or(Self::Client, |name| Self::Coordinator(name.to_owned()))
     }
+
+    /// The coordinator that began it. `None` means that a client did.
+    pub fn coordinator(&self) -> Option<&str> {
+        match self {
+            Self::Coordinator(name) => Some(name),
+            Self::Client => None,
+        }
+    }
+
+    /// The transaction id of the session that commits it, on the coordinator that began it (GetImplicit2PCGID,
+    /// execRemote.c). `None` means that the gid is a client's.
+    pub fn xid_of(gid: &str) -> Option<u32> {
+        gid.strip_prefix(COORDINATOR_MARK)?.split(':').next()?.parse().ok()
+    }
 }
 
 impl fmt::Display for Origin {
@@ -101,6 +115,10 @@ pub struct InDoubt {
     pub age_seconds: u64,
     /// The masters that hold it prepared.
     pub prepared_on: Vec<InstanceId>,
+    /// The pid of the coordinator's session that still commits it: then it is slow, and pg_clean must not be called. None:
+    /// no such session was seen.
+    #[serde(default)]
+    pub session: Option<u32>,
     /// Its state on each participant, by node, from pg_clean_check_txn().
     pub states: Fact<BTreeMap<NodeName, TransactionState>>,
 }
@@ -119,6 +137,7 @@ impl InDoubt {
                     origin: Origin::of(&one.gid),
                     age_seconds: 0,
                     prepared_on: Vec::new(),
+                    session: None,
                     states: Fact::not_asked("pg_clean was not asked"),
                 });
                 entry.age_seconds = entry.age_seconds.max(one.age_seconds);
@@ -145,7 +164,8 @@ impl fmt::Display for InDoubt {
             Some(states) => states.iter().map(|(node, state)| format!("{node} {}", state.word())).collect(),
             None => self.prepared_on.iter().map(|id| format!("{id} {}", TransactionState::Prepared.word())).collect(),
         };
-        f.write_str(&listed.join(", "))
+        f.write_str(&listed.join(", "))?;
+        self.session.map_or(Ok(()), |pid| write!(f, "; session {pid} still commits it"))
     }
 }
 
@@ -176,8 +196,9 @@ mod tests {
     #[test]
     fn a_gid_tells_who_prepared_it() {
         assert_eq!(Origin::of("_$XC$6013:cn02:F:2:0"), Origin::Coordinator("cn02".to_owned()));
-        for client in ["x", "_$XC$", "_$XC$12", ""] {
-            assert_eq!(Origin::of(client), Origin::Client, "{client}");
+        assert_eq!(Origin::xid_of("_$XC$6013:cn02:F:2:0"), Some(6013));
+        for client in ["x", "_$XC$", "_$XC$12x", ""] {
+            assert_eq!((Origin::of(client), Origin::xid_of(client)), (Origin::Client, None), "{client}");
         }
     }
 

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Limits;
-use crate::dialect::{prepared_age, query, read_states, shown};
+use crate::dialect::{prepared_age, query, read_sessions, read_states, shown};
 use crate::model::{
-    Cluster, Fact, IN_DOUBT_SECONDS, InDoubt, Instance, Instances, NodeKind, PreparedTransaction, PreparedTransactions,
-    Role, TransactionState, UnknownKind,
+    Cluster, Fact, IN_DOUBT_SECONDS, InDoubt, Instance, Instances, NodeKind, Origin, PreparedTransaction,
+    PreparedTransactions, Role, TransactionState, UnknownKind,
 };
 use crate::transport::{Deadline, Outside, Row, Rows, SqlError};
 
@@ -44,7 +44,36 @@ pub(super) async fn ask(cluster: &Cluster, outside: &Outside, limits: &Limits, i
             };
         }
     }
+    note_sessions(&mut all, cluster, outside, limits, instances).await;
     all
+}
+
+/// Notes which of them a session of its coordinator still commits.
+async fn note_sessions(
+    all: &mut [InDoubt],
+    cluster: &Cluster,
+    outside: &Outside,
+    limits: &Limits,
+    instances: &Instances,
+) {
+    let origins: BTreeSet<String> = all.iter().filter_map(|one| one.origin.coordinator().map(str::to_owned)).collect();
+    for origin in origins {
+        let node = cluster.nodes_of(NodeKind::Coordinator).find(|node| node.name.as_str() == origin);
+        let mut running = node.into_iter().flat_map(|node| node.instances.values());
+        let Some(coordinator) = running.find(|instance| runs_as_master(instance, instances)) else { continue };
+        let Ok(session) = outside.session(coordinator, limits.answer).await else { continue };
+        let answer = session.query(&query::sessions_that_write(), Deadline::from(limits.answer)).await;
+        session.close().await;
+        let Ok(rows) = answer else { continue };
+        let sessions = read_sessions(rows.iter().map(|row| (row.get("pid"), row.get("xid"))));
+        for one in all.iter_mut().filter(|one| one.origin.coordinator() == Some(origin.as_str())) {
+            one.session = Origin::xid_of(&one.gid).and_then(|xid| sessions.get(&xid).copied());
+        }
+    }
+}
+
+fn runs_as_master(instance: &Instance, instances: &Instances) -> bool {
+    instances.get(&instance.id).is_some_and(|facts| facts.is_running(Role::Master))
 }
 
 /// The answer of the first coordinator that gives one; else the last refusal.
@@ -55,8 +84,8 @@ async fn in_database(
     limits: &Limits,
     instances: &Instances,
 ) -> Result<BTreeMap<String, States>, SqlError> {
-    let runs = |instance: &&Instance| instances.get(&instance.id).is_some_and(|facts| facts.is_running(Role::Master));
-    let coordinators = cluster.nodes_of(NodeKind::Coordinator).flat_map(|node| node.instances.values()).filter(runs);
+    let coordinators = cluster.nodes_of(NodeKind::Coordinator).flat_map(|node| node.instances.values());
+    let coordinators = coordinators.filter(|instance| runs_as_master(instance, instances));
     let mut answer = Ok(BTreeMap::new());
     for coordinator in coordinators {
         answer = through(coordinator, database, outside, limits).await;

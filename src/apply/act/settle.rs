@@ -10,7 +10,7 @@ use crate::apply::condition::Found;
 use crate::apply::field::{ASK, Field};
 use crate::dialect::{
     CREATE_PG_CLEAN, LEAST_AGE_SECONDS, MOST_PREPARED, NO_SUCH_FUNCTION, finish_in_doubt, prepared_age, psql_line,
-    query, shown,
+    query, read_sessions, shown,
 };
 use crate::model::{Instance, InstanceId, NodeKind, Origin};
 use crate::transport::{Rows, SqlError};
@@ -44,6 +44,8 @@ struct Held {
 struct Survey {
     /// Those that coordinators prepared before the step began.
     open: Vec<Held>,
+    /// Those that coordinators prepared since.
+    younger: Vec<Held>,
     /// Databases in which a client holds a prepared transaction, with its gid: pg_clean would roll it back.
     of_clients: BTreeMap<String, String>,
     /// A master that holds more than it shows: whether a client's is among them is not known.
@@ -90,7 +92,11 @@ pub(in crate::apply) async fn finish_all(
                     due(&survey.open).into_iter().min_by_key(|database| tried.get(database).copied())
                 {
                     tried.insert(database.clone(), asked);
-                    let cleaned = match survey.keeps_away(&database) {
+                    let kept_away = match survey.keeps_away(&database) {
+                        Some(why) => Some(why),
+                        None => still_commits(&survey, &database, masters, field).await,
+                    };
+                    let cleaned = match kept_away {
                         Some(why) => Err(why),
                         None => {
                             clean(coordinator, &database, asked, limit.saturating_sub(began.elapsed()), field).await
@@ -159,7 +165,7 @@ fn read(master: &InstanceId, rows: &Rows, since: Duration, survey: &mut Survey) 
             Origin::Coordinator(_) if age >= since => {
                 survey.open.push(Held { gid, database, age, on: master.clone() });
             }
-            Origin::Coordinator(_) => {}
+            Origin::Coordinator(_) => survey.younger.push(Held { gid, database, age, on: master.clone() }),
         }
     }
     Ok(())
@@ -169,6 +175,39 @@ fn read(master: &InstanceId, rows: &Rows, since: Duration, survey: &mut Survey) 
 fn due(open: &[Held]) -> BTreeSet<String> {
     let least = Duration::from_secs(LEAST_AGE_SECONDS);
     open.iter().filter(|held| held.age >= least).map(|held| held.database.clone()).collect()
+}
+
+/// Why pg_clean must not be called in `database` yet: a session still commits a transaction that pg_clean would take.
+/// pg_clean knows nothing of sessions: what is prepared everywhere it rolls back while its coordinator is only slow (seen
+/// live on v2.6).
+async fn still_commits(survey: &Survey, database: &str, masters: &[InstanceId], field: &Field<'_>) -> Option<String> {
+    let least = Duration::from_secs(LEAST_AGE_SECONDS).saturating_sub(FRESH);
+    let all = survey.open.iter().chain(&survey.younger);
+    let mut by_origin: BTreeMap<InstanceId, Vec<(u32, &str)>> = BTreeMap::new();
+    for held in all.filter(|held| held.database == database && held.age >= least) {
+        // A coordinator without a master has no sessions.
+        let origin = Origin::of(&held.gid);
+        let at = masters.iter().find(|master| origin.coordinator() == Some(master.node.as_str()));
+        if let Some((at, xid)) = at.zip(Origin::xid_of(&held.gid)) {
+            by_origin.entry(at.clone()).or_default().push((xid, &held.gid));
+        }
+    }
+    let sql = query::sessions_that_write();
+    for (coordinator, begun) in by_origin {
+        let rows = match field.query(&coordinator, &sql, ASK).await {
+            Ok(rows) => rows,
+            Err(error) => return Some(format!("whether {coordinator} still commits is not known: {error}")),
+        };
+        let sessions = read_sessions(rows.iter().map(|row| (row.get("pid"), row.get("xid"))));
+        let lives = begun.into_iter().find_map(|(xid, gid)| Some((sessions.get(&xid)?, gid)));
+        if let Some((pid, gid)) = lives {
+            return Some(format!(
+                "session {pid} of {coordinator} still commits {gid}: if it hangs, run select \
+                 pg_terminate_backend({pid}) there, then otb apply again"
+            ));
+        }
+    }
+    None
 }
 
 /// Calls pg_clean in `database` through the first coordinator that answers, `first` before others.

@@ -68,7 +68,17 @@ fn in_doubt(takeover: &Takeover<'_>, id: &InstanceId, master: &InstanceFacts) ->
     let (cut, client): (Vec<&InDoubt>, Vec<&InDoubt>) = held.partition(|one| one.is_of_a_coordinator());
     if let [oldest, ..] = cut.as_slice() {
         let found = in_doubt_on(id, &cut, takeover.seen);
-        return Finding::block(found, way_out(takeover, &oldest.database));
+        let slow = cut.iter().find_map(|one| Some((one.origin.coordinator()?, one.session?)));
+        let way_out = slow.map_or_else(
+            || way_out(takeover, &oldest.database),
+            |(coordinator, pid)| {
+                format!(
+                    "wait until session {pid} of {coordinator} has committed; if it hangs, end it there: select \
+                     pg_terminate_backend({pid})"
+                )
+            },
+        );
+        return Finding::block(found, way_out);
     }
     match client.as_slice() {
         [] => Finding::pass(format!("no transaction is in doubt on {id}")),
@@ -79,7 +89,7 @@ fn in_doubt(takeover: &Takeover<'_>, id: &InstanceId, master: &InstanceFacts) ->
     }
 }
 
-/// The command that settles them, ready to paste.
+/// The next command towards settling them, ready to paste.
 fn way_out(takeover: &Takeover<'_>, database: &str) -> String {
     let Takeover { cluster, seen, .. } = takeover;
     let Some((coordinator, has_pg_clean)) = coordinator(cluster, seen) else {
@@ -92,11 +102,8 @@ fn way_out(takeover: &Takeover<'_>, database: &str) -> String {
     }
     let user = &cluster.connection.user;
     let psql = |sql: &str| psql_line(&coordinator.endpoint, user, database, sql);
-    let finish = psql(finish_in_doubt().as_str());
-    if has_pg_clean {
-        return format!("{finish}   then plan again");
-    }
-    format!("{}   then {finish}   then plan again", psql(CREATE_PG_CLEAN))
+    let statement = if has_pg_clean { finish_in_doubt().to_string() } else { CREATE_PG_CLEAN.to_owned() };
+    format!("{}   then plan again", psql(&statement))
 }
 
 /// A transaction that a client has prepared in this database, on any master and however young.
