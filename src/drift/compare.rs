@@ -226,12 +226,11 @@ fn pooler(node: &Node, seen: &Observation) -> Option<Difference> {
 /// One difference for each node and kind of origin: what a client has prepared may be meant so, and a baseline can
 /// accept it.
 fn in_doubt(nodes: &[&Node], seen: &Observation) -> Vec<Difference> {
-    let of = |node: &Node, by_coordinator: bool| {
+    let of = |node: &Node, one_of_them: fn(&InDoubt) -> bool, suffix: &str| {
         let held = |one: &&InDoubt| one.prepared_on.iter().any(|id| id.node == node.name);
-        let held = seen.in_doubt.iter().filter(held).filter(|one| one.is_of_a_coordinator() == by_coordinator);
-        let held: Vec<&InDoubt> = held.collect();
+        let held: Vec<&InDoubt> = seen.in_doubt.iter().filter(held).filter(|one| one_of_them(one)).collect();
         let holder = held.first()?.prepared_on.iter().find(|id| id.node == node.name)?;
-        let subject = if by_coordinator { node.name.to_string() } else { format!("{}:client", node.name) };
+        let subject = format!("{}{suffix}", node.name);
         Some(Difference {
             id: DriftId::new(Kind::InDoubt, subject),
             kind: Kind::InDoubt,
@@ -241,7 +240,11 @@ fn in_doubt(nodes: &[&Node], seen: &Observation) -> Vec<Difference> {
             found: in_doubt_on(holder, &held, seen),
         })
     };
-    nodes.iter().flat_map(|node| [true, false].into_iter().filter_map(|by| of(node, by))).collect()
+    let of_both = |node: &&Node| {
+        let of_coordinators = of(node, InDoubt::is_of_a_coordinator, "");
+        of_coordinators.into_iter().chain(of(node, |one| !one.is_of_a_coordinator(), ":client"))
+    };
+    nodes.iter().flat_map(of_both).collect()
 }
 
 /// What the plan would change and no difference covers: nothing that `otb plan` does is ever no drift.
