@@ -4,9 +4,11 @@
 #![allow(clippy::disallowed_methods, reason = "tests touch the outside")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
+mod clients;
 mod cluster;
 #[path = "../conformance/mod.rs"]
 mod conformance;
+mod doubt;
 mod fat;
 mod gtm;
 mod import;
@@ -53,6 +55,11 @@ const PARTS: &[Part] = &[
     ("split_brain_three_rows", split::rows_of_both_and_of_a_standby),
     ("split_brain_one_timeline", split::rows_of_both_under_one_timeline),
     ("split_brain_gtm_again", split::gtm_started_again),
+    ("doubt_moves", doubt::moves_under_transfers),
+    ("doubt_failovers", doubt::failovers_under_transfers),
+    ("doubt_stuck_stop", doubt::stop_that_cannot_end),
+    ("doubt_slow_coordinator", doubt::coordinator_is_slow_in_a_commit),
+    ("doubt_coordinator", doubt::coordinator_dies_in_a_commit),
     ("rows", rows::none_is_lost),
     ("peers", peers::beside_others),
 ];
@@ -75,8 +82,12 @@ const THIRD: &[(&str, &str)] = &[
 
 /// The scenarios whose faults cannot be made by hand on real processes: a PREPARE with a coordinator's gid ends a real
 /// datanode (seen live), and what fills every connection slot keeps this lane out, too.
-const SANDBOX_ONLY: &[&str] =
-    &["transaction_in_doubt.md", "transaction_in_doubt_beside_a_clients.md", "no_connection_slot.md"];
+const SANDBOX_ONLY: &[&str] = &[
+    "transaction_in_doubt.md",
+    "transaction_in_doubt_beside_a_clients.md",
+    "transaction_in_doubt_slow_coordinator.md",
+    "no_connection_slot.md",
+];
 
 /// Everything on one cluster, one after the other: setting one up takes about a minute.
 #[test]

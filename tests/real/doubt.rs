@@ -1,0 +1,260 @@
+//! Transactions in doubt on real processes: what moves, failovers and killed coordinators leave, under clients that
+//! transfer between two datanodes.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::clients::{Clients, Seen, table};
+use crate::cluster::{Hands, Real};
+use crate::mishaps::declare;
+use crate::say;
+use crate::support::ground::{Ground as _, Ran};
+
+/// How long a client may be blocked by a move whose stop ends.
+const BLOCKED: Duration = Duration::from_secs(5);
+
+/// How long otb waits for a fast stop that does not end, as cluster.yaml says nothing else.
+const FAST_STOP: Duration = Duration::from_secs(20);
+
+/// How long after that limit the shard serves again at the latest.
+const SERVES: Duration = Duration::from_secs(30);
+
+/// `OTB_TEST_ROUNDS` asks for a measurement.
+fn rounds(usual: u32) -> u32 {
+    std::env::var("OTB_TEST_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
+/// dn01 moves there and back under load: after each run nothing is in doubt, and no money is made or lost.
+pub(crate) fn moves_under_transfers(real: &Real) {
+    table(real);
+    let clients = Clients::start(real);
+    let mut waits = Vec::new();
+    for to in ["s47", "s29"].into_iter().cycle().take(rounds(2) as usize) {
+        std::thread::sleep(Duration::from_secs(2));
+        declare(real, to);
+        clients.mark();
+        let begun = Instant::now();
+        let ran = apply(real, &[]);
+        let took = begun.elapsed();
+        assert_eq!(ran.code, 0, "{}{}\n{}", ran.stdout, ran.stderr, real.logs_of("dn01"));
+        std::thread::sleep(Duration::from_millis(500));
+        clients.pause();
+        let waited = clients.longest_wait();
+        is_whole(real, &format!("the move to {to}"));
+        let at_once = ran.stdout.contains("-m immediate");
+        let allowed = if at_once { FAST_STOP + SERVES } else { BLOCKED };
+        let words = if at_once { ", after an immediate stop" } else { "" };
+        say(&format!(
+            "real lane: dn01 to {to} under 24 clients: {:.1} s, a client waited {:.2} s at most{words}",
+            took.as_secs_f64(),
+            waited.as_secs_f64()
+        ));
+        assert!(waited < allowed, "a client was blocked for {waited:?}: {}", ran.stdout);
+        waits.push(waited.as_secs_f64());
+        clients.go_on();
+    }
+    tell(clients.finish());
+}
+
+/// kill -9 of dn01's master under the same load, then a failover.
+pub(crate) fn failovers_under_transfers(real: &Real) {
+    let mut waived = 0;
+    let all = rounds(1);
+    let (mut old, mut new) = ("s29", "s47");
+    for _ in 0..all {
+        table(real);
+        let clients = Clients::start(real);
+        std::thread::sleep(Duration::from_secs(2));
+        Hands::kill(real.instance(&format!("dn01@{old}")).data.as_ref());
+        declare(real, new);
+        let mut ran = apply(real, &[]);
+        let loses = ran.code == 3 && ran.stdout.contains("data-loss:dn01");
+        if loses {
+            waived += 1;
+            ran = apply(real, &["--waive", "data-loss:dn01", "--reason", "the test accepts it"]);
+        }
+        assert_eq!(ran.code, 0, "{}{}\n{}", ran.stdout, ran.stderr, real.logs_of("dn01"));
+        clients.pause();
+        nothing_is_prepared(real, "the failover");
+        if !loses {
+            the_sum_is_right(real, "the failover");
+        }
+        tell(clients.finish());
+        std::mem::swap(&mut old, &mut new);
+    }
+    say(&format!("real lane: {all} failovers under 24 clients, {waived} of them with a waiver"));
+}
+
+/// A coordinator's session dies between the two phases, clients wait behind what it has left, and a fast stop of dn01
+/// does not end: otb stops it at once, and the shard serves again in time.
+pub(crate) fn stop_that_cannot_end(real: &Real) {
+    let all = rounds(1);
+    let (mut from, mut to) = ("s29", "s47");
+    let mut stuck = 0;
+    for _ in 0..all * 4 {
+        table(real);
+        let clients = Clients::start(real);
+        std::thread::sleep(Duration::from_secs(1));
+        freeze_in_commit(real).kill();
+        let waits = "select count(*) from pg_stat_activity where wait_event = 'buffer_content'";
+        let wait_behind = wait_until(Duration::from_secs(4), || {
+            real.sql(&format!("dn01@{from}"), waits).stdout.trim().parse::<u32>().is_ok_and(|count| count > 0)
+        });
+        declare(real, to);
+        let begun = Instant::now();
+        let mut ran = apply(real, &[]);
+        // Older than five seconds when otb looked, the transaction is in the way of the move, which is right.
+        if ran.code == 3 && ran.stdout.contains("in-doubt:dn01") {
+            drop(clients);
+            declare(real, from);
+            ran = apply(real, &[]);
+            assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+            continue;
+        }
+        let took = begun.elapsed();
+        let at_once = ran.stdout.contains("-m immediate") || ran.stderr.contains("-m immediate");
+        assert!(matches!(ran.code, 0 | 6), "{}{}\n{}", ran.stdout, ran.stderr, real.logs_of("dn01"));
+        clients.pause();
+        is_whole(real, "a stop that could not end");
+        say(&format!(
+            "real lane: waiting behind a page {wait_behind}, stopped at once {at_once}: exit {} after {:.1} s",
+            ran.code,
+            took.as_secs_f64()
+        ));
+        drop(clients);
+        if ran.code == 0 {
+            std::mem::swap(&mut from, &mut to);
+        }
+        if at_once {
+            stuck += 1;
+            assert!(took < FAST_STOP + SERVES, "it took {took:?}: {}{}", ran.stdout, ran.stderr);
+        }
+        if stuck >= all {
+            return;
+        }
+    }
+    panic!("no fast stop got stuck");
+}
+
+/// A coordinator's session dies between the two phases: the check refuses a move, the plan settles it, and nothing else
+/// is done.
+pub(crate) fn coordinator_dies_in_a_commit(real: &Real) {
+    table(real);
+    let clients = Clients::start(real);
+    std::thread::sleep(Duration::from_secs(1));
+    let frozen = freeze_in_commit(real);
+    drop(clients);
+    frozen.kill();
+    std::thread::sleep(Duration::from_secs(6));
+    declare(real, "s47");
+    let ran = real.otb(&["plan".to_owned()]);
+    assert!(ran.stdout.contains("in-doubt:dn01"), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains(&frozen.gid), "{} is not in\n{}", frozen.gid, ran.stdout);
+    assert_eq!(apply(real, &[]).code, 3);
+    declare(real, "s29");
+    let ran = apply(real, &[]);
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stderr.contains("done     settle:cn01@s29"), "{}", ran.stderr);
+    is_whole(real, "a coordinator that died in a commit");
+}
+
+/// A coordinator's session stands still between the two phases: pg_clean would roll its transaction back, and otb leaves
+/// it alone. The session commits when it goes on.
+pub(crate) fn coordinator_is_slow_in_a_commit(real: &Real) {
+    table(real);
+    let clients = Clients::start(real);
+    std::thread::sleep(Duration::from_secs(1));
+    let frozen = freeze_in_commit(real);
+    std::thread::sleep(Duration::from_secs(6));
+    let states = format!("select global_transaction_status from pg_clean_check_txn(3) where gid = '{}'", frozen.gid);
+    assert_eq!(real.sql("cn02@s47", &states).stdout.trim(), "TXN_STATUS_ABORTED", "what pg_clean would do");
+    let ran = apply(real, &[]);
+    assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("still commits"), "{}{}", ran.stdout, ran.stderr);
+    frozen.go_on();
+    clients.pause();
+    is_whole(real, "a slow coordinator");
+    tell(clients.finish());
+}
+
+/// All clients are asleep: nothing is prepared, and the sum is what it was.
+fn is_whole(real: &Real, after: &str) {
+    nothing_is_prepared(real, after);
+    the_sum_is_right(real, after);
+}
+
+fn nothing_is_prepared(real: &Real, after: &str) {
+    for master in ["dn01@s29", "dn01@s47", "dn02@s47", "cn01@s29", "cn02@s47"] {
+        let ran = real.sql(master, "select gid, prepared from pg_prepared_xacts where not pg_is_in_recovery()");
+        assert_eq!(ran.stdout, "", "{master} after {after}");
+    }
+}
+
+fn the_sum_is_right(real: &Real, after: &str) {
+    for coordinator in ["cn01@s29", "cn02@s47"] {
+        let ran = real.sql(coordinator, "select sum(v), count(*) from otb_accounts");
+        assert_eq!(ran.stdout.trim(), "0|2000", "through {coordinator} after {after}: {}", ran.stderr);
+    }
+}
+
+fn tell(seen: Seen) {
+    say(&format!("real lane: done {:?}, sums that were off {}, failed {:?}", seen.done, seen.odd_sums, seen.failed));
+}
+
+/// A session of cn01 that was stopped between the phases of a commit over both datanodes.
+pub(crate) struct Frozen {
+    pid: Pid,
+    pub(crate) gid: String,
+}
+
+impl Frozen {
+    pub(crate) fn kill(&self) {
+        kill_process(self.pid, Signal::KILL).unwrap();
+    }
+
+    pub(crate) fn go_on(&self) {
+        kill_process(self.pid, Signal::CONT).unwrap();
+    }
+}
+
+/// SIGSTOPs sessions of cn01 that commit until one of them has a transaction prepared on dn01: the number in the gid is
+/// the session's transaction id (GetImplicit2PCGID, execRemote.c).
+pub(crate) fn freeze_in_commit(real: &Real) -> Frozen {
+    let commits = "select pid from pg_stat_activity where query = 'commit' and backend_xid is not null limit 1";
+    for _ in 0..600 {
+        let Ok(pid) = real.sql("cn01@s29", commits).stdout.trim().parse() else { continue };
+        let pid = Pid::from_raw(pid).unwrap();
+        if kill_process(pid, Signal::STOP).is_err() {
+            continue;
+        }
+        std::thread::sleep(Duration::from_millis(150));
+        let xid = format!("select backend_xid from pg_stat_activity where pid = {}", pid.as_raw_nonzero());
+        let xid = real.sql("cn01@s29", &xid).stdout.trim().to_owned();
+        let gid = format!("select gid from pg_prepared_xacts where gid like '_$XC${xid}:cn01:%'");
+        let on = |master: &str| real.sql(master, &gid).stdout.trim().to_owned();
+        let master = if crate::mishaps::recovery(real, "s29") == "f" { "dn01@s29" } else { "dn01@s47" };
+        let gid = if xid.is_empty() { String::new() } else { on(master) };
+        if !gid.is_empty() {
+            return Frozen { pid, gid };
+        }
+        kill_process(pid, Signal::CONT).unwrap();
+    }
+    panic!("no session of cn01 could be stopped in the middle of a commit");
+}
+
+fn wait_until(limit: Duration, holds: impl Fn() -> bool) -> bool {
+    let begun = Instant::now();
+    while begun.elapsed() < limit {
+        if holds() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    false
+}
+
+fn apply(real: &Real, more: &[&str]) -> Ran {
+    let args: Vec<String> = ["apply", "--auto-approve"].iter().chain(more).map(|arg| (*arg).to_owned()).collect();
+    real.otb(&args)
+}
