@@ -80,6 +80,11 @@ pub fn replication_user(recovery_conf: &str) -> Option<String> {
     super::conf::primary_conninfo(recovery_conf).and_then(|conninfo| conninfo_value(&conninfo, "user"))
 }
 
+/// The application_name of primary_conninfo in a recovery.conf.
+pub fn replication_name(recovery_conf: &str) -> Option<String> {
+    super::conf::primary_conninfo(recovery_conf).and_then(|conninfo| conninfo_value(&conninfo, "application_name"))
+}
+
 /// Builds a fresh copy beside the old directory, gives it the instance's own settings and puts it in its
 /// place; the old directory is kept aside. Never pg_rewind, which leaves an OpenTenBase datanode full of
 /// empty files and says "Done!" (field notes, section 7). `recovery` is the text of recovery.conf.

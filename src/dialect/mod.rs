@@ -21,6 +21,8 @@ mod shell;
 mod shown;
 mod sql;
 mod status;
+mod sync_commit;
+mod sync_names;
 mod waldump;
 
 pub use admission::{admission, most_logins, read_admissions};
@@ -31,7 +33,7 @@ pub use conninfo::{read_conninfo, write_conninfo};
 pub use control::{read_control, read_end_of_wal};
 pub use files::{
     lift_fence, lift_own_fence, read_recovery_file, read_replication_conf, rebuild, recovery_path, remove_file,
-    replication_user, staged_fence, write_recovery_conf,
+    replication_name, replication_user, staged_fence, write_recovery_conf,
 };
 pub use gtm::{
     GtmBytes, GtmStandby, GtmStatus, MOST_GTM_BYTES, gtm_body_length, gtm_get_status, gtm_lists, gtm_startup,
@@ -50,4 +52,6 @@ pub use sql::{
     Sql, alter_gtm_node, alter_node, checkpoint, execute_direct, identifier, literal, lock_timeout, pool_reload,
 };
 pub use status::{is_want_of_timestamp, read_gtm_status_text, read_pg_status, read_pid_file};
+pub use sync_commit::{commit_that_waits, local_commits, read_sync_settings, sync_settings};
+pub use sync_names::{NAMELESS_STANDBY, SyncNames, standby_name, with_name};
 pub use waldump::{MissingRange, has_received, missing_transactions, read_missing_transactions};

@@ -72,7 +72,7 @@ pub struct InstanceFacts {
     pub control: Fact<Control>,
     /// The data directory as the shell sees it.
     pub data_dir: Fact<DataDir>,
-    /// Of a running coordinator or datanode.
+    /// Of a running coordinator or datanode; of a stopped one that was a master those of commits that wait for standbys.
     pub settings: Fact<Settings>,
     /// Of a running coordinator or datanode.
     pub load: Fact<Load>,
@@ -367,6 +367,9 @@ pub struct RecoveryFile {
     pub upstream: Option<Endpoint>,
     /// As whom its primary_conninfo logs in.
     pub user: Option<String>,
+    /// The application_name of its primary_conninfo, by which synchronous_standby_names knows the standby.
+    #[serde(default)]
+    pub application_name: Option<String>,
     /// otb wrote it into a master that it moved away from: the copy must not come up as a master.
     pub fence: bool,
 }

@@ -158,6 +158,7 @@ mod tests {
             rights: "a:600".to_owned(),
             upstream: Some(upstream.clone()),
             user: None,
+            application_name: None,
             fence: false,
         };
         let Probe { data_dir: Fact::Known(dir), .. } = stopped() else { panic!("it was seen") };

@@ -155,6 +155,7 @@ fn recovery_file(recovery: &Recovery) -> RecoveryFile {
         rights: "otb:600".to_owned(),
         upstream: Some(endpoint(&recovery.host, recovery.port)),
         user: None,
+        application_name: None,
         fence: recovery.fence,
     }
 }

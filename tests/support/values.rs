@@ -135,6 +135,7 @@ fn recovery(upstream: &Endpoint) -> RecoveryFile {
         rights: "otb:600".to_owned(),
         upstream: Some(upstream.clone()),
         user: None,
+        application_name: None,
         fence: false,
     }
 }
