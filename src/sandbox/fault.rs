@@ -10,7 +10,7 @@ use clap::builder::PossibleValuesParser;
 
 use crate::model::{InstanceId, NodeKind, NodeName, ServerName};
 
-use super::server::{Daemon, disk_at};
+use super::server::{Daemon, append, disk_at};
 use super::tools;
 use super::world::{DiskId, Elsewhere, World};
 
@@ -50,6 +50,11 @@ const KINDS: &[Kind] = &[
     kind("writable-recovery", "INSTANCE", "recovery.conf can be written again"),
     kind("hide-data", "INSTANCE", "its data directory is not there, as when a file system is not mounted"),
     kind("show-data", "INSTANCE", "it is there again"),
+    kind(
+        "set",
+        "INSTANCE NAME VALUE",
+        "the setting in its files, which are read again: `set dn01@s29 synchronous_commit on`",
+    ),
     kind("full-disk", "INSTANCE [off]", "commits fail for want of space"),
     kind("wrong-route", "ROUTER NODE=HOST:PORT", "the router's pgxc_node and pooler lead elsewhere"),
     kind("stale-pool", "ROUTER NODE=HOST:PORT", "the router's pooler leads elsewhere than its pgxc_node"),
@@ -77,7 +82,7 @@ const KINDS: &[Kind] = &[
     kind(
         "fail",
         "TOOL [TIMES]",
-        "the next runs of pg_ctl, gtm_ctl, pg_controldata, pg_basebackup, pg_waldump, psql exit 1",
+        "the next runs of pg_ctl, gtm_ctl, pg_controldata, pg_basebackup, pg_waldump, postgres, psql exit 1",
     ),
 ];
 
@@ -230,6 +235,7 @@ impl Fault<'_> {
         let path = self.daemon.site.data_dir(&id).ok_or("it has no data directory")?;
         let disk = self.daemon.disk_of(&id).ok_or_else(|| format!("{id} has no data directory"))?;
         let done = match kind {
+            "set" => self.set(&path, disk)?,
             "readonly-recovery" | "writable-recovery" => set_writable(&path, kind == "writable-recovery")?,
             "slow" => {
                 self.daemon.weather.lock().slow_instances.insert(disk, self.number(0)?);
@@ -246,6 +252,15 @@ impl Fault<'_> {
         };
         self.daemon.quiesce().await;
         if done { Ok(format!("{kind} {id}")) } else { Err(format!("{kind} does not fit {id} as it is now")) }
+    }
+
+    /// As ALTER SYSTEM and a reload do.
+    fn set(&self, path: &Path, disk: DiskId) -> Result<bool, String> {
+        let [name, value] = self.value else { return Err("say NAME VALUE".to_owned()) };
+        let line = format!("{name} = '{}'\n", value.replace('\'', "''"));
+        append(&path.join("postgresql.auto.conf"), &line).map_err(|error| error.to_string())?;
+        self.daemon.with(|world, _| Daemon::reload(world, disk, path)).map_err(|error| error.to_string())?;
+        Ok(true)
     }
 
     fn on_world(&self, kind: &str, disk: DiskId) -> Result<bool, String> {

@@ -22,4 +22,4 @@ mod writer;
 pub(super) use address::choose_prefix;
 pub(super) use control::{Reply, Request};
 pub(super) use daemon::{Daemon, serve, start};
-pub(super) use files::{append_log, disk_at, mark_disk, recovery_writable, write_recovery_conf};
+pub(super) use files::{append, append_log, disk_at, mark_disk, recovery_writable, start_files, write_recovery_conf};

@@ -59,7 +59,10 @@ pub(super) async fn run(
     if outcome.delay > 0 {
         tokio::time::sleep(Duration::from_millis(u64::from(outcome.delay))).await;
     }
-    synchronised(daemon, &outcome.sync).await;
+    if !synchronised(daemon, disk, &outcome.sync, timeout).await {
+        let text = "canceling statement due to statement timeout";
+        return Outcome { result: Err(SqlError::new("57014", text)), ..outcome };
+    }
     daemon.gate(disk).await;
     outcome
 }
@@ -94,11 +97,22 @@ fn expired(
     (waited >= patience).then(|| by_statement().unwrap_or(GaveUp::OutOfPatience))
 }
 
-/// Waits for a synchronous standby, if one is asked for: for ever, as the server does.
-async fn synchronised(daemon: &Arc<Daemon>, wanted: &[(DiskId, Lsn)]) {
+/// Waits for synchronous standbys, if any are asked for, for ever: statement_timeout does not end a wait in the server
+/// itself. It ends a coordinator's for the one datanode that commits; that is a commit all the same, and its client is told
+/// of an error (both seen live). False means so.
+async fn synchronised(daemon: &Arc<Daemon>, own: DiskId, wanted: &[(DiskId, Lsn)], timeout: Option<Duration>) -> bool {
+    let began = Instant::now();
+    let limit = match wanted {
+        [(only, _)] if *only != own => timeout,
+        _ => None,
+    };
     for (disk, lsn) in wanted {
         while !daemon.with(|world, _| world.is_synchronised(*disk, *lsn)) {
+            if limit.is_some_and(|limit| began.elapsed() >= limit) {
+                return false;
+            }
             tokio::time::sleep(POLL).await;
         }
     }
+    true
 }

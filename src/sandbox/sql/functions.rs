@@ -71,6 +71,7 @@ const SERVER: &[Signature] = &[
     function("pg_current_wal_flush_lsn", 0, 0, Kind::Lsn),
     function("pg_walfile_name", 1, 1, Kind::Text),
     function("pg_switch_wal", 0, 0, Kind::Lsn),
+    function("pg_logical_emit_message", 3, 3, Kind::Lsn),
     function("pg_last_wal_receive_lsn", 0, 0, Kind::Lsn),
     function("pg_last_wal_replay_lsn", 0, 0, Kind::Lsn),
     function("pg_is_wal_replay_paused", 0, 0, Kind::Bool),

@@ -1,4 +1,4 @@
-//! pg_ctl, gtm_ctl, pg_controldata, pg_basebackup, pg_waldump and psql: their arguments, words and exit codes
+//! pg_ctl, gtm_ctl, pg_controldata, pg_basebackup, pg_waldump, postgres and psql: their arguments, words and exit codes
 //! are those of a live v2.6. They run in the daemon; commands of these names relay to it.
 
 mod args;
@@ -6,6 +6,7 @@ mod basebackup;
 mod controldata;
 mod gtm_ctl;
 mod pg_ctl;
+mod postgres;
 mod psql;
 mod waldump;
 
@@ -18,7 +19,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::server::Daemon;
 
 /// The commands there are.
-pub(super) const NAMES: [&str; 6] = ["pg_ctl", "gtm_ctl", "pg_controldata", "pg_basebackup", "pg_waldump", "psql"];
+pub(super) const NAMES: [&str; 7] =
+    ["pg_ctl", "gtm_ctl", "pg_controldata", "pg_basebackup", "pg_waldump", "postgres", "psql"];
 
 /// What a tool prints.
 #[derive(Debug)]
@@ -83,6 +85,7 @@ pub(super) async fn run(daemon: &Arc<Daemon>, name: &str, args: &[String], conso
         "pg_controldata" => controldata::run(daemon, args, console),
         "pg_basebackup" => basebackup::run(daemon, args, console).await,
         "pg_waldump" => waldump::run(daemon, args, console),
+        "postgres" => postgres::run(daemon, args, console),
         "psql" => psql::run(daemon, args, console).await,
         other => {
             console.err(format!("otb sandbox has no tool {other:?}\n"));

@@ -41,6 +41,8 @@ pub struct World {
     /// Advisory locks taken through a coordinator are cluster-wide (field notes, section 9).
     pub(super) advisory: BTreeMap<i64, SessionId>,
     pub(super) effects: Vec<Effect>,
+    /// What a function of the statement that runs has committed, and its session waits for.
+    pub(super) committed: Vec<(DiskId, crate::model::Lsn)>,
     /// Something changed that replication may act upon.
     pub(super) unsettled: Unsettled,
     /// Whether a GTM that was connected to during its promotion's checkpoint hangs when a standby attaches.
@@ -74,6 +76,7 @@ impl World {
             listening: BTreeMap::new(),
             advisory: BTreeMap::new(),
             effects: Vec::new(),
+            committed: Vec::new(),
             unsettled: Unsettled::default(),
             gtm_trap: false,
             has_pg_clean: true,

@@ -21,6 +21,7 @@ pub(super) fn call(seat: &mut Seat<'_>, name: &str, args: &[Value]) -> Result<Va
         | "pg_is_wal_replay_paused"
         | "pg_last_xact_replay_timestamp" => wal_function(seat, name, args),
         "pg_switch_wal" => switch_wal(seat),
+        "pg_logical_emit_message" => emit_message(seat, args),
         "pg_wal_replay_pause" | "pg_wal_replay_resume" => pause(seat, name == "pg_wal_replay_pause"),
         "pg_is_in_backup" => Ok(Value::Bool(false)),
         "pgxc_pool_reload" => reload(seat),
@@ -110,6 +111,28 @@ fn switch_wal(seat: &mut Seat<'_>) -> Result<Value, SqlError> {
     let end: Lsn = copy.wal.end();
     seat.world.append(seat.disk, Body::Switch, seat.now);
     seat.world.settle(seat.now);
+    Ok(Value::Lsn(end))
+}
+
+/// WAL that nobody reads. With `true` it belongs to a transaction, which ends with the statement here.
+fn emit_message(seat: &mut Seat<'_>, args: &[Value]) -> Result<Value, SqlError> {
+    let (copy, _) = copy(seat)?;
+    if !copy.is_master() {
+        return Err(SqlError::new("XX000", "cannot assign TransactionIds during recovery"));
+    }
+    let length = args.get(2).and_then(Value::to_text).map_or(0, |text| text.len());
+    seat.world.append(seat.disk, Body::Filler(u64::try_from(length).unwrap_or(u64::MAX >> 8)), seat.now);
+    if args.first().is_some_and(Value::is_true) {
+        let session = match seat.origin {
+            Origin::Client => Some(seat.session),
+            Origin::Pooler { .. } => None,
+        };
+        let waits = seat.world.write(session, seat.disk, Vec::new(), seat.now);
+        let waits = waits.map_err(|_| SqlError::new("53100", "could not extend file: No space left on device"))?;
+        seat.world.committed.extend(waits);
+    }
+    seat.world.settle(seat.now);
+    let end = seat.world.postgres.get(&seat.disk).map_or(Lsn(0), |copy| copy.wal.end());
     Ok(Value::Lsn(end))
 }
 

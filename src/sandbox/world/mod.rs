@@ -28,6 +28,7 @@ mod session;
 mod settings;
 mod shapes;
 mod stream;
+mod sync;
 mod transaction;
 mod views;
 mod wal;
@@ -44,6 +45,7 @@ pub use lifecycle::{StartFailure, StartFiles};
 pub use net::Reach;
 pub use promote::Promotion;
 pub use session::{Activity, Login, Replication, Session, SessionId, Transaction};
+pub use settings::default_setting;
 pub use settings::millis;
 pub use wal::{Body, CannotFollow, Record, SEGMENT, Wal};
 

@@ -245,7 +245,7 @@ impl World {
             transaction.remote.extend(writes);
             return Ok(answer);
         }
-        let sync = self.write_remote(writes, now)?;
+        let sync = self.write_remote(id, writes, now)?;
         Ok(Outcome { sync, ..answer })
     }
 }

@@ -16,7 +16,10 @@ impl World {
     /// Runs `statement`. Whatever is not possible now is a [`Ran::Wait`], and nothing was done.
     pub fn run(&mut self, id: SessionId, statement: &Statement, params: &[Value], now: Moment) -> Ran {
         let ran = match self.attempt(id, statement, params, now) {
-            Ok(outcome) => Ran::Done(outcome),
+            Ok(mut outcome) => {
+                outcome.sync.append(&mut self.committed);
+                Ran::Done(outcome)
+            }
             Err(stop) => stop.into(),
         };
         match ran {

@@ -62,6 +62,11 @@ const FORWARD_PORT: (&str, &str) = ("forward_port", "6669");
 const READ_ONLY: &[&str] =
     &["server_version", "server_version_num", "is_superuser", "pgxc_node_name", "integer_datetimes"];
 
+/// What a setting is where no file sets it.
+pub fn default_setting(name: &str) -> Option<&'static str> {
+    DEFAULTS.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+}
+
 impl World {
     /// `SHOW name`: takes no snapshot, so it works without a GTM (field notes, section 4).
     pub(super) fn show(&self, id: SessionId, disk: DiskId, name: &str) -> Result<Outcome, Stop> {
@@ -87,7 +92,7 @@ impl World {
             _ => None,
         };
         let forward = || (name == FORWARD_PORT.0 && self.flavor == Flavor::V5).then(|| FORWARD_PORT.1.to_owned());
-        let default = || DEFAULTS.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        let default = || default_setting(&name).map(ToOwned::to_owned);
         let set =
             session.and_then(|id| self.sessions.get(&id)).and_then(|session| session.settings.get(&name).cloned());
         own.or(set).or_else(|| process.settings.get(&name).cloned()).or_else(default).or_else(forward)

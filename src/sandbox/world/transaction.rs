@@ -9,7 +9,7 @@ use crate::sandbox::sql::SqlError;
 use super::World;
 use super::answer::{Answer, Outcome, Stop, Wait};
 use super::data::Change;
-use super::instance::{DiskId, Receiver};
+use super::instance::DiskId;
 use super::session::{SessionId, Transaction, Write};
 use super::wal::Body;
 
@@ -46,7 +46,7 @@ impl World {
         }
         // A commit that fails leaves no transaction behind; one that waits is tried again.
         let done = self.write_local(id, disk, transaction.local, now).and_then(|mut sync| {
-            sync.extend(self.write_remote(transaction.remote, now)?);
+            sync.extend(self.write_remote(id, transaction.remote, now)?);
             Ok(sync)
         });
         let waits = matches!(done, Err(Stop::Wait(_)));
@@ -72,7 +72,7 @@ impl World {
         if kind == Some(NodeKind::Datanode) {
             self.commit_timestamp(id, &changes)?;
         }
-        self.write(disk, changes, now)
+        self.write(Some(id), disk, changes, now)
     }
 
     /// A datanode's commit. An ALTER GTM NODE is committed by the GTM it names: it cures in the same moment.
@@ -94,7 +94,12 @@ impl World {
     }
 
     /// Commits rows on datanodes: on all or on none.
-    pub(super) fn write_remote(&mut self, writes: Vec<Write>, now: Moment) -> Result<Vec<(DiskId, Lsn)>, Stop> {
+    pub(super) fn write_remote(
+        &mut self,
+        id: SessionId,
+        writes: Vec<Write>,
+        now: Moment,
+    ) -> Result<Vec<(DiskId, Lsn)>, Stop> {
         let mut by_disk: BTreeMap<DiskId, Vec<Change>> = BTreeMap::new();
         for write in writes {
             let process = self.postgres.get(&write.disk).and_then(|copy| copy.process.as_ref());
@@ -114,22 +119,25 @@ impl World {
         }
         let mut sync = Vec::new();
         for (disk, changes) in by_disk {
-            sync.extend(self.write(disk, changes, now)?);
+            sync.extend(self.write(Some(id), disk, changes, now)?);
         }
         Ok(sync)
     }
 
-    /// One commit record on one node.
-    fn write(&mut self, disk: DiskId, changes: Vec<Change>, now: Moment) -> Result<Vec<(DiskId, Lsn)>, Stop> {
+    /// One commit record on one node; what its session waits for before it answers.
+    pub(super) fn write(
+        &mut self,
+        session: Option<SessionId>,
+        disk: DiskId,
+        changes: Vec<Change>,
+        now: Moment,
+    ) -> Result<Vec<(DiskId, Lsn)>, Stop> {
         if self.is_full(disk) {
             return Err(self.no_space(disk).into());
         }
         self.append(disk, Body::Commit(changes), now);
         self.settle(now);
-        let Some(copy) = self.postgres.get(&disk) else { return Ok(Vec::new()) };
-        let names = copy.process.as_ref().and_then(|process| process.setting("synchronous_standby_names"));
-        let waits = names.is_some_and(|names| !names.trim().is_empty());
-        Ok(if waits { vec![(disk, copy.wal.end())] } else { Vec::new() })
+        Ok(self.waits_for(session, disk))
     }
 
     fn is_full(&self, disk: DiskId) -> bool {
@@ -143,24 +151,6 @@ impl World {
             format!("node:{node}, could not extend file \"base/13585/16388\": No space left on device"),
         )
         .hint("Check free disk space.")
-    }
-
-    /// Whether a synchronous standby has `lsn` of this master, or none is asked for any more.
-    pub fn is_synchronised(&self, disk: DiskId, lsn: Lsn) -> bool {
-        let Some(master) = self.postgres.get(&disk) else { return false };
-        let Some(process) = &master.process else { return false };
-        let Some(names) = process.setting("synchronous_standby_names").filter(|names| !names.trim().is_empty()) else {
-            return true;
-        };
-        let matches = |application: &str| {
-            names
-                .split(|c: char| !c.is_alphanumeric() && c != '_' && c != '*')
-                .any(|name| name == "*" || name == application)
-        };
-        self.senders(disk).iter().any(|(copy, standby)| {
-            let name = standby.upstream.as_ref().map_or("", |upstream| upstream.application_name.as_str());
-            standby.receiver == Receiver::Streaming && matches(name) && copy.wal.end() >= lsn
-        })
     }
 }
 

@@ -117,12 +117,10 @@ impl World {
     }
 
     fn stat_replication(&self, disk: DiskId) -> Vec<Vec<Value>> {
-        let names = self.setting(None, disk, "synchronous_standby_names").unwrap_or_default();
         let end = self.postgres.get(&disk).map_or(Lsn(0), |copy| copy.wal.end());
-        let row = |(copy, standby): (&Postgres, &Standby)| {
+        let row = |((copy, standby), (priority, sync)): ((&Postgres, &Standby), (usize, &str))| {
             let upstream = standby.upstream.as_ref();
             let name = upstream.map(|upstream| upstream.application_name.clone()).unwrap_or_default();
-            let sync = !name.is_empty() && names.contains(&name) || names.contains('*');
             let forked = matches!(standby.receiver, Receiver::Forked(_));
             let own = self.postgres.get(&disk);
             // To a copy that forked off nothing is sent beyond the fork (seen live).
@@ -158,11 +156,11 @@ impl World {
                 Value::Null,
                 Value::Null,
                 Value::Null,
-                Value::count(u8::from(sync)),
-                Value::text(if sync { "sync" } else { "async" }),
+                Value::count(u32::try_from(priority).unwrap_or(u32::MAX)),
+                Value::text(sync),
             ]
         };
-        self.senders(disk).into_iter().map(row).collect()
+        self.senders(disk).into_iter().zip(self.sync_states(disk)).map(row).collect()
     }
 
     fn stat_wal_receiver(&self, disk: DiskId) -> Option<Vec<Value>> {

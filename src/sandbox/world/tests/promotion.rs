@@ -166,13 +166,21 @@ fn a_synchronous_standby_that_is_missing_holds_commits() {
     let mut lab = Lab::new();
     lab.ask("cn01@s29", "create table t(id int primary key)");
     let disk = lab.disk("dn01@s29");
-    lab.world.reload(disk, [("synchronous_standby_names".to_owned(), "*".to_owned())].into());
+    let set = [("synchronous_standby_names", "*"), ("synchronous_commit", "on")];
+    lab.world.reload(disk, set.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
     let session = lab.session("cn01@s29");
     let outcome = lab.done(session, "insert into t values (2)");
     assert_eq!(outcome.sync.len(), 1);
     assert!(lab.world.is_synchronised(disk, outcome.sync[0].1), "the standby has it");
+    assert_eq!(lab.ask("dn01@s29", "select sync_priority, sync_state from pg_stat_replication"), "1|sync");
     lab.stop("dn01@s47");
     let outcome = lab.done(session, "insert into t values (4)");
     assert!(!lab.world.is_synchronised(disk, outcome.sync[0].1));
     assert!(!lab.world.is_synchronised(disk, Lsn(u64::MAX)));
+    // A session says otherwise, and hands that on to the datanode.
+    lab.done(session, "set synchronous_commit = local");
+    assert_eq!(lab.done(session, "insert into t values (6)").sync, []);
+    let direct = lab.session("dn01@s29");
+    assert_eq!(lab.done(direct, "select pg_logical_emit_message(true, 'a', 'b')").sync.len(), 1);
+    assert_eq!(lab.done(direct, "select pg_logical_emit_message(false, 'a', 'b')").sync, []);
 }
