@@ -113,6 +113,7 @@ async fn check_by(condition: &Condition, through: &Through, field: &Field<'_>) -
         Condition::PoolAgrees { router } => pool_agrees(router, field).await,
         Condition::Reached { coordinator, instance } => through.reached(coordinator, instance, field).await,
         Condition::Settled { masters } => super::act::settled(masters, field).await,
+        Condition::Synchronous { master, standbys } => super::act::synchronous(master, *standbys, field).await,
         Condition::Streams { standby, upstream } => super::proof::streams(standby, upstream, field).await,
     };
     found.unwrap_or_else(Found::Unknown)

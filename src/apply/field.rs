@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::looks::Looks;
-use crate::dialect::{Sql, query};
+use crate::dialect::{Sql, local_commits, query};
 use crate::model::{Cluster, Instance, InstanceId, Lsn, Role};
 use crate::transport::{Output, Outside, Rows, Session, ShellError, SqlError};
 
@@ -269,9 +269,17 @@ impl<'a> Field<'a> {
         let mut slot = place.session.lock().await;
         let session = match slot.take() {
             Some(session) => session,
-            None => self.outside.session(instance, ASK).await?,
+            None => self.open(instance).await?,
         };
         Ok((slot, session))
+    }
+
+    /// Opens a session whose commits wait for no standby: one that comes back only later would hold up the very steps that
+    /// bring it back (seen live: ALTER NODE on a new master).
+    async fn open(&self, instance: &Instance) -> Result<Session, SqlError> {
+        let session = self.outside.session(instance, ASK).await?;
+        session.query(&local_commits(), ASK).await?;
+        Ok(session)
     }
 
     async fn together(

@@ -116,7 +116,7 @@ impl<'a> Ledger<'a> {
     /// Preconditions of `step` that the steps it needs have just proved: asking again would only lengthen the
     /// write gap. A rejoin has time to ask: what was stopped before the promotion may have been started since.
     pub fn established(&self, step: &Step) -> Vec<Condition> {
-        if step.phase == Phase::Rejoin {
+        if matches!(step.phase, Phase::Return | Phase::Rejoin) {
             return Vec::new();
         }
         let needed = step.needs.iter().filter_map(|need| self.plan.steps.get(*self.index.places.get(need)?));
@@ -166,8 +166,22 @@ impl<'a> Ledger<'a> {
         if matches!(step.action, Action::Prove { .. }) && reroute.is_some_and(|outcome| !outcome.is_done()) {
             return Err("its coordinator was not told".to_owned());
         }
+        if let Some(why) = self.standby_missing(step) {
+            return Err(why);
+        }
         let action = without(&step.action, &self.failed);
         action.ok_or_else(|| "nothing of it is left: the moves it serves did not come about".to_owned())
+    }
+
+    /// Why a commit that waits need not be tried: a standby that it would wait for has not returned.
+    fn standby_missing(&self, step: &Step) -> Option<String> {
+        if !matches!(step.action, Action::ProveCommit { .. }) {
+            return None;
+        }
+        let needed = step.needs.iter().filter_map(|need| self.plan.steps.get(*self.index.places.get(need)?));
+        let mut returns = needed.filter(|need| need.phase == Phase::Return);
+        let missing = returns.find(|need| !self.outcome(&need.id).is_some_and(Outcome::is_done))?;
+        Some(format!("{} was not done, and a commit waits for that standby", missing.id))
     }
 
     /// How the reroute ended that a reload or a proof follows: without it neither has a purpose.
@@ -188,6 +202,7 @@ impl<'a> Ledger<'a> {
             Phase::Prepare
             | Phase::Gtm
             | Phase::Move
+            | Phase::Return
             | Phase::Reroute
             | Phase::Reload
             | Phase::Prove

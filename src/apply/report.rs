@@ -104,7 +104,8 @@ fn only_waits(step: &Step) -> bool {
 
 /// Whether doing this step changes anything that outlives it.
 fn changes_something(step: &Step) -> bool {
-    !only_waits(step) && !matches!(step.action, Action::Prove { .. } | Action::StageFence { .. })
+    !only_waits(step)
+        && !matches!(step.action, Action::Prove { .. } | Action::ProveCommit { .. } | Action::StageFence { .. })
 }
 
 /// Whether this step, seen not to be done, has changed nothing at all: one statement that failed, or no effect

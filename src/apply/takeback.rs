@@ -38,6 +38,8 @@ pub(super) async fn take_back(step: &Step, field: &Field<'_>) -> Result<(), Stri
         | Action::CatchUp { .. }
         | Action::Prove { .. }
         | Action::Settle { .. }
+        | Action::ProveCommit { .. }
+        | Action::Return { .. }
         | Action::Reload { .. }
         | Action::Promote { .. }
         | Action::Restart { .. }

@@ -54,8 +54,8 @@ texts! { CheckCode,
         "Correct `cluster`, or the instance's address and port, in the file.";
     HotStandby: "A standby that cannot be asked cannot say what it has replayed, and so never when it is safe to promote it.",
         "Set hot_standby = on in its postgresql.conf and restart it.";
-    SyncStandbys: "A base backup copies synchronous_standby_names. Promoted, the standby would hang on each commit until a standby of that name streams from it.",
-        "Empty it on the standby and reload. Waive it if another standby will match at once.";
+    SyncStandbys: "A base backup copies synchronous_standby_names. Promoted, the standby waits at each commit as its master did, until a standby of that name streams from it. The old master returns as NODE_SERVER (dn01_s29): that name, or *, has to be in the list.",
+        "Add the name, or empty the setting until another copy is there; the check prints the statement. Waived, commits hang until such a standby streams.";
     Room: "The old master and the other copies each take a sender of the new master. Without room for them they cannot follow.",
         "Raise max_wal_senders in the standby's postgresql.conf and restart it. Waived, the old master cannot rejoin.";
     WalKeep: "With wal_keep_segments = 0 the new master may recycle WAL before the other copies ask for it.",

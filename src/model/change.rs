@@ -56,6 +56,8 @@ pub enum Condition {
     Reached { coordinator: InstanceId, instance: InstanceId },
     /// No transaction that a coordinator prepared before the run is prepared any more on one of these masters.
     Settled { masters: Arc<Vec<InstanceId>> },
+    /// The master has so many standbys that commits wait for (`sync` or `quorum` in pg_stat_replication).
+    Synchronous { master: InstanceId, standbys: u32 },
     /// The standby streams from `upstream`.
     Streams { standby: InstanceId, upstream: InstanceId },
 }
@@ -83,6 +85,12 @@ impl fmt::Display for Condition {
                 [only] => write!(f, "no transaction from before the run is in doubt on {only}"),
                 all => write!(f, "no transaction from before the run is in doubt on any of {} masters", all.len()),
             },
+            Self::Synchronous { master, standbys: 1 } => {
+                write!(f, "commits on {master} have the standby they wait for")
+            }
+            Self::Synchronous { master, standbys } => {
+                write!(f, "commits on {master} have the {standbys} standbys they wait for")
+            }
             Self::Streams { standby, upstream } => write!(f, "{standby} streams from {upstream}"),
         }
     }

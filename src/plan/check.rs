@@ -87,7 +87,7 @@ codes! {
     Superuser = "superuser", false, "otb's user may ALTER NODE on every router whose routes change.";
     ClusterName = "cluster-name", true, "The standby belongs to the cluster that the file names (pgxc_cluster_name).";
     HotStandby = "hot-standby", true, "hot_standby is on: a standby can be asked.";
-    SyncStandbys = "sync-standbys", true, "Commits on the new master will not wait for a standby that is not there.";
+    SyncStandbys = "sync-standbys", true, "Commits on the new master will have the standbys that they wait for.";
     Room = "room", true, "max_wal_senders of the standby leaves room for the other copies and a base backup.";
     WalKeep = "wal-keep", true, "The new master keeps WAL for the copies that rejoin (warns only).";
     PreparedLimit = "prepared-limit", true, "max_prepared_transactions of the standby is no less than the master's.";

@@ -37,13 +37,13 @@ pub(super) fn of(action: &Action) -> Duration {
     Duration::from_secs(match action {
         Action::StageFence { .. } | Action::Fence { .. } => 15,
         Action::Checkpoint { .. } | Action::Restart { .. } | Action::Settle { .. } => 300,
-        Action::AwaitRedo { .. } => 60,
+        Action::AwaitRedo { .. } | Action::ProveCommit { .. } => 60,
         Action::Stop { .. } => STOP,
         Action::CatchUp { .. } => CATCH_UP,
         Action::Promote { .. } => PROMOTE,
         Action::RepointGtm { .. } | Action::Reroute { .. } | Action::Reload { .. } | Action::Prove { .. } => TELL,
-        Action::Rejoin { method, .. } => match method {
-            RejoinMethod::Reconnect => 60,
+        Action::Return { method, .. } | Action::Rejoin { method, .. } => match method {
+            RejoinMethod::Reconnect | RejoinMethod::Unfence => 60,
             RejoinMethod::InPlace | RejoinMethod::Repoint => 300,
             RejoinMethod::BaseBackup | RejoinMethod::Replace => 24 * 3600,
         },

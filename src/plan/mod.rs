@@ -19,6 +19,7 @@ mod split;
 mod step;
 mod steps;
 mod survey;
+mod sync;
 mod wording;
 
 #[cfg(test)]

@@ -144,7 +144,7 @@ fn all_checks(
     for survey in nodes.iter().filter(|survey| survey.change.is_some_and(super::ChangeKind::moves_master)) {
         let live =
             survey.from.as_ref().filter(|id| seen.instances.get(*id).is_some_and(|f| f.is_running(Role::Master)));
-        all.extend(checks::for_node(cluster, survey.node, live, seen));
+        all.extend(checks::for_node(cluster, survey, live, seen));
     }
     for survey in nodes.iter().filter(|survey| survey.change.is_some()) {
         all.extend(checks::for_changed(survey.node, seen));

@@ -3,6 +3,7 @@
 use super::situation::Situation;
 use super::step::RejoinMethod;
 use super::survey::was_master;
+use super::sync;
 use crate::model::{
     ControlState, Endpoint, InstanceFacts, InstanceId, Lsn, Node, NodeKind, Observation, OldMaster, Role, StandbyFacts,
 };
@@ -41,6 +42,10 @@ pub(crate) fn decide(
             _ if stopped => Rejoin::By { method: RejoinMethod::BaseBackup, because },
             _ => Rejoin::By { method: RejoinMethod::Replace, because },
         };
+    }
+    if *situation == Situation::Right && node.kind.is_router() && sync::streams_behind_a_fence(facts, &master.endpoint)
+    {
+        return sync::unfence();
     }
     if facts.is_running(Role::Standby) {
         return running_standby(facts, &master.endpoint, seen.instances.get(&master.id), situation);

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::lines::Lines;
-use crate::model::{Condition, InstanceId, NodeName, RouteChange};
+use crate::model::{Condition, InstanceId, NodeName, Role, RouteChange};
 
 /// Names a step within its plan: `promote:dn01@s47`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -62,6 +62,11 @@ pub enum Action {
     /// Wait until no transaction from before the run is prepared on one of `masters`, and finish what stays with pg_clean
     /// through a coordinator.
     Settle { coordinator: InstanceId, masters: Arc<Vec<InstanceId>> },
+    /// A commit on a master that waits for its synchronous standbys.
+    ProveCommit { instance: InstanceId },
+    /// Start a copy that commits on the new master wait for, before the routers know of it. The mark of the fence stays in
+    /// its recovery.conf.
+    Return { instance: InstanceId, upstream: InstanceId, method: RejoinMethod },
     /// Make an instance a standby of the master.
     Rejoin { instance: InstanceId, upstream: InstanceId, method: RejoinMethod },
 }
@@ -83,6 +88,8 @@ impl Action {
             | Self::Reload { router: instance }
             | Self::Prove { coordinator: instance, .. }
             | Self::Settle { coordinator: instance, .. }
+            | Self::ProveCommit { instance }
+            | Self::Return { instance, .. }
             | Self::Rejoin { instance, .. } => instance,
         }
     }
@@ -92,6 +99,7 @@ impl Action {
         match self {
             Self::Prove { instances, .. } => instances.iter().map(|instance| &instance.node).collect(),
             Self::RepointGtm { route, .. } => vec![&route.node],
+            Self::ProveCommit { instance } => vec![&instance.node],
             _ => Vec::new(),
         }
     }
@@ -112,6 +120,8 @@ impl Action {
             Self::Reload { .. } => "reload",
             Self::Prove { .. } => "prove",
             Self::Settle { .. } => "settle",
+            Self::ProveCommit { .. } => "prove-commit",
+            Self::Return { .. } => "return",
             Self::Rejoin { .. } => "rejoin",
         }
     }
@@ -130,6 +140,8 @@ pub enum RejoinMethod {
     /// It runs as a standby of the master that is started again: it is waited for. A standby looks for a lost
     /// master every five seconds only (wal_retrieve_retry_interval).
     Reconnect,
+    /// It streams, and the mark of the fence in its recovery.conf is all that is left to do.
+    Unfence,
     /// It runs as a standby of somebody else: recovery.conf and a restart.
     Repoint,
     /// It runs as a standby and cannot follow: stopped, then as `BaseBackup`.
@@ -137,6 +149,30 @@ pub enum RejoinMethod {
     /// pg_basebackup into a fresh directory; the old one is kept aside. Never pg_rewind, which destroys an
     /// OpenTenBase datanode.
     BaseBackup,
+}
+
+impl RejoinMethod {
+    /// How much it takes until the copy streams: those of one kind compare equal.
+    pub(crate) fn effort(self) -> u8 {
+        match self {
+            Self::Unfence | Self::Reconnect => 0,
+            Self::InPlace => 1,
+            Self::Repoint => 2,
+            Self::BaseBackup => 3,
+            Self::Replace => 4,
+        }
+    }
+
+    /// What must hold before `instance` becomes a standby of `upstream` in this way.
+    pub(crate) fn before(self, instance: &InstanceId, upstream: &InstanceId) -> Vec<Condition> {
+        let own = match self {
+            Self::InPlace | Self::BaseBackup => Condition::Stopped { instance: instance.clone() },
+            Self::Reconnect | Self::Unfence | Self::Repoint | Self::Replace => {
+                Condition::Runs { instance: instance.clone(), role: Role::Standby }
+            }
+        };
+        vec![own, Condition::Runs { instance: upstream.clone(), role: Role::Master }]
+    }
 }
 
 /// The parts of a run, in order.
@@ -149,6 +185,8 @@ pub enum Phase {
     Gtm,
     /// Stop, catch up, promote; coordinators and datanodes side by side.
     Move,
+    /// Copies that commits on a new master wait for start, beside the reroutes.
+    Return,
     /// ALTER NODE on all routers, side by side.
     Reroute,
     /// Pool reload on all routers, side by side.

@@ -11,6 +11,7 @@ use super::routes::RouterView;
 use super::situation::{self, Situation};
 use super::split;
 use super::step::RejoinMethod;
+use super::sync::{self, SyncCommits};
 use crate::model::{Cluster, InDoubt, InstanceFacts, InstanceId, Node, NodeKind, NodeName, Observation, RouteChange};
 
 /// One node with what shall become of it.
@@ -29,6 +30,8 @@ pub(crate) struct NodeSurvey<'a> {
     pub unfenced: Vec<InstanceId>,
     /// The declared master itself carries a fence of otb.
     pub fenced: bool,
+    /// What commits on the declared master wait for; none where they do not wait.
+    pub sync: Option<SyncCommits>,
 }
 
 /// One instance that shall become a standby.
@@ -81,7 +84,9 @@ pub(crate) fn node<'a>(cluster: &Cluster, node: &'a Node, seen: &Observation) ->
     let stopped = if moves { others(node, seen, InstanceFacts::is_stopped) } else { Vec::new() };
     let unfenced = if moves { others(node, seen, is_unfenced) } else { Vec::new() };
     let fenced = seen.instances.get(&node.master_id()).is_some_and(carries_fence);
-    NodeSurvey { node, situation, change, from, rejoins, stopped, unfenced, fenced }
+    let mut survey = NodeSurvey { node, situation, change, from, rejoins, stopped, unfenced, fenced, sync: None };
+    survey.sync = sync::of(&survey, seen);
+    survey
 }
 
 pub(crate) fn was_master(kind: NodeKind, facts: &InstanceFacts) -> bool {
@@ -180,6 +185,7 @@ fn is_leftover(survey: &NodeSurvey<'_>, seen: &Observation) -> bool {
         seen.instances
             .get(&rejoin.instance)
             .is_some_and(|facts| was_master(survey.node.kind, facts) || facts.is_stopped() && carries_fence(facts))
+            || rejoin.method == RejoinMethod::Unfence
     };
     survey.situation == Situation::Right && survey.rejoins.iter().any(old_master)
 }

@@ -61,7 +61,8 @@ fn run(cluster: &Cluster, action: &Action) -> Vec<String> {
             instances.iter().map(|id| sql(target, &dialect::execute_direct(&id.node, &query::role()))).collect()
         }
         Action::Settle { masters, .. } => settle(cluster, target, masters),
-        Action::Rejoin { upstream: master, method, .. } => {
+        Action::ProveCommit { .. } => vec![sql(target, &query::senders()), sql(target, &dialect::commit_that_waits())],
+        Action::Return { upstream: master, method, .. } | Action::Rejoin { upstream: master, method, .. } => {
             rejoin(target, cluster.instance(master), *method, &cluster.connection.user)
         }
     }
@@ -114,6 +115,7 @@ fn rejoin(target: &Instance, upstream: Option<&Instance>, method: RejoinMethod, 
     let start = shell(target, &command::start(target, limits::START.into()));
     match method {
         RejoinMethod::Reconnect => vec![sql(target, &query::receiver())],
+        RejoinMethod::Unfence => vec![write],
         RejoinMethod::InPlace => vec![write, start],
         RejoinMethod::Repoint => vec![write, shell(target, &command::stop(target, limits::START.into())), start],
         RejoinMethod::BaseBackup | RejoinMethod::Replace => {

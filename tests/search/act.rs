@@ -1,7 +1,7 @@
 //! A step's act on the simulated cluster, with the decisions around it that apply makes.
 
 use otb::apply::{Failed, Found, Outcome, judge, left_of, not_begun};
-use otb::dialect::{alter_gtm_node, alter_node, finish_in_doubt};
+use otb::dialect::{alter_gtm_node, alter_node, commit_that_waits, finish_in_doubt};
 use otb::model::{Condition, ControlState, InstanceId, Lsn, NodeKind, RouteChange};
 use otb::plan::{Action, RejoinMethod, Step};
 use otb::sandbox::world::{Gtm, Promotion};
@@ -38,7 +38,11 @@ pub(crate) fn perform(
     let acted = match mishap {
         Mishap::None => act(lab, action),
         // Nothing is sent that could be refused.
-        Mishap::Refused if matches!(action, Action::Prove { .. } | Action::AwaitRedo { .. }) => act(lab, action),
+        Mishap::Refused
+            if matches!(action, Action::Prove { .. } | Action::ProveCommit { .. } | Action::AwaitRedo { .. }) =>
+        {
+            act(lab, action)
+        }
         Mishap::Refused => Err(Failed::NotDone("failed by the search".to_owned())),
         Mishap::AnswerLost => {
             let _ = act(lab, action);
@@ -113,12 +117,14 @@ fn act(lab: &mut Lab, action: &Action) -> Result<(), Failed> {
         }
         Action::Reload { router } => sql(lab, router, "select pgxc_pool_reload()"),
         Action::Prove { .. } => Ok(()),
+        Action::ProveCommit { instance } => prove_commit(lab, instance),
         Action::Settle { coordinator, .. } => sql(lab, coordinator, finish_in_doubt().as_str()),
         Action::AwaitRedo { .. } => {
             lab.much_later();
             Ok(())
         }
-        Action::Rejoin { instance, upstream, method } => rejoin(lab, instance, upstream, *method),
+        Action::Return { instance, upstream, method } => rejoin(lab, instance, upstream, *method, true),
+        Action::Rejoin { instance, upstream, method } => rejoin(lab, instance, upstream, *method, false),
     }
 }
 
@@ -206,14 +212,32 @@ fn promote(lab: &mut Lab, id: &InstanceId) -> Result<(), Failed> {
     ended
 }
 
-fn rejoin(lab: &mut Lab, id: &InstanceId, upstream: &InstanceId, method: RejoinMethod) -> Result<(), Failed> {
+/// A commit that waits for ever is dropped by apply when its limit is over.
+fn prove_commit(lab: &mut Lab, id: &InstanceId) -> Result<(), Failed> {
+    sql(lab, id, commit_that_waits().as_str())?;
+    let disk = lab.disks[id];
+    let end = lab.world.postgres(disk).map_or(Lsn(0), |copy| copy.wal.end());
+    if lab.world.is_synchronised(disk, end) { Ok(()) } else { Err(not_done("a commit that waits does not end")) }
+}
+
+fn rejoin(
+    lab: &mut Lab,
+    id: &InstanceId,
+    upstream: &InstanceId,
+    method: RejoinMethod,
+    fence: bool,
+) -> Result<(), Failed> {
     if method == RejoinMethod::Reconnect {
         return Ok(());
     }
     shell(lab, id)?;
-    let to = Recovery::to(&lab.endpoint(upstream), false);
+    let to = Recovery::to(&lab.endpoint(upstream), fence);
     let now = lab.now();
     let disk = lab.disks[id];
+    if method == RejoinMethod::Unfence {
+        lab.files_of(id).recovery = Some(to);
+        return Ok(());
+    }
     if is_gtm(lab, id) {
         lab.files_of(id).recovery = Some(to);
         if method == RejoinMethod::Repoint {

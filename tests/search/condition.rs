@@ -58,6 +58,10 @@ pub(crate) fn check(lab: &Lab, condition: &Condition) -> Found {
             let ask = |id: &InstanceId| by_sql(lab, id, |copy| when(!holds(copy), "a transaction is in doubt"));
             masters.iter().map(ask).find(|found| *found != Found::Holds).unwrap_or(Found::Holds)
         }
+        Condition::Synchronous { master, standbys } => {
+            let count = lab.world.synchronous_standbys(lab.disks[master]);
+            when(u32::try_from(count).unwrap() >= *standbys, "its commits wait for more standbys")
+        }
         Condition::Streams { standby, upstream } => streams(lab, standby, upstream),
     }
 }

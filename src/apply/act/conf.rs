@@ -41,7 +41,7 @@ pub(super) async fn recovery_conf(
         Some(user) => user,
         None => replication_user(master, field).await,
     };
-    Ok(dialect::recovery_conf(&master.endpoint, &user, &format!("{}_{}", id.node, id.server), fence))
+    Ok(dialect::recovery_conf(&master.endpoint, &user, &dialect::standby_name(id), fence))
 }
 
 async fn replication_user(master: &Instance, field: &Field<'_>) -> String {

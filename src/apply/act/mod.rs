@@ -7,6 +7,7 @@ mod rejoin;
 mod route;
 mod settle;
 mod shell;
+mod sync;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub(super) use halt::{Shutdown, end_at_once, shutdown};
 pub(super) use route::routed;
 pub(super) use settle::{finish_all, settled};
 pub(super) use shell::{run_all, settle};
+pub(super) use sync::synchronous;
 
 /// How often a condition is asked for where nobody waits for the answer.
 const PATIENTLY: Duration = Duration::from_millis(100);
@@ -139,6 +141,7 @@ pub(super) fn needs_shell(action: &Action) -> bool {
         | Action::Stop { .. }
         | Action::Promote { .. }
         | Action::Restart { .. }
+        | Action::Return { .. }
         | Action::Rejoin { .. } => true,
         Action::AwaitRedo { .. }
         | Action::Checkpoint { .. }
@@ -147,6 +150,7 @@ pub(super) fn needs_shell(action: &Action) -> bool {
         | Action::Reroute { .. }
         | Action::Reload { .. }
         | Action::Prove { .. }
+        | Action::ProveCommit { .. }
         | Action::Settle { .. } => false,
     }
 }
@@ -185,7 +189,9 @@ async fn verify(
         Action::Stop { .. } | Action::CatchUp { .. } | Action::Promote { .. } => {
             condition::first_unmet(&open, field).await
         }
-        Action::Rejoin { instance, .. } => rejoin::stays(instance, open, limit, field).await,
+        Action::Return { instance, .. } | Action::Rejoin { instance, .. } => {
+            rejoin::stays(instance, open, limit, field).await
+        }
         _ => condition::wait_for_all(open, field, wait_for(action, limit)).await,
     }
 }
@@ -228,8 +234,12 @@ async fn act(action: &Action, limit: Duration, field: &Field<'_>) -> Result<(), 
         Action::Settle { coordinator, masters } => {
             Box::pin(settle::finish_all(coordinator, masters, limit, field)).await
         }
+        Action::ProveCommit { instance } => sync::prove_commit(instance, limit, field).await,
+        Action::Return { instance, upstream, method } => {
+            rejoin::rejoin(instance, upstream, *method, true, limit, field).await
+        }
         Action::Rejoin { instance, upstream, method } => {
-            rejoin::rejoin(instance, upstream, *method, limit, field).await
+            rejoin::rejoin(instance, upstream, *method, false, limit, field).await
         }
     }
 }

@@ -11,10 +11,12 @@ use crate::dialect::command::{self, Patience};
 use crate::model::{Condition, InstanceId};
 use crate::plan::{RejoinMethod, START};
 
+/// With `fence` its recovery.conf keeps the mark by which a fresh plan sees that the move is not over.
 pub(super) async fn rejoin(
     id: &InstanceId,
     upstream: &InstanceId,
     method: RejoinMethod,
+    fence: bool,
     limit: Duration,
     field: &Field<'_>,
 ) -> Result<(), Failed> {
@@ -22,22 +24,25 @@ pub(super) async fn rejoin(
         return Ok(());
     }
     let instance = field.instance(id)?;
-    let write = standby_of(id, upstream, false, &dialect::recovery_path(instance), field).await?;
+    let write = standby_of(id, upstream, fence, &dialect::recovery_path(instance), field).await?;
     let start = command::start_to_stay(instance, Patience::from(START));
     let commands = match method {
         RejoinMethod::Reconnect => Vec::new(),
+        RejoinMethod::Unfence => vec![write],
         RejoinMethod::InPlace => vec![write, start],
         RejoinMethod::Repoint => vec![write, command::stop(instance, Patience::from(START)), start],
         RejoinMethod::BaseBackup | RejoinMethod::Replace => {
             let master = field.instance(upstream)?;
-            let text = recovery_conf(id, upstream, false, field).await?;
+            let text = recovery_conf(id, upstream, fence, field).await?;
             let copy = dialect::rebuild(instance, &master.endpoint, &field.cluster.connection.user, &text);
             let stop = (method == RejoinMethod::Replace).then(|| command::stop(instance, Patience::from(START)));
             stop.into_iter().chain(copy).chain([start]).collect()
         }
     };
-    field.forget(id).await;
-    field.forget_attached(id).await;
+    if method != RejoinMethod::Unfence {
+        field.forget(id).await;
+        field.forget_attached(id).await;
+    }
     run_all(id, &commands, limit, field).await?;
     Ok(())
 }

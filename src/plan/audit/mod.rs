@@ -5,6 +5,7 @@
 
 mod shape;
 mod split;
+mod sync;
 mod takeover;
 mod told;
 mod whole;
@@ -39,6 +40,8 @@ const INVARIANTS: &[Invariant] = &[
     told::routers_are_told_after_the_takeovers,
     told::each_router_reloads_once_after_it_was_told,
     told::told_of_the_gtm_is_proved_by_a_timestamp,
+    sync::returns_keep_their_fence,
+    sync::returns_are_proved_by_a_commit,
     told::rejoins_follow_the_declared_master_and_come_last,
     whole::steps_stand_in_their_phase,
     whole::what_is_done_is_proved,

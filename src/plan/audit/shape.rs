@@ -42,7 +42,10 @@ pub(super) fn needs_are_earlier_steps_of_no_later_phase(book: &Book<'_>) -> Vec<
 fn named(step: &Step) -> Vec<&InstanceId> {
     let mut all = vec![step.action.target()];
     match &step.action {
-        Action::StageFence { upstream, .. } | Action::Fence { upstream, .. } | Action::Rejoin { upstream, .. } => {
+        Action::StageFence { upstream, .. }
+        | Action::Fence { upstream, .. }
+        | Action::Return { upstream, .. }
+        | Action::Rejoin { upstream, .. } => {
             all.push(upstream);
         }
         Action::CatchUp { source, .. } => all.push(source),
@@ -67,7 +70,7 @@ pub(super) fn targets_are_kept(book: &Book<'_>) -> Vec<String> {
     }
     let mut wrong = Vec::new();
     for step in book.steps() {
-        let moves = matches!(step.phase, Phase::Prepare | Phase::Gtm | Phase::Move | Phase::Rejoin);
+        let moves = matches!(step.phase, Phase::Prepare | Phase::Gtm | Phase::Move | Phase::Return | Phase::Rejoin);
         let nodes = match &step.action {
             Action::RepointGtm { route, .. } => vec![&route.node],
             Action::Reroute { routes, .. } => routes.iter().map(|change| &change.node).collect(),

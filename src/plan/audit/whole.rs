@@ -18,7 +18,8 @@ pub(super) fn steps_stand_in_their_phase(book: &Book<'_>) -> Vec<String> {
             Action::RepointGtm { .. } => &[Phase::Gtm, Phase::Reroute],
             Action::Reroute { .. } => &[Phase::Reroute],
             Action::Reload { .. } => &[Phase::Reload],
-            Action::Prove { .. } => &[Phase::Prove],
+            Action::Prove { .. } | Action::ProveCommit { .. } => &[Phase::Prove],
+            Action::Return { .. } => &[Phase::Return],
             Action::Settle { .. } => &[Phase::Settle],
             Action::Rejoin { .. } => &[Phase::Rejoin],
         };
@@ -54,9 +55,10 @@ fn proofs(book: &Book<'_>, step: &Step) -> Vec<Condition> {
             instances.iter().map(reached).collect()
         }
         Action::Settle { masters, .. } => vec![Condition::Settled { masters: Arc::clone(masters) }],
-        Action::Rejoin { instance, upstream, .. } => {
+        Action::Return { instance, upstream, .. } | Action::Rejoin { instance, upstream, .. } => {
             vec![Condition::Streams { standby: instance.clone(), upstream: upstream.clone() }]
         }
+        Action::ProveCommit { .. } => super::sync::proofs(step),
         Action::StageFence { .. } | Action::Checkpoint { .. } | Action::AwaitRedo { .. } | Action::CatchUp { .. } => {
             Vec::new()
         }
@@ -92,7 +94,9 @@ pub(super) fn each_step_serves_a_change(book: &Book<'_>) -> Vec<String> {
             Action::Reload { .. } => is_told(node) || named(node),
             Action::Prove { instances, .. } => instances.iter().all(|instance| named(&instance.node)),
             Action::Settle { .. } => !book.plan.changes.is_empty(),
-            Action::Rejoin { .. } => has(node, &|kind| acts_on_copies(kind) || kind == ChangeKind::Rejoin),
+            Action::Return { .. } | Action::ProveCommit { .. } | Action::Rejoin { .. } => {
+                has(node, &|kind| acts_on_copies(kind) || kind == ChangeKind::Rejoin)
+            }
             _ => has(node, &acts_on_copies),
         }
     };

@@ -10,9 +10,11 @@ mod promotion;
 mod restart;
 mod settings;
 mod split;
+mod sync;
 mod takeover;
 
 use super::check::{Check, CheckCode, CheckId, Verdict, Waiver};
+use super::survey::NodeSurvey;
 use crate::model::{Cluster, InstanceFacts, InstanceId, Node, Observation, Unknown};
 
 pub(crate) use cluster::{for_altered, for_gtm, for_routers, for_unclear};
@@ -32,13 +34,14 @@ struct Takeover<'a> {
     seen: &'a Observation,
 }
 
-/// Everything that is looked at before `node` gets its declared master; `from` is the running master, if any.
+/// Everything that is looked at before the surveyed node gets its declared master; `from` is the running master, if any.
 pub(crate) fn for_node<'a>(
     cluster: &'a Cluster,
-    node: &'a Node,
+    survey: &NodeSurvey<'a>,
     from: Option<&'a InstanceId>,
     seen: &'a Observation,
 ) -> Vec<Check> {
+    let node = survey.node;
     let declared = node.master_id();
     let Some(standby) = seen.instances.get(&declared) else { return Vec::new() };
     let master = from.and_then(|id| Some((id, seen.instances.get(id)?)));
@@ -46,7 +49,7 @@ pub(crate) fn for_node<'a>(
     let mut checks = takeover::for_node(cluster, node, from, seen);
     // A GTM speaks no SQL.
     if node.kind.is_router() {
-        checks.extend(settings::all(&takeover));
+        checks.extend(settings::all(&takeover, sync::standbys(cluster, survey, master.map(|(_, facts)| facts), seen)));
         checks.extend(load::all(&takeover));
         checks.extend(load::pg_clean(&takeover));
     }

@@ -7,7 +7,8 @@ use crate::plan::check::{Check, CheckCode};
 /// A base backup takes one connection beside those of the standbys.
 const FOR_A_REBUILD: u64 = 1;
 
-pub(super) fn all(takeover: &Takeover<'_>) -> Vec<Check> {
+/// `sync` is the finding of [`super::sync`], which stands among them.
+pub(super) fn all(takeover: &Takeover<'_>, sync: Finding) -> Vec<Check> {
     let (node, declared) = (&takeover.node.name, &takeover.declared);
     let with = |read: &dyn Fn(&Settings) -> Finding| match &takeover.standby.settings {
         Fact::Known(settings) => read(settings),
@@ -16,7 +17,7 @@ pub(super) fn all(takeover: &Takeover<'_>) -> Vec<Check> {
     let mut checks = vec![
         with(&|settings| cluster_name(takeover, settings)).of(CheckCode::ClusterName, declared),
         with(&|settings| hot_standby(declared, settings)).of(CheckCode::HotStandby, declared),
-        with(&|settings| sync_standbys(takeover, settings)).of(CheckCode::SyncStandbys, node),
+        sync.of(CheckCode::SyncStandbys, node),
         with(&|settings| room(takeover, settings)).of(CheckCode::Room, node),
         with(&|settings| wal_keep(takeover, settings)).of(CheckCode::WalKeep, node),
     ];
@@ -50,23 +51,6 @@ fn hot_standby(declared: &InstanceId, settings: &Settings) -> Finding {
         ),
         None => Finding::unknown(format!("hot_standby of {declared} is not known"), LOOK_AGAIN),
     }
-}
-
-/// Copied by the base backup: a promoted master that waits for a standby which is not there hangs on each commit
-/// (field notes, section 6).
-fn sync_standbys(takeover: &Takeover<'_>, settings: &Settings) -> Finding {
-    let names = settings.text("synchronous_standby_names").unwrap_or_default();
-    let waits = !matches!(settings.text("synchronous_commit"), Some("off" | "local"));
-    if names.is_empty() || !waits {
-        return Finding::pass("no commit will wait for a standby");
-    }
-    Finding::block(
-        format!(
-            "synchronous_standby_names of {} is {names:?}: promoted, it hangs on each commit until such a standby streams",
-            takeover.declared
-        ),
-        format!("empty it on {} and reload, or waive it if another standby will match at once", takeover.declared),
-    )
 }
 
 fn room(takeover: &Takeover<'_>, settings: &Settings) -> Finding {

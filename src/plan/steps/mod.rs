@@ -3,6 +3,7 @@
 mod proofs;
 mod settle;
 mod split;
+mod sync;
 mod takeover;
 
 use std::collections::BTreeMap;
@@ -47,6 +48,9 @@ pub(crate) fn build(
     for survey in others {
         list.takeover(survey);
     }
+    for survey in nodes {
+        list.returns(survey);
+    }
     let settled = list.ids(|step| step.phase == Phase::Gtm || is_takeover(step));
     for router in routers {
         list.tell(router, settled.clone());
@@ -57,6 +61,9 @@ pub(crate) fn build(
     }
     let coordinators: Vec<&Node> = cluster.nodes_of(NodeKind::Coordinator).filter(|node| will_serve(node)).collect();
     list.proofs(&coordinators, nodes, routers);
+    for survey in nodes {
+        list.prove_commits(survey);
+    }
     // After the reloads: an old master that still waits is how a cut-off run is recognised.
     let needs = list.ids(|step| matches!(step.phase, Phase::Gtm | Phase::Move | Phase::Reload | Phase::Prove));
     for survey in nodes {
@@ -194,20 +201,17 @@ impl StepList<'_> {
                 needs.extend(behind.iter().cloned());
             }
             let id = &rejoin.instance;
-            let stopped = Condition::Stopped { instance: id.clone() };
-            let before = match rejoin.method {
-                RejoinMethod::InPlace | RejoinMethod::BaseBackup => vec![stopped, runs(&upstream, Role::Master)],
-                RejoinMethod::Reconnect | RejoinMethod::Repoint | RejoinMethod::Replace => {
-                    vec![runs(id, Role::Standby), runs(&upstream, Role::Master)]
-                }
-            };
+            let method = if self.has_returned(id) { RejoinMethod::Unfence } else { rejoin.method };
+            if method == RejoinMethod::Unfence {
+                needs.extend(self.ids(|step| step.phase == Phase::Return && step.action.target() == id));
+            }
             let step = self.push(Draft {
                 phase: Phase::Rejoin,
-                action: Action::Rejoin { instance: id.clone(), upstream: upstream.clone(), method: rejoin.method },
-                before,
+                action: Action::Rejoin { instance: id.clone(), upstream: upstream.clone(), method },
+                before: method.before(id, &upstream),
                 after: vec![Condition::Streams { standby: id.clone(), upstream: upstream.clone() }],
                 undo: Undo::Never,
-                why: match rejoin.method {
+                why: match method {
                     RejoinMethod::InPlace if survey.node.kind == NodeKind::Gtm => {
                         "A GTM standby copies its master's state when it starts."
                     }
@@ -215,6 +219,7 @@ impl StepList<'_> {
                     RejoinMethod::Reconnect => {
                         "It looks for its master every few seconds: done is when it streams again."
                     }
+                    RejoinMethod::Unfence => "It streams already: from here on it is an ordinary standby.",
                     RejoinMethod::Repoint => "It runs as a standby, but not of the declared master.",
                     RejoinMethod::Replace => "It runs but can never follow the master: only a fresh copy can.",
                     RejoinMethod::BaseBackup => {
@@ -223,7 +228,7 @@ impl StepList<'_> {
                 },
                 needs,
             });
-            if rejoin.method == RejoinMethod::Replace {
+            if method == RejoinMethod::Replace {
                 behind.push(step);
             }
         }

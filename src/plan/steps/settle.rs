@@ -13,7 +13,8 @@ use crate::plan::step::{Action, Phase, Step, StepId, Undo};
 /// that only updates routes or starts a node often follows such a stop.
 ///
 /// A node of which no master runs, and which gets none, is not asked; `serves` says of the others. The step waits for the
-/// reloads, because pg_clean reaches the nodes through the pooler, and for nothing after that: clients wait meanwhile.
+/// reloads, because pg_clean reaches the nodes through the pooler, for the standbys that its own commits wait for, and for
+/// nothing after that: clients wait meanwhile.
 pub(in crate::plan) fn settle(
     cluster: &Cluster,
     steps: &mut Vec<Step>,
@@ -29,7 +30,7 @@ pub(in crate::plan) fn settle(
     let (true, Some(coordinator)) = (wanted, coordinator) else { return };
     let masters = Arc::new(masters);
     let action = Action::Settle { coordinator: coordinator.clone(), masters: Arc::clone(&masters) };
-    let before_it = |step: &&Step| matches!(step.phase, Phase::Gtm | Phase::Move | Phase::Reload);
+    let before_it = |step: &&Step| matches!(step.phase, Phase::Gtm | Phase::Move | Phase::Return | Phase::Reload);
     let needs: Vec<StepId> = steps.iter().filter(before_it).map(|step| step.id.clone()).collect();
     let step = Step {
         id: action.id(),

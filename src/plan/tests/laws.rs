@@ -21,6 +21,8 @@ enum Blow {
     StalePool(&'static str),
     OutOfSight(&'static str),
     Lag(u64),
+    /// Commits on every copy of dn01 wait for such standbys.
+    Synchronous(&'static str),
     /// The first steps of the plan towards s47.
     CutOff(usize),
 }
@@ -42,6 +44,7 @@ fn blow() -> impl Strategy<Value = Blow> {
         prop::sample::select(&ROUTERS[..2]).prop_map(Blow::StalePool),
         prop::sample::select(&INSTANCES[..]).prop_map(Blow::OutOfSight),
         (0u64..40 << 20).prop_map(Blow::Lag),
+        prop::sample::select(&["*", "dn01_s29", "2 (*)", "other"][..]).prop_map(Blow::Synchronous),
         (0usize..17).prop_map(Blow::CutOff),
     ]
 }
@@ -64,6 +67,14 @@ fn strike(seen: &mut Observation, blow: &Blow) {
         }
         Blow::Lag(bytes) => {
             seen.instances.get_mut(&id("dn01@s29")).unwrap().wal_end = Fact::Known(Lsn(1000 + bytes));
+        }
+        Blow::Synchronous(names) => {
+            for at in ["dn01@s29", "dn01@s47"] {
+                if let Fact::Known(settings) = &mut seen.instances.get_mut(&id(at)).unwrap().settings {
+                    settings.0.insert("synchronous_commit".to_owned(), "on".to_owned());
+                    settings.0.insert("synchronous_standby_names".to_owned(), (*names).to_owned());
+                }
+            }
         }
         Blow::CutOff(steps) => {
             let towards = cluster("s47");

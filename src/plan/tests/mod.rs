@@ -11,3 +11,4 @@ mod preflight;
 mod rules;
 mod seed;
 mod split;
+mod sync;

@@ -85,7 +85,7 @@ fn settings_of_the_standby() {
 fn synchronous_standbys_matter_only_to_commits_that_wait() {
     let both = |commit: &'static str| {
         move |seen: &mut Observation| {
-            set("synchronous_standby_names", "*")(seen);
+            set("synchronous_standby_names", "another")(seen);
             set("synchronous_commit", commit)(seen);
         }
     };

@@ -91,6 +91,7 @@ fn running(live: &Cluster, node: &Node, instance: &Instance, role: Role) -> Inst
         rights: "otb:600".to_owned(),
         upstream: Some(upstream.clone()),
         user: None,
+        application_name: None,
         fence: false,
     };
     let is_standby = role == Role::Standby;
@@ -210,6 +211,7 @@ pub(super) fn fence(seen: &mut Observation, at: &str, upstream: &Endpoint) {
             rights: "otb:600".to_owned(),
             upstream: Some(upstream.clone()),
             user: None,
+            application_name: None,
             fence: true,
         };
         dir.recovery_conf = Some(file);
@@ -241,7 +243,8 @@ pub(super) fn perform(action: &Action, cluster: &Cluster, seen: &mut Observation
         | Action::Checkpoint { .. }
         | Action::AwaitRedo { .. }
         | Action::CatchUp { .. }
-        | Action::Prove { .. } => {}
+        | Action::Prove { .. }
+        | Action::ProveCommit { .. } => {}
         Action::Settle { .. } => seen.in_doubt.clear(),
         Action::Fence { instance, upstream } => fence(seen, &instance.to_string(), &endpoint(upstream)),
         Action::Stop { instance, fenced } => {
@@ -263,6 +266,10 @@ pub(super) fn perform(action: &Action, cluster: &Cluster, seen: &mut Observation
             seen.instances.get_mut(router).unwrap().pool_agrees = Fact::Known(false);
         }
         Action::Reload { router } => seen.instances.get_mut(router).unwrap().pool_agrees = Fact::Known(true),
+        Action::Return { instance, upstream, .. } => {
+            start(instance, Role::Standby, Some(upstream), cluster, seen);
+            fence(seen, &instance.to_string(), &endpoint(upstream));
+        }
         Action::Rejoin { instance, upstream, .. } => {
             start(instance, Role::Standby, Some(upstream), cluster, seen);
         }
