@@ -109,6 +109,9 @@ impl Round<'_> {
             if facts.is_stopped() && instance.kind.is_router() {
                 let _permit = self.shells.acquire().await.ok();
                 facts.wal_end = shell::wal_end(self.outside, instance, &facts, self.limits).await;
+                if facts.control.is_known_and(|control| control.state.is_of_a_master()) {
+                    facts.settings = shell::sync_settings(self.outside, instance, self.limits).await;
+                }
             }
             (instance.id.clone(), facts)
         }))

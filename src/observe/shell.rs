@@ -7,9 +7,11 @@ use futures_util::future::join_all;
 use crate::dialect::command::{Patience, end_of_wal};
 use crate::dialect::{
     self, Look, MOST_LOOKS, MissingRange, Probe, Script, missing_transactions, no_probe, read_end_of_wal,
-    read_missing_transactions, read_probe, shown, survey_script,
+    read_missing_transactions, read_probe, read_sync_settings, shown, survey_script,
 };
-use crate::model::{Control, Fact, Instance, InstanceFacts, Lsn, MissingWal, ServerName, Unknown, UnknownKind};
+use crate::model::{
+    Control, Fact, Instance, InstanceFacts, Lsn, MissingWal, ServerName, Settings, Unknown, UnknownKind,
+};
 use crate::transport::Outside;
 
 use super::{Limits, vitals};
@@ -59,6 +61,16 @@ pub(super) async fn wal_end(
     match read {
         Fact::Unknown(_) if control.state.is_clean() => Fact::Known(control.checkpoint),
         read => read,
+    }
+}
+
+/// What a stopped master's files say of commits that wait for standbys.
+pub(super) async fn sync_settings(outside: &Outside, instance: &Instance, limits: &Limits) -> Fact<Settings> {
+    let script = Script::at(instance).then(&dialect::sync_settings(instance));
+    match outside.shells.run_short(&instance.id.server, script.as_str(), limits.shell).await {
+        Ok(output) => read_sync_settings(&output.text)
+            .map_or_else(|why| Fact::unknown(UnknownKind::Unreadable, shown(&why)), Fact::Known),
+        Err(error) => Fact::Unknown(error.unknown()),
     }
 }
 

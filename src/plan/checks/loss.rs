@@ -11,6 +11,10 @@ use crate::model::{
 };
 use crate::plan::check::{CheckCode, CheckId};
 
+/// The commits that this does not cover.
+const UNACKNOWLEDGED: &str = "sessions with synchronous_commit = local or off did not wait, nor did those whose wait was \
+    cancelled: what they committed last may be lost";
+
 /// What the declared master lacks of another copy's WAL.
 struct Lacking {
     found: String,
@@ -64,10 +68,18 @@ impl View<'_> {
                 "they stay in doubt after the failover: pg_clean_check_txn(120) shows them, pg_clean_execute(120) ends \
                  them (extension pg_clean)",
             ),
+            Loss::Transactions(_) | Loss::Unknown if self.waited_for(self.declared).is_some() => {
+                Finding::warn(self.unacknowledged(&found), UNACKNOWLEDGED)
+            }
             Loss::Transactions(count) => Finding::block(found, self.way(&format!("the loss of {count}"))),
             Loss::Unknown => Finding::block(found, self.way("the loss")),
         };
         finding.listing(lacking.into_iter().flat_map(|lacking| lacking.details).collect())
+    }
+
+    fn unacknowledged(&self, found: &str) -> String {
+        let master = self.waited_for(self.declared).map_or_else(String::new, ToString::to_string);
+        format!("{found}; no client was told of a commit in it, for commits on {master} waited for {}", self.declared)
     }
 
     /// What to do instead of losing something.
@@ -75,6 +87,9 @@ impl View<'_> {
         let node = &self.node.name;
         let way = match self.complete_standby() {
             Some(id) => format!("{id} has all of it: write `master: {}` for {node}", id.server),
+            None if self.better_standby().is_some() => self.better_standby().map_or_else(String::new, |id| {
+                format!("commits waited for {id}, which has every one that a client was told of: write `master: {}` for {node}", id.server)
+            }),
             None => "bring the other copy back and switch over from it".to_owned(),
         };
         let waiver = CheckId::new(CheckCode::DataLoss, node);

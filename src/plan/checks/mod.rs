@@ -1,5 +1,6 @@
 //! The preflight: every check that matters for a set of changes, all made, all reported.
 
+mod acknowledged;
 mod cluster;
 mod gtm;
 mod host;

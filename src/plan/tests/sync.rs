@@ -143,6 +143,32 @@ fn killed(names: &str, standby: &str) -> (Cluster, Observation) {
 }
 
 #[test]
+fn what_no_client_was_told_of_is_not_lost() {
+    for (names, standby, wanted) in [
+        ("*", "dn01_s47", Verdict::Warn),
+        ("dn01_s47, dn01_s29", "dn01_s47", Verdict::Warn),
+        ("dn01_s47", "other", Verdict::Block),
+        ("", "dn01_s47", Verdict::Block),
+    ] {
+        let (declared, seen) = killed(names, standby);
+        let plan = make_plan(&declared, &seen);
+        let found = check(&plan, CheckCode::DataLoss);
+        assert_eq!(found.verdict, wanted, "{names} {standby}: {found:?}");
+        assert_eq!(found.details.len(), 1, "it is listed all the same");
+        if wanted == Verdict::Warn {
+            assert!(found.found.contains("no client was told"), "{found:?}");
+            assert!(found.hint.as_ref().unwrap().contains("synchronous_commit = local or off"));
+            assert_eq!(audit(&plan), Vec::<String>::new(), "{names}");
+        }
+    }
+    // What the dead master's files say is not known: nothing is guessed.
+    let (declared, mut seen) = killed("*", "dn01_s47");
+    let hidden = Fact::unknown(UnknownKind::TimedOut, "no answer");
+    seen.instances.get_mut(&id("dn01@s29")).unwrap().settings = hidden;
+    assert_eq!(check(&make_plan(&declared, &seen), CheckCode::DataLoss).verdict, Verdict::Block);
+}
+
+#[test]
 fn commits_that_hang_until_the_rebuild_are_told_before() {
     let (declared, seen) = killed("*", "dn01_s47");
     let plan = make_plan(&declared, &seen);
