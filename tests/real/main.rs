@@ -20,6 +20,7 @@ mod rows;
 mod split;
 mod standbys;
 mod support;
+mod synchronous;
 mod writer;
 
 use std::io::Write as _;
@@ -60,6 +61,9 @@ const PARTS: &[Part] = &[
     ("doubt_stuck_stop", doubt::stop_that_cannot_end),
     ("doubt_slow_coordinator", doubt::coordinator_is_slow_in_a_commit),
     ("doubt_coordinator", doubt::coordinator_dies_in_a_commit),
+    ("synchronous_moves", synchronous::moves_without_a_waiver),
+    ("synchronous_any", synchronous::one_of_two_standbys),
+    ("synchronous_failover", synchronous::failover_without_a_waiver),
     ("rows", rows::none_is_lost),
     ("peers", peers::beside_others),
 ];

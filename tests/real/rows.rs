@@ -98,14 +98,14 @@ pub(crate) fn switch_by_otb(real: &Real, node: &str, to: &str, writers: &[Writer
     gap
 }
 
-fn rows(real: &Real) -> BTreeMap<i32, u64> {
+pub(crate) fn rows(real: &Real) -> BTreeMap<i32, u64> {
     let ran = real.sql("cn02@s47", "select id, n from otb_rows");
     let pairs = ran.stdout.lines().filter_map(|line| line.split_once('|'));
     pairs.map(|(id, n)| (id.parse().unwrap(), n.parse().unwrap())).collect()
 }
 
 /// What was seen committed is there, and nothing that nobody wrote.
-fn compare(tallies: &[Tally], rows: &BTreeMap<i32, u64>) {
+pub(crate) fn compare(tallies: &[Tally], rows: &BTreeMap<i32, u64>) {
     assert_eq!(rows.len(), 400, "rows were lost as a whole");
     for (id, n) in rows {
         let sum = |pick: fn(&Tally) -> &BTreeMap<i32, u64>| {

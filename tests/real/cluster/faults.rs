@@ -46,6 +46,10 @@ pub(super) fn inflict(real: &Real, words: &[String]) -> String {
             let commits = words.get(3).map_or(1, |number| number.parse().unwrap());
             real.crash_lossy(instance, value.unwrap_or("8192"), commits);
         }
+        "set" => {
+            real.tell(instance, &format!("alter system set {} = '{}'", value.unwrap(), words[3]));
+            real.tell(instance, "select pg_reload_conf()");
+        }
         _ => panic!("{kind} cannot be done to real processes"),
     }
     format!("{kind} {target}\n")
