@@ -24,6 +24,9 @@ const PROMOTE: Range = Range { least: 20, most: 300 };
 /// Two commands on servers: sudo or an ssh channel, and processes that start.
 const COMMANDS: Range = Range { least: 20, most: 200 };
 
+/// A standby that commits wait for: its server starts and streams, beside what the routers are told.
+const RETURN: Range = Range { least: 100, most: 3000 };
+
 /// ALTER NODE that finds pgxc_node locked, once, and stands back.
 const LOCKED: Range = Range { least: 0, most: 400 };
 
@@ -65,11 +68,15 @@ pub(crate) fn expected(
 ) -> Option<ExpectedGap> {
     let Situation::Elsewhere { master } = &survey.situation else { return None };
     let to = survey.node.master_id();
-    let parts = if survey.node.kind == NodeKind::Gtm {
+    let returns = survey.sync.as_ref().is_some_and(|sync| !sync.early.is_empty());
+    let mut parts = if survey.node.kind == NodeKind::Gtm {
         vec![GTM, COMMANDS]
     } else {
         vec![STOP, FLUSH, PROMOTE, COMMANDS, LOCKED, behind(master, &to, seen)]
     };
+    if returns {
+        parts.push(RETURN);
+    }
     let slowest = micros(&to, seen).unwrap_or(0).max(slowest_router);
     let sum = |pick: fn(&Range) -> u64| parts.iter().map(pick).fold(0, u64::saturating_add);
     let trips = |times: u64| slowest.saturating_mul(times).div_ceil(1000);

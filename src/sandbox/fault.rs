@@ -52,7 +52,7 @@ const KINDS: &[Kind] = &[
     kind("show-data", "INSTANCE", "it is there again"),
     kind(
         "set",
-        "INSTANCE NAME VALUE",
+        "INSTANCE NAME [VALUE]",
         "the setting in its files, which are read again: `set dn01@s29 synchronous_commit on`",
     ),
     kind("full-disk", "INSTANCE [off]", "commits fail for want of space"),
@@ -256,7 +256,8 @@ impl Fault<'_> {
 
     /// As ALTER SYSTEM and a reload do.
     fn set(&self, path: &Path, disk: DiskId) -> Result<bool, String> {
-        let [name, value] = self.value else { return Err("say NAME VALUE".to_owned()) };
+        let name = self.value.first().ok_or("say NAME [VALUE]")?;
+        let value = self.value.get(1).map(String::as_str).unwrap_or_default();
         let line = format!("{name} = '{}'\n", value.replace('\'', "''"));
         append(&path.join("postgresql.auto.conf"), &line).map_err(|error| error.to_string())?;
         self.daemon.with(|world, _| Daemon::reload(world, disk, path)).map_err(|error| error.to_string())?;

@@ -34,14 +34,11 @@ pub(super) fn run(daemon: &Arc<Daemon>, args: &[String], console: &Console) -> u
         ));
         return 2;
     };
-    match files.settings.get(name).map(String::as_str).or_else(|| default_setting(name)) {
-        Some(value) => {
-            console.out(format!("{value}\n"));
-            0
-        }
-        None => {
-            console.err(format!("FATAL:  unrecognized configuration parameter \"{name}\"\n"));
-            1
-        }
+    let value = files.settings.get(name).map(String::as_str).or_else(|| default_setting(name));
+    if let Some(value) = value {
+        console.out(format!("{value}\n"));
+        return 0;
     }
+    console.err(format!("FATAL:  unrecognized configuration parameter \"{name}\"\n"));
+    1
 }

@@ -47,7 +47,10 @@ pub(super) fn inflict(real: &Real, words: &[String]) -> String {
             real.crash_lossy(instance, value.unwrap_or("8192"), commits);
         }
         "set" => {
-            real.tell(instance, &format!("alter system set {} = '{}'", value.unwrap(), words[3]));
+            real.tell(
+                instance,
+                &format!("alter system set {} = '{}'", value.unwrap(), words.get(3).map_or("", String::as_str)),
+            );
             real.tell(instance, "select pg_reload_conf()");
         }
         _ => panic!("{kind} cannot be done to real processes"),
@@ -127,7 +130,9 @@ impl Real {
     /// A message of a transaction is committed with it, another is WAL without a commit.
     fn write_message(&self, master: &Instance, bytes: &str, committed: bool) {
         let size: usize = bytes.parse().unwrap();
-        self.tell(master, &format!("select pg_logical_emit_message({committed}, 'otb', repeat('x', {size}))"));
+        // Where commits wait for a standby, this one is of a session that does not.
+        let local = "set synchronous_commit = local";
+        self.tell(master, &format!("{local}; select pg_logical_emit_message({committed}, 'otb', repeat('x', {size}))"));
     }
 
     /// A checkpoint throws away the files before the last one. A coordinator's runs on datanodes, too.
