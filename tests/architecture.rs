@@ -160,8 +160,10 @@ const LOOKING: &[&str] = &[
     "read_end_of_wal",
     "read_missing_transactions",
     "read_probe",
+    "read_sync_settings",
     "shown",
     "survey_script",
+    "sync_settings",
 ];
 
 /// Read only by construction: nothing that changes a cluster is reachable from a command that only looks.
