@@ -68,6 +68,8 @@ pub(crate) struct Lab {
     pub(crate) ended: BTreeMap<InstanceId, Lsn>,
     /// Microseconds from one step to the next.
     pub(crate) pace: u64,
+    /// Commits of dn01 and dn02 wait for one standby: every copy has the settings of it.
+    pub(crate) synchronous: bool,
     clock: u64,
 }
 
@@ -82,7 +84,8 @@ impl Lab {
         let disks = world.lay_down(&cluster, Moment(1_000_000));
         let files = disks.keys().map(|id| (id.clone(), Files::default())).collect();
         let (flushed, ended, pace) = (BTreeMap::new(), BTreeMap::new(), SLOW);
-        let mut lab = Self { world, cluster, disks, files, flushed, ended, pace, clock: 100_000_000 };
+        let synchronous = false;
+        let mut lab = Self { world, cluster, disks, files, flushed, ended, pace, synchronous, clock: 100_000_000 };
         let nodes: Vec<_> = lab.cluster.nodes.values().cloned().collect();
         for node in nodes {
             let master = node.master_id();
@@ -96,6 +99,25 @@ impl Lab {
         let now = lab.now();
         lab.world.tick(now);
         lab
+    }
+
+    /// From here on commits on datanodes wait for a standby.
+    pub(crate) fn wait_for_standbys(&mut self) {
+        self.synchronous = true;
+        for (id, disk) in self.disks.clone() {
+            let settings = self.settings_of(&id);
+            self.world.reload(disk, settings);
+        }
+    }
+
+    /// What postgresql.conf of an instance sets.
+    pub(crate) fn settings_of(&self, id: &InstanceId) -> BTreeMap<String, String> {
+        let is_datanode = self.cluster.instance(id).is_some_and(|instance| instance.kind == NodeKind::Datanode);
+        if !(self.synchronous && is_datanode) {
+            return BTreeMap::new();
+        }
+        let pairs = [("synchronous_commit", "on"), ("synchronous_standby_names", "*")];
+        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
     }
 
     pub(crate) fn declare(&mut self, node: &str, server: &str) {
@@ -163,7 +185,7 @@ impl Lab {
                 application_name: format!("{}_{}", id.node, id.server),
             })
         });
-        let files = StartFiles { host, port, data_directory, settings: BTreeMap::new(), recovery };
+        let files = StartFiles { host, port, data_directory, settings: self.settings_of(id), recovery };
         self.world.start(disk, files, now).map_err(|failure| failure.0)
     }
 

@@ -62,6 +62,25 @@ fn any_fault_at_any_step_of_a_switchover() {
     search("switchover of dn01", &[("dn01", "s47")], &[], &all(), 1);
 }
 
+/// Commits wait for the old master: it returns behind its fence, and a run that is cut off after that is recognised.
+#[test]
+fn any_fault_at_any_step_of_a_switchover_whose_commits_wait() {
+    for (name, moves) in [("dn01", [("dn01", "s47")]), ("dn02", [("dn02", "s29")])] {
+        let mut lab = declared(&moves, &[]);
+        lab.wait_for_standbys();
+        let faults = all();
+        explore(&format!("switchover of {name}, commits wait"), &lab, Search::new(&faults), faults.len(), 1);
+    }
+}
+
+#[test]
+fn any_fault_at_any_step_of_a_failover_whose_commits_wait() {
+    let mut lab = declared(&[("dn01", "s47")], &[Fault::Kill("dn01@s29")]);
+    lab.wait_for_standbys();
+    let faults = all();
+    explore("failover of dn01, commits wait", &lab, Search::new(&faults), faults.len(), 1);
+}
+
 #[test]
 fn any_fault_at_any_step_of_a_switchover_with_two_standbys() {
     search("switchover of dn02", &[("dn02", "s29")], &[], &all(), 1);

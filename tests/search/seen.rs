@@ -1,5 +1,7 @@
 //! What `observe` would learn of the simulated cluster: what a cut server or a hanging process would say stays unknown.
 
+use std::collections::BTreeMap;
+
 use otb::model::{
     Admission, ClockOffset, Control, DataDir, Endpoint, Fact, Host, InDoubt, InstanceFacts, InstanceId, Load, Lsn,
     MissingWal, NodeKind, Observation, PreparedTransaction, PreparedTransactions, Process, RecoveryFile, Role, Route,
@@ -47,6 +49,7 @@ fn facts(lab: &Lab, id: &InstanceId) -> InstanceFacts {
     by_shell(lab, id, copy, &mut facts);
     if word == "stopped" {
         facts.wal_end = Fact::Known(copy.wal.end());
+        facts.settings = Fact::Known(settings(lab, id));
     }
     facts
 }
@@ -172,7 +175,7 @@ fn answered(lab: &Lab, id: &InstanceId, copy: &Postgres) -> InstanceFacts {
     }
     facts.started = Fact::Known(process.started.epoch_text());
     facts.routes = Fact::Known(routes(copy).into());
-    facts.settings = Fact::Known(settings(lab));
+    facts.settings = Fact::Known(settings(lab, id));
     if process.is_master() {
         let now = lab.moment();
         let old = |one: &Prepared| PreparedTransaction {
@@ -262,7 +265,7 @@ fn senders(lab: &Lab, id: &InstanceId) -> Vec<Sender> {
     found.map(|(_, copy)| sender(copy)).collect()
 }
 
-fn settings(lab: &Lab) -> Settings {
+fn settings(lab: &Lab, id: &InstanceId) -> Settings {
     let pairs = [
         ("archive_mode", "off"),
         ("hot_standby", "on"),
@@ -275,5 +278,7 @@ fn settings(lab: &Lab) -> Settings {
         ("synchronous_standby_names", ""),
         ("wal_keep_segments", "32"),
     ];
-    Settings(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into())
+    let mut settings: BTreeMap<String, String> = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    settings.extend(lab.settings_of(id));
+    Settings(settings)
 }
