@@ -27,7 +27,7 @@ macro_rules! topics {
     };
 }
 
-topics![backup, gtm, logins, paused, pooler, processes, promotion, replication, roles, routes];
+topics![backup, gtm, logins, paused, pooler, processes, promotion, replication, roles, routes, synchronous];
 
 /// `OTB_BLESS=1` writes the page.
 #[test]
