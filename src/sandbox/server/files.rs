@@ -180,6 +180,12 @@ pub(crate) fn start_files(path: &Path, own: &Host) -> io::Result<StartFiles> {
     Ok(StartFiles { host, port, data_directory: path.display().to_string(), settings, recovery })
 }
 
+/// How a standby that starts gets WAL files from elsewhere.
+pub(super) fn restore_command(path: &Path) -> Option<String> {
+    let recovery = Configuration::read(&path.join("recovery.conf")).ok()?;
+    recovery.get("restore_command").filter(|command| !command.is_empty()).map(ToOwned::to_owned)
+}
+
 fn standby_mode(recovery: &Configuration) -> bool {
     matches!(recovery.get("standby_mode"), Some("on" | "true" | "yes" | "1"))
 }

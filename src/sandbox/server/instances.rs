@@ -11,7 +11,7 @@ use crate::sandbox::world::{DiskId, Effect, Ending, StartFailure, Upstream, Wal,
 
 use super::daemon::{Daemon, now};
 use super::files;
-use super::listen;
+use super::{listen, wal_files};
 
 impl Daemon {
     /// Creates every data directory of a fresh sandbox.
@@ -84,6 +84,9 @@ impl Daemon {
         } else {
             let start = files::start_files(path, &own).map_err(io_failure)?;
             let endpoint = (start.host.clone(), start.port);
+            if let Some(command) = files::restore_command(path).filter(|_| start.recovery.is_some()) {
+                self.restore(disk, path, &command).map_err(|error| failure(format!("could not restore: {error}")))?;
+            }
             self.with(|world, now| world.start(disk, start, now))?;
             endpoint
         };
@@ -107,6 +110,11 @@ impl Daemon {
             }),
             Effect::Ended { disk, how } => {
                 self.close_port(disk, how);
+                if let Some((copy, path)) = world.postgres(disk).zip(path(disk))
+                    && let Err(error) = wal_files::write(copy, &path)
+                {
+                    self.complain(&format!("could not write WAL files: {error}"));
+                }
                 match (how, path(disk)) {
                     (Ending::Killed, _) | (_, None) => Ok(()),
                     (Ending::Shutdown | Ending::Abort, Some(path)) => {

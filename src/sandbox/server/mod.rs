@@ -16,6 +16,7 @@ mod login;
 mod parsed;
 mod postgres;
 mod session;
+mod wal_files;
 mod wire;
 mod writer;
 

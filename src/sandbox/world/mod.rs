@@ -32,6 +32,7 @@ mod sync;
 mod transaction;
 mod views;
 mod wal;
+mod wal_file;
 
 pub use answer::{Answer, GaveUp, Outcome, Ran, Wait};
 pub use cluster::World;
@@ -48,6 +49,7 @@ pub use session::{Activity, Login, Replication, Session, SessionId, Transaction}
 pub use settings::default_setting;
 pub use settings::millis;
 pub use wal::{Body, CannotFollow, Record, SEGMENT, Wal};
+pub use wal_file::{MARK_BYTES, WalFile};
 
 #[cfg(test)]
 mod tests;
