@@ -42,6 +42,7 @@ scenarios![
     switchover_and_back,
     failover_of_a_killed_master,
     failover_that_would_lose_data,
+    failover_that_salvages,
     failover_that_loses_no_transaction,
     cut_off_after_the_stop,
     cut_off_after_the_promotion,

@@ -108,6 +108,7 @@ async fn check_by(condition: &Condition, through: &Through, field: &Field<'_>) -
         Condition::CleanlyStopped { instance } => cleanly_stopped(instance, field).await,
         Condition::Fenced { instance, upstream } => fenced(instance, upstream, field).await,
         Condition::ReplayedAll { standby, source } => replayed_all(standby, source, field).await,
+        Condition::ReplayedTo { standby, position, .. } => replayed_to(standby, *position, field).await,
         Condition::Routed { router, routes } => super::act::routed(router, routes, field).await,
         Condition::GetsTimestamp { router } => super::proof::gets_timestamp(router, field).await,
         Condition::PoolAgrees { router } => pool_agrees(router, field).await,
@@ -236,6 +237,16 @@ async fn replayed_all(standby: &InstanceId, source: &InstanceId, field: &Field<'
     Ok(match replay(standby, field).await? {
         (Role::Master, _) => Found::Fails(format!("{standby} runs as master")),
         (Role::Standby, replayed) => Found::when(last.is_held_by(replayed), || behind(standby, replayed, last)),
+    })
+}
+
+/// A promotion ends what is proved here, so a master has not replayed it.
+async fn replayed_to(standby: &InstanceId, position: Lsn, field: &Field<'_>) -> Result<Found, String> {
+    Ok(match replay(standby, field).await? {
+        (Role::Master, _) => Found::Fails(format!("{standby} runs as master")),
+        (Role::Standby, replayed) => Found::when(replayed >= position, || {
+            format!("{standby} has replayed to {replayed}, and the WAL ends at {position}")
+        }),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::act::{Shutdown, end_at_once, run_all, settle, shutdown};
+use super::act::{Shutdown, end_at_once, run_all, settle, shutdown, undo_salvage};
 use super::condition::{self, Found, Wait};
 use super::event::Outcome;
 use super::field::Field;
@@ -24,7 +24,7 @@ pub(super) fn may_have_happened(outcome: &Outcome) -> bool {
 
 /// Whether there is anything to take back of such a step, and a way to do it.
 pub fn can_be_taken_back(action: &Action) -> bool {
-    matches!(action, Action::StageFence { .. } | Action::Fence { .. } | Action::Stop { .. })
+    matches!(action, Action::StageFence { .. } | Action::Fence { .. } | Action::Stop { .. } | Action::Salvage { .. })
 }
 
 /// Takes `step` back.
@@ -33,6 +33,7 @@ pub(super) async fn take_back(step: &Step, field: &Field<'_>) -> Result<(), Stri
         Action::StageFence { instance, .. } => remove_staged(instance, field).await,
         Action::Fence { instance, .. } => remove_fence(instance, field).await,
         Action::Stop { instance, fenced } => start_again(instance, *fenced, field).await,
+        Action::Salvage { standby, .. } => Box::pin(undo_salvage(standby, field)).await,
         Action::Checkpoint { .. }
         | Action::AwaitRedo { .. }
         | Action::CatchUp { .. }

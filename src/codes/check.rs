@@ -36,7 +36,7 @@ texts! { CheckCode,
         "Make room on the file system of the standby's data directory.";
     Fence: "If the old master still takes writes somewhere while another copy is promoted, there are two masters, and the writes of one are lost. A server that does not answer may be cut off and alive.",
         "Make sure by hand that the old master is off and stays off (power, network, storage). Then say so: --waive fence:NODE --reason \"...\".";
-    DataLoss: "In a failover the standby may not have received what the old master acknowledged last. Those transactions would be gone, and clients were told that they are safe. otb reads the WAL that the standby lacks from the old master's files and lists the transactions in it; WAL without a commit is no loss.",
+    DataLoss: "In a failover the standby may not have received what the old master acknowledged last. Those transactions would be gone, and clients were told that they are safe. otb reads the WAL that the standby lacks from the old master's files and brings it to the standby (step salvage), so nothing is lost. Where it cannot, it lists the transactions; WAL without a commit is no loss.",
         "Bring the old master's server back so that otb can read its WAL, or switch over from it; declare another standby that has it all, if there is one. To accept the loss of the listed transactions say so by name: --waive data-loss:NODE --reason \"...\".";
     Gtm: "Without a timestamp nothing commits, not even the ALTER NODE that tells routers of the new master.",
         "Bring the GTM up first, or plan without --target so that its part is planned as well. Of two active GTMs stop the one that the routers do not use, with startup = STANDBY in its gtm.conf.";

@@ -128,7 +128,7 @@ fn unquote(body: &str) -> Option<String> {
     None
 }
 
-fn conf_literal(value: &str) -> String {
+pub(super) fn conf_literal(value: &str) -> String {
     format!("'{}'", value.replace('\\', "\\\\").replace('\'', "''").replace('\n', "\\n"))
 }
 

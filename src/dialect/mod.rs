@@ -17,6 +17,7 @@ mod joint;
 mod lock;
 mod probe;
 pub mod query;
+pub mod salvage;
 mod shell;
 mod shown;
 mod sql;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Endpoint, InstanceId, NodeKind, NodeName, Role};
+use super::{Endpoint, InstanceId, Lsn, NodeKind, NodeName, Role};
 
 /// One ALTER NODE: a router's row as it is and as it shall be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -46,6 +46,8 @@ pub enum Condition {
     Fenced { instance: InstanceId, upstream: InstanceId },
     /// The standby has replayed all that `source`, which is stopped, ever wrote.
     ReplayedAll { standby: InstanceId, source: InstanceId },
+    /// The standby has replayed the WAL of `source`, a master that died, up to `position`, its end.
+    ReplayedTo { standby: InstanceId, source: InstanceId, position: Lsn },
     /// The router's rows lead where these changes say, on v5 with their forward ports.
     Routed { router: InstanceId, routes: Arc<Vec<RouteChange>> },
     /// A new session on the router gets a global timestamp: a SELECT works.
@@ -73,6 +75,9 @@ impl fmt::Display for Condition {
             }
             Self::ReplayedAll { standby, source } => {
                 write!(f, "{standby} has replayed everything {source} wrote")
+            }
+            Self::ReplayedTo { standby, source, position } => {
+                write!(f, "{standby} has replayed the WAL of {source} to its end, {position}")
             }
             Self::Routed { router, routes } => {
                 let rows = routes.iter().map(|change| format!("{} to {}", change.node, change.target()));

@@ -5,6 +5,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::step::StepId;
+
 /// Names a check and its subject, as `--waive` takes it: `lag:dn01`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
@@ -149,6 +151,9 @@ pub struct Check {
     /// What `found` counts, one line each: the transactions that a failover would lose.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<String>,
+    /// The step without which it would refuse: what it asks for is so only after that step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rests_on: Option<StepId>,
     /// What to do next, where the verdict is not `pass`.
     pub hint: Option<String>,
     /// The reason given with `--waive`.

@@ -41,6 +41,8 @@ pub(super) fn of(action: &Action) -> Duration {
         Action::Stop { .. } => STOP,
         Action::CatchUp { .. } => CATCH_UP,
         Action::Promote { .. } => PROMOTE,
+        // A restart of the standby, and bytes at 4 MiB a second.
+        Action::Salvage { .. } => 120 + action.salvage_range().map_or(0, |range| range.bytes() >> 22),
         Action::RepointGtm { .. } | Action::Reroute { .. } | Action::Reload { .. } | Action::Prove { .. } => TELL,
         Action::Return { method, .. } | Action::Rejoin { method, .. } => match method {
             RejoinMethod::Reconnect | RejoinMethod::Unfence => 60,

@@ -14,6 +14,8 @@ mod placement;
 mod planner;
 mod rejoin;
 mod routes;
+mod salvage;
+mod salvage_wording;
 mod situation;
 mod split;
 mod step;

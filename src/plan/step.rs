@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::lines::Lines;
-use crate::model::{Condition, InstanceId, NodeName, Role, RouteChange};
+use crate::dialect::salvage::SalvageRange;
+use crate::model::{Condition, InstanceId, Lsn, NodeName, Role, RouteChange, Timeline};
 
 /// Names a step within its plan: `promote:dn01@s47`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -47,6 +48,8 @@ pub enum Action {
     Stop { instance: InstanceId, fenced: bool },
     /// Wait until the standby has replayed what the stopped master wrote last.
     CatchUp { standby: InstanceId, source: InstanceId },
+    /// Bring the WAL of `source`, a master that died, to the standby that lacks it, and let it replay that.
+    Salvage { standby: InstanceId, source: InstanceId, timeline: Timeline, from: Lsn, to: Lsn, segment_bytes: u32 },
     /// `pg_ctl promote`, then poll the role.
     Promote { instance: InstanceId },
     /// Start the declared master, which is down while nobody took over; `unfence` removes otb's recovery.conf.
@@ -81,6 +84,7 @@ impl Action {
             | Self::AwaitRedo { standby: instance, .. }
             | Self::Stop { instance, .. }
             | Self::CatchUp { standby: instance, .. }
+            | Self::Salvage { standby: instance, .. }
             | Self::Promote { instance }
             | Self::Restart { instance, .. }
             | Self::RepointGtm { router: instance, .. }
@@ -104,6 +108,16 @@ impl Action {
         }
     }
 
+    /// The WAL that a salvage brings.
+    pub fn salvage_range(&self) -> Option<SalvageRange> {
+        match *self {
+            Self::Salvage { timeline, from, to, segment_bytes, .. } => {
+                Some(SalvageRange { timeline, from, to, segment_bytes })
+            }
+            _ => None,
+        }
+    }
+
     /// The word for people and step ids.
     pub fn verb(&self) -> &'static str {
         match self {
@@ -113,6 +127,7 @@ impl Action {
             Self::AwaitRedo { .. } => "await-redo",
             Self::Stop { .. } => "stop",
             Self::CatchUp { .. } => "catch-up",
+            Self::Salvage { .. } => "salvage",
             Self::Promote { .. } => "promote",
             Self::Restart { .. } => "restart",
             Self::RepointGtm { .. } => "repoint-gtm",

@@ -8,6 +8,7 @@ use super::gap::{self, ExpectedGap};
 use super::gtm::{self, Repoint};
 use super::rejoin::{self, Rejoin};
 use super::routes::RouterView;
+use super::salvage::{self, Salvage};
 use super::situation::{self, Situation};
 use super::split;
 use super::step::RejoinMethod;
@@ -32,6 +33,8 @@ pub(crate) struct NodeSurvey<'a> {
     pub fenced: bool,
     /// What commits on the declared master wait for; none where they do not wait.
     pub sync: Option<SyncCommits>,
+    /// What it lacks of a dead master's WAL is brought to it.
+    pub salvage: Salvage,
 }
 
 /// One instance that shall become a standby.
@@ -84,7 +87,9 @@ pub(crate) fn node<'a>(cluster: &Cluster, node: &'a Node, seen: &Observation) ->
     let stopped = if moves { others(node, seen, InstanceFacts::is_stopped) } else { Vec::new() };
     let unfenced = if moves { others(node, seen, is_unfenced) } else { Vec::new() };
     let fenced = seen.instances.get(&node.master_id()).is_some_and(carries_fence);
-    let mut survey = NodeSurvey { node, situation, change, from, rejoins, stopped, unfenced, fenced, sync: None };
+    let salvage = if situation == Situation::Masterless { salvage::decide(node, seen) } else { Salvage::NotNeeded };
+    let mut survey =
+        NodeSurvey { node, situation, change, from, rejoins, stopped, unfenced, fenced, sync: None, salvage };
     survey.sync = sync::of(&survey, seen);
     survey
 }

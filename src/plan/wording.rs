@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::limits;
 use super::lines::Lines;
+use super::salvage_wording as salvage;
 use super::step::{Action, RejoinMethod};
 use crate::dialect::command::{self, Patience};
 use crate::dialect::{self, Command, Sql, query};
@@ -48,6 +49,9 @@ fn run(cluster: &Cluster, action: &Action) -> Vec<String> {
         }
         Action::CatchUp { .. } | Action::Promote { .. } if target.kind == NodeKind::Gtm => promote_gtm(target, action),
         Action::CatchUp { .. } => vec![sql(target, &query::replayed())],
+        Action::Salvage { source, .. } => {
+            action.salvage_range().map_or_else(Vec::new, |range| salvage::run(target, source, &range))
+        }
         Action::Promote { .. } => vec![shell(target, &command::promote(target)), sql(target, &query::role())],
         Action::Restart { unfence, .. } => {
             let unfence = unfence.then(|| shell(target, &dialect::lift_fence(target)));

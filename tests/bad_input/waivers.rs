@@ -15,6 +15,8 @@ fn offered(ended: &Ended) -> String {
 fn losing() -> Place {
     let place = Place::up("");
     place.fault("crash-lossy dn01@s29 8192");
+    // Else it would be brought to the standby, and nothing were lost.
+    place.fault("fail pg_waldump 1000");
     place.declare("dn01", "s47");
     place
 }

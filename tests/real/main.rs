@@ -17,6 +17,7 @@ mod over_ssh;
 mod peers;
 mod refused;
 mod rows;
+mod salvage;
 mod split;
 mod standbys;
 mod support;
@@ -64,6 +65,7 @@ const PARTS: &[Part] = &[
     ("synchronous_moves", synchronous::moves_without_a_waiver),
     ("synchronous_any", synchronous::one_of_two_standbys),
     ("synchronous_failover", synchronous::failover_without_a_waiver),
+    ("salvage", salvage::nothing_is_lost),
     ("rows", rows::none_is_lost),
     ("peers", peers::beside_others),
 ];

@@ -100,6 +100,7 @@ fn act(lab: &mut Lab, action: &Action) -> Result<(), Failed> {
                 Found::Unknown(why) => Err(Failed::Unknown(why)),
             }
         }
+        Action::Salvage { standby, source, to, .. } => salvage(lab, standby, source, *to),
         Action::Promote { instance } => promote(lab, instance),
         Action::Restart { instance, unfence } => {
             shell(lab, instance)?;
@@ -180,6 +181,33 @@ fn stop_gtm(lab: &mut Lab, id: &InstanceId, fenced: bool, position: Lsn) -> Resu
     }
     lab.flushed.insert(id.clone(), position);
     Ok(())
+}
+
+/// The standby is stopped, given the dead master's files, and started.
+fn salvage(lab: &mut Lab, standby: &InstanceId, source: &InstanceId, to: Lsn) -> Result<(), Failed> {
+    let done = Condition::ReplayedTo { standby: standby.clone(), source: source.clone(), position: to };
+    match check(lab, &done) {
+        Found::Holds => return Ok(()),
+        Found::Fails(_) => {}
+        Found::Unknown(why) => return Err(not_done(why)),
+    }
+    shell(lab, source)?;
+    shell(lab, standby)?;
+    let disk = lab.disks[standby];
+    let now = lab.now();
+    lab.world.shut_down(disk, now);
+    for file in lab.world.postgres(lab.disks[source]).unwrap().wal_files() {
+        for (_, bytes) in file.parts {
+            if let Ok(mark) = bytes.try_into() {
+                lab.world.take_restored(disk, mark);
+            }
+        }
+    }
+    lab.start(standby).map_err(not_done)?;
+    match check(lab, &done) {
+        Found::Holds => Ok(()),
+        Found::Fails(why) | Found::Unknown(why) => Err(not_done(why)),
+    }
 }
 
 /// gtm_ctl promote is a signal, and says nothing of what became of it.
@@ -274,6 +302,7 @@ pub(crate) fn take_back(lab: &mut Lab, step: &Step) -> Result<(), String> {
     match &step.action {
         Action::StageFence { .. } => lab.files_of(&target).staged = None,
         Action::Fence { .. } => lab.files_of(&target).recovery = None,
+        Action::Salvage { .. } if lab.world.word(lab.disks[&target]) == "stopped" => lab.start(&target)?,
         Action::Stop { fenced, .. } if lab.world.word(lab.disks[&target]) == "stopped" => {
             if *fenced {
                 lab.files_of(&target).recovery = None;

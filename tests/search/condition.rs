@@ -41,6 +41,9 @@ pub(crate) fn check(lab: &Lab, condition: &Condition) -> Found {
             None => silent(),
         },
         Condition::ReplayedAll { standby, source } => replayed_all(lab, standby, source),
+        Condition::ReplayedTo { standby, position, .. } => by_sql(lab, standby, |copy| {
+            when(!copy.is_master() && copy.replayed() >= *position, "it has not replayed the salvaged WAL")
+        }),
         Condition::Routed { router, routes } => by_sql(lab, router, |copy| {
             let leads = |change: &RouteChange| {
                 let (row, to) = (copy.data.routes.get(change.node.as_str()), &change.to);

@@ -66,6 +66,8 @@ pub(crate) struct Lab {
     pub(crate) flushed: BTreeMap<InstanceId, Lsn>,
     /// Where the WAL of a master ends that the run under way stopped at once.
     pub(crate) ended: BTreeMap<InstanceId, Lsn>,
+    /// No tool reads the WAL of stopped copies.
+    pub(crate) unreadable: bool,
     /// Microseconds from one step to the next.
     pub(crate) pace: u64,
     /// Commits of dn01 and dn02 wait for one standby: every copy has the settings of it.
@@ -84,8 +86,8 @@ impl Lab {
         let disks = world.lay_down(&cluster, Moment(1_000_000));
         let files = disks.keys().map(|id| (id.clone(), Files::default())).collect();
         let (flushed, ended, pace) = (BTreeMap::new(), BTreeMap::new(), SLOW);
-        let synchronous = false;
-        let mut lab = Self { world, cluster, disks, files, flushed, ended, pace, synchronous, clock: 100_000_000 };
+        let (synchronous, unreadable, clock) = (false, false, 100_000_000);
+        let mut lab = Self { world, cluster, disks, files, flushed, ended, unreadable, pace, synchronous, clock };
         let nodes: Vec<_> = lab.cluster.nodes.values().cloned().collect();
         for node in nodes {
             let master = node.master_id();

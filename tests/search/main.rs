@@ -167,11 +167,21 @@ fn any_fault_at_any_step_in_a_hurry() {
 /// dn01's master died with transactions that no standby has: who waives that by name loses them, and nothing else.
 #[test]
 fn any_fault_at_any_step_of_a_failover_that_loses_data_by_waiver() {
-    let lab = declared(&[("dn01", "s47")], &[Fault::CrashLossy("dn01")]);
+    let mut lab = declared(&[("dn01", "s47")], &[Fault::CrashLossy("dn01")]);
+    lab.unreadable = true;
     Search::new(&[]).assert_refused(&lab, "data-loss:dn01");
     let faults = all();
     let search = Search::new(&faults).waiving(&["data-loss:dn01"]);
     explore("failover of dn01, loss waived", &lab, search, faults.len(), 1);
+}
+
+/// dn01's master died with transactions that no standby has, and its disk can be read: they are brought to the standby, and
+/// no waiver is needed.
+#[test]
+fn any_fault_at_any_step_of_a_failover_that_salvages() {
+    let lab = declared(&[("dn01", "s47")], &[Fault::CrashLossy("dn01")]);
+    let faults = all();
+    explore("failover of dn01, salvaged", &lab, Search::new(&faults), faults.len(), 1);
 }
 
 /// dn01's master died with WAL that no standby has, and no transaction was committed in it: nothing is lost, and no waiver

@@ -113,6 +113,15 @@ fn a_promotion_that_does_not_wait_for_the_standby() {
 }
 
 #[test]
+fn a_promotion_that_does_not_wait_for_the_salvage() {
+    let hasty: fn(&mut Plan) = |plan| {
+        skip(plan, |action| matches!(action, Action::Salvage { .. }));
+    };
+    let before = [Fault::CrashLossy("dn01")];
+    finds(&[("dn01", "s47")], &before, hasty, "dn01@s47 was promoted without what dn01@s29 has");
+}
+
+#[test]
 fn a_gtm_promoted_before_it_has_redone_a_record() {
     let hasty: fn(&mut Plan) = |plan| skip(plan, |action| matches!(action, Action::AwaitRedo { .. }));
     let fresh = [Fault::Kill("gtm_1@s47"), Fault::Start("gtm_1@s47")];

@@ -5,6 +5,7 @@ mod halt;
 mod promote;
 mod rejoin;
 mod route;
+mod salvage;
 mod settle;
 mod shell;
 mod sync;
@@ -22,6 +23,7 @@ use crate::transport::{ShellError, SqlError};
 
 pub(super) use halt::{Shutdown, end_at_once, shutdown};
 pub(super) use route::routed;
+pub(super) use salvage::undo as undo_salvage;
 pub(super) use settle::{finish_all, settled};
 pub(super) use shell::{run_all, settle};
 pub(super) use sync::synchronous;
@@ -139,6 +141,7 @@ pub(super) fn needs_shell(action: &Action) -> bool {
         Action::StageFence { .. }
         | Action::Fence { .. }
         | Action::Stop { .. }
+        | Action::Salvage { .. }
         | Action::Promote { .. }
         | Action::Restart { .. }
         | Action::Return { .. }
@@ -224,6 +227,11 @@ async fn act(action: &Action, limit: Duration, field: &Field<'_>) -> Result<(), 
         Action::Checkpoint { instance } => halt::checkpoint(instance, limit, field).await,
         Action::Stop { instance, fenced } => Box::pin(halt::stop(instance, *fenced, limit, field)).await,
         Action::CatchUp { standby, source } => halt::catch_up(standby, source, limit, field).await,
+        Action::Salvage { standby, source, timeline, to, segment_bytes, .. } => {
+            let wanted =
+                salvage::Wanted { standby, source, timeline: *timeline, to: *to, segment_bytes: *segment_bytes };
+            Box::pin(salvage::salvage(&wanted, limit, field)).await
+        }
         Action::Promote { instance } => promote::promote(instance, limit, field).await,
         Action::Restart { instance, unfence } => promote::restart(instance, *unfence, limit, field).await,
         Action::RepointGtm { router, route } => route::reroute(router, std::slice::from_ref(route), limit, field).await,

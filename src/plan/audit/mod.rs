@@ -3,6 +3,7 @@
 //! It reads the plan and nothing else, and shares no code with the planner: a mistake there is not repeated here.
 //! Each invariant is one function that gives the sentences of what it found broken.
 
+mod salvage;
 mod shape;
 mod split;
 mod sync;
@@ -28,6 +29,7 @@ const INVARIANTS: &[Invariant] = &[
     takeover::one_promotion_per_node_of_the_declared_master,
     takeover::nothing_is_promoted_beside_what_may_be_written_to,
     takeover::nothing_is_promoted_that_may_lack_transactions,
+    salvage::what_is_salvaged_comes_from_a_fenced_copy_before_the_promotion,
     takeover::a_stopped_master_is_fenced,
     takeover::what_would_start_as_a_master_is_fenced,
     takeover::nothing_is_restarted_beside_a_master,

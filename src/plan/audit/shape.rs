@@ -48,7 +48,7 @@ fn named(step: &Step) -> Vec<&InstanceId> {
         | Action::Rejoin { upstream, .. } => {
             all.push(upstream);
         }
-        Action::CatchUp { source, .. } => all.push(source),
+        Action::CatchUp { source, .. } | Action::Salvage { source, .. } => all.push(source),
         Action::Prove { instances, .. } => all.extend(instances),
         Action::Settle { masters, .. } => all.extend(masters.iter()),
         _ => {}

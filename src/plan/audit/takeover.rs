@@ -99,7 +99,8 @@ pub(super) fn nothing_is_promoted_that_may_lack_transactions(book: &Book<'_>) ->
             |check: &str| book.plan.checks.iter().any(|found| found.id.as_str() == format!("{check}:{}", to.node));
         // How far a stopped GTM had gone no file tells: that its values may come again must be said, no more.
         let loss = if is_gtm { told("data-loss") } else { lets_pass(book, &format!("data-loss:{}", to.node)) };
-        let accepted = loss && lets_pass(book, &format!("fence:{}", to.node));
+        let brought = super::salvage::is_brought(book, step, to);
+        let accepted = loss && brought && lets_pass(book, &format!("fence:{}", to.node));
         if !caught_up && !accepted {
             wrong.push(format!("{} may lose transactions, and nothing in the plan says so", step.id));
         }

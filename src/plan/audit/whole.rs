@@ -15,6 +15,7 @@ pub(super) fn steps_stand_in_their_phase(book: &Book<'_>) -> Vec<String> {
             Action::Stop { .. } | Action::CatchUp { .. } | Action::Promote { .. } | Action::Restart { .. } => {
                 &[Phase::Gtm, Phase::Move]
             }
+            Action::Salvage { .. } => &[Phase::Move],
             Action::RepointGtm { .. } => &[Phase::Gtm, Phase::Reroute],
             Action::Reroute { .. } => &[Phase::Reroute],
             Action::Reload { .. } => &[Phase::Reload],
@@ -38,6 +39,11 @@ fn proofs(book: &Book<'_>, step: &Step) -> Vec<Condition> {
         Action::Fence { instance, upstream } => {
             let fenced = Condition::Fenced { instance: instance.clone(), upstream: upstream.clone() };
             vec![fenced, Condition::Stopped { instance: instance.clone() }]
+        }
+        Action::Salvage { standby, source, to, .. } => {
+            let (standby, source) = (standby.clone(), source.clone());
+            let stopped = Condition::Stopped { instance: source.clone() };
+            vec![Condition::ReplayedTo { standby, source, position: *to }, stopped]
         }
         Action::Stop { instance, .. } => vec![Condition::CleanlyStopped { instance: instance.clone() }],
         Action::RepointGtm { router, route } => vec![routed(router, Arc::new(vec![route.clone()]))],

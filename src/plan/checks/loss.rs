@@ -6,10 +6,12 @@ use bytesize::ByteSize;
 
 use super::takeover::View;
 use super::{Finding, LOOK_AGAIN};
+use crate::dialect::salvage::SalvageRange;
 use crate::model::{
     Fact, InstanceFacts, InstanceId, Lsn, MissingEnd, MissingTransaction, MissingWal, Role, StandbyFacts,
 };
 use crate::plan::check::{CheckCode, CheckId};
+use crate::plan::salvage::{self, Salvage};
 
 /// The commits that this does not cover.
 const UNACKNOWLEDGED: &str = "sessions with synchronous_commit = local or off did not wait, nor did those whose wait was \
@@ -17,6 +19,7 @@ const UNACKNOWLEDGED: &str = "sessions with synchronous_commit = local or off di
 
 /// What the declared master lacks of another copy's WAL.
 struct Lacking {
+    of: InstanceId,
     found: String,
     loss: Loss,
     details: Vec<String>,
@@ -55,12 +58,21 @@ impl View<'_> {
         let Some(have) = held(self.standby) else {
             return Finding::unknown(format!("how much WAL {} holds is not known", self.declared), LOOK_AGAIN);
         };
-        let lacking: Vec<Lacking> =
-            self.node.standbys().filter_map(|instance| self.lacking(&instance.id, have)).collect();
+        let salvage = salvage::decide(self.node, self.seen);
+        let lacking = |have| -> Vec<Lacking> {
+            self.node.standbys().filter_map(|instance| self.lacking(&instance.id, have)).collect()
+        };
+        if let Some(finding) = self.salvaged(&salvage, &lacking) {
+            return finding;
+        }
+        let lacking = lacking(have);
         let Some(worst) = lacking.iter().map(|lacking| &lacking.loss).max() else {
             return Finding::pass(format!("{} holds all WAL up to {have}, and no other copy has more", self.declared));
         };
-        let found = lacking.iter().map(|lacking| lacking.found.as_str()).collect::<Vec<_>>().join("; ");
+        let mut found = lacking.iter().map(|lacking| lacking.found.as_str()).collect::<Vec<_>>().join("; ");
+        if let (Salvage::Impossible { source, why }, true) = (&salvage, *worst > Loss::None) {
+            found = format!("{found}; otb cannot bring it from {source}: {why}");
+        }
         let finding = match worst {
             Loss::None => return Finding::pass(found),
             Loss::Undecided => Finding::warn(
@@ -80,6 +92,25 @@ impl View<'_> {
     fn unacknowledged(&self, found: &str) -> String {
         let master = self.waited_for(self.declared).map_or_else(String::new, ToString::to_string);
         format!("{found}; no client was told of a commit in it, for commits on {master} waited for {}", self.declared)
+    }
+
+    /// Nothing is lost of what a step brings before the promotion, where no copy holds more than that.
+    fn salvaged(&self, salvage: &Salvage, lacking: &dyn Fn(Lsn) -> Vec<Lacking>) -> Option<Finding> {
+        let Salvage::From { source, range } = salvage else { return None };
+        // Of WAL without an end of a transaction more is no loss; a page header is not even a record.
+        if lacking(range.to).iter().any(|lacking| lacking.loss > Loss::None && lacking.of != *source) {
+            return None;
+        }
+        let step = salvage.step(self.declared)?;
+        let SalvageRange { from, to, .. } = range;
+        let (bytes, declared) = (ByteSize(to.bytes_ahead_of(*from)), self.declared);
+        let details = lacking(*from).into_iter().filter(|lacking| lacking.of == *source);
+        let details = details.flat_map(|lacking| lacking.details).collect();
+        let found = format!(
+            "{source} holds WAL up to {to}, {bytes} more than {declared} received ({from}), and {step} brings it before the \
+             promotion"
+        );
+        Some(Finding::pass(found).listing(details).resting_on(step))
     }
 
     /// What to do instead of losing something.
@@ -114,7 +145,7 @@ impl View<'_> {
             Fact::Known(end) => *end,
             Fact::Unknown(why) => {
                 let found = format!("what {id} wrote last is not known: {why}");
-                return Some(Lacking { found, loss: Loss::Unknown, details: Vec::new() });
+                return Some(Lacking { of: id.clone(), found, loss: Loss::Unknown, details: Vec::new() });
             }
         };
         let declared = self.declared;
@@ -126,7 +157,7 @@ impl View<'_> {
                 let why = unread
                     .hidden()
                     .map_or_else(String::new, |why| format!(", and which transactions end in it is not known: {why}"));
-                return Some(Lacking { found: more + &why, loss: Loss::Unknown, details: Vec::new() });
+                return Some(Lacking { of: id.clone(), found: more + &why, loss: Loss::Unknown, details: Vec::new() });
             }
         };
         let only = format!("the {bytes} of WAL that {id} holds and {declared} lacks hold no commit");
@@ -139,7 +170,7 @@ impl View<'_> {
             Loss::Transactions(count) => format!("{more}, and {count} would be lost"),
             Loss::Unknown => format!("{more}; what was read of it holds no commit, and the rest was not read"),
         };
-        Some(Lacking { found, loss, details: listed(id, declared, missing) })
+        Some(Lacking { of: id.clone(), found, loss, details: listed(id, declared, missing) })
     }
 }
 

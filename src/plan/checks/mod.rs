@@ -16,6 +16,7 @@ mod takeover;
 
 use super::check::{Check, CheckCode, CheckId, Verdict, Waiver};
 use super::survey::NodeSurvey;
+use super::step::StepId;
 use crate::model::{Cluster, InstanceFacts, InstanceId, Node, Observation, Unknown};
 
 pub(crate) use cluster::{for_altered, for_gtm, for_routers, for_unclear};
@@ -71,12 +72,13 @@ pub(crate) struct Finding {
     verdict: Verdict,
     found: String,
     details: Vec<String>,
+    rests_on: Option<StepId>,
     hint: Option<String>,
 }
 
 impl Finding {
     pub(crate) fn pass(found: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Pass, found: found.into(), details: Vec::new(), hint: None }
+        Self { verdict: Verdict::Pass, found: found.into(), details: Vec::new(), rests_on: None, hint: None }
     }
 
     pub(crate) fn warn(found: impl Into<String>, hint: impl Into<String>) -> Self {
@@ -92,7 +94,7 @@ impl Finding {
     }
 
     fn with_hint(verdict: Verdict, found: String, hint: String) -> Self {
-        Self { verdict, found, details: Vec::new(), hint: Some(hint) }
+        Self { verdict, found, details: Vec::new(), rests_on: None, hint: Some(hint) }
     }
 
     /// The same with what it counts, a line each.
@@ -100,9 +102,15 @@ impl Finding {
         Self { details, ..self }
     }
 
+    /// The same of a finding that is so only after that step.
+    fn resting_on(self, step: StepId) -> Self {
+        Self { rests_on: Some(step), ..self }
+    }
+
     pub(crate) fn of(self, code: CheckCode, subject: impl std::fmt::Display) -> Check {
-        let Self { verdict, found, details, hint } = self;
-        Check { id: CheckId::new(code, subject), code, verdict, found, details, hint, waived_because: None }
+        let Self { verdict, found, details, rests_on, hint } = self;
+        let id = CheckId::new(code, subject);
+        Check { id, code, verdict, found, details, rests_on, hint, waived_because: None }
     }
 }
 

@@ -1,6 +1,7 @@
 //! From surveys to steps: which acts, in which order, and why each stands where it stands.
 
 mod proofs;
+mod salvage;
 mod settle;
 mod split;
 mod sync;

@@ -174,6 +174,9 @@ impl StepList<'_> {
         {
             needs = vec![self.catch_up(phase, from, to, needs)];
         }
+        if let Some(action) = survey.salvage.action(to) {
+            needs = vec![self.salvage(action, needs)];
+        }
         self.promote(phase, survey.stopped.clone(), to, needs);
     }
 

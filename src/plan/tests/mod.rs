@@ -9,6 +9,7 @@ mod loss;
 mod placement;
 mod preflight;
 mod rules;
+mod salvage;
 mod seed;
 mod split;
 mod sync;

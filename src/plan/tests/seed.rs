@@ -257,6 +257,7 @@ pub(super) fn perform(action: &Action, cluster: &Cluster, seen: &mut Observation
         Action::RepointGtm { router, route } => {
             reroute(seen, &router.node, route.node.as_str(), route.to.host.as_str(), route.to.port);
         }
+        Action::Salvage { standby, to, .. } => salvage(seen, standby, *to),
         Action::Promote { instance } => promote(instance, cluster, seen),
         Action::Restart { instance, .. } => start(instance, Role::Master, None, cluster, seen),
         Action::Reroute { router, routes } => {
@@ -315,4 +316,12 @@ fn start(instance: &InstanceId, role: Role, upstream: Option<&InstanceId>, clust
         standby.upstream = Some(cluster.instance(upstream).unwrap().endpoint.clone());
     }
     seen.instances.insert(instance.clone(), new);
+}
+
+fn salvage(seen: &mut Observation, standby: &InstanceId, to: Lsn) {
+    let facts = seen.instances.get_mut(standby).unwrap();
+    facts.wal_end = Fact::Known(to);
+    if let Fact::Known(standby) = &mut facts.standby {
+        (standby.received, standby.replayed) = (Some(to), Some(to));
+    }
 }

@@ -106,6 +106,18 @@ impl Shells {
         shell.noted(server, script, limit, shell.finish(server, script, limit)).await
     }
 
+    /// The same for a script that carries data, in or out: of it only `about` is written to the log.
+    pub async fn carry(
+        &self,
+        server: &ServerName,
+        script: &str,
+        about: &str,
+        limit: Duration,
+    ) -> Result<Output, ShellError> {
+        let shell = self.shell(server)?;
+        shell.noted(server, about, limit, shell.finish(server, script, limit)).await
+    }
+
     /// The same for a script that prints little: with others that come in the same moment it may share a shell, in
     /// which they run side by side.
     pub async fn run_short(&self, server: &ServerName, script: &str, limit: Duration) -> Result<Output, ShellError> {

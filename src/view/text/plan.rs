@@ -172,7 +172,7 @@ fn checks(out: &mut String, plan: &Plan, all: bool) {
         return;
     }
     let _ = writeln!(out, "\n{} {passed} of {} passed", style::bold("Checks:"), checks.len());
-    for check in checks.iter().filter(|check| all || check.verdict != Verdict::Pass) {
+    for check in checks.iter().filter(|check| all || check.verdict != Verdict::Pass || check.rests_on.is_some()) {
         let found = outline::found(check, &plan.unseen);
         let _ = writeln!(out, "  {} {:<22} {}", style::verdict(check.verdict), check.id, found);
         for detail in &check.details {
