@@ -1,5 +1,6 @@
 //! Which instances are not the standbys they should be, and how they become so.
 
+use super::salvage;
 use super::situation::Situation;
 use super::step::RejoinMethod;
 use super::survey::was_master;
@@ -63,7 +64,8 @@ pub(crate) fn decide(
     if node.kind == NodeKind::Gtm {
         return stopped_gtm(instance, facts);
     }
-    stopped(instance, facts, seen.instances.get(&master.id))
+    let salvaged = salvage::decide(node, seen).end().filter(|_| *situation == Situation::Masterless);
+    stopped(instance, facts, seen.instances.get(&master.id), salvaged)
 }
 
 fn running_master(policy: OldMaster) -> Rejoin {
@@ -149,7 +151,13 @@ fn running_standby(
     Rejoin::By { method: RejoinMethod::Repoint, because }
 }
 
-fn stopped(instance: &InstanceId, facts: &InstanceFacts, master: Option<&InstanceFacts>) -> Rejoin {
+/// `salvaged`: the end of the WAL that the declared master will have before its promotion, where more is brought to it.
+fn stopped(
+    instance: &InstanceId,
+    facts: &InstanceFacts,
+    master: Option<&InstanceFacts>,
+    salvaged: Option<Lsn>,
+) -> Rejoin {
     let Some(control) = facts.control.known() else {
         let why = facts.control.reason().map_or_else(String::new, ToString::to_string);
         return Rejoin::Unclear { why: format!("{instance} is stopped and its control file could not be read: {why}") };
@@ -176,6 +184,15 @@ fn stopped(instance: &InstanceId, facts: &InstanceFacts, master: Option<&Instanc
             RejoinMethod::BaseBackup,
             format!("it is stopped ({state}) and its WAL may have left the master's history"),
         ),
+        ControlState::InProduction if !wrote_under_the_same_timeline(facts, master) => {
+            match crashed_without_more(facts, master, salvaged) {
+                Some(because) => by(RejoinMethod::InPlace, format!("it crashed ({state}): {because}")),
+                None => by(
+                    RejoinMethod::BaseBackup,
+                    format!("it crashed ({state}): its WAL may have left the master's history"),
+                ),
+            }
+        }
         ControlState::InProduction
         | ControlState::InCrashRecovery
         | ControlState::StartingUp
@@ -183,6 +200,32 @@ fn stopped(instance: &InstanceId, facts: &InstanceFacts, master: Option<&Instanc
             by(RejoinMethod::BaseBackup, format!("it crashed ({state}): its WAL may have left the master's history"))
         }
     }
+}
+
+/// A master that crashed follows the new one without a copy, where its WAL ends no later than the new timeline begins. It
+/// replays its own WAL to the end first, as after any crash, and then streams (seen live).
+fn crashed_without_more(
+    facts: &InstanceFacts,
+    master: Option<&InstanceFacts>,
+    salvaged: Option<Lsn>,
+) -> Option<String> {
+    let end = *facts.wal_end.known()?;
+    let has_all = |has: Lsn| end <= has;
+    let running = master?;
+    let has = if running.is_running(Role::Standby) {
+        let holds = running.standby.known().and_then(StandbyFacts::holds);
+        let mine = facts.timeline.known()?;
+        // The control file of a standby knows of its timeline only some time after it has followed it.
+        let follows =
+            [&running.timeline, &running.newest_history].iter().any(|own| own.is_known_and(|own| own >= mine));
+        holds.filter(|_| follows).max(salvaged).filter(|has| has_all(*has))?
+    } else {
+        is_prefix(facts, master).then_some(end)?
+    };
+    if lacks_wal(end, master).is_some() {
+        return None;
+    }
+    Some(format!("its WAL ends at {end}, and the master has WAL up to {has}"))
 }
 
 /// A GTM standby copies its master's state when it starts, whatever it held before (field notes, section 6).

@@ -34,6 +34,14 @@ impl Salvage {
     pub(crate) fn step(&self, standby: &InstanceId) -> Option<StepId> {
         self.action(standby).map(|action| action.id())
     }
+
+    /// The end of the WAL that the declared master has before its promotion, if it is brought.
+    pub(crate) fn end(&self) -> Option<Lsn> {
+        match self {
+            Self::From { range, .. } => Some(range.to),
+            Self::NotNeeded | Self::Impossible { .. } => None,
+        }
+    }
 }
 
 /// Decides for a node without a running master whose declared master runs as a standby.

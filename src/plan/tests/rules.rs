@@ -132,7 +132,7 @@ fn a_node_with_both_copies_down_may_be_started_though_its_routes_cannot_be_read(
 }
 
 #[test]
-fn a_crashed_master_whose_standby_has_everything_fails_over_and_is_rebuilt() {
+fn a_crashed_master_whose_standby_has_everything_fails_over_and_rejoins_in_place() {
     let declared = cluster("s47");
     let mut seen = healthy(&declared);
     stop(&mut seen, "dn01@s29", ControlState::InProduction);
@@ -142,7 +142,7 @@ fn a_crashed_master_whose_standby_has_everything_fails_over_and_is_rebuilt() {
     assert_eq!(verdict(&plan, "fence:dn01"), Some(Verdict::Pass));
     assert_eq!(verbs(&plan)[..2], ["fence:dn01@s29", "promote:dn01@s47"]);
     let rejoin = plan.steps.last().unwrap();
-    assert!(matches!(&rejoin.action, Action::Rejoin { method: RejoinMethod::BaseBackup, .. }));
+    assert!(matches!(&rejoin.action, Action::Rejoin { method: RejoinMethod::InPlace, .. }));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::audit::catches;
 use super::seed::*;
 use crate::model::{ControlState, Fact, InstanceFacts, Lsn, MissingWal, Observation, SystemId, Timeline};
-use crate::plan::{Action, Check, CheckCode, Plan, Verdict, audit};
+use crate::plan::{Action, Check, CheckCode, Plan, RejoinMethod, Verdict, audit};
 
 /// dn01's master on s29 is dead with 3 transactions that its standby on s47, the declared master, did not receive.
 fn dead() -> Observation {
@@ -35,6 +35,19 @@ fn it_comes_between_the_fence_and_the_promotion() {
     assert_eq!(check.verdict, Verdict::Pass);
     assert_eq!(check.rests_on, Some(plan.steps[1].id.clone()));
     assert_eq!(audit(&plan), Vec::<String>::new());
+}
+
+/// The new timeline begins where the old master's WAL ends.
+#[test]
+fn the_old_master_rejoins_without_a_copy() {
+    let rejoin = failover().steps.pop().unwrap();
+    assert!(matches!(&rejoin.action, Action::Rejoin { method: RejoinMethod::InPlace, .. }), "{rejoin:?}");
+    // Not where more of it is left behind.
+    let mut seen = dead();
+    let Fact::Known(dir) = &mut seen.instances.get_mut(&id("dn01@s47")).unwrap().data_dir else { panic!() };
+    dir.free_bytes = Some(0);
+    let rejoin = make_plan(&cluster("s47"), &seen).steps.pop().unwrap();
+    assert!(matches!(&rejoin.action, Action::Rejoin { method: RejoinMethod::BaseBackup, .. }), "{rejoin:?}");
 }
 
 #[test]
