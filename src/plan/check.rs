@@ -152,7 +152,7 @@ pub struct Check {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<String>,
     /// The step without which it would refuse: what it asks for is so only after that step.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub rests_on: Option<StepId>,
     /// What to do next, where the verdict is not `pass`.
     pub hint: Option<String>,
