@@ -64,6 +64,7 @@ scenarios![
     drain_of_a_server,
     gtm_switchover,
     gtm_killed,
+    router_down_while_masters_move,
     split_brain,
     split_brain_both_routed,
     split_brain_of_the_gtm,

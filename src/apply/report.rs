@@ -218,6 +218,7 @@ mod tests {
             from: "a:1".to_owned(),
             to: serde_json::from_str::<Endpoint>(r#"{"host":"127.0.0.1","port":2}"#).unwrap(),
             forward: None,
+            unread: false,
         };
         step(
             Phase::Reroute,

@@ -19,6 +19,9 @@ pub struct RouteChange {
     /// What `forward=` is set to; only where the router's pgxc_node has such a column (v5).
     #[serde(default)]
     pub forward: Option<u16>,
+    /// The router is started by the run, and nothing showed the row before: it is read then, and changed if it differs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unread: bool,
 }
 
 impl RouteChange {

@@ -99,7 +99,7 @@ fn told(at: InstanceId, gtm: &Node, views: &[RouterView<'_>]) -> Option<RouterSu
     let view = views.binary_search_by(|view| view.router.node.cmp(&at.node)).ok().and_then(|at| views.get(at));
     let copy = view.and_then(|view| view.changes().iter().find(|change| change.node == gtm.name));
     let from = copy.map_or_else(|| "what is not known".to_owned(), |change| change.from.clone());
-    let route = RouteChange { node: gtm.name.clone(), kind: NodeKind::Gtm, from, to, forward: None };
+    let route = RouteChange { node: gtm.name.clone(), kind: NodeKind::Gtm, from, to, forward: None, unread: false };
     let repoint = Repoint { at: at.clone(), route, now: true };
     Some(RouterSurvey { router: at, repoint: Some(repoint), routes: Arc::default(), reload: false, owed: false })
 }

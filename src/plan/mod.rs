@@ -22,6 +22,7 @@ mod step;
 mod steps;
 mod survey;
 mod sync;
+mod unread;
 mod wording;
 
 #[cfg(test)]

@@ -130,6 +130,7 @@ fn change(row: &Route, node: &Node) -> Option<RouteChange> {
         from: format!("{}:{}{was}", row.host, row.port),
         to: to.clone(),
         forward,
+        unread: false,
     })
 }
 

@@ -1,6 +1,6 @@
 //! The survey: each node's situation and what follows from it, before it becomes steps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::document::{Change, ChangeKind};
@@ -13,6 +13,7 @@ use super::situation::{self, Situation};
 use super::split;
 use super::step::RejoinMethod;
 use super::sync::{self, SyncCommits};
+use super::unread;
 use crate::model::{Cluster, InDoubt, InstanceFacts, InstanceId, Node, NodeKind, NodeName, Observation, RouteChange};
 
 /// One node with what shall become of it.
@@ -59,6 +60,11 @@ pub(crate) struct RouterSurvey {
 }
 
 impl RouterSurvey {
+    /// Its rows are compared once this run has started it.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.rows().any(|(_, row)| row.unread)
+    }
+
     /// Every row that changes, with the process that is told.
     pub(crate) fn rows(&self) -> impl Iterator<Item = (&InstanceId, &RouteChange)> {
         let gtm = self.repoint.iter().map(|repoint| (&repoint.at, &repoint.route));
@@ -163,7 +169,12 @@ pub(crate) fn routers(
     // Nothing tells afterwards whether the run that moved the GTM came to its reloads.
     let gtm_left = nodes.iter().any(|survey| survey.node.kind == NodeKind::Gtm && is_leftover(survey, seen));
     let mut known: BTreeMap<*const RouteChange, (Option<RouteChange>, Arc<Vec<RouteChange>>)> = BTreeMap::new();
+    let started = unread::started(nodes, views);
+    let unread = unread::Rows::of(cluster, nodes, views);
     let survey = |view: &RouterView<'_>| {
+        if started.contains(&view.router) {
+            return unread.survey(&view.router);
+        }
         let (gtm, routes) = known.entry(view.changes().as_ptr()).or_insert_with(|| {
             let allowed = view.changes().iter().filter(|change| may_change(&change.node)).cloned();
             let (gtm, routes): (Vec<_>, Vec<_>) = allowed.partition(|change| change.kind == NodeKind::Gtm);
@@ -205,11 +216,18 @@ pub(crate) fn changes(
     let slowest = gap::slowest(routers, seen);
     let expected = |survey: &NodeSurvey<'_>| gap::expected(survey, cluster.policy.fast_stop(), slowest, seen);
     let rows = rows_by_node(routers);
-    let of = |survey: &NodeSurvey<'_>| rows.get(&survey.node.name).map_or(&[] as &[_], Vec::as_slice);
-    let moves = nodes.iter().filter_map(|survey| role_change(survey, of(survey), expected(survey), seen));
+    // What is only compared is no change; a move changes it for sure.
+    let of = |survey: &NodeSurvey<'_>| {
+        let moves = survey.change.is_some_and(ChangeKind::moves_master);
+        let rows = rows.get(&survey.node.name).into_iter().flatten().filter(|row| moves || !row.change.unread);
+        rows.cloned().collect::<Vec<_>>()
+    };
+    let unread: BTreeSet<&NodeName> = routers.iter().filter(|r| r.is_unread()).map(|r| &r.router.node).collect();
+    let moves =
+        nodes.iter().filter_map(|survey| role_change(survey, &of(survey), (expected(survey), &unread), seen));
     let mut changes: Vec<Change> = moves.collect();
     changes.extend(
-        nodes.iter().filter(|survey| survey.change.is_none()).filter_map(|survey| route_change(survey, of(survey))),
+        nodes.iter().filter(|survey| survey.change.is_none()).filter_map(|survey| route_change(survey, &of(survey))),
     );
     let by_name: BTreeMap<&NodeName, &NodeSurvey<'_>> =
         nodes.iter().map(|survey| (&survey.node.name, survey)).collect();
@@ -224,6 +242,7 @@ pub(crate) fn changes(
 }
 
 /// A row that changes, with the routers whose tables have it.
+#[derive(Clone)]
 struct Row<'a> {
     change: &'a RouteChange,
     routers: Arc<Vec<InstanceId>>,
@@ -264,7 +283,7 @@ fn routers_of(rows: &[Row<'_>]) -> Arc<Vec<InstanceId>> {
 fn role_change(
     survey: &NodeSurvey<'_>,
     rows: &[Row<'_>],
-    expected_gap: Option<ExpectedGap>,
+    (expected_gap, unread): (Option<ExpectedGap>, &BTreeSet<&NodeName>),
     seen: &Observation,
 ) -> Option<Change> {
     let kind = survey.change?;
@@ -272,7 +291,10 @@ fn role_change(
     let from = survey.from.as_ref();
     let because = match (kind, from) {
         (ChangeKind::Repair, _) => split::because(survey.node, &survey.situation, seen),
-        (ChangeKind::Restart, _) => format!("{declared} is stopped, and no other copy has taken over"),
+        (ChangeKind::Restart, _) => {
+            let compared = if unread.contains(&declared.node) { "; its routes are compared once it runs" } else { "" };
+            format!("{declared} is stopped, and no other copy has taken over{compared}")
+        }
         (ChangeKind::Switchover, Some(from)) if is_cut_off(survey.node, Some(from), seen) => {
             format!("{from} was stopped cleanly and nobody was promoted: this finishes a run that was cut off")
         }

@@ -22,7 +22,9 @@ impl Worded {
     /// The statements or commands of `action`, in order.
     pub(super) fn run(&mut self, cluster: &Cluster, action: &Action) -> Lines {
         let Action::Reroute { router, routes } = action else { return run(cluster, action).into() };
-        let alter = |change: &RouteChange| dialect::alter_node(&change.node, &change.to, change.forward).to_string();
+        let alter = |change: &RouteChange| {
+            format!("{}{}", dialect::alter_node(&change.node, &change.to, change.forward), only(change))
+        };
         let said = || (Arc::clone(routes), Arc::new(routes.iter().map(alter).collect()));
         let (_, lines) = self.0.entry(Arc::as_ptr(routes)).or_insert_with(said);
         Lines::new(format!("{router}=> "), Arc::clone(lines))
@@ -57,7 +59,9 @@ fn run(cluster: &Cluster, action: &Action) -> Vec<String> {
             let unfence = unfence.then(|| shell(target, &dialect::lift_fence(target)));
             unfence.into_iter().chain([shell(target, &command::start(target, patience))]).collect()
         }
-        Action::RepointGtm { route, .. } => vec![sql(target, &dialect::alter_gtm_node(&route.node, &route.to))],
+        Action::RepointGtm { route, .. } => {
+            vec![sql(target, &dialect::alter_gtm_node(&route.node, &route.to)) + only(route)]
+        }
         // These are many, and shared: see Worded.
         Action::Reroute { .. } => Vec::new(),
         Action::Reload { .. } => vec![sql(target, &dialect::pool_reload())],
@@ -70,6 +74,11 @@ fn run(cluster: &Cluster, action: &Action) -> Vec<String> {
             rejoin(target, cluster.instance(master), *method, &cluster.connection.user)
         }
     }
+}
+
+/// Follows the statement of a row that is read first.
+fn only(change: &RouteChange) -> &'static str {
+    if change.unread { "   (only if it differs)" } else { "" }
 }
 
 /// Every master is asked the same.

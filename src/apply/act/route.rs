@@ -8,7 +8,7 @@ use crate::apply::condition::Found;
 use crate::apply::field::{ASK, Field};
 use crate::dialect::{self, Sql};
 use crate::model::{InstanceId, NodeKind, NodeName, RouteChange};
-use crate::transport::{Row, SqlError};
+use crate::transport::{Row, Rows, SqlError};
 
 /// ALTER NODE takes AccessExclusiveLock on pgxc_node and waits behind any open transaction that has read it;
 /// meanwhile new logins hang and live sessions fail (seen live): try briefly, and again.
@@ -37,8 +37,12 @@ pub(super) async fn reroute(
     field: &Field<'_>,
 ) -> Result<(), Failed> {
     let deadline = Instant::now() + limit;
+    let differing = differing(router, routes, field).await;
+    if differing.is_empty() {
+        return Ok(());
+    }
     let setting = dialect::lock_timeout(LOCK_TIMEOUT_MS);
-    let mut open: VecDeque<Sql> = std::iter::once(setting).chain(routes.iter().map(statement)).collect();
+    let mut open: VecDeque<Sql> = std::iter::once(setting).chain(differing.into_iter().map(statement)).collect();
     let mut together = 2;
     while !open.is_empty() {
         let batch: Vec<Sql> = open.drain(..together.min(open.len())).collect();
@@ -50,6 +54,24 @@ pub(super) async fn reroute(
         locked.into_iter().rev().for_each(|sql| open.push_front(sql));
     }
     Ok(())
+}
+
+/// What has to be sent: of rows that were not read before, those that differ now, or all where they cannot be read (a
+/// router with another GTM's address reads nothing).
+async fn differing<'a>(router: &InstanceId, routes: &'a [RouteChange], field: &Field<'_>) -> Vec<&'a RouteChange> {
+    if !routes.iter().any(|change| change.unread) {
+        return routes.iter().collect();
+    }
+    match rows(router, routes, field).await {
+        Ok(found) => {
+            let rows = by_name(&found);
+            let differs = |change: &&RouteChange| {
+                !change.unread || otherwise(router, change, rows.get(change.node.as_str())).is_some()
+            };
+            routes.iter().filter(differs).collect()
+        }
+        Err(_) => routes.iter().collect(),
+    }
 }
 
 fn statement(change: &RouteChange) -> Sql {
@@ -109,15 +131,22 @@ pub(in crate::apply) async fn routed(
     routes: &[RouteChange],
     field: &Field<'_>,
 ) -> Result<Found, String> {
-    let forward = routes.iter().any(|change| change.forward.is_some());
-    let nodes: Vec<&NodeName> = routes.iter().map(|change| &change.node).collect();
-    let rows = field
-        .query(router, &dialect::query::routes_of(&nodes, forward), ASK)
-        .await
-        .map_err(|error| error.to_string())?;
-    let rows: HashMap<&str, Row<'_>> = rows.iter().filter_map(|row| Some((row.get("node_name")?, row))).collect();
+    let found = rows(router, routes, field).await?;
+    let rows = by_name(&found);
     let wrong = routes.iter().find_map(|change| otherwise(router, change, rows.get(change.node.as_str())));
     Ok(wrong.map_or(Found::Holds, Found::Fails))
+}
+
+fn by_name(found: &Rows) -> HashMap<&str, Row<'_>> {
+    found.iter().filter_map(|row| Some((row.get("node_name")?, row))).collect()
+}
+
+/// The router's rows of these nodes as they are.
+async fn rows(router: &InstanceId, routes: &[RouteChange], field: &Field<'_>) -> Result<Rows, String> {
+    let forward = routes.iter().any(|change| change.forward.is_some());
+    let nodes: Vec<&NodeName> = routes.iter().map(|change| &change.node).collect();
+    let asked = field.query(router, &dialect::query::routes_of(&nodes, forward), ASK).await;
+    asked.map_err(|error| error.to_string())
 }
 
 /// What a row is instead of what it shall be.

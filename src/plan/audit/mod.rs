@@ -49,6 +49,7 @@ const INVARIANTS: &[Invariant] = &[
     whole::what_is_done_is_proved,
     whole::each_step_serves_a_change,
     whole::every_router_is_told,
+    whole::started_routers_are_told,
     told::every_run_settles,
 ];
 

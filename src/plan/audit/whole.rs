@@ -92,13 +92,18 @@ pub(super) fn each_step_serves_a_change(book: &Book<'_>) -> Vec<String> {
                 && step.action.target().node == *router
         })
     };
+    let gets_a_master = |node: &NodeName| has(node, &acts_on_copies);
     let serves = |step: &Step| {
         let node = &step.action.target().node;
         match &step.action {
-            Action::RepointGtm { route, .. } => named(&route.node),
-            Action::Reroute { routes, .. } => routes.iter().all(|change| named(&change.node)),
+            Action::RepointGtm { route, .. } => named(&route.node) || route.unread && gets_a_master(node),
+            Action::Reroute { routes, .. } => {
+                routes.iter().all(|change| named(&change.node) || change.unread && gets_a_master(node))
+            }
             Action::Reload { .. } => is_told(node) || named(node),
-            Action::Prove { instances, .. } => instances.iter().all(|instance| named(&instance.node)),
+            Action::Prove { instances, .. } => {
+                gets_a_master(node) || instances.iter().all(|instance| named(&instance.node))
+            }
             Action::Settle { .. } => !book.plan.changes.is_empty(),
             Action::Return { .. } | Action::ProveCommit { .. } | Action::Rejoin { .. } => {
                 has(node, &|kind| acts_on_copies(kind) || kind == ChangeKind::Rejoin)
@@ -125,6 +130,28 @@ pub(super) fn every_router_is_told(book: &Book<'_>) -> Vec<String> {
                 wrong.push(format!("{} is not told to {}", takeover.id, router.node.name));
             }
         }
+    }
+    wrong
+}
+
+/// A router that the plan starts, and whose rows nothing showed, may have missed any move: it is told of the GTM and of
+/// every node that gets a master.
+pub(super) fn started_routers_are_told(book: &Book<'_>) -> Vec<String> {
+    let in_scope = |node: &Node| book.plan.targets.is_empty() || book.plan.targets.contains(&node.name);
+    let gtms: Vec<&NodeName> =
+        book.plan.cluster.nodes_of(NodeKind::Gtm).filter(|node| in_scope(node)).map(|node| &node.name).collect();
+    let takeovers: Vec<&Step> = book.steps().filter(|step| takes_over(step)).collect();
+    let told: BTreeSet<(&NodeName, &NodeName)> = book.steps().flat_map(tells).collect();
+    let mut wrong = Vec::new();
+    for step in &takeovers {
+        let router = &step.action.target().node;
+        let Some(node) = book.plan.cluster.nodes.get(router).filter(|node| node.kind.is_router()) else { continue };
+        if own_fact(book, node, "pgxc_node") != Some("unknown") {
+            continue;
+        }
+        let moved = takeovers.iter().map(|step| &step.action.target().node);
+        let missing = gtms.iter().copied().chain(moved).filter(|other| !told.contains(&(router, *other)));
+        wrong.extend(missing.map(|other| format!("{} starts {router}, which is not told of {other}", step.id)));
     }
     wrong
 }

@@ -138,7 +138,11 @@ impl StepList<'_> {
             before: active.into_iter().collect(),
             after: vec![routed, Condition::GetsTimestamp { router: at.clone() }],
             undo: Undo::Never,
-            why: "It works without a GTM and cures the router at once; a new session's SELECT is the proof.",
+            why: if route.unread {
+                "It was down and may have missed a move of the GTM: without the right one nothing can be read of it."
+            } else {
+                "It works without a GTM and cures the router at once; a new session's SELECT is the proof."
+            },
             needs,
         })
     }
@@ -163,7 +167,11 @@ impl StepList<'_> {
             before: vec![runs(id, Role::Master)],
             after: vec![routed],
             undo: Undo::Never,
-            why: "ALTER NODE is local: each router must be told.",
+            why: if router.is_unread() {
+                "It was down and may have missed a move: each row is compared, and changed if it differs."
+            } else {
+                "ALTER NODE is local: each router must be told."
+            },
             needs,
         });
     }

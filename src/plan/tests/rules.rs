@@ -2,7 +2,7 @@
 
 use super::seed::{cluster, fence, healthy, id, make_plan, perform, stop};
 use crate::model::*;
-use crate::plan::{Action, ChangeKind, Plan, RejoinMethod, Verdict};
+use crate::plan::{Action, ChangeKind, Plan, RejoinMethod, Verdict, audit};
 
 fn verbs(plan: &Plan) -> Vec<String> {
     plan.steps.iter().map(|step| step.id.to_string()).collect()
@@ -126,9 +126,22 @@ fn a_node_with_both_copies_down_may_be_started_though_its_routes_cannot_be_read(
     stop(&mut seen, "dn01@s29", ControlState::ShutDown);
     stop(&mut seen, "dn01@s47", ControlState::InArchiveRecovery);
     let plan = make_plan(&declared, &seen);
-    assert_eq!(verdict(&plan, "routes:dn01@s29"), Some(Verdict::Warn));
+    assert_eq!(verdict(&plan, "routes:dn01@s29"), Some(Verdict::Pass));
     assert!(!plan.is_refused(), "{:?}", plan.checks);
-    assert_eq!(plan.steps.first().map(|step| step.id.to_string()).as_deref(), Some("restart:dn01@s29"));
+    let mine = plan.steps.iter().map(|step| step.id.to_string()).filter(|id| id.ends_with(":dn01@s29"));
+    assert_eq!(
+        mine.collect::<Vec<_>>(),
+        ["restart:dn01@s29", "repoint-gtm:dn01@s29", "reroute:dn01@s29", "reload:dn01@s29"]
+    );
+    assert_eq!(audit(&plan), Vec::<String>::new());
+    // Started and left with what it had: the audit knows.
+    let mut forgotten = plan.clone();
+    forgotten.steps.retain(|step| !step.id.as_str().starts_with("repoint-gtm:"));
+    assert!(
+        audit(&forgotten).iter().any(|wrong| wrong.contains("which is not told of gtm_1")),
+        "{:?}",
+        audit(&forgotten)
+    );
 }
 
 #[test]
