@@ -52,6 +52,7 @@ scenarios![
     rejoin_of_an_old_master,
     recovery_conf_not_writable,
     master_out_of_sight,
+    master_hangs,
     no_connection_slot,
     lagging_standby,
     replay_paused,

@@ -10,7 +10,7 @@ use super::field::{ASK, Field, LastWal};
 use super::looks;
 use super::proof::Through;
 use crate::dialect::{self, Probe, StandbyConf, Tools, command, query};
-use crate::model::{Condition, Control, Fact, Instance, InstanceId, Lsn, NodeKind, Process, Role};
+use crate::model::{Condition, Control, Fact, Instance, InstanceId, Lsn, NodeKind, Process, Role, UnknownKind};
 use crate::transport::{Rows, SqlError, accepts, ask_gtm};
 
 /// How long a SELECT may take that SHOW can stand in for.
@@ -104,6 +104,7 @@ async fn check_all(conditions: &[Condition], field: &Field<'_>) -> Vec<Found> {
 async fn check_by(condition: &Condition, through: &Through, field: &Field<'_>) -> Found {
     let found = match condition {
         Condition::Runs { instance, role } => runs(instance, *role, field).await,
+        Condition::Hangs { instance } => hangs(instance, field).await,
         Condition::Stopped { instance } => stopped(instance, field).await,
         Condition::CleanlyStopped { instance } => cleanly_stopped(instance, field).await,
         Condition::Fenced { instance, upstream } => fenced(instance, upstream, field).await,
@@ -161,6 +162,32 @@ async fn runs(id: &InstanceId, role: Role, field: &Field<'_>) -> Result<Found, S
         role_of(id, field).await.map_err(|e| e.to_string())?
     };
     Ok(Found::when(is == role, || format!("{id} runs as {is}")))
+}
+
+/// Whether the process is there and does not answer. A refusal or an error is an answer.
+async fn hangs(id: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
+    let instance = field.instance(id)?;
+    let (role, kind, why) = if instance.kind == NodeKind::Gtm {
+        match ask_gtm(&instance.endpoint, ASK).await {
+            Ok(status) => (Some(status.role), None, String::new()),
+            Err(error) => (None, Some(error.kind()), error.to_string()),
+        }
+    } else {
+        match role_of(id, field).await {
+            Ok(role) => (Some(role), None, String::new()),
+            Err(error) => (None, Some(error.kind()), error.to_string()),
+        }
+    };
+    match (role, kind) {
+        (Some(role), _) => Ok(Found::Fails(format!("{id} answers and runs as {role}"))),
+        (None, Some(UnknownKind::TimedOut)) => match &looks::process(id, field).await?.process {
+            Fact::Known(process) => {
+                Ok(Found::when(*process == Process::Running, || format!("{id} is {}", process.word())))
+            }
+            Fact::Unknown(why) => Err(why.to_string()),
+        },
+        _ => Ok(Found::Fails(why)),
+    }
 }
 
 /// The pid file of a server in another PID namespace than otb's shell names nobody, or a stranger: so nobody may accept
@@ -230,10 +257,7 @@ async fn replayed_all(standby: &InstanceId, source: &InstanceId, field: &Field<'
             None => Err(format!("how far {source} had flushed was not asked before it stopped")),
         };
     }
-    let last = match field.remembered_last_wal(source).await {
-        Some(last) => last,
-        None => LastWal::Record(control(source, field).await?.checkpoint),
-    };
+    let last = super::act::last_wal(source, field).await?;
     Ok(match replay(standby, field).await? {
         (Role::Master, _) => Found::Fails(format!("{standby} runs as master")),
         (Role::Standby, replayed) => Found::when(last.is_held_by(replayed), || behind(standby, replayed, last)),

@@ -24,7 +24,14 @@ pub(super) fn may_have_happened(outcome: &Outcome) -> bool {
 
 /// Whether there is anything to take back of such a step, and a way to do it.
 pub fn can_be_taken_back(action: &Action) -> bool {
-    matches!(action, Action::StageFence { .. } | Action::Fence { .. } | Action::Stop { .. } | Action::Salvage { .. })
+    matches!(
+        action,
+        Action::StageFence { .. }
+            | Action::Fence { .. }
+            | Action::Stop { .. }
+            | Action::End { .. }
+            | Action::Salvage { .. }
+    )
 }
 
 /// Takes `step` back.
@@ -34,6 +41,7 @@ pub(super) async fn take_back(step: &Step, field: &Field<'_>) -> Result<(), Stri
         Action::Fence { instance, .. } => remove_fence(instance, field).await,
         Action::Stop { instance, fenced } => start_again(instance, *fenced, field).await,
         Action::Salvage { standby, .. } => Box::pin(undo_salvage(standby, field)).await,
+        Action::End { instance } => start_again(instance, true, field).await,
         Action::Checkpoint { .. }
         | Action::AwaitRedo { .. }
         | Action::CatchUp { .. }

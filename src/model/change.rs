@@ -41,6 +41,8 @@ fn with_forward(to: &Endpoint, forward: Option<u16>) -> String {
 pub enum Condition {
     /// The process runs in that role.
     Runs { instance: InstanceId, role: Role },
+    /// The process is there and does not answer.
+    Hangs { instance: InstanceId },
     /// The process does not run.
     Stopped { instance: InstanceId },
     /// The process does not run and its control file says "shut down".
@@ -71,6 +73,7 @@ impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Runs { instance, role } => write!(f, "{instance} runs as {role}"),
+            Self::Hangs { instance } => write!(f, "{instance} runs and does not answer"),
             Self::Stopped { instance } => write!(f, "{instance} is stopped"),
             Self::CleanlyStopped { instance } => write!(f, "{instance} is stopped cleanly"),
             Self::Fenced { instance, upstream } => {

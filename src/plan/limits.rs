@@ -37,7 +37,7 @@ pub(super) fn of(action: &Action) -> Duration {
     Duration::from_secs(match action {
         Action::StageFence { .. } | Action::Fence { .. } => 15,
         Action::Checkpoint { .. } | Action::Restart { .. } | Action::Settle { .. } => 300,
-        Action::AwaitRedo { .. } | Action::ProveCommit { .. } => 60,
+        Action::AwaitRedo { .. } | Action::ProveCommit { .. } | Action::End { .. } => 60,
         Action::Stop { .. } => STOP,
         Action::CatchUp { .. } => CATCH_UP,
         Action::Promote { .. } => PROMOTE,

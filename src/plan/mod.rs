@@ -8,6 +8,7 @@ mod document;
 mod fingerprint;
 mod gap;
 mod gtm;
+mod hung;
 mod limits;
 mod lines;
 mod placement;

@@ -46,6 +46,9 @@ pub enum Action {
     AwaitRedo { standby: InstanceId, upstream: InstanceId },
     /// `pg_ctl stop -m fast`, and the staged fence moved into place in the same breath.
     Stop { instance: InstanceId, fenced: bool },
+    /// End a process that hangs: `pg_ctl stop -m immediate`, then SIGKILL; the staged fence is moved into place in the same
+    /// breath.
+    End { instance: InstanceId },
     /// Wait until the standby has replayed what the stopped master wrote last.
     CatchUp { standby: InstanceId, source: InstanceId },
     /// Bring the WAL of `source`, a master that died, to the standby that lacks it, and let it replay that.
@@ -83,6 +86,7 @@ impl Action {
             | Self::Checkpoint { instance }
             | Self::AwaitRedo { standby: instance, .. }
             | Self::Stop { instance, .. }
+            | Self::End { instance }
             | Self::CatchUp { standby: instance, .. }
             | Self::Salvage { standby: instance, .. }
             | Self::Promote { instance }
@@ -126,6 +130,7 @@ impl Action {
             Self::Checkpoint { .. } => "checkpoint",
             Self::AwaitRedo { .. } => "await-redo",
             Self::Stop { .. } => "stop",
+            Self::End { .. } => "end",
             Self::CatchUp { .. } => "catch-up",
             Self::Salvage { .. } => "salvage",
             Self::Promote { .. } => "promote",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::document::{Change, ChangeKind};
 use super::gap::{self, ExpectedGap};
 use super::gtm::{self, Repoint};
+use super::hung;
 use super::rejoin::{self, Rejoin};
 use super::routes::RouterView;
 use super::salvage::{self, Salvage};
@@ -30,6 +31,8 @@ pub(crate) struct NodeSurvey<'a> {
     pub stopped: Vec<InstanceId>,
     /// Those of them that could come up as masters and must be fenced before the promotion.
     pub unfenced: Vec<InstanceId>,
+    /// Copies that run and do not answer, which are ended before the promotion.
+    pub hung: Vec<InstanceId>,
     /// The declared master itself carries a fence of otb.
     pub fenced: bool,
     /// What commits on the declared master wait for; none where they do not wait.
@@ -88,14 +91,16 @@ pub(crate) fn node<'a>(cluster: &Cluster, node: &'a Node, seen: &Observation) ->
         Situation::Split { .. } => Some(ChangeKind::Repair),
         _ => None,
     };
-    let rejoins = if situation.allows_acting() { rejoins(cluster, node, &situation, seen) } else { Vec::new() };
+    let mut rejoins = if situation.allows_acting() { rejoins(cluster, node, &situation, seen) } else { Vec::new() };
+    let hung = hung::to_be_ended(node, &situation, seen);
+    rejoins.extend(hung::rejoins(cluster, node, &hung));
     let moves = matches!(situation, Situation::Masterless | Situation::Elsewhere { .. });
     let stopped = if moves { others(node, seen, InstanceFacts::is_stopped) } else { Vec::new() };
     let unfenced = if moves { others(node, seen, is_unfenced) } else { Vec::new() };
     let fenced = seen.instances.get(&node.master_id()).is_some_and(carries_fence);
     let salvage = if situation == Situation::Masterless { salvage::decide(node, seen) } else { Salvage::NotNeeded };
     let mut survey =
-        NodeSurvey { node, situation, change, from, rejoins, stopped, unfenced, fenced, sync: None, salvage };
+        NodeSurvey { node, situation, change, from, rejoins, stopped, unfenced, hung, fenced, sync: None, salvage };
     survey.sync = sync::of(&survey, seen);
     survey
 }
@@ -290,6 +295,7 @@ fn role_change(
     let declared = survey.node.master_id();
     let from = survey.from.as_ref();
     let because = match (kind, from) {
+        _ if !survey.hung.is_empty() => hung::because(&survey.hung),
         (ChangeKind::Repair, _) => split::because(survey.node, &survey.situation, seen),
         (ChangeKind::Restart, _) => {
             let compared = if unread.contains(&declared.node) { "; its routes are compared once it runs" } else { "" };

@@ -46,6 +46,10 @@ fn run(cluster: &Cluster, action: &Action) -> Vec<String> {
         }
         Action::Checkpoint { .. } => vec![sql(target, &dialect::checkpoint())],
         Action::Stop { fenced, .. } => stop(target, *fenced, cluster.policy.fast_stop()),
+        Action::End { .. } => {
+            let fence = command::rename(&dialect::staged_fence(target), &dialect::recovery_path(target));
+            [command::end(target), fence].map(|command| shell(target, &command)).to_vec()
+        }
         Action::AwaitRedo { upstream, .. } => {
             [upstream, &target.id].map(|id| gtm_asked(id, "status, how far it has flushed")).to_vec()
         }

@@ -92,6 +92,7 @@ fn act(lab: &mut Lab, action: &Action) -> Result<(), Failed> {
         }
         Action::Checkpoint { instance } => sql(lab, instance, "checkpoint"),
         Action::Stop { instance, fenced } => stop(lab, instance, *fenced),
+        Action::End { instance } => end(lab, instance),
         Action::CatchUp { standby, source } => {
             let all = Condition::ReplayedAll { standby: standby.clone(), source: source.clone() };
             match check(lab, &all) {
@@ -166,6 +167,21 @@ fn stop(lab: &mut Lab, id: &InstanceId, fenced: bool) -> Result<(), Failed> {
         Some(_) if lab.ended.contains_key(id) => Ok(()),
         _ => Err(not_done("it did not stop cleanly")),
     }
+}
+
+/// SIGKILL reaches what hangs.
+fn end(lab: &mut Lab, id: &InstanceId) -> Result<(), Failed> {
+    shell(lab, id)?;
+    let (disk, now) = (lab.disks[id], lab.now());
+    if lab.world.word(disk) == "stopped" {
+        return Err(not_done("its pid file is not there"));
+    }
+    lab.world.kill(disk, now);
+    let files = lab.files_of(id);
+    if let Some(fence) = files.staged.take() {
+        files.recovery = Some(fence);
+    }
+    Ok(())
 }
 
 /// What it had flushed is asked of the GTM itself, which must answer for that.
@@ -308,6 +324,10 @@ pub(crate) fn take_back(lab: &mut Lab, step: &Step) -> Result<(), String> {
                 lab.files_of(&target).recovery = None;
             }
             lab.ended.remove(&target);
+            lab.start(&target)?;
+        }
+        Action::End { .. } if lab.world.word(lab.disks[&target]) == "stopped" => {
+            lab.files_of(&target).recovery = None;
             lab.start(&target)?;
         }
         _ => {}

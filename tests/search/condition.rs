@@ -1,7 +1,7 @@
 //! Conditions, asked of the simulated cluster as apply asks them of a live one.
 
 use otb::apply::Found;
-use otb::model::{Condition, InstanceId, Origin, Role, RouteChange};
+use otb::model::{Condition, InstanceId, Lsn, Origin, Role, RouteChange};
 use otb::sandbox::world::{DiskId, Gtm, GtmLog, Postgres, Reach, Receiver};
 
 use super::lab::Lab;
@@ -22,6 +22,9 @@ fn silent() -> Found {
 pub(crate) fn check(lab: &Lab, condition: &Condition) -> Found {
     match condition {
         Condition::Runs { instance, role } => runs(lab, instance, *role),
+        Condition::Hangs { instance } => {
+            by_shell(lab, instance, |disk| when(lab.world.word(disk) == "hung", "it answers, or is stopped"))
+        }
         Condition::Stopped { instance } => by_shell(lab, instance, |disk| stopped(lab, disk)),
         Condition::CleanlyStopped { instance } => by_shell(lab, instance, |disk| {
             // Of a GTM no file tells how it stopped.
@@ -123,8 +126,11 @@ fn replayed_all(lab: &Lab, standby: &InstanceId, source: &InstanceId) -> Found {
     if lab.world.is_cut(&source.server) {
         return silent();
     }
-    let ended = lab.ended.get(source);
-    let has_all = |copy: &Postgres| ended.map_or(copy.replayed() > control.checkpoint, |end| copy.replayed() >= *end);
+    let has_all = |copy: &Postgres| match lab.ended.get(source) {
+        Some(end) => copy.replayed() >= *end,
+        None if control.state.is_clean() => copy.replayed() > control.checkpoint,
+        None => lab.world.postgres(lab.disks[source]).is_some_and(|own| copy.replayed() >= own.wal.end()),
+    };
     by_sql(lab, standby, |copy| when(has_all(copy), "it has not replayed everything"))
 }
 

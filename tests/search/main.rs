@@ -242,3 +242,16 @@ fn a_switchover_beside_a_copy_out_of_sight_wants_a_waiver() {
         explore(&format!("dn02 beside {hidden:?}"), &lab, search, faults.len(), 2);
     }
 }
+
+/// It is ended by the plan, without a waiver; whatever fails, it may wake up in any moment before, and its node serves again.
+#[test]
+fn a_master_that_hangs_is_ended() {
+    for (node, to, hung) in [("dn01", "s47", "dn01@s29"), ("gtm_1", "s47", "gtm_1@s29")] {
+        let lab = declared(&[(node, to)], &[Fault::Hang(hung)]);
+        let plan = Search::new(&[]).make_plan(&lab, false);
+        assert!(!plan.is_refused(), "{:?}", plan.checks);
+        assert!(plan.steps.iter().any(|step| step.id.as_str() == format!("end:{hung}")), "{:#?}", plan.steps);
+        let faults = [Fault::Kill("dn01@s47"), Fault::OtbKilled];
+        explore(&format!("{hung} hangs"), &lab, Search::new(&faults), faults.len(), 2);
+    }
+}

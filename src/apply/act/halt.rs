@@ -192,11 +192,7 @@ pub(super) async fn catch_up(
     if field.instance(standby)?.kind == NodeKind::Gtm {
         return catch_up_gtm(standby, source, limit, field).await;
     }
-    let last = match field.remembered_last_wal(source).await {
-        Some(last) => last,
-        None => LastWal::Record(condition::control(source, field).await?.checkpoint),
-    };
-    field.remember_last_wal(source, last).await;
+    let last = super::last_wal(source, field).await?;
     let deadline = Instant::now() + limit.saturating_sub(ASK);
     let mut advanced = (Lsn::default(), Instant::now());
     loop {

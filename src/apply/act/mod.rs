@@ -1,6 +1,7 @@
 //! One step: its precondition again, the act, its postcondition.
 
 mod conf;
+mod end;
 mod halt;
 mod promote;
 mod rejoin;
@@ -21,6 +22,7 @@ use crate::model::{Condition, Role};
 use crate::plan::{Action, Step};
 use crate::transport::{ShellError, SqlError};
 
+pub(super) use end::last_wal;
 pub(super) use halt::{Shutdown, end_at_once, shutdown};
 pub(super) use route::routed;
 pub(super) use salvage::undo as undo_salvage;
@@ -142,6 +144,7 @@ pub(super) fn needs_shell(action: &Action) -> bool {
         | Action::Fence { .. }
         | Action::Stop { .. }
         | Action::Salvage { .. }
+        | Action::End { .. }
         | Action::Promote { .. }
         | Action::Restart { .. }
         | Action::Return { .. }
@@ -226,6 +229,7 @@ async fn act(action: &Action, limit: Duration, field: &Field<'_>) -> Result<(), 
         Action::Fence { instance, upstream } => halt::fence(instance, upstream, field).await,
         Action::Checkpoint { instance } => halt::checkpoint(instance, limit, field).await,
         Action::Stop { instance, fenced } => Box::pin(halt::stop(instance, *fenced, limit, field)).await,
+        Action::End { instance } => end::end(instance, limit, field).await,
         Action::CatchUp { standby, source } => halt::catch_up(standby, source, limit, field).await,
         Action::Salvage { standby, source, timeline, to, segment_bytes, .. } => {
             let wanted =

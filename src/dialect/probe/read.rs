@@ -95,6 +95,10 @@ fn read_process(kind: NodeKind, said: Said) -> (Fact<Process>, Option<Role>) {
         Err(_) if kind == NodeKind::Gtm && !matches!(proc, "" | "Z" | "gone") && cwd == "same" => {
             (Fact::Known(Process::Running), None)
         }
+        // The same where /proc tells nothing of it.
+        Err(_) if kind == NodeKind::Gtm && proc != "Z" && cwd != "other" && said.text("lives") == "yes" => {
+            (Fact::Known(Process::Running), None)
+        }
         Err(why) => (Fact::unknown(UnknownKind::Failed, why), None),
     }
 }

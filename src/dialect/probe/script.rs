@@ -82,6 +82,14 @@ fn tools(Look { at, tools }: &Look<'_>) -> String {
     if matches!(tools, Tools::Process | Tools::All) {
         let known = if at.kind.is_router() { format!("idle {} || ", quote(&at.data)) } else { String::new() };
         let _ = writeln!(script, "{known}try run {}", status(at));
+        // gtm_ctl hangs with its GTM; whether there is such a process is known all the same.
+        if at.kind == NodeKind::Gtm {
+            let pid = quote(&format!("{}/{}", at.data, pid_file(at.kind)));
+            let _ = writeln!(
+                script,
+                "if test $status = 124 && read -r pid <{pid} && env kill -0 \"$pid\"; then echo \"$n lives yes\"; fi 2>/dev/null"
+            );
+        }
     }
     if matches!(tools, Tools::Control | Tools::All) && at.kind.is_router() {
         let _ = writeln!(script, "try control {}", controldata(at));

@@ -69,8 +69,22 @@ fn is_harmless(book: &Book<'_>, promotion: &Step, other: &InstanceId) -> bool {
         Some("standby") => true,
         Some("master") => asked_again && is_stopped_before(book, promotion, other),
         Some(seen) if seen.starts_with("stopped") => asked_again,
-        _ => lets_pass(book, &format!("fence:{}", other.node)),
+        _ => is_ended_before(book, promotion, other) || is_waived(book, &format!("fence:{}", other.node)),
     }
+}
+
+/// Whether the plan says of a check that it was lifted by name.
+fn is_waived(book: &Book<'_>, check: &str) -> bool {
+    book.plan.checks.iter().any(|found| found.id.as_str() == check && found.verdict == Verdict::Waived)
+}
+
+/// The end of a process that hangs, which must leave it stopped and fenced, and that the promotion waits for.
+fn is_ended_before(book: &Book<'_>, promotion: &Step, other: &InstanceId) -> bool {
+    let Some(promotion) = book.step(&promotion.id) else { return false };
+    let stopped = Condition::Stopped { instance: other.clone() };
+    let is_end = |step: &Step| matches!(&step.action, Action::End { instance } if instance == other);
+    let mut before = book.before(promotion).into_iter();
+    promotion.before.contains(&stopped) && before.any(|step| is_end(step) && step.after.contains(&stopped))
 }
 
 /// A stop that must leave a clean control file, and that the promotion waits for.
@@ -112,7 +126,11 @@ pub(super) fn nothing_is_promoted_that_may_lack_transactions(book: &Book<'_>) ->
 pub(super) fn a_stopped_master_is_fenced(book: &Book<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
     for step in book.steps() {
-        let Action::Stop { instance, fenced } = &step.action else { continue };
+        let (instance, fenced) = match &step.action {
+            Action::Stop { instance, fenced } => (instance, fenced),
+            Action::End { instance } => (instance, &true),
+            _ => continue,
+        };
         let staged = book.before(step).into_iter().any(|before| match &before.action {
             Action::StageFence { instance: at, upstream } => {
                 at == instance && node(book, instance).is_some_and(|node| node.master_id() == *upstream)
@@ -196,8 +214,12 @@ pub(super) fn a_gtm_standby_has_redone_a_record(book: &Book<'_>) -> Vec<String> 
 /// runs was told, nothing else is interrupted.
 pub(super) fn the_gtm_goes_first(book: &Book<'_>) -> Vec<String> {
     let is_gtm = |id: &InstanceId| node(book, id).is_some_and(|node| node.kind == NodeKind::Gtm);
-    let takes_over =
-        |step: &Step| matches!(step.action, Action::Stop { .. } | Action::Promote { .. } | Action::Restart { .. });
+    let takes_over = |step: &Step| {
+        matches!(
+            step.action,
+            Action::Stop { .. } | Action::End { .. } | Action::Promote { .. } | Action::Restart { .. }
+        )
+    };
     let mut wrong = Vec::new();
     let own = book.steps().filter(|step| step.phase == Phase::Gtm || takes_over(step) && is_gtm(step.action.target()));
     for gtm in own {

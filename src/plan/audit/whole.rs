@@ -12,9 +12,11 @@ pub(super) fn steps_stand_in_their_phase(book: &Book<'_>) -> Vec<String> {
         let phases: &[Phase] = match step.action {
             Action::StageFence { .. } | Action::Checkpoint { .. } | Action::AwaitRedo { .. } => &[Phase::Prepare],
             Action::Fence { .. } => &[Phase::Prepare, Phase::Gtm, Phase::Move],
-            Action::Stop { .. } | Action::CatchUp { .. } | Action::Promote { .. } | Action::Restart { .. } => {
-                &[Phase::Gtm, Phase::Move]
-            }
+            Action::Stop { .. }
+            | Action::End { .. }
+            | Action::CatchUp { .. }
+            | Action::Promote { .. }
+            | Action::Restart { .. } => &[Phase::Gtm, Phase::Move],
             Action::Salvage { .. } => &[Phase::Move],
             Action::RepointGtm { .. } => &[Phase::Gtm, Phase::Reroute],
             Action::Reroute { .. } => &[Phase::Reroute],
@@ -46,6 +48,7 @@ fn proofs(book: &Book<'_>, step: &Step) -> Vec<Condition> {
             vec![Condition::ReplayedTo { standby, source, position: *to }, stopped]
         }
         Action::Stop { instance, .. } => vec![Condition::CleanlyStopped { instance: instance.clone() }],
+        Action::End { instance } => vec![Condition::Stopped { instance: instance.clone() }],
         Action::RepointGtm { router, route } => vec![routed(router, Arc::new(vec![route.clone()]))],
         Action::Reroute { router, routes } => vec![routed(router, Arc::clone(routes))],
         Action::Reload { router } => {

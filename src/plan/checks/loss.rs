@@ -60,14 +60,22 @@ impl View<'_> {
         };
         let salvage = salvage::decide(self.node, self.seen);
         let lacking = |have| -> Vec<Lacking> {
-            self.node.standbys().filter_map(|instance| self.lacking(&instance.id, have)).collect()
+            let copies = self.node.standbys().filter(|instance| !self.hangs(&instance.id));
+            copies.filter_map(|instance| self.lacking(&instance.id, have)).collect()
         };
         if let Some(finding) = self.salvaged(&salvage, &lacking) {
             return finding;
         }
         let lacking = lacking(have);
         let Some(worst) = lacking.iter().map(|lacking| &lacking.loss).max() else {
-            return Finding::pass(format!("{} holds all WAL up to {have}, and no other copy has more", self.declared));
+            let hung = self.node.standbys().map(|instance| &instance.id).find(|id| self.hangs(id));
+            return Finding::pass(match hung {
+                Some(id) => format!(
+                    "{} holds all WAL up to {have}; how far {id} went is read once it is ended, before the promotion",
+                    self.declared
+                ),
+                None => format!("{} holds all WAL up to {have}, and no other copy has more", self.declared),
+            });
         };
         let mut found = lacking.iter().map(|lacking| lacking.found.as_str()).collect::<Vec<_>>().join("; ");
         if let (Salvage::Impossible { source, why }, true) = (&salvage, *worst > Loss::None) {

@@ -6,6 +6,8 @@ use crate::model::{
     Cluster, Fact, InstanceFacts, InstanceId, Node, NodeKind, Observation, Process, Role, StandbyFacts, Unknown,
 };
 use crate::plan::check::{Check, CheckCode};
+use crate::plan::hung::is_hung;
+use crate::plan::situation::running_masters;
 
 /// Free space below which a promotion may fail for want of a WAL segment and a history file (16 MiB + room).
 const PROMOTION_ROOM_BYTES: u64 = 64 << 20;
@@ -235,21 +237,27 @@ impl View<'_> {
     /// A failover needs to know that nobody can write to the other copies (field notes, section 7: nothing in
     /// OpenTenBase complains about two masters).
     pub(super) fn fence(&self) -> Finding {
-        self.fenced(self.node.standbys().map(|instance| &instance.id))
+        let others: Vec<&InstanceId> = self.node.standbys().map(|instance| &instance.id).collect();
+        self.fenced(&others)
     }
 
     /// In a switchover: the master itself is stopped and fenced, of the others it must be known.
     pub(super) fn fence_besides(&self, master: &InstanceId) -> Option<Finding> {
-        let mut others = self.node.standbys().map(|instance| &instance.id).filter(|id| *id != master).peekable();
-        others.peek()?;
-        Some(self.fenced(others))
+        let ids = self.node.standbys().map(|instance| &instance.id);
+        let others: Vec<&InstanceId> = ids.filter(|id| *id != master).collect();
+        (!others.is_empty()).then(|| self.fenced(&others))
     }
 
-    fn fenced<'i>(&self, others: impl Iterator<Item = &'i InstanceId>) -> Finding {
+    fn fenced(&self, others: &[&InstanceId]) -> Finding {
         let (ids, open): (Vec<&InstanceId>, Vec<String>) =
-            others.filter_map(|id| Some((id, self.may_write(id)?))).unzip();
+            others.iter().filter_map(|id| Some((*id, self.may_write(id)?))).unzip();
         if open.is_empty() {
-            return Finding::pass(format!("no other copy of {} can be written to", self.node.name));
+            let hung: Vec<String> = others.iter().filter(|id| self.hangs(id)).map(ToString::to_string).collect();
+            let ended = match hung.as_slice() {
+                [] => String::new(),
+                hung => format!(": this run ends and fences {} first", hung.join(", ")),
+            };
+            return Finding::pass(format!("no other copy of {} can be written to{ended}", self.node.name));
         }
         // A server without a free slot runs, and its clients may write: it is no candidate for a failover.
         let role =
@@ -267,6 +275,11 @@ impl View<'_> {
         )
     }
 
+    /// Whether this run ends it before the promotion: in a failover only.
+    pub(super) fn hangs(&self, id: &InstanceId) -> bool {
+        running_masters(self.node, self.seen).is_empty() && self.seen.instances.get(id).is_some_and(is_hung)
+    }
+
     fn may_write(&self, id: &InstanceId) -> Option<String> {
         let facts = self.seen.instances.get(id)?;
         let why = |unknown: Option<&Unknown>| unknown.map_or_else(String::new, ToString::to_string);
@@ -280,6 +293,7 @@ impl View<'_> {
             (Fact::Unknown(_), _) => {
                 Some(format!("whether {id} still runs is not known: {}", why(facts.process.reason())))
             }
+            (Fact::Known(Process::Running), _) if self.hangs(id) => None,
             (Fact::Known(Process::Running), role) => {
                 Some(format!("{id} runs, and whether as master is not known: {}", why(role.reason())))
             }

@@ -1,5 +1,6 @@
 //! From surveys to steps: which acts, in which order, and why each stands where it stands.
 
+mod hung;
 mod proofs;
 mod salvage;
 mod settle;

@@ -32,6 +32,7 @@ impl StepList<'_> {
         if let Situation::Split { others } = &survey.situation {
             return self.stage_fences(&survey.node.master_id(), others);
         }
+        self.stage_fences_of_hung(survey);
         let Situation::Elsewhere { master: from } = &survey.situation else { return };
         let to = survey.node.master_id();
         self.push(Draft {
@@ -177,7 +178,8 @@ impl StepList<'_> {
         if let Some(action) = survey.salvage.action(to) {
             needs = vec![self.salvage(action, needs)];
         }
-        self.promote(phase, survey.stopped.clone(), to, needs);
+        needs.extend(self.end_hung(phase, survey, &first));
+        self.promote(phase, [survey.stopped.clone(), survey.hung.clone()].concat(), to, needs);
     }
 
     fn restart(&mut self, phase: Phase, to: &InstanceId, unfence: bool) {

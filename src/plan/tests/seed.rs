@@ -254,6 +254,11 @@ pub(super) fn perform(action: &Action, cluster: &Cluster, seen: &mut Observation
                 fence(seen, &instance.to_string(), &endpoint(&to));
             }
         }
+        Action::End { instance } => {
+            stop(seen, &instance.to_string(), ControlState::InProduction);
+            let to = cluster.nodes[&instance.node].master_id();
+            fence(seen, &instance.to_string(), &endpoint(&to));
+        }
         Action::RepointGtm { router, route } => {
             reroute(seen, &router.node, route.node.as_str(), route.to.host.as_str(), route.to.port);
         }

@@ -1,10 +1,11 @@
-//! pg_ctl, gtm_ctl, pg_controldata, pg_basebackup, pg_waldump, postgres and psql: their arguments, words and exit codes
+//! pg_ctl, gtm_ctl, pg_controldata, pg_basebackup, pg_waldump, postgres, psql and kill: their arguments, words and exit codes
 //! are those of a live v2.6. They run in the daemon; commands of these names relay to it.
 
 mod args;
 mod basebackup;
 mod controldata;
 mod gtm_ctl;
+mod kill;
 mod pg_ctl;
 mod postgres;
 mod psql;
@@ -19,8 +20,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::server::Daemon;
 
 /// The commands there are.
-pub(super) const NAMES: [&str; 7] =
-    ["pg_ctl", "gtm_ctl", "pg_controldata", "pg_basebackup", "pg_waldump", "postgres", "psql"];
+pub(super) const NAMES: [&str; 8] =
+    ["pg_ctl", "gtm_ctl", "pg_controldata", "pg_basebackup", "pg_waldump", "postgres", "psql", "kill"];
 
 /// What a tool prints.
 #[derive(Debug)]
@@ -87,6 +88,7 @@ pub(super) async fn run(daemon: &Arc<Daemon>, name: &str, args: &[String], conso
         "pg_waldump" => waldump::run(daemon, args, console),
         "postgres" => postgres::run(daemon, args, console),
         "psql" => psql::run(daemon, args, console).await,
+        "kill" => kill::run(daemon, args, console),
         other => {
             console.err(format!("otb sandbox has no tool {other:?}\n"));
             127

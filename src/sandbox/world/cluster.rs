@@ -145,6 +145,14 @@ impl World {
         self.postgres.get(&disk).map(|copy| &copy.home).or_else(|| self.gtms.get(&disk).map(|gtm| &gtm.home))
     }
 
+    /// The disk of the process of this number, if there is one.
+    pub fn disk_of_process(&self, pid: u32) -> Option<DiskId> {
+        let node =
+            self.postgres.iter().find(|(_, copy)| copy.process.as_ref().is_some_and(|process| process.pid == pid));
+        let gtm = || self.gtms.iter().find(|(_, gtm)| gtm.process.as_ref().is_some_and(|process| process.pid == pid));
+        node.map(|(disk, _)| *disk).or_else(|| gtm().map(|(disk, _)| *disk))
+    }
+
     /// The disk of the process that runs as this instance, if one does.
     pub fn running(&self, id: &InstanceId) -> Option<DiskId> {
         let is_here = |home: &Home| home.node == id.node && home.server == id.server;
