@@ -11,6 +11,7 @@ mod conformance;
 mod doubt;
 mod fat;
 mod gtm;
+mod hung;
 mod import;
 mod mishaps;
 mod over_ssh;
@@ -51,6 +52,7 @@ const PARTS: &[Part] = &[
     ("fenced_copies", standbys::stopped_copies_stay_fenced),
     ("gtm_other_standby", standbys::the_gtms_other_standby_has_everything),
     ("promotion_kills_the_standby", mishaps::promotion_kills_the_standby),
+    ("hung_master_rows", hung::ended_under_writes),
     ("pid_file_of_another", mishaps::pid_file_of_another),
     ("turned_back", standbys::nobody_turns_back_before_a_promotion),
     ("split_brain_rows", split::rows_of_both),
