@@ -1,6 +1,7 @@
 //! Checks of the routers and of nodes whose situation forbids acting.
 
-use super::{Finding, for_split_elsewhere, way_out};
+use super::{Finding, for_split_elsewhere, hints, way_out};
+use crate::dialect::command;
 use crate::model::{
     Cluster, Fact, Instance, InstanceFacts, InstanceId, Node, NodeKind, Observation, Process, Role, Unknown,
     UnknownKind,
@@ -179,10 +180,14 @@ fn active(node: &Node, seen: &Observation, brought_up: bool, planned: bool) -> F
                 .get(&declared)
                 .and_then(|facts| facts.role.reason())
                 .map_or_else(String::new, |why| format!(": {why}"));
-            let next = if planned { "mend what the check standby says of" } else { "plan as well" };
+            let next = if planned { "do what the check standby says of" } else { "plan as well" };
+            let by_hand = node.master_instance().map_or_else(String::new, |gtm| {
+                let start = command::start(gtm, command::Patience(60));
+                format!(", or start it by hand, on {}: {start}", gtm.id.server)
+            });
             Finding::unknown(
                 format!("no active GTM answers{why}"),
-                format!("nothing commits without it: {next} {}, or start it by hand", node.name),
+                format!("nothing commits without it: {next} {}{by_hand}", node.name),
             )
         }
         _ => Finding::block(
@@ -234,7 +239,9 @@ pub(crate) fn for_unclear(node: &Node, situation: &Situation, seen: &Observation
             }
             Finding::unknown(
                 format!("no master of {} was found, and what {declared} does is not known: {why}", node.name),
-                way_out(reason, "mend the connection or the shell to that server, then plan again"),
+                hints::hung_master(node, seen).unwrap_or_else(|| {
+                    way_out(reason, "fix the connection or the shell to that server, then plan again")
+                }),
             )
         }
         Situation::Right
@@ -265,7 +272,8 @@ fn no_candidate(node: &Node, master: Option<&InstanceId>, seen: &Observation) ->
                 way_out(
                     Some(why),
                     format!(
-                        "wait until it answers, then plan again; if it hangs, stop it, and {}",
+                        "wait until it answers, then plan again; if it hangs, {}; then {}",
+                        node.master_instance().map_or_else(String::new, hints::end),
                         as_standby(declared, master)
                     ),
                 ),
@@ -279,19 +287,25 @@ fn no_candidate(node: &Node, master: Option<&InstanceId>, seen: &Observation) ->
                 format!("{state}, and {other}, which may hold more, runs and does not say what it is ({why})"),
                 way_out(
                     Some(why),
-                    format!("wait until {other} answers, then plan again; if it hangs, look into its log and stop it"),
+                    format!(
+                        "wait until {other} answers, then plan again; if it hangs, {}",
+                        node.instances.get(&other.server).map_or_else(String::new, hints::end)
+                    ),
                 ),
             ),
             None => Finding::block(
                 format!("{state}, no master of {} runs, and another copy may hold more", declared.node),
-                "declare as master the copy that stopped last, apply, then move",
+                hints::start_the_last(node, seen),
             ),
         },
     }
 }
 
 fn as_standby(declared: &InstanceId, master: &InstanceId) -> String {
-    format!("start {declared} as a standby of {master} first: declare {} as master, apply, then move", master.server)
+    format!(
+        "start {declared} as a standby of {master} first: `otb move {} {} --write`, `otb apply`, then move it back",
+        declared.node, master.server
+    )
 }
 
 /// Why a process that runs does not tell its role: it hangs, it starts, it takes no more sessions.

@@ -3,6 +3,7 @@
 mod acknowledged;
 mod cluster;
 mod gtm;
+mod hints;
 mod host;
 mod install;
 mod load;

@@ -1,9 +1,9 @@
 //! A promotion that was asked for and has not come yet: of a run whose limit passed, or of somebody with a shell.
 
-use super::Finding;
 use super::restart::{becomes, own_directory};
+use super::{Finding, hints};
 use crate::dialect::{command, recovery_path};
-use crate::model::{Fact, Instance, InstanceFacts, InstanceId, Node, Observation, Role};
+use crate::model::{Cluster, Fact, Instance, InstanceFacts, InstanceId, Node, Observation, Role};
 use crate::plan::ChangeKind;
 use crate::plan::check::{Check, CheckCode};
 use crate::plan::situation::running_masters;
@@ -60,10 +60,10 @@ fn hint(instance: &Instance, facts: &InstanceFacts, masters: &[InstanceId]) -> S
 }
 
 /// How a paused standby goes on: not into a promotion that somebody asked for, beside a master that serves.
-pub(super) fn resume(id: &InstanceId, node: &Node, seen: &Observation) -> String {
+pub(super) fn resume(cluster: &Cluster, id: &InstanceId, node: &Node, seen: &Observation) -> String {
     if seen.instances.get(id).is_some_and(is_told_to_promote) && !running_masters(node, seen).is_empty() {
         format!("it would promote {id} at once: do first what promotion:{id} says")
     } else {
-        format!("run `select pg_wal_replay_resume()` on {id}")
+        hints::statement(cluster, id, "select pg_wal_replay_resume()")
     }
 }

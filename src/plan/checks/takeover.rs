@@ -1,6 +1,6 @@
 //! Checks of one node whose master moves: may this standby take over from that master?
 
-use super::{Finding, LOOK_AGAIN, promotion, restart, way_out};
+use super::{Finding, LOOK_AGAIN, hints, promotion, restart, way_out};
 use crate::dialect;
 use crate::model::{
     Cluster, Fact, InstanceFacts, InstanceId, Node, NodeKind, Observation, Process, Role, StandbyFacts, Unknown,
@@ -157,7 +157,7 @@ impl View<'_> {
         match &self.standby.standby {
             Fact::Known(facts) if facts.replay_paused => Finding::block(
                 format!("replay on {} is paused", self.declared),
-                promotion::resume(self.declared, self.node, self.seen),
+                promotion::resume(self.cluster, self.declared, self.node, self.seen),
             ),
             Fact::Known(_) => Finding::pass("replay is not paused"),
             Fact::Unknown(why) => Finding::unknown(format!("whether replay is paused is not known: {why}"), LOOK_AGAIN),
@@ -207,7 +207,9 @@ impl View<'_> {
                         "{file_name} of {} is {}, which its server may not write: {otherwise}",
                         self.declared, file.rights
                     ),
-                    format!("on {}: chown and chmod u+rw {path}", self.declared.server),
+                    self.cluster
+                        .instance(self.declared)
+                        .map_or_else(String::new, |own| hints::give_to_the_server(own, &path)),
                 ),
                 None => Finding::block(
                     format!("{file_name} of {} does not make it a standby, yet it runs as one", self.declared),
