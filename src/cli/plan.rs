@@ -112,11 +112,19 @@ pub(super) fn print(plan: &Plan, global: &Global, checks: bool) -> Result<(), Fa
 
 /// Says where there is more to read of the checks that refuse, and how those are waived that can be.
 pub(super) fn tell_more(plan: &Plan) {
-    let refusing: BTreeSet<&str> = plan.refusing().map(|check| check.code.word()).collect();
+    let refusing: BTreeSet<&str> = plan.refusing_in_all().map(|check| check.code.word()).collect();
+    say_road(plan);
     if !refusing.is_empty() {
         terminal::more(&refusing.into_iter().collect::<Vec<_>>());
         waive::say_waivers(plan);
     }
+}
+
+/// Prints the command that leads on where nothing of a server answers.
+fn say_road(plan: &Plan) {
+    let Some((silent, words)) = view::road(plan) else { return };
+    terminal::say(&format!("{} does not answer. If it is off and stays off, move its masters away:", silent.server));
+    terminal::command(&nearby::line(&[nearby::file_words(&nearby::typed()), words].concat()));
 }
 
 fn save(plan: &Plan, path: &Path) -> Result<(), Failure> {

@@ -70,7 +70,7 @@ fn line(plan: &Plan, typed: &[String]) -> Option<String> {
     // What has written the file is followed by its application.
     let is_written = typed.iter().any(|word| word == "--write");
     let typed = if is_written { other("apply") } else { typed.to_vec() };
-    let waivable = plan.refusing().filter(|check| check.code.is_waivable());
+    let waivable = plan.refusing_in_all().filter(|check| check.code.is_waivable());
     let more: Vec<String> = waivable.flat_map(|check| ["--waive".to_owned(), check.id.to_string()]).collect();
     if more.is_empty() {
         return None;
@@ -96,8 +96,7 @@ pub(super) fn say_waivers(plan: &Plan) {
         [only] => format!("; first fix {only}, which cannot be waived"),
         several => format!("; first fix the {} checks that cannot be waived", several.len()),
     };
-    let part =
-        if plan.afterwards.is_some() { " of the first part; the rest is checked once the GTM answers" } else { "" };
+    let part = if plan.afterwards.is_some() { " of the whole run, as far as its checks can be made now" } else { "" };
     terminal::say(&format!("The waivers{part}, if you accept what these checks found{rest}:"));
     terminal::command(&line);
 }

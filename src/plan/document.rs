@@ -54,6 +54,9 @@ pub struct Plan {
     pub looked_at: LookedAt,
     /// Facts that could not be learned. Never empty silently: each is shown.
     pub unseen: Vec<Unseen>,
+    /// Servers of which neither the shell nor a process answers; `unseen` has their facts one by one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub silent: Vec<SilentServer>,
 }
 
 impl Plan {
@@ -70,6 +73,13 @@ impl Plan {
     /// The checks that stand in the way.
     pub fn refusing(&self) -> impl Iterator<Item = &Check> {
         self.checks.iter().filter(|check| check.verdict.refuses())
+    }
+
+    /// The checks that stand in the way of the whole run, each once: of this plan, and those of its rest that are known.
+    pub fn refusing_in_all(&self) -> impl Iterator<Item = &Check> {
+        let rest = self.afterwards.iter().flat_map(|rest| &rest.checks).filter(|check| check.verdict.refuses());
+        let new = |check: &&Check| self.checks.iter().all(|own| own.id != check.id);
+        self.refusing().chain(rest.filter(new))
     }
 
     /// How long clients of a node are expected to wait while its master moves.
@@ -89,6 +99,19 @@ pub struct Afterwards {
     pub because: String,
     /// What it will contain as far as roles tell already; routes are not known yet.
     pub expected: Vec<Change>,
+    /// The checks of it that can be made already: of nodes without a master that answers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Check>,
+}
+
+/// A server of which nothing answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SilentServer {
+    pub server: ServerName,
+    /// Everything that is declared there.
+    pub instances: Vec<InstanceId>,
+    /// What was tried and what came back.
+    pub why: String,
 }
 
 /// What becomes different, per node.

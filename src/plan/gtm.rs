@@ -26,6 +26,8 @@ pub(crate) struct Repoint {
 /// What is planned while routers have no timestamps.
 pub(crate) struct Stage<'a> {
     pub gtm: Vec<NodeSurvey<'a>>,
+    /// The nodes of the second part.
+    pub others: Vec<NodeSurvey<'a>>,
     pub routers: Vec<RouterSurvey>,
     pub afterwards: Afterwards,
 }
@@ -81,8 +83,8 @@ pub(crate) fn stage<'a>(
         expected.extend(survey::rejoin_changes(survey));
         survey.rejoins.clear();
     }
-    let afterwards = Afterwards { because: because.to_owned(), expected };
-    Ok(Stage { gtm, routers, afterwards })
+    let afterwards = Afterwards { because: because.to_owned(), expected, checks: Vec::new() };
+    Ok(Stage { gtm, others, routers, afterwards })
 }
 
 /// Running routers that still read from another GTM than the declared one: they would go blind once that one stops.

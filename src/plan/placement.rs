@@ -129,6 +129,7 @@ fn standing(cluster: &Cluster, node: &Node, id: &InstanceId, seen: &Observation)
         // Without a master nothing streams, and nothing is behind that holds all there is.
         (true, Some(0)) => Standing::Ready(Some(0)),
         (true, Some(lag)) => Standing::Behind(lag),
+        (true, None) if holds(id, seen).is_some() => Standing::Ready(None),
         (false, lag) if streams && lag.is_none_or(|lag| lag <= limit) => Standing::Ready(lag),
         (false, Some(lag)) if streams => Standing::Behind(lag),
         _ => Standing::Detached,
@@ -144,6 +145,8 @@ fn holds(id: &InstanceId, seen: &Observation) -> Option<Lsn> {
 fn end(node: &Node, master: &[InstanceId], seen: &Observation) -> Option<Lsn> {
     match master.first() {
         Some(id) => seen.instances.get(id)?.wal_end.known().copied(),
+        // Of one that is out of sight nothing tells how far it went.
+        None if facts(node, seen).any(|(_, facts)| !facts.is_stopped() && !facts.is_running(Role::Standby)) => None,
         None => facts(node, seen).filter_map(|(id, _)| holds(id, seen)).max(),
     }
 }

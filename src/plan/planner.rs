@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::apart::apart;
 use super::check::{Check, CheckId, Waiver};
-use super::document::{FORMAT_VERSION, LookedAt, Plan, Unseen};
+use super::document::{Afterwards, FORMAT_VERSION, LookedAt, Plan, Unseen};
 use super::routes::{self, RouterView};
 use super::situation::{Situation, running_masters};
 use super::survey::{self, NodeSurvey, RouterSurvey};
-use super::{checks, fingerprint, gtm, steps};
+use super::{checks, fingerprint, gtm, silent, situation, steps};
 use crate::model::{Cluster, Fact, InDoubt, InstanceFacts, InstanceId, Node, NodeName, Observation, Role, UnknownKind};
 
 /// What a plan is made from.
@@ -57,7 +57,10 @@ pub(super) fn draft(input: &Input<'_>) -> Plan {
     let nodes: Vec<NodeSurvey<'_>> = in_scope.map(|node| survey::node(cluster, node, seen)).collect();
     let views = routes::routers(cluster, seen, &|name| input.names(name));
     let (nodes, routers, afterwards) = match gtm::stage(cluster, seen, &views, nodes) {
-        Ok(stage) => (stage.gtm, stage.routers, Some(stage.afterwards)),
+        Ok(stage) => {
+            let checks = silent::checks_of_the_rest(input, &stage.others);
+            (stage.gtm, stage.routers, Some(Afterwards { checks, ..stage.afterwards }))
+        }
         Err(nodes) => {
             let routers = survey::routers(&views, &nodes, cluster, seen, input.owes_reloads);
             (nodes, routers, None)
@@ -70,7 +73,10 @@ pub(super) fn draft(input: &Input<'_>) -> Plan {
     let unused = if staged { Vec::new() } else { unused };
     let facts = fingerprint::facts(seen, &views);
     // What is down and left aside stays down: nothing can be proved through it.
-    let will_serve = |node: &Node| input.in_scope(&node.name) || running_masters(node, seen).len() == 1;
+    let will_serve = |node: &Node| {
+        input.in_scope(&node.name) && situation::diagnose(node, seen).allows_acting()
+            || running_masters(node, seen).as_slice() == [node.master_id()]
+    };
     let in_doubt: Vec<&InDoubt> =
         seen.in_doubt.iter().filter(|one| one.prepared_on.iter().any(|id| input.in_scope(&id.node))).collect();
     let mut changes = survey::changes(cluster, &nodes, &routers, seen);
@@ -97,6 +103,7 @@ pub(super) fn draft(input: &Input<'_>) -> Plan {
         in_doubt: in_doubt.into_iter().cloned().collect(),
         looked_at: looked_at(input, &views),
         unseen: unseen(cluster, seen, &views, &|name| input.in_scope(name)),
+        silent: silent::servers(cluster, seen),
     }
 }
 

@@ -28,6 +28,7 @@ pub use history::{HISTORY_VERSION, HistoryDocument, PastRun, PastStep, history_t
 pub use html::{plan_html, status_html};
 pub use junit::drift_junit;
 pub use markdown::{plan_markdown, status_markdown};
+pub use outline::road;
 pub use progress::{Looking, Motion, ProgressView, event_line};
 pub use prometheus::drift_prometheus;
 pub use status::{Disagreement, STATUS_VERSION, StatusDocument, status_text, watched_text};

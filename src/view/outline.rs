@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Display;
 
 use crate::model::NodeName;
-use crate::plan::{Action, Check, Phase, Plan, Step, Unseen};
+use crate::plan::{Action, Check, Phase, Plan, SilentServer, Step, Unseen};
 use crate::view::words::{brief, count, listed};
 
 /// How many changes the one sentence names.
@@ -112,6 +112,38 @@ pub(super) fn hidden(unseen: &[Unseen]) -> Vec<Hidden<'_>> {
         }
     }
     all
+}
+
+/// What could not be seen, without what a silent server hides.
+pub(super) fn unseen_besides(plan: &Plan) -> Vec<Unseen> {
+    let is_silent = |entry: &&Unseen| plan.silent.iter().any(|silent| silent.server == entry.instance.server);
+    plan.unseen.iter().filter(|entry| !is_silent(entry)).cloned().collect()
+}
+
+/// What is said once of a server of which nothing answers.
+pub(super) fn silence(silent: &SilentServer) -> String {
+    let instances = count(silent.instances.len(), "instance");
+    let first = silent.instances.first().map(ToString::to_string).unwrap_or_default();
+    format!("does not answer, nor does its shell: {instances}; of {first}: {}", silent.why)
+}
+
+/// The command that leads on where a server of which nothing answers has masters that can go elsewhere; its words after
+/// `otb`.
+pub fn road(plan: &Plan) -> Option<(&SilentServer, Vec<String>)> {
+    plan.silent.iter().find_map(|silent| {
+        let here = plan.cluster.nodes.values().filter(|node| node.master == silent.server);
+        let (stuck, movable): (Vec<_>, Vec<_>) = here.partition(|node| node.standbys().next().is_none());
+        let skips = stuck.iter().flat_map(|node| ["--skip".to_owned(), node.name.to_string()]);
+        let words = ["drain".to_owned(), silent.server.to_string()].into_iter().chain(skips);
+        (!movable.is_empty()).then(|| (silent, words.chain(["--write".to_owned()]).collect()))
+    })
+}
+
+/// The same as a sentence.
+pub(super) fn road_sentence(plan: &Plan) -> Option<String> {
+    road(plan).map(|(silent, words)| {
+        format!("{} does not answer. If it is off and stays off: otb {}", silent.server, words.join(" "))
+    })
 }
 
 /// What to do next about what could not be seen, each once, where its kind alone tells.

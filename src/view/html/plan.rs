@@ -18,6 +18,7 @@ pub fn plan_html(plan: &Plan) -> String {
         h1 { "otb plan: " (name) }
         (banner(plan))
         (changes(plan))
+        (rest(plan))
         (failing(plan))
         h2 { "Topology" }
         @if plan.changes.is_empty() {
@@ -53,6 +54,7 @@ fn banner(plan: &Plan) -> Markup {
         div class=(format!("banner {class}")) {
             strong { (visible(&outline::sentence(plan))) "." } " " (more)
             @if let Some(apart) = outline::apart(plan) { " " (visible(&apart)) }
+            @if let Some(road) = outline::road_sentence(plan) { " " (visible(&road)) }
         }
     }
 }
@@ -87,12 +89,35 @@ fn changes(plan: &Plan) -> Markup {
     }
 }
 
+/// The second part of the run: who approves the first one approves it.
+fn rest(plan: &Plan) -> Markup {
+    let Some(rest) = &plan.afterwards else { return html! {} };
+    let changes: Vec<Vec<Markup>> = rest
+        .expected
+        .iter()
+        .map(|change| vec![text(&format!("{} {}", change.kind, change.node)), text(&change.because)])
+        .collect();
+    let checks: Vec<&Check> = rest.checks.iter().filter(|check| check.verdict != Verdict::Pass).collect();
+    html! {
+        h2 { "Then, in the same run" }
+        p {
+            "The rest is planned once the GTM answers, because " (visible(&rest.because))
+            ". Who approves this plan approves it too."
+        }
+        @if !changes.is_empty() { (table(&["expected", "why"], changes)) }
+        @if !checks.is_empty() { (check_table(&checks)) }
+    }
+}
+
 /// What stands in the way, what was waived and what could not be seen.
 fn failing(plan: &Plan) -> Markup {
     let checks: Vec<&Check> = plan.checks.iter().filter(|check| check.verdict != Verdict::Pass).collect();
-    let hidden = outline::hidden(&plan.unseen);
+    let besides = outline::unseen_besides(plan);
+    let hidden = outline::hidden(&besides);
+    let servers =
+        plan.silent.iter().map(|one| vec![code(one.server.as_str()), text("server"), text(&outline::silence(one))]);
     let unseen = hidden.iter().map(|one| vec![code(&one.names()), text(one.fact), text(&one.why())]);
-    let unseen: Vec<Vec<Markup>> = unseen.collect();
+    let unseen: Vec<Vec<Markup>> = servers.chain(unseen).collect();
     html! {
         @if !checks.is_empty() {
             h2 { "Checks that did not pass" }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::MOST;
 use super::part::{Part, length, part, with_note};
-use crate::plan::{Change, Check, Plan, Undo, Unseen, Verdict};
+use crate::plan::{Change, Check, Plan, Undo, Verdict};
 use crate::view::escape::{cut, fenced, html_code, markdown, markdown_code, visible};
 use crate::view::graph::mermaid_graph;
 use crate::view::outline::{self, Item};
@@ -16,6 +16,7 @@ const CHANGES: usize = 12_000;
 const CHECKS: usize = 7_000;
 const UNSEEN: usize = 3_000;
 const WAIVERS: usize = 2_000;
+const REST: usize = 6_000;
 const DRAWING: usize = 9_000;
 const PASSED: usize = 4_000;
 /// For the sentences between the parts.
@@ -36,15 +37,17 @@ pub fn plan_markdown(plan: &Plan) -> String {
     let (stand, passed): (Vec<&Check>, Vec<&Check>) =
         plan.checks.iter().partition(|check| check.verdict != Verdict::Pass);
     let checks = checks(CHECKS, &stand, "\n### Checks that did not pass\n\n");
-    let unseen = unseen(&plan.unseen);
+    let unseen = unseen(plan);
+    let rest = rest(plan);
     let waivers = waivers(plan);
     let drawing = drawing(plan);
     let passed = passed_checks(&passed);
-    let before: usize = [&changes, &checks, &unseen, &waivers, &passed].iter().map(|part| length(&part.text)).sum();
+    let before: usize =
+        [&changes, &rest, &checks, &unseen, &waivers, &passed].iter().map(|part| length(&part.text)).sum();
     let steps = steps(plan, MOST - WORDS - before - length(&drawing));
 
     let mut out = format!("{}\n", headline(plan));
-    let all = [&changes, &checks, &unseen, &waivers, &steps, &passed];
+    let all = [&changes, &rest, &checks, &unseen, &waivers, &steps, &passed];
     let missing: Vec<&str> = all.iter().filter_map(|part| part.missing.as_deref()).collect();
     if !missing.is_empty() {
         let _ = writeln!(
@@ -53,7 +56,9 @@ pub fn plan_markdown(plan: &Plan) -> String {
             missing.join(", ")
         );
     }
-    for text in [with_note(&changes), with_note(&checks), with_note(&unseen), with_note(&waivers), drawing] {
+    for text in
+        [with_note(&changes), with_note(&rest), with_note(&checks), with_note(&unseen), with_note(&waivers), drawing]
+    {
         out.push_str(&text);
     }
     out.push_str(&steps.text);
@@ -73,8 +78,10 @@ fn headline(plan: &Plan) -> String {
         "🔀"
     };
     let name = markdown_code(plan.cluster.name.as_str());
+    let road = outline::road_sentence(plan);
+    let road = road.map_or_else(String::new, |road| format!(" {}.", markdown(&cut(&road, SENTENCE))));
     let apart = outline::apart(plan).map_or_else(String::new, |apart| format!(" {}", markdown(&cut(&apart, SENTENCE))));
-    format!("{mark} **otb plan** {name}: {}.{apart}", markdown(&cut(&outline::sentence(plan), SENTENCE)))
+    format!("{mark} **otb plan** {name}: {}.{apart}{road}", markdown(&cut(&outline::sentence(plan), SENTENCE)))
 }
 
 fn changes(plan: &Plan) -> Part {
@@ -126,12 +133,44 @@ fn passed_checks(passed: &[&Check]) -> Part {
     })
 }
 
-fn unseen(unseen: &[Unseen]) -> Part {
+/// The second part of the run: who approves the first one approves it.
+fn rest(plan: &Plan) -> Part {
+    let Some(rest) = &plan.afterwards else { return Part::default() };
+    let head = format!(
+        "\n### Then, in the same run\n\nThe rest is planned once the GTM answers, because {}. Who approves this plan approves \
+         it too.\n\n| verdict | what | found | next |\n|---|---|---|---|\n",
+        markdown(&cut(&rest.because, SENTENCE))
+    );
+    let changes = rest.expected.iter().map(|change| {
+        let what = markdown_code(change.node.as_str());
+        format!("| expected | {} {what} | {} | |\n", change.kind, markdown(&cut(&change.because, SENTENCE)))
+    });
+    let checks = rest.checks.iter().filter(|check| check.verdict != Verdict::Pass).map(|check| {
+        let next = check.waived_because.as_ref().or(check.hint.as_ref()).map_or("", String::as_str);
+        let (id, found) = (markdown_code(check.id.as_str()), markdown(&cut(&check.found, SENTENCE)));
+        format!("| **{}** | {id} | {found} | {} |\n", check.verdict.word(), markdown(&cut(next, SENTENCE)))
+    });
+    let rows: Vec<String> = changes.chain(checks).collect();
+    part(REST, "row of the rest", &rows, (&head, ""), Clone::clone)
+}
+
+fn unseen(plan: &Plan) -> Part {
     let head = "\n### Not seen\n\n| instance | fact | why |\n|---|---|---|\n";
-    let hidden = outline::hidden(unseen);
+    let besides = outline::unseen_besides(plan);
+    let silent = plan.silent.iter().fold(String::new(), |mut rows, silent| {
+        let why = markdown(&cut(&outline::silence(silent), SENTENCE));
+        // Writing to a String cannot fail.
+        let _ = writeln!(rows, "| {} | server | {why} |", markdown_code(silent.server.as_str()));
+        rows
+    });
+    let head = format!("{head}{silent}");
+    let hidden = outline::hidden(&besides);
     // Rows that are left out are counted: none may be so long that it is.
     let rows: Vec<_> = hidden.iter().flat_map(|one| one.instances.chunks(IDS).map(move |ids| (ids, one))).collect();
-    part(UNSEEN, "unseen row", &rows, (head, ""), |(ids, one)| {
+    if rows.is_empty() && !silent.is_empty() {
+        return Part { text: head, ..Part::default() };
+    }
+    part(UNSEEN, "unseen row", &rows, (&head, ""), |(ids, one)| {
         let ids: Vec<String> = ids.iter().map(|(id, _)| markdown_code(id)).collect();
         format!("| {} | {} | {} |\n", ids.join(", "), markdown(one.fact), markdown(&cut(&one.why(), SENTENCE)))
     })

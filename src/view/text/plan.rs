@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::plan::{Change, Move, Plan, Undo, Verdict};
+use crate::plan::{Change, Check, Move, Plan, Undo, Verdict};
 use crate::view::outline::{self, Hidden, Item};
 use crate::view::style;
 use crate::view::words::{self, count, listed};
@@ -163,6 +163,9 @@ fn afterwards(out: &mut String, plan: &Plan) {
     for change in &rest.expected {
         let _ = writeln!(out, "      expected: {} {}: {}", change.kind, change.node, change.because);
     }
+    for check in rest.checks.iter().filter(|check| check.verdict != Verdict::Pass) {
+        check_lines(out, check, plan);
+    }
 }
 
 fn checks(out: &mut String, plan: &Plan, all: bool) {
@@ -173,16 +176,20 @@ fn checks(out: &mut String, plan: &Plan, all: bool) {
     }
     let _ = writeln!(out, "\n{} {passed} of {} passed", style::bold("Checks:"), checks.len());
     for check in checks.iter().filter(|check| all || check.verdict != Verdict::Pass || check.rests_on.is_some()) {
-        let found = outline::found(check, &plan.unseen);
-        let _ = writeln!(out, "  {} {:<22} {}", style::verdict(check.verdict), check.id, found);
-        for detail in &check.details {
-            let _ = writeln!(out, "                                 {detail}");
-        }
-        if let Some(reason) = &check.waived_because {
-            let _ = writeln!(out, "                                 waived: {reason}");
-        } else if let Some(hint) = &check.hint {
-            let _ = writeln!(out, "                                 hint: {hint}");
-        }
+        check_lines(out, check, plan);
+    }
+}
+
+fn check_lines(out: &mut String, check: &Check, plan: &Plan) {
+    let found = outline::found(check, &plan.unseen);
+    let _ = writeln!(out, "  {} {:<22} {}", style::verdict(check.verdict), check.id, found);
+    for detail in &check.details {
+        let _ = writeln!(out, "                                 {detail}");
+    }
+    if let Some(reason) = &check.waived_because {
+        let _ = writeln!(out, "                                 waived: {reason}");
+    } else if let Some(hint) = &check.hint {
+        let _ = writeln!(out, "                                 hint: {hint}");
     }
 }
 
@@ -191,7 +198,10 @@ fn unseen(out: &mut String, plan: &Plan) {
         return;
     }
     let _ = writeln!(out, "\n{} {}", style::careful("Not seen:"), count(plan.unseen.len(), "fact"));
-    for hidden in outline::hidden(&plan.unseen) {
+    for silent in &plan.silent {
+        let _ = writeln!(out, "  {:<12} {}", silent.server, outline::silence(silent));
+    }
+    for hidden in outline::hidden(&outline::unseen_besides(plan)) {
         hidden_lines(out, &hidden);
     }
     // A check that refuses for it says so already.
