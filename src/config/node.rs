@@ -72,14 +72,16 @@ pub(super) struct Draft {
 
 /// An instance without a value that is written on no level.
 pub(super) struct Lack {
-    pub(super) key: PathKey,
+    pub(super) key: LackedKey,
     pub(super) at: Span,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PathKey {
+pub(super) enum LackedKey {
     Data,
     Install,
+    /// Of a node of this kind; no default fits all nodes.
+    Port(NodeKind),
 }
 
 /// Checks a node on its own. Every mistake is reported, whether or not the node can be used.
@@ -140,8 +142,11 @@ fn instance(
     let data = Setting::read(raw.data.as_deref(), marks.key("data"), findings, text::data_path).or(&own.data);
     let install =
         Setting::read(raw.install.as_deref(), marks.key("install"), findings, text::install_path).or(&own.install);
-    let data = required(data, PathKey::Data, marks, lacks);
-    let install = required(install, PathKey::Install, marks, lacks);
+    let data = required(data, LackedKey::Data, marks, lacks);
+    let install = required(install, LackedKey::Install, marks, lacks);
+    if !marks.key("port").is_written() && !own.marks.key("port").is_written() {
+        lacks.push(Lack { key: LackedKey::Port(own.kind), at: marks.label() });
+    }
     let server = around.servers.get(&ServerName::new(raw.server.as_deref()?).ok()?)?;
     let id = InstanceId::new(own.name.clone()?, server.name.clone());
     // A port of its own that cannot be read is not the node's.
@@ -160,7 +165,7 @@ fn nearest_to(instance: Marks<'_>, node: Marks<'_>, key: &str) -> Span {
     levels.into_iter().find(|marks| marks.is_written()).map_or(instance.label(), Marks::span)
 }
 
-fn required<T>(setting: Setting<T>, key: PathKey, marks: Marks<'_>, lacks: &mut Vec<Lack>) -> Option<T> {
+fn required<T>(setting: Setting<T>, key: LackedKey, marks: Marks<'_>, lacks: &mut Vec<Lack>) -> Option<T> {
     match setting {
         Setting::Is(value) => Some(value),
         Setting::Wrong => None,

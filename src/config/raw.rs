@@ -186,13 +186,13 @@ pub(super) struct Server {
 /// A logical member of the cluster: one master and its standbys.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("required" = ["master", "port", "instances"]), example = node(15432))]
+#[schemars(extend("required" = ["master", "instances"]), example = node(15432))]
 pub(super) struct Node {
     /// The server on which the master shall be. This is the line to change for a switchover.
     #[schemars(length(min = 1, max = 63), regex(pattern = PLAIN_NAME), example = &"s29")]
     pub(super) master: Option<String>,
 
-    /// The TCP port of every instance that does not say otherwise.
+    /// The TCP port of every instance that does not say otherwise; not needed where each says its own.
     #[schemars(range(min = 1, max = 65535), example = 15432)]
     pub(super) port: Option<u16>,
 

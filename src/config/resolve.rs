@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::code::Code;
 use super::collision;
 use super::diagnostic::Findings;
-use super::node::{self, Draft, Lack, PathKey, Setting, Surroundings};
+use super::node::{self, Draft, Lack, LackedKey, Setting, Surroundings};
 use super::raw;
 use super::server;
 use super::source::Span;
@@ -90,11 +90,11 @@ fn nodes(
     nodes
 }
 
-/// One line in `defaults` cures them all, so each key is reported once.
+/// One line in `defaults` cures most of them, so each such key is reported once.
 fn report_lacks(lacks: &[Lack], findings: &mut Findings<'_>) {
     let keys = [
-        (PathKey::Data, "data", "/data/opentenbase/data/pgxz/{node}"),
-        (PathKey::Install, "install", "/data/opentenbase/install/pgxz"),
+        (LackedKey::Data, "data", "/data/opentenbase/data/pgxz/{node}"),
+        (LackedKey::Install, "install", "/data/opentenbase/install/pgxz"),
     ];
     for (key, name, example) in keys {
         let mut lacking = lacks.iter().filter(|lack| lack.key == key).map(|lack| lack.at);
@@ -105,6 +105,21 @@ fn report_lacks(lacks: &[Lack], findings: &mut Findings<'_>) {
         };
         let message = format!("this instance has no `{name}`, nor has its node, nor `defaults`{others}");
         findings.add(Code::MissingKey, first, message, format!("add `{name}: {example}` to `defaults`"));
+    }
+    for lack in lacks {
+        let LackedKey::Port(kind) = lack.key else { continue };
+        let example = match kind {
+            NodeKind::Gtm => 21000,
+            NodeKind::Coordinator => 15432,
+            NodeKind::Datanode => 23001,
+        };
+        let message = "this instance has no `port`, nor has its node".to_owned();
+        findings.add(
+            Code::MissingKey,
+            lack.at,
+            message,
+            format!("add `port: {example}` to the node, or to each instance"),
+        );
     }
 }
 
