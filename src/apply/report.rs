@@ -264,7 +264,7 @@ mod tests {
     #[test]
     fn a_rejoin_that_failed_half_way_is_not_nothing() {
         let (instance, upstream) = (id("dn01@s29"), id("dn01@s47"));
-        let action = Action::Rejoin { instance, upstream, method: RejoinMethod::BaseBackup };
+        let action = Action::Rejoin { instance, upstream, method: RejoinMethod::BaseBackup, keeps: Vec::new() };
         assert_eq!(end_of(&[step(Phase::Rejoin, action)]), End::NotRejoined);
     }
 }

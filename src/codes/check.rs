@@ -20,6 +20,8 @@ texts! { CheckCode,
         "Look into the standby's log and its primary_conninfo; a standby that lacks WAL is rebuilt by pg_basebackup. Waive it only if the missing WAL does not matter.";
     Replay: "A promotion first replays everything that was received. Paused, it would wait for ever, with the old master already down.",
         "Run `select pg_wal_replay_resume()` on the standby, then plan again.";
+    Delay: "A delayed standby is behind on purpose, as a way back from a mistake. In a switchover clients would wait for its whole delay; in a failover it replays what it has received at once, the mistake too.",
+        "Declare another standby as master. Otherwise set recovery_min_apply_delay = 0 in its recovery.conf, restart it and wait until it has caught up; or waive it.";
     Lag: "What the standby has not replayed yet must be replayed inside the write gap: clients wait that long.",
         "Wait until it has caught up, raise policy.max_lag in the file, or accept the longer gap by a waiver.";
     Timeline: "A standby whose timeline is ahead of its master's was promoted once: it has a history of its own.",

@@ -7,7 +7,7 @@ use crate::model::{Endpoint, Host};
 pub const FENCE: &str = "# otb fence";
 
 /// The first line of any other recovery.conf that otb wrote. As long as [`FENCE`]: one becomes the other in its place.
-const NO_FENCE: &str = "# otb wrote";
+pub(super) const NO_FENCE: &str = "# otb wrote";
 
 const _: () = assert!(NO_FENCE.len() == FENCE.len(), "a longer line would move the others");
 
@@ -40,6 +40,11 @@ pub fn recovery_conf(upstream: &Endpoint, user: &str, application_name: &str, fe
 pub(super) fn fenced(recovery_conf: &str) -> Option<(String, &'static str)> {
     let rest = recovery_conf.strip_prefix(NO_FENCE)?;
     Some((format!("{FENCE}{rest}"), NO_FENCE))
+}
+
+/// A recovery.conf that otb wrote, with the fence.
+pub fn with_fence(recovery_conf: &str) -> String {
+    fenced(recovery_conf).map_or_else(|| format!("{FENCE}\n{recovery_conf}"), |(fenced, _)| fenced)
 }
 
 /// The lines that make a GTM start as a standby of `upstream`.

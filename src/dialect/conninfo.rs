@@ -32,7 +32,7 @@ fn quote_value(value: &str) -> String {
 }
 
 /// libpq's own reading (fe-connect.c, conninfo_parse): spaces around `=`, quotes, backslashes.
-fn pairs(text: &str) -> Option<Vec<(String, String)>> {
+pub(super) fn pairs(text: &str) -> Option<Vec<(String, String)>> {
     let mut rest = text.trim_start();
     let mut pairs = Vec::new();
     while !rest.is_empty() {

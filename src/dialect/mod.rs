@@ -18,6 +18,7 @@ mod lock;
 mod probe;
 pub mod query;
 pub mod salvage;
+mod retarget;
 mod shell;
 mod shown;
 mod sql;
@@ -29,7 +30,7 @@ mod waldump;
 pub use admission::{admission, most_logins, read_admissions};
 pub use around::read_clock;
 pub use census::{Census, Directory, census_script, read_census};
-pub use conf::{FENCE, StandbyConf, gtm_standby_lines, read_gtm_conf, read_recovery_conf, recovery_conf};
+pub use conf::{FENCE, StandbyConf, gtm_standby_lines, read_gtm_conf, read_recovery_conf, recovery_conf, with_fence};
 pub use conninfo::{read_conninfo, write_conninfo};
 pub use control::{read_control, read_end_of_wal};
 pub use files::{
@@ -47,6 +48,7 @@ pub use in_doubt::{
 pub use joint::{Answer, Answers, MOST_JOINED, joint_script};
 pub use lock::{Leftovers, LockAnswer, lock_script, locked_directories, read_lock};
 pub use probe::{Look, MOST_LOOKS, Probe, Tools, USUAL_SEGMENT, no_probe, probe_script, read_probe, survey_script};
+pub use retarget::{keep_old_recovery_conf, recovery_settings, retargeted};
 pub use shell::{Command, Script, quote};
 pub use shown::{MOST_SHOWN, is_dangerous, shown, shown_bytes};
 pub use sql::{

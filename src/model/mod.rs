@@ -23,8 +23,8 @@ pub use in_doubt::{IN_DOUBT_SECONDS, InDoubt, Origin, PreparedTransaction, Prepa
 pub use missing::{MissingEnd, MissingTransaction, MissingWal};
 pub use name::{ClusterName, NameError, NodeName, ServerName};
 pub use observation::{
-    Control, ControlState, DataDir, InstanceFacts, Instances, Observation, PidFile, Process, RecoveryFile, Role, Route,
-    RouteKind, Sender, StandbyFacts, TimelineSwitch,
+    Control, ControlState, DataDir, InstanceFacts, Instances, Observation, PidFile, Process, RecoveryFile,
+    RecoverySettings, Role, Route, RouteKind, Sender, StandbyFacts, TimelineSwitch,
 };
 pub use place::{Endpoint, Host, InstanceId};
 pub use vitals::{Admission, ClockOffset, Load, Settings, Surroundings};

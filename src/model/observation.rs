@@ -372,4 +372,18 @@ pub struct RecoveryFile {
     pub application_name: Option<String>,
     /// otb wrote it into a master that it moved away from: the copy must not come up as a master.
     pub fence: bool,
+    /// What else is in it.
+    #[serde(default)]
+    pub own: RecoverySettings,
+}
+
+/// What of a recovery.conf is the operator's own, and stays when the upstream changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RecoverySettings {
+    /// The names of settings, and of parts of primary_conninfo, that otb does not write.
+    pub keeps: Vec<String>,
+    /// recovery_min_apply_delay, where it is not 0.
+    pub delay: Option<String>,
+    /// primary_slot_name.
+    pub slot: Option<String>,
 }

@@ -160,6 +160,7 @@ mod tests {
             user: None,
             application_name: None,
             fence: false,
+            own: crate::model::RecoverySettings::default(),
         };
         let Probe { data_dir: Fact::Known(dir), .. } = stopped() else { panic!("it was seen") };
         let dir = DataDir { recovery_conf: Some(file), ..dir };

@@ -72,6 +72,7 @@ codes! {
     Standby = "standby", false, "The instance that is to become master runs as a standby.";
     Attached = "attached", true, "The standby streams from the present master.";
     Replay = "replay", false, "The standby's replay is not paused.";
+    Delay = "delay", true, "The standby does not delay its replay (recovery_min_apply_delay).";
     Lag = "lag", true, "The standby is at most policy.max_lag behind.";
     Timeline = "timeline", false, "The standby's timeline is not ahead of the master's.";
     RecoveryConf = "recovery-conf", false, "recovery.conf of the standby is there and the server may write it.";

@@ -36,6 +36,7 @@ pub(super) fn rejoins(cluster: &Cluster, node: &Node, ended: &[InstanceId]) -> V
         instance: id.clone(),
         method,
         because: "this run ends it, for it hangs".to_owned(),
+        keeps: Vec::new(),
     };
     ended.iter().map(rejoin).collect()
 }

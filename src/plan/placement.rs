@@ -30,7 +30,7 @@ pub struct Move {
 ///
 /// The best standing wins: an instance that runs as master already, one that streams within policy.max_lag (while no
 /// master runs: one that holds as much WAL as any other), one that is further behind (the least lag first), one that
-/// does not stream, one that could not be seen, one that is stopped. Among equals it is the server with the fewest
+/// does not stream, one that is delayed, one that could not be seen, one that is stopped. Among equals it is the server with the fewest
 /// masters, then the least lag, then the server's name. A file and an observation so have one answer.
 pub fn drain(cluster: &Cluster, seen: &Observation, server: &ServerName, wanted: &dyn Fn(&NodeName) -> bool) -> Drain {
     let mut masters: BTreeMap<&ServerName, usize> = BTreeMap::new();
@@ -68,6 +68,7 @@ enum Standing {
     Ready(Option<u64>),
     Behind(u64),
     Detached,
+    Delayed(String),
     Unseen(String),
     Stopped,
 }
@@ -80,8 +81,9 @@ impl Standing {
             Self::Ready(_) => (1, 0),
             Self::Behind(lag) => (2, *lag),
             Self::Detached => (3, 0),
-            Self::Unseen(_) => (4, 0),
-            Self::Stopped => (5, 0),
+            Self::Delayed(_) => (4, 0),
+            Self::Unseen(_) => (5, 0),
+            Self::Stopped => (6, 0),
         }
     }
 
@@ -99,6 +101,7 @@ impl Standing {
             Self::Ready(None) => "standby; how far behind is not known".to_owned(),
             Self::Behind(lag) => format!("standby, {} behind: too far to be promoted now", ByteSize(*lag)),
             Self::Detached => "standby that does not stream, or whose WAL is not known".to_owned(),
+            Self::Delayed(delay) => format!("standby that is delayed by {delay}"),
             Self::Unseen(why) => format!("not seen: {why}"),
             Self::Stopped => "stopped".to_owned(),
         }
@@ -116,6 +119,10 @@ fn standing(cluster: &Cluster, node: &Node, id: &InstanceId, seen: &Observation)
     if !own.is_running(Role::Standby) {
         let why = own.process.reason().or(own.role.reason());
         return Standing::Unseen(why.map_or_else(|| "its role is not known".to_owned(), ToString::to_string));
+    }
+    let file = own.data_dir.known().and_then(|dir| dir.recovery_conf.as_ref());
+    if let Some(delay) = file.and_then(|file| file.own.delay.clone()) {
+        return Standing::Delayed(delay);
     }
     // A GTM's standby has no WAL positions; its checks look at it when the move is planned.
     if node.kind == NodeKind::Gtm {

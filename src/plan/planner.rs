@@ -157,6 +157,7 @@ fn all_checks(
         all.extend(checks::for_changed(survey.node, seen));
     }
     all.extend(nodes.iter().flat_map(|survey| checks::for_promotion(survey, seen)));
+    all.extend(nodes.iter().flat_map(|survey| checks::for_kept_slots(cluster, survey, seen)));
     all.extend(nodes.iter().flat_map(|survey| checks::for_restart(cluster, survey, seen)));
     all.extend(checks::for_routers(cluster, seen, views, staged));
     all.extend(checks::for_altered(routers, seen));

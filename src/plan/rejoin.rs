@@ -20,6 +20,12 @@ pub(crate) enum Rejoin {
     Unclear { why: String },
 }
 
+/// What stays in the instance's recovery.conf while its upstream changes.
+pub(crate) fn keeps(facts: Option<&InstanceFacts>) -> Vec<String> {
+    let file = facts.and_then(|facts| facts.data_dir.known()?.recovery_conf.as_ref());
+    file.map(|file| file.own.keeps.clone()).unwrap_or_default()
+}
+
 /// Decides for one instance that is not the declared master.
 pub(crate) fn decide(
     node: &Node,

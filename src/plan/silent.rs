@@ -32,7 +32,7 @@ pub(super) fn checks_of_the_rest(input: &Input<'_>, others: &[NodeSurvey<'_>]) -
     for survey in others {
         all.extend(checks::for_unclear(survey.node, &survey.situation, seen, waivers));
         if survey.situation == Situation::Masterless && survey.change.is_some_and(super::ChangeKind::moves_master) {
-            all.extend(checks::for_node(cluster, survey.node, None, seen));
+            all.extend(checks::for_node(cluster, survey, None, seen));
         }
     }
     checks::apply_waivers(&mut all, waivers);

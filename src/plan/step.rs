@@ -74,7 +74,14 @@ pub enum Action {
     /// its recovery.conf.
     Return { instance: InstanceId, upstream: InstanceId, method: RejoinMethod },
     /// Make an instance a standby of the master.
-    Rejoin { instance: InstanceId, upstream: InstanceId, method: RejoinMethod },
+    Rejoin {
+        instance: InstanceId,
+        upstream: InstanceId,
+        method: RejoinMethod,
+        /// The settings of its own recovery.conf that stay: only the upstream changes.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        keeps: Vec<String>,
+    },
 }
 
 impl Action {

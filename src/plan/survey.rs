@@ -47,6 +47,8 @@ pub(crate) struct PlannedRejoin {
     pub instance: InstanceId,
     pub method: RejoinMethod,
     pub because: String,
+    /// What its own recovery.conf keeps.
+    pub keeps: Vec<String>,
 }
 
 /// One router with the rows to change and whether its pool needs a reload.
@@ -137,7 +139,10 @@ fn is_cut_off(node: &Node, from: Option<&InstanceId>, seen: &Observation) -> boo
 
 fn rejoins(cluster: &Cluster, node: &Node, situation: &Situation, seen: &Observation) -> Vec<PlannedRejoin> {
     let decide = |id: &InstanceId| match rejoin::decide(node, id, situation, seen, cluster.policy.old_master) {
-        Rejoin::By { method, because } => Some(PlannedRejoin { instance: id.clone(), method, because }),
+        Rejoin::By { method, because } => {
+            let keeps = rejoin::keeps(seen.instances.get(id));
+            Some(PlannedRejoin { instance: id.clone(), method, because, keeps })
+        }
         // What cannot be seen is listed in the plan's `unseen`.
         Rejoin::NotNeeded | Rejoin::Unclear { .. } => None,
     };

@@ -74,8 +74,11 @@ fn run(cluster: &Cluster, action: &Action) -> Vec<String> {
         }
         Action::Settle { masters, .. } => settle(cluster, target, masters),
         Action::ProveCommit { .. } => vec![sql(target, &query::senders()), sql(target, &dialect::commit_that_waits())],
-        Action::Return { upstream: master, method, .. } | Action::Rejoin { upstream: master, method, .. } => {
-            rejoin(target, cluster.instance(master), *method, &cluster.connection.user)
+        Action::Return { upstream: master, method, .. } => {
+            rejoin(target, cluster.instance(master), (*method, &[]), &cluster.connection.user)
+        }
+        Action::Rejoin { upstream: master, method, keeps, .. } => {
+            rejoin(target, cluster.instance(master), (*method, keeps), &cluster.connection.user)
         }
     }
 }
@@ -126,19 +129,33 @@ fn promote_gtm(target: &Instance, action: &Action) -> Vec<String> {
     }
 }
 
-fn rejoin(target: &Instance, upstream: Option<&Instance>, method: RejoinMethod, user: &str) -> Vec<String> {
+fn rejoin(
+    target: &Instance,
+    upstream: Option<&Instance>,
+    (method, keeps): (RejoinMethod, &[String]),
+    user: &str,
+) -> Vec<String> {
     let Some(upstream) = upstream else { return Vec::new() };
-    let write = conf(target, &dialect::recovery_path(target), &upstream.endpoint.to_string());
+    let path = dialect::recovery_path(target);
+    let write = conf(target, &path, &upstream.endpoint.to_string());
+    // The names only: values may be secrets.
+    let kept = if keeps.is_empty() { String::new() } else { format!(", with its own {}", keeps.join(", ")) };
+    let old = (!keeps.is_empty()).then(|| shell(target, &dialect::keep_old_recovery_conf(&path)));
+    let write = || old.iter().cloned().chain([format!("{write}{kept}")]);
     let start = shell(target, &command::start(target, limits::START.into()));
     match method {
         RejoinMethod::Reconnect => vec![sql(target, &query::receiver())],
-        RejoinMethod::Unfence => vec![write],
-        RejoinMethod::InPlace => vec![write, start],
-        RejoinMethod::Repoint => vec![write, shell(target, &command::stop(target, limits::START.into())), start],
+        RejoinMethod::Unfence => write().collect(),
+        RejoinMethod::InPlace => write().chain([start]).collect(),
+        RejoinMethod::Repoint => {
+            write().chain([shell(target, &command::stop(target, limits::START.into())), start]).collect()
+        }
         RejoinMethod::BaseBackup | RejoinMethod::Replace => {
             let stop = (method == RejoinMethod::Replace).then(|| command::stop(target, limits::START.into()));
             let commands = stop.into_iter().chain(dialect::rebuild(target, &upstream.endpoint, user, ""));
-            commands.map(|command| shell(target, &command)).chain([start]).collect()
+            let kept =
+                (!keeps.is_empty()).then(|| format!("{}$ keep in the new recovery.conf{kept}", target.id.server));
+            commands.map(|command| shell(target, &command)).chain(kept).chain([start]).collect()
         }
     }
 }

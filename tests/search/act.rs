@@ -126,7 +126,7 @@ fn act(lab: &mut Lab, action: &Action) -> Result<(), Failed> {
             Ok(())
         }
         Action::Return { instance, upstream, method } => rejoin(lab, instance, upstream, *method, true),
-        Action::Rejoin { instance, upstream, method } => rejoin(lab, instance, upstream, *method, false),
+        Action::Rejoin { instance, upstream, method, .. } => rejoin(lab, instance, upstream, *method, false),
     }
 }
 

@@ -163,6 +163,7 @@ fn recovery_file(recovery: &Recovery) -> RecoveryFile {
         user: None,
         application_name: None,
         fence: recovery.fence,
+        own: otb::model::RecoverySettings::default(),
     }
 }
 

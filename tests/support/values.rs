@@ -137,6 +137,7 @@ fn recovery(upstream: &Endpoint) -> RecoveryFile {
         user: None,
         application_name: None,
         fence: false,
+        own: otb::model::RecoverySettings::default(),
     }
 }
 

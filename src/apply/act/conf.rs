@@ -41,7 +41,13 @@ pub(super) async fn recovery_conf(
         Some(user) => user,
         None => replication_user(master, field).await,
     };
-    Ok(dialect::recovery_conf(&master.endpoint, &user, &dialect::standby_name(id), fence))
+    let name = dialect::standby_name(id);
+    if fence {
+        return Ok(dialect::recovery_conf(&master.endpoint, &user, &name, true));
+    }
+    // A standby's own settings stay. It is not rebuilt from what cannot be read.
+    let own = run_all(id, &[dialect::read_recovery_file(field.instance(id)?)], ASK, field).await?;
+    Ok(dialect::retargeted(&own.text, &master.endpoint, &user, &name))
 }
 
 async fn replication_user(master: &Instance, field: &Field<'_>) -> String {

@@ -250,7 +250,7 @@ async fn act(action: &Action, limit: Duration, field: &Field<'_>) -> Result<(), 
         Action::Return { instance, upstream, method } => {
             rejoin::rejoin(instance, upstream, *method, true, limit, field).await
         }
-        Action::Rejoin { instance, upstream, method } => {
+        Action::Rejoin { instance, upstream, method, .. } => {
             rejoin::rejoin(instance, upstream, *method, false, limit, field).await
         }
     }

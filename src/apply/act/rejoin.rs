@@ -24,13 +24,22 @@ pub(super) async fn rejoin(
         return Ok(());
     }
     let instance = field.instance(id)?;
-    let write = standby_of(id, upstream, fence, &dialect::recovery_path(instance), field).await?;
+    let path = dialect::recovery_path(instance);
+    let write = if fence && method == RejoinMethod::Repoint && instance.kind.is_router() {
+        // A standby's own settings stay.
+        let text = recovery_conf(id, upstream, false, field).await?;
+        dialect::write_recovery_conf(&path, &dialect::with_fence(&text))
+    } else {
+        standby_of(id, upstream, fence, &path, field).await?
+    };
+    let keep = instance.kind.is_router().then(|| dialect::keep_old_recovery_conf(&path));
+    let write = || keep.iter().cloned().chain([write.clone()]);
     let start = command::start_to_stay(instance, Patience::from(START));
     let commands = match method {
         RejoinMethod::Reconnect => Vec::new(),
-        RejoinMethod::Unfence => vec![write],
-        RejoinMethod::InPlace => vec![write, start],
-        RejoinMethod::Repoint => vec![write, command::stop(instance, Patience::from(START)), start],
+        RejoinMethod::Unfence => write().collect(),
+        RejoinMethod::InPlace => write().chain([start]).collect(),
+        RejoinMethod::Repoint => write().chain([command::stop(instance, Patience::from(START)), start]).collect(),
         RejoinMethod::BaseBackup | RejoinMethod::Replace => {
             let master = field.instance(upstream)?;
             let text = recovery_conf(id, upstream, fence, field).await?;

@@ -6,11 +6,11 @@ use super::said::{Output, Said};
 use super::{Look, Probe, Tools, asked_by};
 use crate::dialect::{
     StandbyConf, around, read_clock, read_control, read_gtm_conf, read_gtm_status_text, read_pg_status, read_pid_file,
-    read_recovery_conf, replication_name, replication_user, shown,
+    read_recovery_conf, recovery_settings, replication_name, replication_user, shown,
 };
 use crate::model::{
-    DataDir, Fact, Instance, Lsn, NodeKind, PidFile, Process, RecoveryFile, Role, Surroundings, Timeline,
-    TimelineSwitch, UnknownKind,
+    DataDir, Fact, Instance, Lsn, NodeKind, PidFile, Process, RecoveryFile, RecoverySettings, Role, Surroundings,
+    Timeline, TimelineSwitch, UnknownKind,
 };
 
 /// Why a tool was not run.
@@ -158,6 +158,7 @@ fn recovery_file(kind: NodeKind, rights: &str, owner: &str, readable: bool, text
         user: replication_user(text).filter(|_| kind.is_router()),
         application_name: replication_name(text).filter(|_| kind.is_router()),
         fence: conf.fence,
+        own: if kind.is_router() { recovery_settings(text) } else { RecoverySettings::default() },
     })
 }
 

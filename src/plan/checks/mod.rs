@@ -9,6 +9,7 @@ mod install;
 mod load;
 mod loss;
 mod promotion;
+mod recovery;
 mod restart;
 mod settings;
 mod split;
@@ -23,6 +24,7 @@ use crate::model::{Cluster, InstanceFacts, InstanceId, Node, Observation, Unknow
 pub(crate) use cluster::{for_altered, for_gtm, for_routers, for_unclear};
 pub(crate) use install::for_changed;
 pub(crate) use promotion::{for_promotion, is_told_to_promote};
+pub(crate) use recovery::for_kept_slots;
 pub(crate) use restart::{becomes, for_restart};
 pub(crate) use split::{for_split, for_split_elsewhere};
 
@@ -55,6 +57,7 @@ pub(crate) fn for_node<'a>(
         checks.extend(settings::all(&takeover, sync::standbys(cluster, survey, master.map(|(_, facts)| facts), seen)));
         checks.extend(load::all(&takeover));
         checks.extend(load::pg_clean(&takeover));
+        checks.extend(recovery::delay(cluster, node, from, seen));
     }
     checks.extend(host::all(&takeover));
     checks

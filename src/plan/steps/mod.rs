@@ -217,7 +217,12 @@ impl StepList<'_> {
             }
             let step = self.push(Draft {
                 phase: Phase::Rejoin,
-                action: Action::Rejoin { instance: id.clone(), upstream: upstream.clone(), method },
+                action: Action::Rejoin {
+                    instance: id.clone(),
+                    upstream: upstream.clone(),
+                    method,
+                    keeps: rejoin.keeps.clone(),
+                },
                 before: method.before(id, &upstream),
                 after: vec![Condition::Streams { standby: id.clone(), upstream: upstream.clone() }],
                 undo: Undo::Never,

@@ -280,7 +280,7 @@ fn what_routers_are_told() {
 #[test]
 fn who_rejoins_whom() {
     let (instance, upstream) = (id("dn01@s29"), id("dn02@s47"));
-    let astray = Action::Rejoin { instance, upstream, method: RejoinMethod::InPlace };
+    let astray = Action::Rejoin { instance, upstream, method: RejoinMethod::InPlace, keeps: Vec::new() };
     catches(switchover(), |plan| step(plan, "rejoin:dn01@s29").action = astray, "another than the declared master");
     catches(switchover(), |plan| step(plan, "rejoin:dn01@s29").needs.clear(), "does not wait for promote:dn01@s47");
 }

@@ -6,6 +6,7 @@ mod gtm;
 mod in_doubt;
 mod laws;
 mod loss;
+mod own_conf;
 mod placement;
 mod preflight;
 mod rules;

@@ -93,6 +93,7 @@ fn running(live: &Cluster, node: &Node, instance: &Instance, role: Role) -> Inst
         user: None,
         application_name: None,
         fence: false,
+        own: crate::model::RecoverySettings::default(),
     };
     let is_standby = role == Role::Standby;
     if node.kind == NodeKind::Gtm {
@@ -213,6 +214,7 @@ pub(super) fn fence(seen: &mut Observation, at: &str, upstream: &Endpoint) {
             user: None,
             application_name: None,
             fence: true,
+            own: crate::model::RecoverySettings::default(),
         };
         dir.recovery_conf = Some(file);
     }
