@@ -151,6 +151,12 @@ pub(super) struct Shell {
     #[schemars(range(min = 1, max = 65535), example = 22)]
     pub(super) port: Option<u16>,
 
+    /// The command that leads to the server (exec only). otb adds `sh -c TEXT` and more words, which it must hand on as they
+    /// are, and standard input with its end. `{server}` and `{address}` stand for the server's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1), example = json!(["docker", "exec", "-i", "{server}"]))]
+    pub(super) command: Option<Vec<String>>,
+
     /// The OS user that owns the data directories, reached by `sudo -n -u`. Default: the user logged in as.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63), regex(pattern = ACCOUNT), example = &"opentenbase")]
@@ -164,6 +170,8 @@ pub(super) enum Via {
     Ssh,
     /// A shell on this machine: for clusters on one machine.
     Local,
+    /// `command`: into a container, or over what ssh alone does not reach.
+    Exec,
 }
 
 /// One machine.

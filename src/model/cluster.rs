@@ -86,6 +86,8 @@ pub struct ShellAccess {
 pub enum ShellVia {
     /// `sh` on this machine.
     Local,
+    /// A command of this machine that runs the words behind it where the server is: `docker exec -i NAME`.
+    Exec { command: Vec<String> },
     /// The system's ssh client; `host` is an ssh destination (an alias of ssh_config works).
     Ssh { user: Option<String>, host: String, port: Option<u16> },
 }

@@ -126,3 +126,30 @@ async fn a_fence_becomes_a_standbys_file_where_it_lies() {
     assert_eq!(std::fs::read_to_string(&path).unwrap(), wanted);
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "nothing else is left");
 }
+
+/// A command that hands its words on, with an environment of its own.
+fn by_command(command: &[&str]) -> Shells {
+    Shells::new(&cluster(ShellVia::Exec { command: command.iter().map(|word| (*word).to_owned()).collect() }))
+}
+
+#[tokio::test]
+async fn a_shell_by_command_runs_behind_that_command() {
+    let there = by_command(&["env", "OTB_PLACE=a container"]);
+    let output = there.run(&server(), "echo \"$OTB_PLACE\"; exit 7", LONG).await.unwrap();
+    assert_eq!((output.status, output.text.as_str()), (7, "a container\n"));
+    assert_eq!(there.run(&server(), "exit 255", LONG).await.unwrap().status, 255, "the script's own status");
+    let held = there.hold(&server(), "echo held; cat", LONG).await.unwrap();
+    assert_eq!(held.first_line(), "held");
+    held.close(LONG).await;
+}
+
+#[tokio::test]
+async fn what_a_command_does_not_hand_on_is_not_taken_for_done() {
+    for (command, said) in [("exit 126", "126"), ("echo no such container >&2; exit 1", "no such container")] {
+        let error = by_command(&["sh", "-c", command, "sh"]).run(&server(), "echo done", LONG).await.unwrap_err();
+        assert!(matches!(error, ShellError::Lost { .. }), "{error:?}");
+        assert!(error.to_string().contains(said) || said == "126", "{error}");
+    }
+    let missing = by_command(&["no-such-program-at-all"]).run(&server(), "echo done", LONG).await.unwrap_err();
+    assert!(missing.to_string().contains("no-such-program-at-all cannot be run"), "{missing}");
+}

@@ -164,7 +164,7 @@ fn way_to(way: &Way, hosts: &BTreeSet<Host>) -> Result<Outside, OutsideError> {
             ShellVia::Ssh { user, port, .. } => {
                 ShellVia::Ssh { user: user.clone(), host: host.as_str().to_owned(), port: *port }
             }
-            ShellVia::Local => ShellVia::Local,
+            other @ (ShellVia::Local | ShellVia::Exec { .. }) => other.clone(),
         };
         let shell = ShellAccess { via, run_as: way.shell.run_as.clone() };
         Some((name.clone(), Server { name, address: host.clone(), shell }))

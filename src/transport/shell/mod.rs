@@ -4,6 +4,7 @@
 //! follows on its standard input.
 
 mod error;
+mod exec;
 mod held;
 mod lanes;
 mod local;

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::lanes::{self, Lanes};
 use super::process::Started;
 use super::wrap::{self, Run};
-use super::{Held, Output, ShellError, local, ssh};
+use super::{Held, Output, ShellError, exec, local, ssh};
 use crate::model::{Cluster, Server, ServerName, ShellVia};
 
 /// What of ssh the operator may choose beside ssh_config.
@@ -63,6 +63,8 @@ pub(super) struct Shell {
 
 enum Via {
     Local,
+    /// The words before those of the script's shell.
+    Exec(Vec<String>),
     Ssh(Box<ssh::Connection>),
 }
 
@@ -82,6 +84,7 @@ impl Shells {
             run_as: server.shell.run_as.clone(),
             via: match &server.shell.via {
                 ShellVia::Local => Via::Local,
+                ShellVia::Exec { command } => Via::Exec(command.clone()),
                 ShellVia::Ssh { user, host, port } => {
                     Via::Ssh(Box::new(ssh::Connection::new(&server.name, user.as_deref(), host, *port, settings)))
                 }
@@ -94,7 +97,7 @@ impl Shells {
     /// Opens the connection ahead, so that the first script does not wait for it.
     pub async fn open(&self, server: &ServerName, limit: Duration) -> Result<(), ShellError> {
         match &self.shell(server)?.via {
-            Via::Local => Ok(()),
+            Via::Local | Via::Exec(_) => Ok(()),
             Via::Ssh(connection) => connection.open(limit).await.map(drop),
         }
     }
@@ -136,7 +139,7 @@ impl Shells {
     /// Ends every ssh connection.
     pub async fn close(&self) {
         join_all(self.servers.values().filter_map(|shell| match &shell.via {
-            Via::Local => None,
+            Via::Local | Via::Exec(_) => None,
             Via::Ssh(connection) => Some(connection.close()),
         }))
         .await;
@@ -200,7 +203,7 @@ impl Shell {
     /// Lets go of a connection that does not prove to live. Whether it did: the next script gets a new one.
     pub(super) async fn forget(&self) -> bool {
         match &self.via {
-            Via::Local => false,
+            Via::Local | Via::Exec(_) => false,
             Via::Ssh(connection) => connection.forget().await,
         }
     }
@@ -215,6 +218,7 @@ impl Shell {
         let words = wrap::words(self.run_as.as_deref(), script, run);
         match &self.via {
             Via::Local => local::start(server, &words),
+            Via::Exec(command) => exec::start(server, command, &words),
             Via::Ssh(connection) => connection.start(&wrap::line(&words), limit).await,
         }
     }
