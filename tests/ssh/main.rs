@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod cut;
+mod few_sessions;
 mod greeting;
 mod refused;
 mod support;
@@ -43,6 +44,10 @@ impl Behind {
 
     fn a_greeting() -> Option<Self> {
         Self::through(Sshds::that_greet)
+    }
+
+    fn one_session() -> Option<Self> {
+        Self::through(Sshds::of_one_session)
     }
 
     fn through(start: fn(&[(&str, &str)]) -> Sshds) -> Option<Self> {

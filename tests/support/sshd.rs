@@ -71,15 +71,20 @@ impl Sshds {
 
     /// One sshd for each alias and address.
     pub(crate) fn start(servers: &[(&str, &str)]) -> Self {
-        Self::start_with(servers, "")
+        Self::start_with(servers, "", "")
+    }
+
+    /// The same, with one session on each connection.
+    pub(crate) fn of_one_session(servers: &[(&str, &str)]) -> Self {
+        Self::start_with(servers, "", "MaxSessions 1\n")
     }
 
     /// The same, whose login shells print something of their own.
     pub(crate) fn that_greet(servers: &[(&str, &str)]) -> Self {
-        Self::start_with(servers, GREETING)
+        Self::start_with(servers, GREETING, "")
     }
 
-    fn start_with(servers: &[(&str, &str)], forced: &str) -> Self {
+    fn start_with(servers: &[(&str, &str)], forced: &str, more: &str) -> Self {
         let directory = tempfile::Builder::new().prefix("otb-sshd-").tempdir().unwrap();
         let mut sshds = Self { daemons: Vec::new(), directory };
         for key in ["user", "other"] {
@@ -89,6 +94,7 @@ impl Sshds {
         if !forced.is_empty() {
             std::fs::write(sshds.path("forced.sh"), forced).unwrap();
         }
+        std::fs::write(sshds.path("more.conf"), more).unwrap();
         let _ = std::fs::create_dir_all("/run/sshd");
         for (alias, address) in servers {
             sshds.make_key(alias);
@@ -211,7 +217,8 @@ impl Sshds {
         let forced = self.path("forced.sh");
         let forced =
             if forced.exists() { format!("ForceCommand /bin/sh {}\n", forced.display()) } else { String::new() };
-        std::fs::write(&config, text + &forced).unwrap();
+        let more = std::fs::read_to_string(self.path("more.conf")).unwrap_or_default();
+        std::fs::write(&config, text + &forced + &more).unwrap();
         let mut sshd = Command::new(SSHD);
         sshd.arg("-D").arg("-f").arg(&config).arg("-E").arg(self.path(&format!("{alias}.log"))).stderr(Stdio::null());
         let process = sshd.spawn().unwrap();

@@ -17,6 +17,11 @@ pub enum ShellError {
     /// The script never began: no password was asked for, none would be given.
     #[error("the shell of {server} turned otb down: {why}")]
     Denied { server: ServerName, why: String },
+    /// The script never began: the connection holds as many sessions as sshd allows.
+    #[error(
+        "sshd of {server} allows no more sessions (MaxSessions in its sshd_config; otb uses up to 8), nor another connection"
+    )]
+    Full { server: ServerName },
     /// Opening the connection took too long; the script never began.
     #[error("no connection to the shell of {server} within {}", seconds(*limit))]
     NotOpened { server: ServerName, limit: Duration },
@@ -37,7 +42,7 @@ impl ShellError {
     pub fn kind(&self) -> UnknownKind {
         match self {
             Self::NoServer(_) => UnknownKind::NotAsked,
-            Self::Unreachable { .. } | Self::Lost { .. } => UnknownKind::Unreachable,
+            Self::Unreachable { .. } | Self::Full { .. } | Self::Lost { .. } => UnknownKind::Unreachable,
             Self::Denied { .. } => UnknownKind::Denied,
             Self::NotOpened { .. } | Self::TimedOut { .. } => UnknownKind::TimedOut,
         }

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::ShellError;
 use super::output::Stream;
-use super::process::{Reader, Started, Writer};
+use super::process::{Reader, Started, Writer, is_full};
 use super::wrap::{self, Frame};
 use crate::dialect::shown;
 use crate::model::ServerName;
@@ -44,6 +44,9 @@ impl Held {
         let Some(first_line) = line else {
             let said = timeout(Duration::from_secs(1), Stream::read(&mut started.stderr)).await.unwrap_or_default();
             let why = shown(&wrap::said(&said));
+            if !wrap::has_begun(&said) && is_full(&why) {
+                return Err(ShellError::Full { server: server.clone() });
+            }
             return Err(ShellError::Lost {
                 server: server.clone(),
                 why: if why.is_empty() { "the script ended without a word".to_owned() } else { why },

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::output::Stream;
 use super::process::Reader;
-use super::shells::Shell;
+use super::shells::{CONNECTIONS, Shell};
 use super::wrap::{Frame, Run};
 use super::{Output, ShellError};
 use crate::dialect::{Answers, MOST_JOINED, joint_script};
@@ -149,7 +149,16 @@ async fn together(shell: &Shell, server: &ServerName, jobs: Vec<Job>) {
     let script = joint_script(jobs.iter().map(|job| job.script.as_str()));
     let mut waiting: Vec<Waiting> = jobs.into_iter().map(|job| Some(job.ended)).collect();
     let begun = Instant::now();
-    let result = match joint(shell, server, &script, limit, &mut waiting).await {
+    let mut result = joint(shell, server, &script, limit, &mut waiting).await;
+    for _ in 0..CONNECTIONS {
+        match result {
+            Err(ShellError::Full { .. }) if shell.open_another().await => {
+                result = joint(shell, server, &script, limit.saturating_sub(begun.elapsed()), &mut waiting).await;
+            }
+            _ => break,
+        }
+    }
+    let result = match result {
         // As for a script alone: a new connection is as good as the first.
         Err(ShellError::Unreachable { .. }) if shell.forget().await => {
             joint(shell, server, &script, limit.saturating_sub(begun.elapsed()), &mut waiting).await

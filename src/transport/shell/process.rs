@@ -21,6 +21,14 @@ const TIMED_OUT: [i32; 2] = [124, 137];
 /// `none`. It says so before anything was sent. Where the master went later, ssh says something of mux first.
 const NO_CONTROL_SOCKET: &str = "ssh: Could not resolve hostname none";
 
+/// What an ssh client says where sshd's MaxSessions are open on its connection already: nothing was sent.
+const NO_SESSION: &str = "Session open refused by peer";
+
+/// Whether sshd refused the session for their number.
+pub(super) fn is_full(said: &str) -> bool {
+    said.contains(NO_SESSION)
+}
+
 /// A running process. Dropping it ends the local part of it: the process group, or the ssh channel.
 pub(super) struct Started {
     pub(super) stdin: Option<Writer>,
@@ -80,6 +88,7 @@ impl Started {
         let server = server.clone();
         Err(match status {
             Some(status) if TIMED_OUT.contains(&status) => late(),
+            _ if !begun && is_full(&why) => ShellError::Full { server },
             _ if !begun && why.starts_with(NO_CONTROL_SOCKET) => {
                 ShellError::Unreachable { server, why: "its ssh connection had ended".to_owned() }
             }

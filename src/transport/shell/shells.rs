@@ -50,6 +50,9 @@ impl Default for ShellSettings {
     }
 }
 
+/// How many connections are opened for one script where sshd allows few sessions on each.
+pub(super) const CONNECTIONS: usize = 8;
+
 /// The way to a shell on every server of a cluster.
 pub struct Shells {
     servers: BTreeMap<ServerName, Arc<Shell>>,
@@ -132,8 +135,17 @@ impl Shells {
     /// It runs on until the [`Held`] is closed or this process ends, however that happens: then the script's
     /// input ends, which is what it has to wait for.
     pub async fn hold(&self, server: &ServerName, script: &str, limit: Duration) -> Result<Held, ShellError> {
-        let started = self.shell(server)?.start(server, script, Run::Held, limit).await?;
-        Held::begin(server, started, script, limit).await
+        let shell = self.shell(server)?;
+        let once =
+            async || Held::begin(server, shell.start(server, script, Run::Held, limit).await?, script, limit).await;
+        let mut result = once().await;
+        for _ in 0..CONNECTIONS {
+            match result {
+                Err(ShellError::Full { .. }) if shell.open_another().await => result = once().await,
+                _ => break,
+            }
+        }
+        result
     }
 
     /// Ends every ssh connection.
@@ -191,12 +203,33 @@ impl Shell {
             let started = self.start(server, script, Run::Within(limit), limit).await?;
             started.finish(server, script, limit.saturating_sub(began.elapsed())).await
         };
-        match once(limit).await {
+        let mut result = once(limit).await;
+        for _ in 0..CONNECTIONS {
+            match result {
+                Err(ShellError::Full { .. }) if self.open_another().await => {
+                    result = once(limit.saturating_sub(begun.elapsed())).await;
+                }
+                _ => break,
+            }
+        }
+        match result {
             // The connection was found dead before the script began: a new one is as good as the first.
             Err(ShellError::Unreachable { .. }) if self.forget().await => {
                 once(limit.saturating_sub(begun.elapsed())).await
             }
             result => result,
+        }
+    }
+
+    /// The next script gets a connection of its own: the present one goes on with the scripts that it has. Whether there
+    /// is such a thing.
+    pub(super) async fn open_another(&self) -> bool {
+        match &self.via {
+            Via::Local | Via::Exec(_) => false,
+            Via::Ssh(connection) => {
+                connection.leave().await;
+                true
+            }
         }
     }
 

@@ -134,6 +134,11 @@ impl Connection {
         true
     }
 
+    /// Lets go of a connection without a look at it: who uses it has it until its end.
+    pub(super) async fn leave(&self) {
+        *self.open.lock().await = None;
+    }
+
     /// Ends the connection for everybody. Without this it would stay till it was idle long enough.
     pub(super) async fn close(&self) {
         if let Some(old) = self.open.lock().await.take()
@@ -162,6 +167,10 @@ impl Connection {
             shown(&said)
         };
         match error {
+            Error::Connect(io) if io.kind() == std::io::ErrorKind::NotFound => ShellError::Unreachable {
+                server,
+                why: format!("the program `ssh` cannot be run on this machine ({io}): install the OpenSSH client"),
+            },
             Error::Connect(io) if io.kind() == std::io::ErrorKind::PermissionDenied => {
                 ShellError::Denied { server, why }
             }
