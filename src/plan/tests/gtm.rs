@@ -308,5 +308,8 @@ fn where_the_gtm_may_not_be_touched_what_lacks_its_timestamps_is_not_judged() {
     let names: Vec<&str> = refusing.iter().map(|check| check.id.as_str()).collect();
     assert_eq!(names, ["standby:gtm_1", "gtm:gtm_1"]);
     let hint = refusing[1].hint.as_deref().unwrap();
-    assert!(hint.contains("mend what the check standby says"), "{hint}");
+    assert!(
+        hint.contains("do what the check standby says of gtm_1, or start it by hand, on s47: gtm_ctl -Z gtm"),
+        "{hint}"
+    );
 }

@@ -347,7 +347,10 @@ fn a_process_that_is_silent_is_not_told_to_be_started() {
     seen.instances.insert(id("dn01@s47"), silent());
     let (found, hint) = said(&make_plan(&cluster, &seen));
     assert!(found.starts_with("dn01@s47 runs and does not say what it is (no answer within 5 s)"), "{found}");
-    assert!(hint.starts_with("wait until it answers, then plan again; if it hangs, stop it, and start"), "{hint}");
+    assert!(
+        hint.starts_with("wait until it answers, then plan again; if it hangs, on s47: pg_ctl -Z datanode"),
+        "{hint}"
+    );
 
     let mut seen = healthy(&cluster);
     seen.instances.insert(id("dn01@s29"), silent());
