@@ -156,7 +156,7 @@ impl World {
     /// Clients wait for a page behind a transaction that is prepared here, or go on.
     pub fn set_waiting(&mut self, disk: DiskId, waits: bool) -> bool {
         let Some(process) = self.postgres.get_mut(&disk).and_then(|copy| copy.process.as_mut()) else { return false };
-        process.waits_by_fault = waits;
+        process.waiters = if waits { super::instance::Waiters::Wait } else { super::instance::Waiters::None };
         true
     }
 

@@ -75,12 +75,19 @@ pub struct Process {
     pub routes_read_by_fault: bool,
     /// All its connection slots are taken, by clients that are not simulated.
     pub slots_taken_by_fault: bool,
-    /// Clients wait for a page behind a transaction that is prepared here, and hear no signal.
-    pub waits_by_fault: bool,
-    /// A fast stop was asked for: it takes no logins any more.
-    pub shutting_down: bool,
+    pub waiters: Waiters,
     /// A promotion's checkpoint is still to come: pg_controldata shows the old timeline until then (seen live).
     pub checkpoint_due: Option<Moment>,
+}
+
+/// Clients that wait for a page behind a transaction that is prepared here, and hear no signal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Waiters {
+    #[default]
+    None,
+    Wait,
+    /// A fast stop was asked for meanwhile: the server takes no logins any more.
+    WaitInShutdown,
 }
 
 /// What a process does.

@@ -7,7 +7,7 @@ use crate::sandbox::moment::Moment;
 
 use super::World;
 use super::effect::{Effect, Ending};
-use super::instance::{DiskId, Mode, Pooler, Process, Receiver, Standby, Temper, Upstream};
+use super::instance::{DiskId, Mode, Pooler, Process, Receiver, Standby, Temper, Upstream, Waiters};
 use super::stream::Unsettled;
 use super::wal::{Body, segment_start};
 
@@ -68,8 +68,7 @@ impl World {
             alters_waiting: std::collections::BTreeSet::new(),
             routes_read_by_fault: false,
             slots_taken_by_fault: false,
-            waits_by_fault: false,
-            shutting_down: false,
+            waiters: Waiters::None,
             checkpoint_due: None,
         });
         self.effects.push(Effect::Started(disk));
@@ -146,7 +145,7 @@ impl World {
     /// Whether a fast stop does not end: its sessions wait behind a prepared transaction (docs/explanation/in-doubt.md).
     pub fn is_stuck(&self, disk: DiskId) -> bool {
         let Some(copy) = self.postgres.get(&disk) else { return false };
-        copy.process.as_ref().is_some_and(|process| process.waits_by_fault) && !copy.data.prepared.is_empty()
+        copy.process.as_ref().is_some_and(|process| process.waiters != Waiters::None) && !copy.data.prepared.is_empty()
     }
 
     /// The signal of pg_ctl stop: true unless the process hangs and will see it only when it goes on, or its sessions do not
@@ -165,7 +164,7 @@ impl World {
             // The others end.
             self.end_sessions(disk);
             if let Some(process) = self.postgres.get_mut(&disk).and_then(|copy| copy.process.as_mut()) {
-                process.shutting_down = true;
+                process.waiters = Waiters::WaitInShutdown;
             }
             return false;
         } else {

@@ -93,7 +93,7 @@ impl World {
         let Some(process) = self.postgres.get(&disk).and_then(|copy| copy.process.as_ref()) else {
             return Ok(Err(SqlError::fatal("57P03", "the database system is starting up")));
         };
-        if process.shutting_down {
+        if process.waiters == super::instance::Waiters::WaitInShutdown {
             return Ok(Err(SqlError::fatal("57P03", "the database system is shutting down")));
         }
         // New logins read pgxc_node: they queue behind an ALTER NODE that waits for its lock (seen live).
