@@ -60,6 +60,7 @@ scenarios![
     synchronous_failover,
     transaction_in_doubt,
     transaction_in_doubt_beside_a_clients,
+    transaction_in_doubt_slow_coordinator,
     data_directory_missing,
     drain_of_a_server,
     gtm_switchover,
