@@ -168,6 +168,35 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap()
 }
 
+/// A session that is kept: a statement takes a millisecond, where psql has to start first.
+pub(crate) struct Session {
+    runtime: tokio::runtime::Runtime,
+    client: Client,
+}
+
+impl Session {
+    pub(crate) fn open(real: &Real, instance: &str) -> Self {
+        let (host, port) = real.endpoint(instance);
+        let conninfo = format!("host={host} port={port} user={} dbname=postgres connect_timeout=10", real.user());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let client = runtime.block_on(async {
+            let (client, connection) = tokio_postgres::connect(&conninfo, NoTls).await.unwrap();
+            tokio::spawn(connection);
+            client
+        });
+        Self { runtime, client }
+    }
+
+    /// The first column of the first row.
+    pub(crate) fn ask(&self, statement: &str) -> Option<String> {
+        let answer = self.runtime.block_on(self.client.simple_query(statement)).unwrap();
+        answer.into_iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        })
+    }
+}
+
 /// One client's life.
 async fn live(conninfo: String, kind: Kind, number: usize, shared: Arc<Shared>) {
     let mut session: Option<Client> = None;
