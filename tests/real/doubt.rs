@@ -57,7 +57,7 @@ pub(crate) fn moves_under_transfers(real: &Real) {
         waits.push(waited.as_secs_f64());
         clients.go_on();
     }
-    tell(clients.finish());
+    tell(&clients.finish());
 }
 
 /// kill -9 of dn01's master under the same load, then a failover.
@@ -83,7 +83,7 @@ pub(crate) fn failovers_under_transfers(real: &Real) {
         if !loses {
             the_sum_is_right(real, "the failover");
         }
-        tell(clients.finish());
+        tell(&clients.finish());
         std::mem::swap(&mut old, &mut new);
     }
     say(&format!("real lane: {all} failovers under 24 clients, {waived} of them with a waiver"));
@@ -181,7 +181,7 @@ pub(crate) fn coordinator_is_slow_in_a_commit(real: &Real) {
     frozen.go_on();
     clients.pause();
     is_whole(real, "a slow coordinator");
-    tell(clients.finish());
+    tell(&clients.finish());
 }
 
 /// All clients are asleep: nothing is prepared, and the sum is what it was.
@@ -204,7 +204,7 @@ fn the_sum_is_right(real: &Real, after: &str) {
     }
 }
 
-fn tell(seen: Seen) {
+fn tell(seen: &Seen) {
     say(&format!("real lane: done {:?}, sums that were off {}, failed {:?}", seen.done, seen.odd_sums, seen.failed));
 }
 
