@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::model::{Cluster, NameError};
 
+use super::Flavor;
 use super::args::{FaultArgs, UpArgs};
 use super::server::{self, Reply, Request, choose_prefix};
 use super::site::Site;
@@ -73,10 +74,13 @@ fn prepare(args: &UpArgs, from: Option<Cluster>) -> Result<Site, SandboxError> {
         return Err(SandboxError::InUse(dir));
     }
     clear(&dir)?;
-    let cluster = match from {
+    let mut cluster = match from {
         Some(cluster) => cluster,
         None => topology::seed(args)?,
     };
+    if args.flavor == Flavor::V5 {
+        topology::give_forward_ports(&mut cluster);
+    }
     let site = Site {
         format_version: 1,
         dir,

@@ -10,7 +10,6 @@ use crate::model::{
     OldMaster, Policy, Server, ServerName, ShellAccess, ShellVia, SslMode,
 };
 
-use super::Flavor;
 use super::args::UpArgs;
 
 /// The seed's two servers.
@@ -30,17 +29,14 @@ pub(super) fn seed(args: &UpArgs) -> Result<Cluster, NameError> {
     for n in 1..=usize::from(args.datanodes) {
         add(&mut cluster, &format!("dn{n:02}"), NodeKind::Datanode, n - 1, port_after(23_000, n), true)?;
     }
-    if args.flavor == Flavor::V5 {
-        give_forward_ports(&mut cluster);
-    }
     Ok(cluster)
 }
 
-/// Another one on each server, so that a move changes it.
-fn give_forward_ports(cluster: &mut Cluster) {
+/// Gives v5's instances without a forward port one: another one on each server, so that a move changes it.
+pub(super) fn give_forward_ports(cluster: &mut Cluster) {
     let servers: Vec<ServerName> = cluster.servers.keys().cloned().collect();
     let instances = cluster.nodes.values_mut().flat_map(|node| node.instances.values_mut());
-    for instance in instances.filter(|instance| instance.kind.is_router()) {
+    for instance in instances.filter(|instance| instance.kind.is_router() && instance.forward_port.is_none()) {
         let at = servers.iter().position(|server| *server == instance.id.server).unwrap_or_default();
         instance.forward_port = Some(port_after(instance.endpoint.port, 2_000 + 5_000 * at));
     }

@@ -26,6 +26,8 @@ pub(crate) struct Daemon {
     pub(super) listeners: Mutex<BTreeMap<DiskId, Listening>>,
     /// Where a running process's data directory was when it started.
     pub(super) paths: Mutex<BTreeMap<DiskId, PathBuf>>,
+    /// Forward processes of v5's masters.
+    pub(super) forwarders: Mutex<BTreeMap<DiskId, JoinHandle<()>>>,
     /// Aborted listener tasks whose sockets may still be open.
     pub(super) dying: Mutex<Vec<JoinHandle<()>>>,
     pub(super) stop: watch::Sender<bool>,
@@ -71,6 +73,7 @@ impl Daemon {
             world: Mutex::new(world),
             listeners: Mutex::default(),
             paths: Mutex::default(),
+            forwarders: Mutex::default(),
             dying: Mutex::default(),
             stop,
             weather: Mutex::default(),

@@ -108,6 +108,10 @@ impl Daemon {
                 write_pid(world, disk, &path)?;
                 self.write_opts(world, disk, &path)
             }),
+            Effect::Forwarding(disk) => {
+                self.open_forwarder(world, disk);
+                Ok(())
+            }
             Effect::Ended { disk, how } => {
                 self.close_port(disk, how);
                 if let Some((copy, path)) = world.postgres(disk).zip(path(disk))
@@ -171,7 +175,22 @@ impl Daemon {
         Ok(())
     }
 
+    /// A v5 master whose forward port is taken does not serve.
+    fn open_forwarder(&self, world: &mut World, disk: DiskId) {
+        let Some((host, port)) = world.forwards_at(disk) else { return };
+        match listen::forward(host.as_str(), port) {
+            Ok(forwarder) => {
+                self.forwarders.lock().insert(disk, forwarder);
+            }
+            Err(_) => world.cannot_forward(disk),
+        }
+    }
+
     fn close_port(&self, disk: DiskId, how: Ending) {
+        if let Some(forwarder) = self.forwarders.lock().remove(&disk) {
+            forwarder.abort();
+            self.dying.lock().push(forwarder);
+        }
         if let Some(listening) = self.listeners.lock().remove(&disk) {
             listening.ended.send_replace(Some(how));
             listening.task.abort();

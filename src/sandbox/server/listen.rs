@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::sandbox::world::{DiskId, Ending};
 
@@ -20,6 +21,20 @@ pub(super) async fn open(daemon: &Arc<Daemon>, disk: DiskId, host: &str, port: u
     let task = tokio::spawn(accept(Arc::clone(daemon), disk, listener, watching));
     daemon.listeners.lock().insert(disk, Listening { task, ended });
     Ok(())
+}
+
+/// Listens as a forward process does, and ends each connection: no rows are moved here.
+pub(super) fn forward(host: &str, port: u16) -> io::Result<JoinHandle<()>> {
+    let listener = std::net::TcpListener::bind((host, port))?;
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(listener)?;
+    Ok(tokio::spawn(async move {
+        loop {
+            if listener.accept().await.is_err() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }))
 }
 
 /// A port that was just closed may need a moment.

@@ -123,7 +123,8 @@ impl Run<'_> {
             Ok(pid) => pid,
             Err(code) => return code,
         };
-        if let (Some(pid), Some(disk)) = (pid, self.running()) {
+        let dying = || disk_at(&self.path).filter(|disk| self.daemon.with(|world, now| world.is_dying(*disk, now)));
+        if let (Some(pid), Some(disk)) = (pid, self.running().or_else(dying)) {
             let kind = self.daemon.with(|world, _| world.home(disk).map(|home| home.kind));
             let kind = kind.unwrap_or(NodeKind::Datanode);
             let postgres = self.daemon.site.dir.join("install/bin/postgres");

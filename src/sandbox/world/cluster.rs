@@ -43,6 +43,8 @@ pub struct World {
     pub(super) effects: Vec<Effect>,
     /// What a function of the statement that runs has committed, and its session waits for.
     pub(super) committed: Vec<(DiskId, crate::model::Lsn)>,
+    /// v5: until when the pid of a killed process lives on.
+    pub(super) dying_until: BTreeMap<DiskId, Moment>,
     /// Something changed that replication may act upon.
     pub(super) unsettled: Unsettled,
     /// Whether a GTM that was connected to during its promotion's checkpoint hangs when a standby attaches.
@@ -77,6 +79,7 @@ impl World {
             advisory: BTreeMap::new(),
             effects: Vec::new(),
             committed: Vec::new(),
+            dying_until: BTreeMap::new(),
             unsettled: Unsettled::default(),
             gtm_trap: false,
             has_pg_clean: true,

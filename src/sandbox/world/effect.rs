@@ -10,6 +10,8 @@ pub enum Effect {
     Started(DiskId),
     /// A process ended: stop listening, cut its connections.
     Ended { disk: DiskId, how: Ending },
+    /// v5: a master's forward process listens on its port.
+    Forwarding(DiskId),
     /// recovery.conf becomes recovery.done.
     RenameRecoveryConf(DiskId),
     /// The file by which pg_ctl asks for a promotion lies there until the server begins to obey.

@@ -148,7 +148,8 @@ fn reload(seat: &mut Seat<'_>) -> Result<Value, SqlError> {
     if open {
         return Err(SqlError::new("25001", "pgxc_pool_reload cannot run inside a transaction block"));
     }
-    seat.world.end_holders(seat.session, seat.disk);
+    seat.delay = seat.world.reload_waits(seat.disk, seat.now);
+    seat.world.end_holders(seat.session, seat.disk, seat.now);
     seat.world.pool_reload(seat.disk);
     Ok(Value::Bool(true))
 }

@@ -2,7 +2,7 @@
 //! sections 4 to 6).
 
 use crate::model::{Host, Lsn};
-use crate::sandbox::moment::Moment;
+use crate::sandbox::{Flavor, Moment};
 
 use super::World;
 use super::answer::{Stop, Wait};
@@ -41,6 +41,8 @@ pub struct GtmProcess {
     /// Somebody connected anew during that checkpoint: the next standby that attaches hangs it (seen live).
     pub poisoned: bool,
     pub log: GtmLog,
+    /// v5: it gives no timestamp before this.
+    pub silent_until: Option<Moment>,
     /// A standby of a GTM that has lost its log ends a moment after it is listed (seen live).
     pub ends_at: Option<Moment>,
 }
@@ -50,6 +52,10 @@ const CHECKPOINT_AFTER: u64 = 300_000;
 
 /// A standby's clock is so many microseconds ahead of its master's, and a promoted one goes on from there (seen live).
 const STANDBY_AHEAD: u64 = 300_000_000;
+
+/// Microseconds between two rounds of a v5 GTM's timekeeper: a promoted one gives timestamps from the next one on (seen
+/// live: "sync time exceeded last:0" until then).
+const ROUND: u64 = 5_000_000;
 
 /// What a GTM does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +81,11 @@ impl Gtm {
 
     pub fn is_active(&self) -> bool {
         matches!(&self.process, Some(GtmProcess { role: GtmRole::Active, .. }))
+    }
+
+    fn gives_timestamps(&self, now: Moment) -> bool {
+        let silent = self.process.as_ref().and_then(|process| process.silent_until);
+        self.is_active() && silent.is_none_or(|until| until <= now)
     }
 
     /// The global timestamp it would give: it runs with the clock, and never goes backwards.
@@ -133,6 +144,7 @@ impl World {
                 checkpoint_due: None,
                 poisoned: false,
                 log,
+                silent_until: None,
                 ends_at,
             });
         }
@@ -164,6 +176,8 @@ impl World {
             process.log = GtmLog::Lost;
         }
         process.checkpoint_due = Some(Moment(now.0 + CHECKPOINT_AFTER));
+        let next_round = (now.0 / ROUND + 1) * ROUND;
+        process.silent_until = (self.flavor == Flavor::V5).then_some(Moment(next_round));
         self.effects
             .push(Effect::AppendGtmConf(disk, "# Updated due to GTM promote request\nstartup = ACT".to_owned()));
     }
@@ -220,7 +234,7 @@ impl World {
 
     /// Takes a global timestamp for a statement of `session`, from the GTM it is connected to, else from
     /// the one that pgxc_node names.
-    pub(super) fn need_timestamp(&mut self, session: SessionId) -> Result<(), Stop> {
+    pub(super) fn need_timestamp(&mut self, session: SessionId, now: Moment) -> Result<(), Stop> {
         let Some(known) = self.sessions.get(&session) else { return Err(Wait::NoGtm.into()) };
         let disk = known.disk;
         let Some(copy) = self.postgres.get(&disk) else { return Err(Wait::NoGtm.into()) };
@@ -235,7 +249,7 @@ impl World {
         };
         match target {
             Reach::Silent => Err(Wait::Gtm.into()),
-            Reach::Live(gtm) if self.gtms.get(&gtm).is_some_and(Gtm::is_active) => {
+            Reach::Live(gtm) if self.gtms.get(&gtm).is_some_and(|gtm| gtm.gives_timestamps(now)) => {
                 self.serve_timestamp(session, gtm);
                 Ok(())
             }
@@ -244,14 +258,20 @@ impl World {
     }
 
     /// A timestamp from the GTM at this very address.
-    pub(super) fn timestamp_from(&mut self, session: SessionId, host: &str, port: u16) -> Result<(), Stop> {
+    pub(super) fn timestamp_from(
+        &mut self,
+        session: SessionId,
+        host: &str,
+        port: u16,
+        now: Moment,
+    ) -> Result<(), Stop> {
         let disk = self.sessions.get(&session).map(|session| session.disk);
         let Some(from) = disk.and_then(|disk| self.home(disk)).map(|home| home.server.clone()) else {
             return Err(Wait::NoGtm.into());
         };
         match self.reach(&from, host, port) {
             Reach::Silent => Err(Wait::Gtm.into()),
-            Reach::Live(gtm) if self.gtms.get(&gtm).is_some_and(Gtm::is_active) => {
+            Reach::Live(gtm) if self.gtms.get(&gtm).is_some_and(|gtm| gtm.gives_timestamps(now)) => {
                 self.serve_timestamp(session, gtm);
                 Ok(())
             }

@@ -76,6 +76,7 @@ pub struct Process {
     /// All its connection slots are taken, by clients that are not simulated.
     pub slots_taken_by_fault: bool,
     pub waiters: Waiters,
+    pub forwarding: Forwarding,
     /// A promotion's checkpoint is still to come: pg_controldata shows the old timeline until then (seen live).
     pub checkpoint_due: Option<Moment>,
 }
@@ -88,6 +89,18 @@ pub enum Waiters {
     Wait,
     /// A fast stop was asked for meanwhile: the server takes no logins any more.
     WaitInShutdown,
+}
+
+/// v5's forward process of a master.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Forwarding {
+    /// It is there, or there is none.
+    #[default]
+    AsItShould,
+    /// The master is new, and its forward sender is there from then on; a pool reload waits for it.
+    From(Moment),
+    /// Its port is taken, so that the master ends and starts again without an end (seen live).
+    CrashLoop,
 }
 
 /// What a process does.
@@ -169,6 +182,11 @@ impl Process {
 
     pub fn is_master(&self) -> bool {
         matches!(self.mode, Mode::Master)
+    }
+
+    /// Whether it ends and starts again without an end.
+    pub fn crash_loops(&self) -> bool {
+        self.forwarding == Forwarding::CrashLoop
     }
 
     pub fn standby(&self) -> Option<&Standby> {

@@ -10,6 +10,7 @@ mod data;
 mod dml;
 mod effect;
 mod faults;
+mod forward;
 mod functions;
 mod gtm;
 mod gtm_log;

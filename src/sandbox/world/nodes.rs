@@ -50,12 +50,19 @@ impl World {
             Some("datanode") => 'D',
             Some("gtm") => 'G',
             Some(_) => {
-                let text = "type value is incorrect, specify 'coordinator or 'datanode' or 'gtm'";
+                let text = match self.flavor {
+                    Flavor::V2 => "type value is incorrect, specify 'coordinator or 'datanode' or 'gtm'",
+                    Flavor::V5 => "type value is incorrect, specify 'coordinator' or 'datanode' or 'gtm'",
+                };
                 return Err(SqlError::new("22023", text).into());
             }
             None => return Err(SqlError::syntax(format!("PGXC node {}: Node type not specified", node.name)).into()),
         };
-        if let Some(last) = self.own_data(id, disk).routes.values().rfind(|row| row.kind == 'D' && kind == 'D')
+        if let Some(last) = self
+            .own_data(id, disk)
+            .routes
+            .values()
+            .rfind(|row| row.kind == kind && (kind == 'D' || kind == 'C' && self.flavor == Flavor::V5))
             && node.name < last.node
         {
             let (name, cluster, last) = (&node.name, &self.cluster, &last.node);
@@ -99,11 +106,15 @@ impl World {
         }
     }
 
-    /// The session's disk, if its process can take AccessExclusiveLock: a standby cannot (seen live).
+    /// The session's disk, if its process can take AccessExclusiveLock, or on v5 change a row at all: a standby cannot (seen
+    /// live).
     fn lockable(&self, id: SessionId) -> Result<DiskId, Stop> {
         let disk = self.sessions.get(&id).map(|session| session.disk);
         match disk {
             Some(disk) if self.postgres.get(&disk).is_some_and(super::Postgres::is_master) => Ok(disk),
+            _ if self.flavor == Flavor::V5 => {
+                Err(SqlError::new("XX000", "cannot assign TransactionIds during recovery").into())
+            }
             _ => Err(SqlError::new(
                 "55000",
                 "cannot acquire lock mode AccessExclusiveLock on database objects while recovery is in progress",
@@ -113,13 +124,13 @@ impl World {
         }
     }
 
-    /// Live: an open transaction that has read pgxc_node is waited for, and so is one that has altered the
-    /// same row; new logins queue behind the one that waits.
+    /// Live: an open transaction that has altered the same row is waited for, on v2.6 also one that has read pgxc_node; there
+    /// new logins queue behind the one that waits. On v5 the row that has changed meanwhile is an error.
     fn lock_row(&mut self, id: SessionId, disk: DiskId, node: &str) -> Result<(), Stop> {
         let blocks = |other: &super::Session| {
             other.disk == disk
                 && other.transaction.as_ref().is_some_and(|open| {
-                    open.read_routes
+                    open.read_routes && self.flavor == Flavor::V2
                         || open.local.iter().any(|change| match change {
                             Change::Route(row) => row.node == node,
                             Change::DropRoute(dropped) => dropped == node,
@@ -128,6 +139,9 @@ impl World {
                 })
         };
         let blocked = self.sessions.iter().any(|(other, session)| *other != id && blocks(session));
+        if self.flavor == Flavor::V5 {
+            return self.lock_row_of_v5(id, disk, node, blocked);
+        }
         let Some(process) = self.postgres.get_mut(&disk).and_then(|copy| copy.process.as_mut()) else {
             return Err(SqlError::fatal("57P01", "terminating connection due to administrator command").into());
         };
@@ -137,6 +151,21 @@ impl World {
         }
         process.alters_waiting.remove(&id);
         Ok(())
+    }
+
+    fn lock_row_of_v5(&mut self, id: SessionId, disk: DiskId, node: &str, blocked: bool) -> Result<(), Stop> {
+        let now = self.postgres.get(&disk).and_then(|copy| copy.data.routes.get(node).cloned());
+        let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
+        if blocked {
+            session.waits_for_row = session.waits_for_row.take().or(now);
+            return Err(Wait::Lock.into());
+        }
+        match session.waits_for_row.take() {
+            Some(before) if now.as_ref() != Some(&before) => {
+                Err(SqlError::new("XX000", "tuple concurrently updated").into())
+            }
+            _ => Ok(()),
+        }
     }
 
     fn change_routes(

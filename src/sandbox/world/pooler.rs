@@ -13,6 +13,7 @@ use super::effect::Effect;
 use super::instance::{DiskId, Pooler, Temper};
 use super::net::Reach;
 use super::session::{Session, SessionId};
+use super::settings::millis;
 
 impl Pooler {
     pub(super) fn from_routes(routes: &Routes, temper: Temper) -> Self {
@@ -54,16 +55,22 @@ impl World {
         }
     }
 
-    /// v5's pool reload ends every other session that holds a connection to an address that has changed
-    /// (poolmgr.c, cancel_old_connection; docs/explanation/opentenbase-v5-source.md). v2.6's ends none.
-    pub(super) fn end_holders(&mut self, own: SessionId, disk: DiskId) {
-        let Some(copy) = self.postgres.get(&disk).filter(|_| self.flavor == Flavor::V5) else { return };
-        let moved = |node: &String, at: &(String, u16)| {
-            copy.data.routes.get(node.as_str()).is_none_or(|row| (row.host.as_str(), row.port) != (at.0.as_str(), at.1))
+    /// v5's pool reload ends every other session that holds a connection to a node, changed or not; v2.6's ends none (both
+    /// seen live). A session gives its connections back persistent_connections_timeout after its last transaction.
+    pub(super) fn end_holders(&mut self, own: SessionId, disk: DiskId, now: Moment) {
+        if self.flavor != Flavor::V5 {
+            return;
+        }
+        let keeps = |id: SessionId, session: &Session| {
+            let text = self.setting(Some(id), disk, "persistent_connections_timeout").unwrap_or_default();
+            let idle = now.0.saturating_sub(session.activity.state_change.0) / 1000;
+            text == "-1" || millis(&text).is_some_and(|kept| idle < kept)
         };
-        let holds = |session: &Session| session.pooled.iter().any(|(node, at)| moved(node, at));
+        let holds = |id: SessionId, session: &Session| {
+            !session.pooled.is_empty() && (session.transaction.is_some() || keeps(id, session))
+        };
         let others = self.sessions.iter().filter(|(id, session)| **id != own && session.disk == disk);
-        let ended: Vec<SessionId> = others.filter(|(_, session)| holds(session)).map(|(id, _)| *id).collect();
+        let ended: Vec<SessionId> = others.filter(|(id, session)| holds(**id, session)).map(|(id, _)| *id).collect();
         for id in ended {
             self.close(id);
             self.effects.push(Effect::SessionEnded(id));
@@ -113,7 +120,7 @@ impl World {
             return Err(SqlError::new("42704", format!("PGXC Node {node}: object not defined")).into());
         };
         match self.reach(&from, &host, port) {
-            Reach::Live(disk) if self.postgres.contains_key(&disk) => {
+            Reach::Live(disk) if self.postgres.get(&disk).is_some_and(takes_connections) => {
                 self.pool_worked(router, node);
                 if let Some(session) = self.sessions.get_mut(&id) {
                     session.pooled.insert(node.to_owned(), (host, port));
@@ -149,6 +156,10 @@ impl World {
             }
         }
     }
+}
+
+fn takes_connections(copy: &super::Postgres) -> bool {
+    copy.process.as_ref().is_some_and(|process| !process.crash_loops())
 }
 
 /// Nobody asks a pooler for the GTM or for standbys.

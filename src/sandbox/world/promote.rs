@@ -5,7 +5,7 @@ use crate::sandbox::moment::Moment;
 
 use super::World;
 use super::effect::{Effect, Ending};
-use super::instance::{DiskId, Mode, Pooler, Process};
+use super::instance::{DiskId, Forwarding, Mode, Pooler, Process};
 use super::wal::Body;
 
 /// What became of a request to promote.
@@ -22,6 +22,9 @@ pub enum Promotion {
 
 /// Microseconds from a promotion to its checkpoint.
 const CHECKPOINT_AFTER: u64 = 2_000_000;
+
+/// Microseconds from a promotion to v5's forward sender, which a pool reload looks for twice a second (seen live).
+const FORWARDS_AFTER: u64 = 450_000;
 
 impl World {
     /// Writes the checkpoints that are due.
@@ -93,6 +96,7 @@ impl World {
             self.effects.push(Effect::Log(disk, line));
         }
         self.append(disk, Body::EndOfRecovery { previous }, now);
+        self.begin_forwarding(disk, Forwarding::From(Moment(now.0 + FORWARDS_AFTER)));
         self.settle(now);
     }
 

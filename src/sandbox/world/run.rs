@@ -94,7 +94,7 @@ impl World {
     ) -> Result<Outcome, Stop> {
         let disk = self.check_session(id, statement)?;
         if self.needs_timestamp(disk, statement) {
-            self.need_timestamp(id)?;
+            self.need_timestamp(id, now)?;
         }
         if statement.writes() && self.is_read_only(id, disk) {
             let text = format!("cannot execute {} in a read-only transaction", statement.tag());
@@ -104,7 +104,7 @@ impl World {
         match statement {
             Statement::Select(query) => {
                 let relation = seat.select(query)?;
-                Ok(Outcome::ok(Answer::Rows { relation, tag: "SELECT" }))
+                Ok(Outcome { delay: seat.delay, ..Outcome::ok(Answer::Rows { relation, tag: "SELECT" }) })
             }
             Statement::Values(rows) => Ok(Outcome::ok(Answer::Rows { relation: seat.values(rows)?, tag: "SELECT" })),
             Statement::ExecuteDirect { node, sql } => seat.execute_direct(node, sql),

@@ -24,6 +24,8 @@ pub(super) struct Seat<'w> {
     pub pin: Option<Value>,
     /// Set when an error only stands for a wait.
     pub wait: Option<Stop>,
+    /// Milliseconds that the server takes for it, over and above the round trip.
+    pub delay: u32,
     /// Whether the answer has followed from the rows of pgxc_node and nothing else so far.
     pub by_rows_alone: bool,
 }
@@ -49,7 +51,7 @@ impl<'w> Seat<'w> {
         now: Moment,
     ) -> Self {
         let origin = Origin::Client;
-        Self { world, session, disk, params, now, origin, pin: None, wait: None, by_rows_alone: false }
+        Self { world, session, disk, params, now, origin, pin: None, wait: None, delay: 0, by_rows_alone: false }
     }
 }
 

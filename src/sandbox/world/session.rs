@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crate::sandbox::moment::Moment;
 use crate::sandbox::sql::SqlError;
 
 use super::World;
 use super::answer::Wait;
-use super::data::Change;
+use super::data::{Change, RouteRow};
 use super::instance::DiskId;
 
 /// Identity of a session.
@@ -34,6 +35,8 @@ pub struct Session {
     pub(super) gtm: Option<(DiskId, Moment)>,
     /// Addresses of the pooled connections it has used, by node; the next reload may end it for one (v5).
     pub(super) pooled: BTreeMap<String, (String, u16)>,
+    /// v5: the row of pgxc_node that its ALTER NODE waits for, as it was when the wait began.
+    pub(super) waits_for_row: Option<Arc<RouteRow>>,
     pub activity: Activity,
 }
 
@@ -96,6 +99,9 @@ impl World {
         if process.waiters == super::instance::Waiters::WaitInShutdown {
             return Ok(Err(SqlError::fatal("57P03", "the database system is shutting down")));
         }
+        if process.crash_loops() {
+            return Ok(Err(SqlError::fatal("57P03", "the database system is in recovery mode")));
+        }
         // New logins read pgxc_node: they queue behind an ALTER NODE that waits for its lock (seen live).
         if !process.alters_waiting.is_empty() {
             return Err(Wait::Lock);
@@ -131,6 +137,7 @@ impl World {
             transaction: None,
             gtm: None,
             pooled: BTreeMap::new(),
+            waits_for_row: None,
             activity,
         };
         self.sessions.insert(id, session);
@@ -167,6 +174,9 @@ impl World {
     pub fn stop_waiting(&mut self, disk: DiskId, id: SessionId) {
         if let Some(process) = self.postgres.get_mut(&disk).and_then(|copy| copy.process.as_mut()) {
             process.alters_waiting.remove(&id);
+        }
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.waits_for_row = None;
         }
     }
 }

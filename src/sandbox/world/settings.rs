@@ -55,8 +55,8 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("work_mem", "4MB"),
 ];
 
-/// Of v5 alone, and its default (guc.c).
-const FORWARD_PORT: (&str, &str) = ("forward_port", "6669");
+/// Of v5 alone, and their defaults (guc.c).
+const OF_V5: &[(&str, &str)] = &[("forward_port", "6669"), ("persistent_connections_timeout", "5s")];
 
 /// Fixed by the process itself.
 const READ_ONLY: &[&str] =
@@ -91,11 +91,13 @@ impl World {
             "transaction_read_only" => Some(if self.is_read_only_for(session, disk) { "on" } else { "off" }.to_owned()),
             _ => None,
         };
-        let forward = || (name == FORWARD_PORT.0 && self.flavor == Flavor::V5).then(|| FORWARD_PORT.1.to_owned());
-        let default = || default_setting(&name).map(ToOwned::to_owned);
+        let of_v5 = || OF_V5.iter().find(|(known, _)| self.flavor == Flavor::V5 && *known == name);
+        let default = || {
+            default_setting(&name).map(ToOwned::to_owned).or_else(|| of_v5().map(|(_, value)| (*value).to_owned()))
+        };
         let set =
             session.and_then(|id| self.sessions.get(&id)).and_then(|session| session.settings.get(&name).cloned());
-        own.or(set).or_else(|| process.settings.get(&name).cloned()).or_else(default).or_else(forward)
+        own.or(set).or_else(|| process.settings.get(&name).cloned()).or_else(default)
     }
 
     /// Every setting, for pg_settings.
@@ -113,7 +115,8 @@ impl World {
             "port",
         ];
         names.extend(computed.map(str::to_owned));
-        names.extend(["transaction_read_only", FORWARD_PORT.0].map(str::to_owned));
+        names.push("transaction_read_only".to_owned());
+        names.extend(OF_V5.iter().map(|(name, _)| (*name).to_owned()));
         // Known to SHOW only, as on a live server.
         names.retain(|name| name != "is_superuser");
         names.sort();

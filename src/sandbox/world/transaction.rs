@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::model::{Lsn, NodeKind};
-use crate::sandbox::moment::Moment;
 use crate::sandbox::sql::SqlError;
+use crate::sandbox::{Flavor, Moment};
 
 use super::World;
 use super::answer::{Answer, Outcome, Stop, Wait};
@@ -69,21 +69,22 @@ impl World {
             return Ok(Vec::new());
         }
         let kind = self.postgres.get(&disk).map(|copy| copy.home.kind);
-        if kind == Some(NodeKind::Datanode) {
-            self.commit_timestamp(id, &changes)?;
+        // v5's needs none (seen live).
+        if kind == Some(NodeKind::Datanode) && self.flavor == Flavor::V2 {
+            self.commit_timestamp(id, &changes, now)?;
         }
         self.write(Some(id), disk, changes, now)
     }
 
     /// A datanode's commit. An ALTER GTM NODE is committed by the GTM it names: it cures in the same moment.
-    fn commit_timestamp(&mut self, id: SessionId, changes: &[Change]) -> Result<(), Stop> {
+    fn commit_timestamp(&mut self, id: SessionId, changes: &[Change], now: Moment) -> Result<(), Stop> {
         let named = changes.iter().find_map(|change| match change {
             Change::Route(row) if row.kind == 'G' => Some((row.host.clone(), row.port)),
             _ => None,
         });
         let ready = match named {
-            Some((host, port)) => self.timestamp_from(id, &host, port),
-            None => self.need_timestamp(id),
+            Some((host, port)) => self.timestamp_from(id, &host, port, now),
+            None => self.need_timestamp(id, now),
         };
         match ready {
             Ok(()) => Ok(()),

@@ -1,8 +1,11 @@
-//! Where v5 differs, as its source has it.
+//! Where v5 differs (docs/explanation/opentenbase-v5-live.md).
 
-use super::lab::{Lab, S47};
+use std::collections::BTreeMap;
+
+use super::lab::{Lab, S29, S47};
 use crate::sandbox::Flavor;
 use crate::sandbox::sql::parse;
+use crate::sandbox::world::{Ran, Replication, Wait};
 
 const MOVE: &str = "alter node dn01 with (host='127.0.0.47',port=23001)";
 
@@ -69,19 +72,113 @@ fn after_a_reload(flavor: Flavor) -> [String; 3] {
     sessions.map(|session| lab.one(session, "select 1"))
 }
 
+const GONE: &str = "57P01: terminating connection due to administrator command";
+
 #[test]
-fn a_v5_reload_ends_the_sessions_that_hold_a_changed_connection_but_its_own() {
-    let gone = "57P01: terminating connection due to administrator command";
-    assert_eq!(after_a_reload(Flavor::V5), [gone, "1", "1"]);
+fn a_v5_reload_ends_every_session_with_a_connection_but_its_own() {
+    assert_eq!(after_a_reload(Flavor::V5), [GONE, GONE, "1"]);
     assert_eq!(after_a_reload(Flavor::V2), ["1", "1", "1"]);
 }
 
-/// Nothing has changed, so nothing is cut.
+/// Sessions give their connections back some time after their last transaction.
 #[test]
-fn a_v5_reload_without_a_change_ends_nobody() {
+fn a_v5_reload_spares_sessions_that_are_idle_for_long() {
     let mut lab = moved(Flavor::V5);
-    let (other, own) = (lab.session("cn01@s29"), lab.session("cn01@s29"));
-    lab.one(other, "execute direct on (dn01) 'select 1'");
+    let [idle, own, busy, open] = [(); 4].map(|()| lab.session("cn01@s29"));
+    let eager = lab.session_with("cn01@s29", &[("persistent_connections_timeout", "0")]);
+    lab.one(open, "begin");
+    for session in [idle, open, eager] {
+        lab.one(session, "execute direct on (dn01) 'select 1'");
+    }
+    for _ in 0..5000 {
+        lab.now();
+    }
+    lab.one(busy, "execute direct on (dn01) 'select 1'");
     lab.one(own, "select pgxc_pool_reload()");
-    assert_eq!(lab.one(other, "select 1"), "1");
+    assert_eq!([busy, open].map(|session| lab.one(session, "select 1")), [GONE, GONE]);
+    assert_eq!([idle, eager, own].map(|session| lab.one(session, "select 1")), ["1", "1", "1"]);
+}
+
+/// An ALTER NODE beside a reader: v2.6's waits, v5's does not, unless another one has the same row.
+#[test]
+fn a_v5_alter_node_waits_for_nobody_but_another_one_of_the_same_row() {
+    for flavor in [Flavor::V2, Flavor::V5] {
+        let mut lab = Lab::of(flavor);
+        let [reader, first, second] = [(); 3].map(|()| lab.session("cn01@s29"));
+        lab.one(reader, "begin");
+        lab.one(reader, "select count(*) from pgxc_node");
+        let beside = lab.ran(first, MOVE);
+        lab.world.stop_waiting(lab.disk("cn01@s29"), first);
+        if flavor == Flavor::V2 {
+            assert_eq!(beside, Ran::Wait(Wait::Lock));
+            continue;
+        }
+        assert!(matches!(beside, Ran::Done(_)), "{beside:?}");
+        lab.one(first, "begin");
+        lab.one(first, "alter node dn01 with (port=23001)");
+        assert_eq!(lab.ran(second, "alter node dn01 with (port=23002)"), Ran::Wait(Wait::Lock));
+        lab.one(first, "alter node dn01 with (port=23009)");
+        lab.one(first, "commit");
+        let updated = lab.one(second, "alter node dn01 with (port=23002)");
+        assert_eq!(updated, "XX000: tuple concurrently updated");
+        assert_eq!(lab.one(second, "alter node dn01 with (port=23002)"), "ALTER NODE");
+    }
+}
+
+#[test]
+fn a_v5_datanode_alters_its_routes_without_a_gtm() {
+    for (flavor, says) in [(Flavor::V2, "XX000: failed to get global timestamp"), (Flavor::V5, "ALTER NODE")] {
+        let mut lab = Lab::of(flavor);
+        lab.kill("gtm_1@s29");
+        let answer = lab.ask("dn01@s29", "alter node dn02 with (port=23002)");
+        assert!(answer.starts_with(says), "{answer}");
+    }
+}
+
+#[test]
+fn a_promoted_v5_gtm_gives_no_timestamp_before_its_next_round() {
+    for flavor in [Flavor::V2, Flavor::V5] {
+        let mut lab = Lab::of(flavor);
+        lab.stop("gtm_1@s29");
+        let (disk, now) = (lab.disk("gtm_1@s47"), lab.now());
+        lab.world.promote_gtm(disk, now);
+        lab.ask("cn01@s29", &format!("alter gtm node gtm_1 with (host='{S47}',port=21000)"));
+        let session = lab.session("cn01@s29");
+        if flavor == Flavor::V5 {
+            assert_eq!(lab.ran(session, "select 1"), Ran::Wait(Wait::NoGtm));
+            for _ in 0..5000 {
+                lab.now();
+            }
+        }
+        assert_eq!(lab.one(session, "select 1"), "1");
+    }
+}
+
+#[test]
+fn a_v5_master_whose_forward_port_is_taken_takes_no_connections() {
+    let mut lab = moved(Flavor::V5);
+    assert_eq!(lab.world.forwards_at(lab.disk("dn01@s47")), None);
+    let (host, port) = lab.world.forwards_at(lab.disk("dn01@s29")).unwrap();
+    assert_eq!((host.as_str(), port), (S29, 6669));
+    lab.world.cannot_forward(lab.disk("dn01@s29"));
+    let refused = lab.log_in("dn01@s29", Replication::No, BTreeMap::new()).unwrap().unwrap_err();
+    assert_eq!(refused.code, "57P03");
+    assert!(lab.ask("cn01@s29", "execute direct on (dn01) 'select 1'").starts_with("53000"));
+}
+
+/// The forward sender of a new master is there half a second later.
+#[test]
+fn a_v5_reload_on_a_new_master_takes_half_a_second() {
+    for (flavor, takes) in [(Flavor::V2, 0), (Flavor::V5, 500)] {
+        let mut lab = Lab::of(flavor);
+        lab.stop("dn01@s29");
+        lab.promote("dn01@s47");
+        let session = lab.session("dn01@s47");
+        assert_eq!(lab.done(session, "select pgxc_pool_reload()").delay, takes);
+        assert_eq!(lab.done(session, "select 1").delay, 0);
+        for _ in 0..500 {
+            lab.now();
+        }
+        assert_eq!(lab.done(session, "select pgxc_pool_reload()").delay, 0);
+    }
 }

@@ -41,6 +41,9 @@ impl Lab {
             ttl: None,
         };
         let mut cluster = topology::seed(&args).unwrap();
+        if flavor == crate::sandbox::Flavor::V5 {
+            topology::give_forward_ports(&mut cluster);
+        }
         topology::settle(&mut cluster, &args.dir, 0, 0).unwrap();
         let mut world = World::new(&cluster, args.flavor);
         let disks = world.lay_down(&cluster, Moment(1_000_000));
