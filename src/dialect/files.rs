@@ -102,17 +102,32 @@ pub fn rebuild(instance: &Instance, upstream: &Endpoint, user: &str, recovery: &
     ]
 }
 
-/// A base backup brings the master's port, pooler_port and listen_addresses: the instance's own go over.
+/// Files with settings of an instance's own in its data directory. opentenbase_ctl and v5's initdb write the last two.
+const SETTINGS: &str = "postgresql.conf postgresql.auto.conf pg_hba.conf pg_ident.conf gtm_proxy.conf pgbouncer.ini";
+
+/// A base backup brings the master's port, pooler_port and listen_addresses: the instance's own go over, with the files
+/// and directories that its postgresql.conf includes (opentenbase_ctl writes postgresql.conf.user). One of those that only
+/// the master has goes away: the instance would read it. What lies outside of the data directory stays as it is.
 fn carry_over_settings(from: &str, to: &str) -> Command {
     Command::new(format!(
-        "for f in postgresql.conf postgresql.auto.conf pg_hba.conf pg_ident.conf; do \
-         if test -e {from}/\"$f\"; then cp -p {from}/\"$f\" {to}/\"$f\" || exit; fi; done; \
-         rm -f {to}/recovery.done {to}/recovery.conf.otb",
-        from = quote(from),
+        "( set -f; IFS='\n'; from={from}; to={to}; set -- {SETTINGS}; given=$#; n=0; \
+         while test $# -gt 0 && test $n -lt 200; do f=${{1#\"$from\"/}}; shift; n=$((n + 1)); \
+         case $f in ''|/*|..|../*|*/..|*/../*) continue;; */*) under=${{f%/*}}/;; *) under=;; esac; \
+         if test -e \"$from/$f\"; then mkdir -p \"$to/$under\" && rm -rf \"$to/$f\" && cp -pR \"$from/$f\" \"$to/$f\" || exit; \
+         elif test $n -gt $given; then rm -rf \"$to/$f\" || exit; fi; \
+         case $f in pg_*|*.ini|gtm_*) continue;; esac; test -f \"$from/$f\" || continue; \
+         for i in $({INCLUDES} \"$from/$f\"); do case $i in /*) ;; *) i=$under$i;; esac; set -- \"$@\" \"$i\"; done; done; \
+         rm -f \"$to/recovery.done\" \"$to/recovery.conf.otb\" )",
+        from = quote(from.trim_end_matches('/')),
         to = quote(to)
     ))
-    .shown_as(format!("copy postgresql.conf, postgresql.auto.conf, pg_hba.conf, pg_ident.conf from {from} to {to}"))
+    .shown_as(format!("copy the files with settings (postgresql.conf and what it includes, pg_hba.conf and others) from {from} to {to}"))
 }
+
+/// Prints what a file of settings includes, a path a line, with quotes around it or without (guc-file.l: include,
+/// include_if_exists, include_dir).
+const INCLUDES: &str = "sed -n \"s/^[[:space:]]*[Ii][Nn][Cc][Ll][Uu][Dd][Ee][A-Za-z_]*[[:space:]]*=\\{0,1\\}[[:space:]]*//;t a\nb\n:a\n\
+     s/^'\\([^']*\\)'.*/\\1/p;t\ns/[[:space:]#].*//\np\"";
 
 /// The file in a data directory that names the process that runs there.
 pub(super) fn pid_file(kind: NodeKind) -> &'static str {
