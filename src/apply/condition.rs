@@ -111,6 +111,7 @@ async fn check_by(condition: &Condition, through: &Through, field: &Field<'_>) -
         Condition::ReplayedAll { standby, source } => replayed_all(standby, source, field).await,
         Condition::ReplayedTo { standby, position, .. } => replayed_to(standby, *position, field).await,
         Condition::Routed { router, routes } => super::act::routed(router, routes, field).await,
+        Condition::Forwards { instance, port } => forwards(instance, *port, field).await,
         Condition::GetsTimestamp { router } => super::proof::gets_timestamp(router, field).await,
         Condition::PoolAgrees { router } => pool_agrees(router, field).await,
         Condition::Reached { coordinator, instance } => through.reached(coordinator, instance, field).await,
@@ -294,6 +295,17 @@ pub(super) async fn flushed(standby: &InstanceId, position: Lsn, field: &Field<'
     let status = ask_gtm(&field.instance(standby)?.endpoint, ASK).await.map_err(|error| error.to_string())?;
     Ok(Found::when(status.flushed >= position, || {
         format!("{standby} has flushed to {}, its master was at {position}", status.flushed)
+    }))
+}
+
+/// Whether a process of the server listens on the port. Asked of the server: a connection of otb's would be a client that
+/// the forward process does not expect.
+async fn forwards(id: &InstanceId, port: u16, field: &Field<'_>) -> Result<Found, String> {
+    let output = run_all(id, &[dialect::listening()], ASK, field).await.map_err(|failed| failed.to_string())?;
+    let listeners = dialect::read_listeners(&output.text)
+        .ok_or_else(|| format!("what listens on {} could not be read from /proc/net/tcp", id.server))?;
+    Ok(Found::when(listeners.iter().any(|listener| listener.port == port), || {
+        format!("nothing listens on port {port} of {}: the log of {id} says why", id.server)
     }))
 }
 

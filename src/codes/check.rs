@@ -44,8 +44,10 @@ texts! { CheckCode,
         "Bring the GTM up first, or plan without --target so that its part is planned as well. Of two active GTMs stop the one that the routers do not use, with startup = STANDBY in its gtm.conf.";
     Routes: "A router that cannot be read may go on sending statements to the old master; a row that is missing cannot be altered.",
         "Bring the router back, or create the missing row with CREATE NODE. Waived, the router stays wrong until the next plan.";
-    Forward: "On v5 an ALTER NODE without a forward_port keeps the old master's, and one with another than the process has leads nowhere. A query that moves rows between nodes then ends with its session.",
-        "Write forward_port of each instance into the file, as in its postgresql.conf (`SHOW forward_port`); on v2.6 remove it.";
+    Forward: "On v5 rows travel between datanodes by each node's forward port. With a wrong one in pgxc_node a query that moves rows hangs without an error. A standby does not listen on it: promoted where that port is taken, its server ends and starts again without an end.",
+        "Write forward_port of each instance into the file, as in its postgresql.conf (`SHOW forward_port`), or leave it out everywhere: otb then uses what the processes say. Free a port that is taken, or set another one and restart. On v2.6 remove it.";
+    Sessions: "A router needs a pool reload after its ALTER NODE. On v5 the reload of a coordinator ends each session that holds connections to datanodes: one in a transaction, or less than 5 s after one (persistent_connections_timeout). Its client reads \"terminating connection due to administrator command\" (57P01).",
+        "Move when few clients work, and let clients connect again after 57P01. Where persistent_connections_timeout is 0 on the coordinators, only sessions in a transaction are ended.";
     GtmRow: "A router with no GTM row, or with two, takes its timestamps from nobody knows where.",
         "Repair pgxc_node on that router by hand: exactly one row of type G.";
     Rejoin: "Without a way back the node would stay without a standby.",

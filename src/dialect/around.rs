@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use super::listen::{LISTENING, read_listeners};
 use super::{Look, quote, shown};
 use crate::model::{Instance, NodeKind, Surroundings};
 
@@ -33,7 +34,8 @@ pub(super) fn server_script(looks: &[Look<'_>]) -> String {
          set +f; set -- {PLACES}; set -f; try keeper grep -HsF{words}{restarts} \"$@\"\n\
          if command -v crontab >/dev/null 2>&1; then \
          try crontab eval 'crontab -l 2>/dev/null | grep -sF{crontab}'; fi\n\
-         set +f; set -- /proc/[0-9]*/comm; set -f; try daemon grep -hsx{daemons} \"$@\"\n",
+         set +f; set -- /proc/[0-9]*/comm; set -f; try daemon grep -hsx{daemons} \"$@\"\n\
+         try listen {LISTENING}\n",
         crontab = words.replace('\'', r"'\''"),
     )
 }
@@ -78,6 +80,7 @@ pub(super) fn read(instance: &Instance, server: &dyn Fn(&str) -> String, own: &d
         missing_tools: own("missing").lines().map(shown).collect(),
         keepers,
         unarchived: own("ready").trim().parse().unwrap_or(0),
+        listeners: read_listeners(&server("listen")).filter(|_| instance.kind.is_router()),
     }
 }
 

@@ -14,11 +14,12 @@ mod foreign_lines;
 mod gtm;
 mod in_doubt;
 mod joint;
+mod listen;
 mod lock;
 mod probe;
 pub mod query;
-pub mod salvage;
 mod retarget;
+pub mod salvage;
 mod shell;
 mod shown;
 mod sql;
@@ -46,6 +47,7 @@ pub use in_doubt::{
     read_sessions, read_states,
 };
 pub use joint::{Answer, Answers, MOST_JOINED, joint_script};
+pub use listen::{listening, read_listeners};
 pub use lock::{Leftovers, LockAnswer, lock_script, locked_directories, read_lock};
 pub use probe::{Look, MOST_LOOKS, Probe, Tools, USUAL_SEGMENT, no_probe, probe_script, read_probe, survey_script};
 pub use retarget::{keep_old_recovery_conf, recovery_settings, retargeted};
@@ -54,7 +56,7 @@ pub use shown::{MOST_SHOWN, is_dangerous, shown, shown_bytes};
 pub use sql::{
     Sql, alter_gtm_node, alter_node, checkpoint, execute_direct, identifier, literal, lock_timeout, pool_reload,
 };
-pub use status::{is_want_of_timestamp, read_gtm_status_text, read_pg_status, read_pid_file};
+pub use status::{is_concurrent_update, is_want_of_timestamp, read_gtm_status_text, read_pg_status, read_pid_file};
 pub use sync_commit::{commit_that_waits, local_commits, read_sync_settings, sync_settings};
 pub use sync_names::{NAMELESS_STANDBY, SyncNames, standby_name, with_name};
 pub use waldump::{MissingRange, has_received, missing_transactions, read_missing_transactions};

@@ -91,6 +91,7 @@ pub fn settings() -> Sql {
         "archive_mode",
         "forward_port",
         "hot_standby",
+        "listen_addresses",
         "max_prepared_transactions",
         "max_replication_slots",
         "max_wal_senders",
@@ -103,13 +104,19 @@ pub fn settings() -> Sql {
     Sql::new(format!("select name, setting from pg_settings where name in ({list})"))
 }
 
-/// What a process does for others: one row with columns in_backup, waiting, pg_clean, idle, oldest, now, slots, senders;
+/// How long a session keeps its connections to datanodes after a transaction (v5's persistent_connections_timeout, by
+/// default): the pool reload of a v5 coordinator ends a session that has any.
+const KEPT_SECONDS: u32 = 5;
+
+/// What a process does for others: one row with columns in_backup, waiting, pg_clean, idle, busy, oldest, now, slots,
+/// senders;
 /// and two settings: is_superuser, which pg_settings does not show (seen live), and wal_segment_size, which has a unit there.
 pub fn load() -> Sql {
     let clients = "from pg_stat_activity where pid <> pg_backend_pid() and";
     Sql::new(format!(
         "select pg_is_in_backup() as in_backup, (select count(*) {clients} wait_event in ('transactionid', 'buffer_content')) as waiting, \
          exists (select 1 from pg_extension where extname = 'pg_clean') as pg_clean, (select count(*) {clients} state in ('idle in transaction', 'idle in transaction (aborted)')) as idle, \
+         (select count(*) {clients} backend_type = 'client backend' and (state <> 'idle' or extract(epoch from state_change) + {KEPT_SECONDS} > extract(epoch from clock_timestamp()))) as busy, \
          (select extract(epoch from min(xact_start)) {clients} backend_type = 'client backend') as oldest, \
          extract(epoch from clock_timestamp()) as now, (select count(*) from pg_replication_slots) as slots, \
          (select count(*) from pg_stat_replication) as senders, \
@@ -231,7 +238,7 @@ mod tests {
             (
                 settings(),
                 "select name, setting from pg_settings where name in ('archive_mode', 'forward_port', \
-                 'hot_standby', 'max_prepared_transactions', 'max_replication_slots', 'max_wal_senders', 'pgxc_cluster_name', \
+                 'hot_standby', 'listen_addresses', 'max_prepared_transactions', 'max_replication_slots', 'max_wal_senders', 'pgxc_cluster_name', \
                  'synchronous_commit', 'synchronous_standby_names', 'wal_keep_segments')",
             ),
             (
@@ -241,6 +248,8 @@ mod tests {
                  exists (select 1 from pg_extension where extname = 'pg_clean') as pg_clean, \
                  (select count(*) from pg_stat_activity where pid <> pg_backend_pid() and state in \
                  ('idle in transaction', 'idle in transaction (aborted)')) as idle, \
+                 (select count(*) from pg_stat_activity where pid <> pg_backend_pid() and backend_type = 'client backend' and \
+                 (state <> 'idle' or extract(epoch from state_change) + 5 > extract(epoch from clock_timestamp()))) as busy, \
                  (select extract(epoch from min(xact_start)) from pg_stat_activity where pid <> pg_backend_pid() \
                  and backend_type = 'client backend') as oldest, extract(epoch from clock_timestamp()) as now, \
                  (select count(*) from pg_replication_slots) as slots, \

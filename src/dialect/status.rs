@@ -52,6 +52,12 @@ pub fn is_want_of_timestamp(sqlstate: &str, message: &str) -> bool {
         || message.starts_with("global gts:") && message.contains("is earlier than local gts")
 }
 
+/// Whether a statement failed because another session had just changed the same row of the catalog. heapam.c has no
+/// SQLSTATE of its own for that; v5 says it of an ALTER NODE beside another one (seen live).
+pub fn is_concurrent_update(sqlstate: &str, message: &str) -> bool {
+    sqlstate == "XX000" && message.contains("tuple concurrently updated")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

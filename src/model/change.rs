@@ -55,6 +55,8 @@ pub enum Condition {
     ReplayedTo { standby: InstanceId, source: InstanceId, position: Lsn },
     /// The router's rows lead where these changes say, on v5 with their forward ports.
     Routed { router: InstanceId, routes: Arc<Vec<RouteChange>> },
+    /// v5's forward process of `instance` listens on `port`.
+    Forwards { instance: InstanceId, port: u16 },
     /// A new session on the router gets a global timestamp: a SELECT works.
     GetsTimestamp { router: InstanceId },
     /// The router's pooler agrees with its pgxc_node.
@@ -89,6 +91,7 @@ impl fmt::Display for Condition {
                 let rows = routes.iter().map(|change| format!("{} to {}", change.node, change.target()));
                 write!(f, "{router} routes {}", rows.collect::<Vec<_>>().join(", "))
             }
+            Self::Forwards { instance, port } => write!(f, "{instance} listens on its forward port {port}"),
             Self::GetsTimestamp { router } => write!(f, "{router} gets a timestamp from the GTM"),
             Self::PoolAgrees { router } => write!(f, "the pooler of {router} agrees with its pgxc_node"),
             Self::Reached { coordinator, instance } => write!(f, "{coordinator} reaches {instance}"),

@@ -27,5 +27,5 @@ pub use observation::{
     RecoverySettings, Role, Route, RouteKind, Sender, StandbyFacts, TimelineSwitch,
 };
 pub use place::{Endpoint, Host, InstanceId};
-pub use vitals::{Admission, ClockOffset, Load, Settings, Surroundings};
+pub use vitals::{Admission, ClockOffset, Listener, Load, Settings, Surroundings};
 pub use wal::{Gts, Lsn, SystemId, Timeline};

@@ -2,6 +2,7 @@
 //! and what stands around it on its server.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,9 @@ pub struct Load {
     pub pg_clean: bool,
     /// Clients that are idle inside a transaction.
     pub idle_in_transaction: u64,
+    /// Clients in a transaction, or a few seconds after one: on v5 they hold connections to datanodes.
+    #[serde(default)]
+    pub busy: u64,
     /// Age of the oldest transaction of a client, in seconds.
     pub oldest_transaction_seconds: u64,
     /// Replication slots; they do not move with the master.
@@ -58,6 +62,17 @@ pub struct Surroundings {
     pub keepers: Vec<String>,
     /// WAL files that wait for archiving (pg_wal/archive_status/*.ready).
     pub unarchived: u64,
+    /// What listens on the server. `None` means that it could not be read.
+    #[serde(default)]
+    pub listeners: Option<Vec<Listener>>,
+}
+
+/// A TCP port on which a process of a server listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Listener {
+    /// `None` means every address of the server.
+    pub address: Option<IpAddr>,
+    pub port: u16,
 }
 
 /// How far a clock is ahead of this machine's, in milliseconds: somewhere between the two, for the question and

@@ -84,7 +84,8 @@ codes! {
     DataLoss = "data-loss", true, "The standby holds every transaction the old master may have acknowledged.";
     Gtm = "gtm", false, "The GTM answers: ALTER NODE on a datanode needs it to commit.";
     Routes = "routes", true, "Every router's pgxc_node can be read and has one row for each node.";
-    Forward = "forward", true, "On v5 the file has each node's forward_port, and its processes have the same; without it ALTER NODE keeps the old master's.";
+    Forward = "forward", true, "On v5 each node's forward port is known, its processes have the one that the file says, and it is free where a master is made.";
+    Sessions = "sessions", true, "How many sessions of clients the pool reloads of a v5 end (warns only).";
     GtmRow = "gtm-row", false, "Every router has exactly one GTM row.";
     Rejoin = "rejoin", true, "It is known how each old master can become a standby.";
     Superuser = "superuser", false, "otb's user may ALTER NODE on every router whose routes change.";

@@ -33,6 +33,9 @@ const LOCKED: Range = Range { least: 0, most: 400 };
 /// A GTM that stops, and one that writes its control file anew before anybody may ask it.
 const GTM: Range = Range { least: 250, most: 2500 };
 
+/// v5: a promoted GTM gives no timestamp before its timekeeper's next round, one in five seconds (seen live).
+const SILENCE: Range = Range { least: 0, most: 5000 };
+
 /// Questions one after the other: of the standby (replayed, promoted), of the slowest router (its role, ALTER NODE, read
 /// back, the reload, the pool) and through it. At worst each is slow, or asked again.
 const ROUND_TRIPS: Range = Range { least: 8, most: 24 };
@@ -63,14 +66,14 @@ pub struct ExpectedGap {
 pub(crate) fn expected(
     survey: &NodeSurvey<'_>,
     fast_stop: Duration,
-    slowest_router: u64,
+    (slowest_router, v5): (u64, bool),
     seen: &Observation,
 ) -> Option<ExpectedGap> {
     let Situation::Elsewhere { master } = &survey.situation else { return None };
     let to = survey.node.master_id();
     let returns = survey.sync.as_ref().is_some_and(|sync| !sync.early.is_empty());
     let mut parts = if survey.node.kind == NodeKind::Gtm {
-        vec![GTM, COMMANDS]
+        [GTM, COMMANDS].into_iter().chain(v5.then_some(SILENCE)).collect()
     } else {
         vec![STOP, FLUSH, PROMOTE, COMMANDS, LOCKED, behind(master, &to, seen)]
     };

@@ -21,6 +21,8 @@ pub(crate) struct Repoint {
     pub route: RouteChange,
     /// `at` runs as a master already, so that it is told before anything else is done.
     pub now: bool,
+    /// v5: its pooler needs no reload afterwards.
+    pub spares_pool: bool,
 }
 
 /// What is planned while routers have no timestamps.
@@ -41,7 +43,8 @@ pub(super) fn starts_as_master(facts: &InstanceFacts) -> bool {
 pub(super) fn repoint(view: &RouterView<'_>, route: &RouteChange, cluster: &Cluster, seen: &Observation) -> Repoint {
     let present = cluster.nodes.get(&view.router.node).and_then(|node| present_master(node, seen));
     let now = present.is_some();
-    Repoint { at: present.unwrap_or_else(|| view.router.clone()), route: route.clone(), now }
+    let spares_pool = view.forwards() == Some(true);
+    Repoint { at: present.unwrap_or_else(|| view.router.clone()), route: route.clone(), now, spares_pool }
 }
 
 /// The routers whose running master gets no timestamp.
@@ -102,8 +105,16 @@ fn told(at: InstanceId, gtm: &Node, views: &[RouterView<'_>]) -> Option<RouterSu
     let copy = view.and_then(|view| view.changes().iter().find(|change| change.node == gtm.name));
     let from = copy.map_or_else(|| "what is not known".to_owned(), |change| change.from.clone());
     let route = RouteChange { node: gtm.name.clone(), kind: NodeKind::Gtm, from, to, forward: None, unread: false };
-    let repoint = Repoint { at: at.clone(), route, now: true };
-    Some(RouterSurvey { router: at, repoint: Some(repoint), routes: Arc::default(), reload: false, owed: false })
+    let repoint = Repoint { at: at.clone(), route, now: true, spares_pool: false };
+    Some(RouterSurvey {
+        router: at,
+        repoint: Some(repoint),
+        routes: Arc::default(),
+        reload: false,
+        v5: false,
+        forward: None,
+        owed: false,
+    })
 }
 
 /// Whether the plan brings an active GTM up.

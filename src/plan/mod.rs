@@ -40,6 +40,7 @@ pub(crate) use limits::{AT_ONCE, SERVES_AGAIN, START};
 pub use lines::Lines;
 pub use placement::{Drain, Move, drain};
 pub use planner::{Input, plan, unused_waivers};
+pub(crate) use routes::wanted_forward;
 pub(crate) use situation::{facts, running_masters};
 pub use step::{Action, Phase, RejoinMethod, Step, StepId, Undo};
 pub(crate) use survey::in_doubt_on;

@@ -161,6 +161,7 @@ fn all_checks(
     all.extend(nodes.iter().flat_map(|survey| checks::for_restart(cluster, survey, seen)));
     all.extend(checks::for_routers(cluster, seen, views, staged));
     all.extend(checks::for_altered(routers, seen));
+    all.extend(checks::for_reloads(cluster, routers, seen));
     all.extend(checks::for_gtm(cluster, seen, nodes));
     all
 }

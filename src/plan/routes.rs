@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::situation::{present_master, serving};
 use crate::model::{
-    Cluster, Fact, InstanceFacts, InstanceId, Node, NodeKind, NodeName, Observation, Role, Route, RouteChange,
-    RouteKind, UnknownKind,
+    Cluster, Fact, Instance, InstanceFacts, InstanceId, Node, NodeKind, NodeName, Observation, Role, Route,
+    RouteChange, RouteKind, UnknownKind,
 };
 
 /// A router with what shall change in it.
@@ -23,7 +23,39 @@ pub(crate) struct RouterView<'a> {
 }
 
 /// The declared nodes by the names that rows give them.
-type Declared<'a> = HashMap<&'a str, &'a Node>;
+type Declared<'a> = HashMap<&'a str, Wanted<'a>>;
+
+/// Where the rows of a declared node shall lead.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    node: &'a Node,
+    forward: Option<ForwardPort>,
+}
+
+/// v5's forward port of an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ForwardPort {
+    /// The file says it.
+    Declared(u16),
+    /// The file says nothing, the running process does.
+    Own(u16),
+}
+
+impl ForwardPort {
+    pub(crate) fn port(self) -> u16 {
+        match self {
+            Self::Declared(port) | Self::Own(port) => port,
+        }
+    }
+}
+
+/// The forward port by which `instance` is reached. `None` means that neither the file nor the process says one: a GTM
+/// and v2.6 have none, and a setting of 0 turns the forward process off.
+pub(crate) fn forward_port(instance: &Instance, seen: &Observation) -> Option<ForwardPort> {
+    let own = || u16::try_from(seen.instances.get(&instance.id)?.settings.known()?.number("forward_port")?).ok();
+    let own = || own().filter(|port| *port != 0);
+    instance.forward_port.map(ForwardPort::Declared).or_else(|| own().map(ForwardPort::Own))
+}
 
 /// Tables that were compared already, by where observation keeps them.
 type Known = BTreeMap<*const Vec<Route>, Rc<Compared>>;
@@ -34,7 +66,11 @@ pub(crate) fn routers<'a>(
     seen: &'a Observation,
     in_scope: &dyn Fn(&str) -> bool,
 ) -> Vec<RouterView<'a>> {
-    let declared: Declared<'_> = cluster.nodes.values().map(|node| (node.name.as_str(), node)).collect();
+    let wanted = |node: &'a Node| {
+        let forward = node.master_instance().filter(|_| node.kind.is_router());
+        Wanted { node, forward: forward.and_then(|master| forward_port(master, seen)) }
+    };
+    let declared: Declared<'_> = cluster.nodes.values().map(|node| (node.name.as_str(), wanted(node))).collect();
     let mut known = Known::new();
     cluster.routers().filter_map(|node| view(node, in_scope, seen, &declared, &mut known)).collect()
 }
@@ -109,19 +145,32 @@ fn compared(rows: &[Route], declared: &Declared<'_>, in_scope: &dyn Fn(&str) -> 
     let mut changes: Vec<RouteChange> =
         found.iter().filter_map(|(name, row)| change(row, declared.get(name)?)).collect();
     changes.sort_unstable_by(|a, b| a.node.cmp(&b.node));
-    let missing = declared.values().filter(|node| !found.contains_key(node.name.as_str()));
-    let mut missing: Vec<NodeName> = missing.map(|node| node.name.clone()).collect();
+    let missing = declared.values().filter(|wanted| !found.contains_key(wanted.node.name.as_str()));
+    let mut missing: Vec<NodeName> = missing.map(|wanted| wanted.node.name.clone()).collect();
     missing.sort_unstable();
     let gtms = rows.iter().filter(|row| row.kind == RouteKind::Gtm).map(|row| row.node.clone()).collect();
     let in_scope = rows.iter().filter(|row| in_scope(&row.node)).count();
     Compared { changes, missing, strangers, gtms, in_scope }
 }
 
-fn change(row: &Route, node: &Node) -> Option<RouteChange> {
-    let master = node.master_instance()?;
-    let to = &master.endpoint;
-    // A table without the column is v2.6's, whose ALTER NODE refuses `forward=`; a GTM forwards nothing.
-    let forward = row.forward.and(master.forward_port).filter(|_| node.kind.is_router());
+/// The forward port that `row`, which is of a node whose master `instance` is or shall be, should have. `None` means that
+/// otb leaves it as it is.
+pub(crate) fn wanted_forward(row: &Route, instance: &Instance, seen: &Observation) -> Option<u16> {
+    wanted(row, forward_port(instance, seen)).filter(|_| instance.kind.is_router())
+}
+
+/// A table without the column is v2.6's, whose ALTER NODE refuses `forward=`. A row that never got a forward port
+/// (opentenbase_ctl gives none) gets one only where the file asks for it.
+fn wanted(row: &Route, port: Option<ForwardPort>) -> Option<u16> {
+    row.forward.zip(port).and_then(|(routed, wanted)| match wanted {
+        ForwardPort::Own(_) if routed == 0 => None,
+        wanted => Some(wanted.port()),
+    })
+}
+
+fn change(row: &Route, Wanted { node, forward }: &Wanted<'_>) -> Option<RouteChange> {
+    let to = &node.master_instance()?.endpoint;
+    let forward = wanted(row, *forward);
     let right = row.leads_to(to) && (forward.is_none() || row.forward == forward);
     let was = forward.and(row.forward).map(|port| format!(", forward {port}")).unwrap_or_default();
     (!right).then(|| RouteChange {

@@ -58,7 +58,13 @@ pub enum Action {
     /// Start the declared master, which is down while nobody took over; `unfence` removes otb's recovery.conf.
     Restart { instance: InstanceId, unfence: bool },
     /// ALTER GTM NODE: the one row without which the router cannot commit, nor even read. Nothing has to be known of it.
-    RepointGtm { router: InstanceId, route: RouteChange },
+    RepointGtm {
+        router: InstanceId,
+        route: RouteChange,
+        /// Its pooler need not be reloaded afterwards: v5's does without.
+        #[serde(default)]
+        spares_pool: bool,
+    },
     /// ALTER NODE for each row that differs.
     Reroute { router: InstanceId, routes: Arc<Vec<RouteChange>> },
     /// `select pgxc_pool_reload()`.

@@ -8,7 +8,7 @@ use super::gap::{self, ExpectedGap};
 use super::gtm::{self, Repoint};
 use super::hung;
 use super::rejoin::{self, Rejoin};
-use super::routes::RouterView;
+use super::routes::{ForwardPort, RouterView, forward_port};
 use super::salvage::{self, Salvage};
 use super::situation::{self, Situation};
 use super::split;
@@ -60,6 +60,10 @@ pub(crate) struct RouterSurvey {
     /// Its other rows; routers whose tables are equal share them.
     pub routes: Arc<Vec<RouteChange>>,
     pub reload: bool,
+    /// Its pgxc_node is v5's.
+    pub v5: bool,
+    /// On v5 the forward port of a master that this plan makes: it must be listened on afterwards.
+    pub forward: Option<u16>,
     /// It was told of another GTM before: by this run, or by one that was cut off.
     pub owed: bool,
 }
@@ -175,9 +179,13 @@ pub(crate) fn routers(
         nodes.iter().map(|survey| (&survey.node.name, survey.situation.allows_acting())).collect();
     let may_change = |name: &NodeName| acting.get(name).is_some_and(|may| *may);
     let in_scope = |name: &NodeName| acting.contains_key(name);
-    let leftover = nodes.iter().any(|survey| is_leftover(survey, seen));
+    let leftover = |of_the_gtm: bool| {
+        nodes.iter().any(|survey| (survey.node.kind == NodeKind::Gtm) == of_the_gtm && is_leftover(survey, seen))
+    };
     // Nothing tells afterwards whether the run that moved the GTM came to its reloads.
-    let gtm_left = nodes.iter().any(|survey| survey.node.kind == NodeKind::Gtm && is_leftover(survey, seen));
+    let (gtm_left, left) = (leftover(true), leftover(false));
+    let made: BTreeSet<&NodeName> =
+        nodes.iter().filter(|survey| makes_a_master(survey)).map(|survey| &survey.node.name).collect();
     let mut known: BTreeMap<*const RouteChange, (Option<RouteChange>, Arc<Vec<RouteChange>>)> = BTreeMap::new();
     let started = unread::started(nodes, views);
     let unread = unread::Rows::of(cluster, nodes, views);
@@ -196,13 +204,23 @@ pub(crate) fn routers(
         // pgxc_pool_check() of a datanode is always true (field notes, section 3): after a run that was cut
         // off, whether its pool was reloaded cannot be asked, only done again.
         let serves = in_scope(&view.router.node) || view.table.known().is_some();
-        let unaskable = leftover && view.kind == NodeKind::Datanode && serves;
-        let changes = !routes.is_empty() || repoint.is_some();
-        let owed = (owed || gtm_left) && view.table.known().is_some();
+        // On v5 a reload ends the sessions of clients, and a router that was told of another GTM needs none (seen live:
+        // old sessions and new ones get timestamps, pgxc_pool_check() says t).
+        let v5 = view.forwards() == Some(true);
+        let unaskable = (left || gtm_left && !v5) && view.kind == NodeKind::Datanode && serves;
+        let changes = !routes.is_empty() || repoint.is_some() && !v5;
+        let owed = (owed || gtm_left) && view.table.known().is_some() && !v5;
         let reload = changes || stale || unaskable || owed;
-        RouterSurvey { router: view.router.clone(), repoint, routes, reload, owed }
+        let is_made = v5 && made.contains(&view.router.node);
+        let forward = cluster.instance(&view.router).filter(|_| is_made).and_then(|own| forward_port(own, seen));
+        let forward = forward.map(ForwardPort::port);
+        RouterSurvey { router: view.router.clone(), repoint, routes, reload, v5, forward, owed }
     };
-    views.iter().map(survey).filter(|survey| survey.reload).collect()
+    views.iter().map(survey).filter(|survey| survey.reload || survey.repoint.is_some()).collect()
+}
+
+fn makes_a_master(survey: &NodeSurvey<'_>) -> bool {
+    survey.change.is_some_and(|change| change.moves_master() || change == ChangeKind::Restart)
 }
 
 /// The roles are right but an old master waits to rejoin: the mark of a run that did not reach its end.
@@ -223,8 +241,8 @@ pub(crate) fn changes(
     routers: &[RouterSurvey],
     seen: &Observation,
 ) -> Vec<Change> {
-    let slowest = gap::slowest(routers, seen);
-    let expected = |survey: &NodeSurvey<'_>| gap::expected(survey, cluster.policy.fast_stop(), slowest, seen);
+    let routers_are = (gap::slowest(routers, seen), routers.iter().any(|router| router.v5));
+    let expected = |survey: &NodeSurvey<'_>| gap::expected(survey, cluster.policy.fast_stop(), routers_are, seen);
     let rows = rows_by_node(routers);
     // What is only compared is no change; a move changes it for sure.
     let of = |survey: &NodeSurvey<'_>| {
@@ -233,8 +251,7 @@ pub(crate) fn changes(
         rows.cloned().collect::<Vec<_>>()
     };
     let unread: BTreeSet<&NodeName> = routers.iter().filter(|r| r.is_unread()).map(|r| &r.router.node).collect();
-    let moves =
-        nodes.iter().filter_map(|survey| role_change(survey, &of(survey), (expected(survey), &unread), seen));
+    let moves = nodes.iter().filter_map(|survey| role_change(survey, &of(survey), (expected(survey), &unread), seen));
     let mut changes: Vec<Change> = moves.collect();
     changes.extend(
         nodes.iter().filter(|survey| survey.change.is_none()).filter_map(|survey| route_change(survey, &of(survey))),

@@ -36,10 +36,15 @@ impl Rows {
 
     /// What `router` is told once it runs.
     pub(super) fn survey(&self, router: &InstanceId) -> RouterSurvey {
-        let repoint = self.gtm.as_ref().map(|route| Repoint { at: router.clone(), route: route.clone(), now: false });
+        let repoint = self.gtm.as_ref().map(|route| Repoint {
+            at: router.clone(),
+            route: route.clone(),
+            now: false,
+            spares_pool: false,
+        });
         let routes = Arc::clone(&self.others);
         let reload = repoint.is_some() || !routes.is_empty();
-        RouterSurvey { router: router.clone(), repoint, routes, reload, owed: false }
+        RouterSurvey { router: router.clone(), repoint, routes, reload, v5: false, forward: None, owed: false }
     }
 }
 

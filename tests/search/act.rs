@@ -110,7 +110,7 @@ fn act(lab: &mut Lab, action: &Action) -> Result<(), Failed> {
             }
             lab.start(instance).map_err(not_done)
         }
-        Action::RepointGtm { router, route } => sql(lab, router, &statement(route)),
+        Action::RepointGtm { router, route, .. } => sql(lab, router, &statement(route)),
         Action::Reroute { router, routes } => {
             for change in routes.iter() {
                 sql(lab, router, &statement(change))?;

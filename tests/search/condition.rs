@@ -54,6 +54,8 @@ pub(crate) fn check(lab: &Lab, condition: &Condition) -> Found {
             };
             when(routes.iter().all(leads), "it routes elsewhere")
         }),
+        // v2.6 has no forward process.
+        Condition::Forwards { .. } => Found::Holds,
         Condition::GetsTimestamp { router } => by_sql(lab, router, |_| Found::Holds),
         Condition::PoolAgrees { router } => {
             by_sql(lab, router, |_| when(lab.world.pool_agrees(lab.disks[router]), "the pooler does not agree"))

@@ -238,7 +238,9 @@ async fn act(action: &Action, limit: Duration, field: &Field<'_>) -> Result<(), 
         }
         Action::Promote { instance } => promote::promote(instance, limit, field).await,
         Action::Restart { instance, unfence } => promote::restart(instance, *unfence, limit, field).await,
-        Action::RepointGtm { router, route } => route::reroute(router, std::slice::from_ref(route), limit, field).await,
+        Action::RepointGtm { router, route, .. } => {
+            route::reroute(router, std::slice::from_ref(route), limit, field).await
+        }
         Action::Reroute { router, routes } => route::reroute(router, routes, limit, field).await,
         Action::Reload { router } => route::reload(router, limit, field).await,
         // What is waited for or proved is their postcondition.

@@ -99,8 +99,11 @@ async fn alter(router: &InstanceId, batch: &[Sql], deadline: Instant, field: &Fi
     Ok(locked)
 }
 
+/// Somebody else holds the lock, or has just changed the same row: nothing was done, and the next try may work.
 fn is_locked(error: &SqlError) -> bool {
-    error.server().is_some_and(|server| server.sqlstate == LOCK_NOT_AVAILABLE)
+    error.server().is_some_and(|server| {
+        server.sqlstate == LOCK_NOT_AVAILABLE || dialect::is_concurrent_update(&server.sqlstate, &server.message)
+    })
 }
 
 /// One reload per router and run; on v2.6 it ends no session, on v5 it does (field notes, section 3).

@@ -49,7 +49,7 @@ fn proofs(book: &Book<'_>, step: &Step) -> Vec<Condition> {
         }
         Action::Stop { instance, .. } => vec![Condition::CleanlyStopped { instance: instance.clone() }],
         Action::End { instance } => vec![Condition::Stopped { instance: instance.clone() }],
-        Action::RepointGtm { router, route } => vec![routed(router, Arc::new(vec![route.clone()]))],
+        Action::RepointGtm { router, route, .. } => vec![routed(router, Arc::new(vec![route.clone()]))],
         Action::Reroute { router, routes } => vec![routed(router, Arc::clone(routes))],
         Action::Reload { router } => {
             let asked =

@@ -1,10 +1,9 @@
 //! Checks of the routers and of nodes whose situation forbids acting.
 
-use super::{Finding, for_split_elsewhere, hints, way_out};
+use super::{Finding, for_split_elsewhere, forward, hints, way_out};
 use crate::dialect::command;
 use crate::model::{
-    Cluster, Fact, Instance, InstanceFacts, InstanceId, Node, NodeKind, Observation, Process, Role, Unknown,
-    UnknownKind,
+    Cluster, Fact, InstanceFacts, InstanceId, Node, NodeKind, Observation, Process, Role, Unknown, UnknownKind,
 };
 use crate::plan::check::{Check, CheckCode, CheckId, Waiver};
 use crate::plan::gtm::is_brought_up;
@@ -33,7 +32,7 @@ pub(crate) fn for_routers(
         }
         .of(CheckCode::GtmRow, &router.router)
     }));
-    checks.extend(forward(cluster, seen, routers).map(|finding| finding.of(CheckCode::Forward, &cluster.name)));
+    checks.extend(forward::known(cluster, seen, routers).map(|finding| finding.of(CheckCode::Forward, &cluster.name)));
     checks.extend(routers.iter().filter_map(strangers));
     checks
 }
@@ -121,51 +120,6 @@ fn strangers(router: &RouterView<'_>) -> Option<Check> {
     let hint = "declare these nodes in the file, or drop the rows";
     let found = || format!("{} also routes to {}, which the file does not name", router.router, rows.join(", "));
     (!rows.is_empty()).then(|| Finding::warn(found(), hint).of(CheckCode::Strangers, &router.router))
-}
-
-/// A wrong forward port shows only when a query moves rows between nodes: its session is ended then
-/// (forward sender of v5). On v2.6 there is nothing to say, unless the file has a port that nobody will hear of.
-fn forward(cluster: &Cluster, seen: &Observation, routers: &[RouterView<'_>]) -> Option<Finding> {
-    let v5 = routers.iter().filter_map(RouterView::forwards).any(|forwards| forwards);
-    let has = |node: &&Node| node.master_instance().is_some_and(|master| master.forward_port.is_some());
-    let (with, without): (Vec<&Node>, Vec<&Node>) = cluster.routers().partition(has);
-    let names = |nodes: &[&Node]| nodes.iter().map(|node| node.name.to_string()).collect::<Vec<_>>().join(", ");
-    if let Some(wrong) = v5.then(|| other_forward_port(cluster, seen)).flatten() {
-        return Some(wrong);
-    }
-    match (v5, with.is_empty(), without.is_empty()) {
-        (true, _, true) => Some(Finding::pass("every node has a forward_port")),
-        (true, _, false) => Some(Finding::warn(
-            format!("no forward_port is declared of {}: a moved node keeps its old master's", names(&without)),
-            "write forward_port as in postgresql.conf of each instance",
-        )),
-        (false, false, _) => Some(Finding::warn(
-            format!(
-                "the file has a forward_port of {}, and this version's pgxc_node has none: it is not sent",
-                names(&with)
-            ),
-            "remove it, unless the cluster is about to become v5",
-        )),
-        (false, true, _) => None,
-    }
-}
-
-/// A process that itself says another port than the file: of a declared master the routers would be told a wrong one.
-fn other_forward_port(cluster: &Cluster, seen: &Observation) -> Option<Finding> {
-    let differs = |instance: &Instance| {
-        let declared = u64::from(instance.forward_port?);
-        let own = seen.instances.get(&instance.id)?.settings.known()?.number("forward_port")?;
-        (own != declared).then(|| format!("{} has forward_port {own}, the file says {declared}", instance.id))
-    };
-    let of = |instances: &mut dyn Iterator<Item = &Instance>| instances.filter_map(differs).collect::<Vec<_>>();
-    let masters = of(&mut cluster.routers().filter_map(Node::master_instance));
-    let standbys = of(&mut cluster.routers().flat_map(Node::standbys));
-    let hint = "write forward_port into the file as in postgresql.conf of the instance, or correct it there and reload";
-    match (masters.as_slice(), standbys.as_slice()) {
-        ([], []) => None,
-        ([], standbys) => Some(Finding::warn(standbys.join("; "), hint)),
-        _ => Some(Finding::block([masters, standbys].concat().join("; "), hint)),
-    }
 }
 
 fn active(node: &Node, seen: &Observation, brought_up: bool, planned: bool) -> Finding {

@@ -2,6 +2,7 @@
 
 mod acknowledged;
 mod cluster;
+mod forward;
 mod gtm;
 mod hints;
 mod host;
@@ -11,14 +12,15 @@ mod loss;
 mod promotion;
 mod recovery;
 mod restart;
+mod sessions;
 mod settings;
 mod split;
 mod sync;
 mod takeover;
 
 use super::check::{Check, CheckCode, CheckId, Verdict, Waiver};
-use super::survey::NodeSurvey;
 use super::step::StepId;
+use super::survey::NodeSurvey;
 use crate::model::{Cluster, InstanceFacts, InstanceId, Node, Observation, Unknown};
 
 pub(crate) use cluster::{for_altered, for_gtm, for_routers, for_unclear};
@@ -26,6 +28,7 @@ pub(crate) use install::for_changed;
 pub(crate) use promotion::{for_promotion, is_told_to_promote};
 pub(crate) use recovery::for_kept_slots;
 pub(crate) use restart::{becomes, for_restart};
+pub(crate) use sessions::for_reloads;
 pub(crate) use split::{for_split, for_split_elsewhere};
 
 /// What is known of a node whose master moves.
@@ -58,6 +61,7 @@ pub(crate) fn for_node<'a>(
         checks.extend(load::all(&takeover));
         checks.extend(load::pg_clean(&takeover));
         checks.extend(recovery::delay(cluster, node, from, seen));
+        checks.extend(forward::free(&takeover));
     }
     checks.extend(host::all(&takeover));
     checks

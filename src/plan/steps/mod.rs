@@ -130,12 +130,12 @@ impl StepList<'_> {
     }
 
     fn repoint(&mut self, repoint: &Repoint, phase: Phase, needs: Vec<StepId>) -> StepId {
-        let Repoint { at, route, .. } = repoint;
+        let Repoint { at, route, spares_pool, .. } = repoint;
         let active = self.cluster.nodes.get(&route.node).map(|gtm| runs(&gtm.master_id(), Role::Master));
         let routed = Condition::Routed { router: at.clone(), routes: Arc::new(vec![route.clone()]) };
         self.push(Draft {
             phase,
-            action: Action::RepointGtm { router: at.clone(), route: route.clone() },
+            action: Action::RepointGtm { router: at.clone(), route: route.clone(), spares_pool: *spares_pool },
             before: active.into_iter().collect(),
             after: vec![routed, Condition::GetsTimestamp { router: at.clone() }],
             undo: Undo::Never,
@@ -181,6 +181,7 @@ impl StepList<'_> {
         let id = &router.router;
         let asked = self.cluster.nodes.get(&id.node).is_some_and(|node| node.kind == NodeKind::Coordinator);
         let agrees = asked.then(|| Condition::PoolAgrees { router: id.clone() });
+        let forwards = router.forward.map(|port| Condition::Forwards { instance: id.clone(), port });
         // Not what tells the others: a router that cannot be told just now must not keep the rest on the old address.
         let mut needs = self.told.get(&id.node).cloned().unwrap_or_default();
         // Who is told in the pass over all routers has waited for every takeover.
@@ -191,7 +192,7 @@ impl StepList<'_> {
             phase: Phase::Reload,
             action: Action::Reload { router: id.clone() },
             before: vec![runs(id, Role::Master)],
-            after: agrees.into_iter().collect(),
+            after: agrees.into_iter().chain(forwards).collect(),
             undo: Undo::NotNeeded,
             why: "The pooler is not the catalog: without it the router keeps using the old address.",
             needs,

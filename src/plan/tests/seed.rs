@@ -261,7 +261,7 @@ pub(super) fn perform(action: &Action, cluster: &Cluster, seen: &mut Observation
             let to = cluster.nodes[&instance.node].master_id();
             fence(seen, &instance.to_string(), &endpoint(&to));
         }
-        Action::RepointGtm { router, route } => {
+        Action::RepointGtm { router, route, .. } => {
             reroute(seen, &router.node, route.node.as_str(), route.to.host.as_str(), route.to.port);
         }
         Action::Salvage { standby, to, .. } => salvage(seen, standby, *to),

@@ -92,9 +92,8 @@ impl World {
             _ => None,
         };
         let of_v5 = || OF_V5.iter().find(|(known, _)| self.flavor == Flavor::V5 && *known == name);
-        let default = || {
-            default_setting(&name).map(ToOwned::to_owned).or_else(|| of_v5().map(|(_, value)| (*value).to_owned()))
-        };
+        let default =
+            || default_setting(&name).map(ToOwned::to_owned).or_else(|| of_v5().map(|(_, value)| (*value).to_owned()));
         let set =
             session.and_then(|id| self.sessions.get(&id)).and_then(|session| session.settings.get(&name).cloned());
         own.or(set).or_else(|| process.settings.get(&name).cloned()).or_else(default)
