@@ -6,7 +6,7 @@ use crate::model::{
     Cluster, Endpoint, InDoubt, InstanceFacts, InstanceId, Node, NodeKind, NodeName, Observation, OldMaster, Role,
     Route, RouteKind,
 };
-use crate::plan::{ChangeKind, Plan, Unseen, facts, in_doubt_on, is_told_to_promote, running_masters};
+use crate::plan::{ChangeKind, Plan, Unseen, facts, in_doubt_on, is_told_to_promote, running_masters, wanted_forward};
 
 /// What is compared.
 #[derive(Debug)]
@@ -187,7 +187,10 @@ fn routes(cluster: &Cluster, router: &Node, nodes: &[&Node], seen: &Observation)
                     let at = format!("{} at {}:{}", node.name, row.host, row.port);
                     found.push(differ(node.name.as_str(), expected, at));
                 }
-                Some(_) => {}
+                Some(row) => found.extend(forward(row, node, seen).map(|wanted| {
+                    let with = |port: u16| format!("{} with the forward port {port}", node.name);
+                    differ(node.name.as_str(), with(wanted), with(row.forward.unwrap_or_default()))
+                })),
             }
         }
         let declared = |row: &&&Route| cluster.nodes.keys().any(|name| name.as_str() == row.node);
@@ -197,6 +200,13 @@ fn routes(cluster: &Cluster, router: &Node, nodes: &[&Node], seen: &Observation)
         }
     }
     found
+}
+
+/// The forward port that v5's row of the node should have, where it has another one.
+fn forward(row: &Route, node: &Node, seen: &Observation) -> Option<u16> {
+    let masters = running_masters(node, seen);
+    let [only] = masters.as_slice() else { return None };
+    wanted_forward(row, node.instances.get(&only.server)?, seen).filter(|wanted| row.forward != Some(*wanted))
 }
 
 /// Where a route may lead: to the running master; where there is not one alone, to any copy.
