@@ -64,6 +64,9 @@ impl fmt::Display for LastWal {
 #[derive(Default)]
 struct Place {
     session: Mutex<Option<Session>>,
+    /// Another one, which asks only which process answers. On v5 the first one may wait half a second for a pool reload,
+    /// and the proof that the node serves must not wait for it.
+    witness: Mutex<Option<Session>>,
     /// What it said last when asked directly: every coordinator's proof compares with it.
     identity: Mutex<Option<Identity>>,
 }
@@ -180,9 +183,39 @@ impl<'a> Field<'a> {
         let place = self.places.get(id).ok_or_else(|| SqlError::NoInstance(id.clone()))?;
         let mut known = place.identity.lock().await;
         if known.is_none() || known.as_ref() == doubted {
-            *known = Identity::read(&self.query(id, &query::role(), ASK).await?);
+            *known = Identity::read(&self.witness(id, &query::role()).await?);
         }
         Ok(known.clone())
+    }
+
+    /// Opens the session by which [`Self::identity`] asks ahead of time.
+    pub(super) async fn warm_witness(&self, id: &InstanceId) -> Result<(), SqlError> {
+        let (place, instance) = self.place(id)?;
+        *place.witness.lock().await = Some(self.outside.session(instance, ASK).await?);
+        Ok(())
+    }
+
+    /// Asks in the session of the witness; one that has died meanwhile is opened again once.
+    async fn witness(&self, id: &InstanceId, sql: &Sql) -> Result<Rows, SqlError> {
+        let (place, instance) = self.place(id)?;
+        let mut slot = place.witness.lock().await;
+        if let Some(session) = slot.take() {
+            let answer = session.query(sql, ASK).await;
+            if !answer.as_ref().is_err_and(SqlError::ends_session) {
+                *slot = Some(session);
+                return answer;
+            }
+        }
+        let session = self.outside.session(instance, ASK).await?;
+        let answer = session.query(sql, ASK).await;
+        if !answer.as_ref().is_err_and(SqlError::ends_session) {
+            *slot = Some(session);
+        }
+        answer
+    }
+
+    fn place(&self, id: &InstanceId) -> Result<(&Place, &'a Instance), SqlError> {
+        self.places.get(id).zip(self.cluster.instance(id)).ok_or_else(|| SqlError::NoInstance(id.clone()))
     }
 
     pub(super) async fn remember_last_wal(&self, id: &InstanceId, last: LastWal) {
@@ -263,9 +296,7 @@ impl<'a> Field<'a> {
 
     /// The session to an instance, opened if there is none, and its place: it is put back there unless it has ended.
     async fn take(&self, id: &InstanceId) -> Result<(MutexGuard<'_, Option<Session>>, Session), SqlError> {
-        let (Some(place), Some(instance)) = (self.places.get(id), self.cluster.instance(id)) else {
-            return Err(SqlError::NoInstance(id.clone()));
-        };
+        let (place, instance) = self.place(id)?;
         let mut slot = place.session.lock().await;
         let session = match slot.take() {
             Some(session) => session,

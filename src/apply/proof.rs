@@ -42,6 +42,7 @@ pub(super) async fn warm_up(plan: &Plan, field: &Field<'_>) -> Result<(), String
         // A stopped master that is to be started again has no session yet.
         if is_pg {
             let _ = field.warm(id).await;
+            let _ = field.warm_witness(id).await;
         }
         Ok(())
     });
