@@ -13,7 +13,7 @@ use super::{Endpoint, InstanceId, Lsn, NodeKind, NodeName, Role};
 pub struct RouteChange {
     pub node: NodeName,
     pub kind: NodeKind,
-    /// `host:port` as the router has it now, with v5's forward port where the file declares one.
+    /// `host:port` as the router has it now, with v5's forward port where it is known what that should be.
     pub from: String,
     pub to: Endpoint,
     /// What `forward=` is set to; only where the router's pgxc_node has such a column (v5).

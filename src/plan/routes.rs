@@ -34,7 +34,7 @@ struct Wanted<'a> {
 
 /// v5's forward port of an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ForwardPort {
+enum ForwardPort {
     /// The file says it.
     Declared(u16),
     /// The file says nothing, the running process does.
@@ -42,7 +42,7 @@ pub(crate) enum ForwardPort {
 }
 
 impl ForwardPort {
-    pub(crate) fn port(self) -> u16 {
+    fn port(self) -> u16 {
         match self {
             Self::Declared(port) | Self::Own(port) => port,
         }
@@ -51,10 +51,17 @@ impl ForwardPort {
 
 /// The forward port by which `instance` is reached. `None` means that neither the file nor the process says one: a GTM
 /// and v2.6 have none, and a setting of 0 turns the forward process off.
-pub(crate) fn forward_port(instance: &Instance, seen: &Observation) -> Option<ForwardPort> {
-    let own = || u16::try_from(seen.instances.get(&instance.id)?.settings.known()?.number("forward_port")?).ok();
-    let own = || own().filter(|port| *port != 0);
-    instance.forward_port.map(ForwardPort::Declared).or_else(|| own().map(ForwardPort::Own))
+fn forward_port(instance: &Instance, seen: &Observation) -> Option<ForwardPort> {
+    instance
+        .forward_port
+        .map(ForwardPort::Declared)
+        .or_else(|| own_forward_port(&instance.id, seen).map(ForwardPort::Own))
+}
+
+/// The forward port that the running process itself says. `None` means that it has none, or is not known.
+pub(crate) fn own_forward_port(id: &InstanceId, seen: &Observation) -> Option<u16> {
+    let port = u16::try_from(seen.instances.get(id)?.settings.known()?.number("forward_port")?).ok();
+    port.filter(|port| *port != 0)
 }
 
 /// Tables that were compared already, by where observation keeps them.

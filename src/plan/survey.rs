@@ -8,7 +8,7 @@ use super::gap::{self, ExpectedGap};
 use super::gtm::{self, Repoint};
 use super::hung;
 use super::rejoin::{self, Rejoin};
-use super::routes::{ForwardPort, RouterView, forward_port};
+use super::routes::{RouterView, own_forward_port};
 use super::salvage::{self, Salvage};
 use super::situation::{self, Situation};
 use super::split;
@@ -212,8 +212,7 @@ pub(crate) fn routers(
         let owed = (owed || gtm_left) && view.table.known().is_some() && !v5;
         let reload = changes || stale || unaskable || owed;
         let is_made = v5 && made.contains(&view.router.node);
-        let forward = cluster.instance(&view.router).filter(|_| is_made).and_then(|own| forward_port(own, seen));
-        let forward = forward.map(ForwardPort::port);
+        let forward = is_made.then(|| own_forward_port(&view.router, seen)).flatten();
         RouterSurvey { router: view.router.clone(), repoint, routes, reload, v5, forward, owed }
     };
     views.iter().map(survey).filter(|survey| survey.reload || survey.repoint.is_some()).collect()

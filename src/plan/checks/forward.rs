@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use super::{Finding, LOOK_AGAIN, Takeover};
 use crate::model::{Cluster, Instance, InstanceFacts, Listener, Node, NodeName, Observation, Role, Settings};
 use crate::plan::check::{Check, CheckCode};
-use crate::plan::routes::{ForwardPort, RouterView, forward_port};
+use crate::plan::routes::{RouterView, own_forward_port};
 
 /// A wrong forward port shows only when a query moves rows between datanodes, and then the query hangs without an error.
 /// On v2.6 there is nothing to say, unless the file has a port that is never sent.
@@ -114,11 +114,8 @@ fn deaf(cluster: &Cluster, seen: &Observation) -> Option<Finding> {
 
 /// A standby does not listen on its forward port. Promoted where that port is taken it ends and starts again without an end.
 pub(super) fn free(takeover: &Takeover<'_>) -> Option<Check> {
-    let instance = takeover.cluster.instance(&takeover.declared)?;
     let settings = takeover.standby.settings.known()?;
-    // v2.6 knows no such setting, whatever the file says.
-    settings.number("forward_port").filter(|port| *port != 0)?;
-    let port = forward_port(instance, takeover.seen).map(ForwardPort::port)?;
+    let port = own_forward_port(&takeover.declared, takeover.seen)?;
     let (id, server) = (&takeover.declared, &takeover.declared.server);
     let listeners = takeover.standby.surroundings.known().and_then(|around| around.listeners.as_ref());
     let finding = match listeners {
