@@ -3,8 +3,7 @@
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-/// Where the versions differ in what otb meets. v2.6 was seen live; v5 was read in its source only
-/// (docs/explanation/opentenbase-v5-source.md).
+/// Where the versions differ in what otb meets. Both were seen live (docs/explanation/opentenbase-v5-live.md).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Flavor {

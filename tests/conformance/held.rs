@@ -15,6 +15,18 @@ macro_rules! topics {
             conformance::hold(topic, &Sandbox::up(&[]));
         })*
 
+        /// The same of a v5.
+        mod v5 {
+            use super::*;
+
+            $(#[test]
+            fn $name() {
+                let topics = conformance::topics();
+                let topic = topics.iter().find(|path| path.file_stem().unwrap() == stringify!($name)).unwrap();
+                conformance::hold(topic, &Sandbox::up(&["--flavor", "v5"]));
+            })*
+        }
+
         /// A file that no test runs would rot.
         #[test]
         fn every_topic_is_held() {

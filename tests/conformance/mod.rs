@@ -27,8 +27,12 @@ pub(crate) fn checks(topic: &Path) -> Vec<String> {
     text.lines().filter_map(|line| line.strip_prefix("## ")).map(str::to_owned).collect()
 }
 
-/// Holds a topic against `ground`.
+/// Holds a topic against `ground`. What a v5 says otherwise is in a transcript of its own, `v5/TOPIC.md`.
 pub(crate) fn hold(topic: &Path, ground: &dyn Ground) {
     let mut bench = bench::Bench::new(ground);
-    script::hold(topic, ground.name(), !ground.may_bless(), |command| bench.run(command));
+    let own = script::of_flavor(topic, ground.flavor());
+    let to = ground
+        .flavor()
+        .map_or_else(|| topic.to_owned(), |flavor| topic.with_file_name(flavor).join(topic.file_name().unwrap()));
+    script::hold_as(&own, &to, ground.name(), !ground.may_bless(), false, |command| bench.run(command));
 }

@@ -107,25 +107,35 @@ fn everything_on_real_processes() {
     say(&format!("SKIPPED {} scenarios: their faults are the sandbox's alone", sandbox_only.len()));
     let mut topics = conformance::topics();
     topics.retain(|topic| wanted(&part_of(topic)));
-    let install = match Real::install() {
-        Ok(install) => install,
-        Err(missing) => {
-            let missing = missing.display();
-            say(&format!("SKIPPED {} scenarios: no OpenTenBase install at {missing}", scenarios.len()));
-            let checks: usize = topics.iter().map(|topic| conformance::checks(topic).len()).sum();
-            say(&format!("SKIPPED {checks} conformance checks: no OpenTenBase install at {missing}"));
-            return;
+    let mut failed = Vec::new();
+    for install in Real::installs() {
+        match install {
+            Ok(install) => failed.extend(on(&install, &scenarios, &topics)),
+            Err(missing) => {
+                let missing = missing.display();
+                say(&format!("SKIPPED {} scenarios: no OpenTenBase install at {missing}", scenarios.len()));
+                let checks: usize = topics.iter().map(|topic| conformance::checks(topic).len()).sum();
+                say(&format!("SKIPPED {checks} conformance checks: no OpenTenBase install at {missing}"));
+                let parts = PARTS.iter().chain(WIDE_PARTS).filter(|(name, _)| wanted(name)).count();
+                say(&format!("SKIPPED {parts} other parts: no OpenTenBase install at {missing}"));
+            }
         }
-    };
+    }
+    assert!(failed.is_empty(), "failed on real processes: {}", failed.join(", "));
+}
+
+/// All of it on one install; what failed, with the install.
+fn on(install: &Path, scenarios: &[PathBuf], topics: &[PathBuf]) -> Vec<String> {
+    say(&format!("real lane: on {}", install.display()));
     let begun = Instant::now();
     let mut failed = Vec::new();
-    let (wide, scenarios): (Vec<_>, Vec<_>) = scenarios.into_iter().partition(|path| path.ends_with(WIDE));
+    let (wide, scenarios): (Vec<_>, Vec<_>) = scenarios.iter().cloned().partition(|path| path.ends_with(WIDE));
     if !scenarios.is_empty() || !topics.is_empty() || PARTS.iter().any(|(name, _)| wanted(name)) {
-        failed.extend(on_the_seed(&install, &scenarios, &topics));
+        failed.extend(on_the_seed(install, &scenarios, topics));
     }
-    failed.extend(on_the_wide_one(&install, &wide));
-    say(&format!("real lane: done after {:.0} s", begun.elapsed().as_secs_f64()));
-    assert!(failed.is_empty(), "failed on real processes: {}", failed.join(", "));
+    failed.extend(on_the_wide_one(install, &wide));
+    say(&format!("real lane: done on {} after {:.0} s", install.display(), begun.elapsed().as_secs_f64()));
+    failed.into_iter().map(|part| format!("{part} on {}", install.display())).collect()
 }
 
 /// What needs no more than the seed's topology.

@@ -39,6 +39,11 @@ pub(crate) trait Ground {
     /// Whether golden files may be written from this ground.
     fn may_bless(&self) -> bool;
 
+    /// The version where it is not v2.6, `v5`: what differs there has a transcript of its own in a directory of that name.
+    fn flavor(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Runs otb as an operator would, with nothing on standard input.
     fn otb(&self, args: &[String]) -> Ran {
         otb(&self.file(), args)

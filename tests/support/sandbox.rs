@@ -7,13 +7,15 @@ use super::ground::{Ground, Ran, otb};
 /// A running sandbox, taken down when dropped.
 pub(crate) struct Sandbox {
     dir: tempfile::TempDir,
+    flavor: Option<&'static str>,
 }
 
 impl Sandbox {
     /// Brings up the seed's topology; `more` are further arguments of `otb sandbox up`.
     pub(crate) fn up(more: &[&str]) -> Self {
         let dir = tempfile::Builder::new().prefix("otb-").tempdir().unwrap();
-        let sandbox = Self { dir };
+        let flavor = more.contains(&"v5").then_some("v5");
+        let sandbox = Self { dir, flavor };
         let mut args = vec!["sandbox", "up", "--dir", sandbox.path(), "--ttl", "300"];
         args.extend(more);
         let ran = otb(&sandbox.file(), &words(&args));
@@ -83,6 +85,10 @@ impl Ground for Sandbox {
 
     fn may_bless(&self) -> bool {
         true
+    }
+
+    fn flavor(&self) -> Option<&'static str> {
+        self.flavor
     }
 }
 

@@ -15,6 +15,7 @@ pub(crate) struct Hands {
     user: String,
     /// Whether the harness runs as somebody else and has to change over.
     change_over: bool,
+    v5: bool,
 }
 
 impl Hands {
@@ -35,7 +36,9 @@ impl Hands {
         let path = root.path().to_str().unwrap();
         assert!(succeeds("chmod", &["755", path]));
         assert!(!change_over || succeeds("chown", &[&user, path]), "chown {user} {path}");
-        Self { root, install: install.to_owned(), user, change_over }
+        let mut hands = Self { root, install: install.to_owned(), user, change_over, v5: false };
+        hands.v5 = hands.must("pg_ctl --version", 20).contains("OpenTenBase_v5");
+        hands
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -44,6 +47,10 @@ impl Hands {
 
     pub(crate) fn install(&self) -> &Path {
         &self.install
+    }
+
+    pub(crate) fn is_v5(&self) -> bool {
+        self.v5
     }
 
     pub(crate) fn user(&self) -> &str {

@@ -102,17 +102,30 @@ pub(super) fn sockets(instance: &Instance) -> String {
 }
 
 /// What a datanode's or coordinator's postgresql.conf says beyond initdb's.
-pub(super) fn settings(instance: &Instance) -> String {
+pub(super) fn settings(instance: &Instance, v5: bool) -> String {
     let Endpoint { host, port } = &instance.endpoint;
     let pooler = port + 1000;
-    format!(
+    // Unless told otherwise a forward process takes 2.3 GB.
+    let of_v5 = format!(
+        "forward_port = {}\nfn_shared_buffers = 16MB\ngtm_unix_socket_directory = '{}'\n",
+        forward_port(instance),
+        sockets(instance)
+    );
+    let common = format!(
         "\nlisten_addresses = '{host}'\nport = {port}\npooler_port = {pooler}\n\
          unix_socket_directories = '{}'\nmax_connections = 60\nmax_pool_size = 200\nshared_buffers = 32MB\n\
          max_prepared_transactions = 60\nwal_level = logical\nwal_log_hints = on\nmax_wal_senders = 10\n\
          wal_keep_segments = 32\nhot_standby = on\nlogging_collector = on\nlog_directory = 'log'\n\
          log_destination = 'stderr'\nlog_filename = 'pg.log'\nsynchronous_commit = local\nfsync = off\n",
         sockets(instance)
-    )
+    );
+    if v5 { common + &of_v5 } else { common }
+}
+
+/// Another one on each server, so that a move changes it. cluster.yaml does not say it: otb asks the processes.
+pub(super) fn forward_port(instance: &Instance) -> u16 {
+    let other = if instance.id.server.as_str() == "s29" { 0 } else { 5000 };
+    instance.endpoint.port + 2000 + other
 }
 
 pub(super) const HBA: &str = "\

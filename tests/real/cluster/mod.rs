@@ -30,11 +30,28 @@ pub(crate) struct Real {
 }
 
 impl Real {
-    /// Where OpenTenBase is installed, if it is: `OTB_TEST_INSTALL`, else /opt/opentenbase.
-    pub(crate) fn install() -> Result<PathBuf, PathBuf> {
-        let named = std::env::var_os("OTB_TEST_INSTALL").map(PathBuf::from);
-        let install = named.unwrap_or_else(|| PathBuf::from("/opt/opentenbase"));
-        if install.join("bin/pg_ctl").exists() { Ok(install) } else { Err(install) }
+    /// Where OpenTenBase is to be installed: `OTB_TEST_INSTALL`, with commas between several, else /opt/opentenbase (v2.6)
+    /// and /opt/opentenbase5 (v5). An error names one that is not there.
+    pub(crate) fn installs() -> Vec<Result<PathBuf, PathBuf>> {
+        let named = std::env::var("OTB_TEST_INSTALL");
+        let named = named.as_deref().unwrap_or("/opt/opentenbase,/opt/opentenbase5");
+        let install = |path: &str| {
+            let install = PathBuf::from(path);
+            if install.join("bin/pg_ctl").exists() { Ok(install) } else { Err(install) }
+        };
+        named.split(',').map(install).collect()
+    }
+
+    /// Whether the install is a v5.
+    pub(crate) fn is_v5(&self) -> bool {
+        self.hands.is_v5()
+    }
+
+    /// What an ALTER NODE or CREATE NODE says of an instance's place: v5's has a forward port.
+    fn place(&self, instance: &Instance) -> String {
+        let at = &instance.endpoint;
+        let forward = if self.is_v5() { format!(",forward={}", layout::forward_port(instance)) } else { String::new() };
+        format!("host='{}',port={}{forward}", at.host, at.port)
     }
 
     /// Lays out and starts the seed's topology, if `wide` with a standby of each coordinator.
@@ -107,6 +124,10 @@ impl Ground for Real {
 
     fn may_bless(&self) -> bool {
         false
+    }
+
+    fn flavor(&self) -> Option<&'static str> {
+        self.is_v5().then_some("v5")
     }
 
     fn sql(&self, instance: &str, statement: &str) -> Ran {

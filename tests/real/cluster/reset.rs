@@ -106,17 +106,15 @@ impl Real {
     pub(crate) fn lead_to(&self, master: &Instance) {
         let others = self.masters().into_iter().filter(|router| router.id.node != master.id.node);
         let routers: Vec<&Instance> = others.chain([master]).collect();
-        let at = &master.endpoint;
         side_by_side(&routers, |router| {
-            self.tell(router, &format!("alter node {} with (host='{}',port={})", master.id.node, at.host, at.port));
+            self.tell(router, &format!("alter node {} with ({})", master.id.node, self.place(master)));
             self.tell(router, "select pgxc_pool_reload()");
         });
     }
 
     fn put_routes_back(&self, router: &Instance, masters: &[&Instance]) {
         for node in masters {
-            let at = &node.endpoint;
-            self.tell(router, &format!("alter node {} with (host='{}',port={})", node.id.node, at.host, at.port));
+            self.tell(router, &format!("alter node {} with ({})", node.id.node, self.place(node)));
         }
         self.tell(router, "select pgxc_pool_reload()");
     }

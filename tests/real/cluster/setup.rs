@@ -79,21 +79,22 @@ impl Real {
             ),
             INIT,
         );
-        self.append(&format!("{data}/postgresql.conf"), &layout::settings(master));
+        self.append(&format!("{data}/postgresql.conf"), &layout::settings(master, self.is_v5()));
         self.hands.must(&format!("printf '%s' '{}' >{data}/pg_hba.conf", layout::HBA), 10);
         self.start(&master.id);
     }
 
     /// Tells one router of all the others.
     fn introduce(&self, router: &Instance, masters: &[&Instance]) {
-        let own = &router.endpoint;
-        self.tell(router, &format!("alter node {} with (host='{}',port={})", router.id.node, own.host, own.port));
+        self.tell(router, &format!("alter node {} with ({})", router.id.node, self.place(router)));
         for other in masters.iter().filter(|other| other.id != router.id) {
             self.tell(
                 router,
                 &format!(
-                    "create node {} with (type={},host='{}',port={},primary=false,preferred=false)",
-                    other.id.node, other.kind, other.endpoint.host, other.endpoint.port
+                    "create node {} with (type={},{},primary=false,preferred=false)",
+                    other.id.node,
+                    other.kind,
+                    self.place(other)
                 ),
             );
         }
@@ -130,7 +131,7 @@ impl Real {
             ),
             INIT,
         );
-        self.append(&format!("{data}/postgresql.conf"), &layout::settings(standby));
+        self.append(&format!("{data}/postgresql.conf"), &layout::settings(standby, self.is_v5()));
         self.follow(standby, master);
     }
 
