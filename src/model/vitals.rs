@@ -62,13 +62,13 @@ pub struct Surroundings {
     pub keepers: Vec<String>,
     /// WAL files that wait for archiving (pg_wal/archive_status/*.ready).
     pub unarchived: u64,
-    /// What listens on the server. `None` means that it could not be read.
-    #[serde(default)]
+    /// What listens on the server. `None` means that it could not be read. Of no document: it is the whole server's.
+    #[serde(skip)]
     pub listeners: Option<Vec<Listener>>,
 }
 
 /// A TCP port on which a process of a server listens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listener {
     /// `None` means every address of the server.
     pub address: Option<IpAddr>,

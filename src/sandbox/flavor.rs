@@ -20,7 +20,7 @@ impl Flavor {
     pub fn server_version(self) -> &'static str {
         match self {
             Self::V2 => "10.0 OpenTenBase V2",
-            Self::V5 => "10.0 @ OpenTenBase_v5.21.8.11  2025-08-08 17:41:04",
+            Self::V5 => "10.0 @ OpenTenBase_v5.21.8.11 OpenTenBase V5.21 2025-08-08 17:41:04",
         }
     }
 }

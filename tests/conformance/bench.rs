@@ -191,7 +191,29 @@ fn without_numbers(text: &str) -> String {
         rest = after.trim_start_matches(|c: char| numbered && (c.is_ascii_hexdigit() || c == '/'));
         out.push_str(if numbered { "N" } else { "" });
     }
-    one_wait(out + rest)
+    without_file(&one_wait(without_configure(&(out + rest))))
+}
+
+/// A v5 says when it was configured.
+fn without_configure(text: &str) -> String {
+    match text.split_once("OpenTenBase V5.21 20") {
+        Some((before, after)) => {
+            let rest: String = after.chars().skip("26-12-01 03:51:47".len()).collect();
+            format!("{before}OpenTenBase V5.21 TIME{rest}")
+        }
+        None => text.to_owned(),
+    }
+}
+
+/// How many WAL files there were before is the cluster's matter.
+fn without_file(text: &str) -> String {
+    const FILE: &str = "could not find file \"00000063";
+    match text.split_once(FILE) {
+        Some((before, after)) => {
+            format!("{before}{FILE}N{}", after.trim_start_matches(|c: char| c.is_ascii_hexdigit()))
+        }
+        None => text.to_owned(),
+    }
 }
 
 /// A tool prints a dot for each second that it waits: how many is the machine's matter.

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::sandbox::Flavor;
 use crate::sandbox::server::{Daemon, disk_at, mark_disk, write_recovery_conf};
 use crate::sandbox::world::{DiskId, Reach, Upstream};
 
@@ -66,7 +67,8 @@ pub(super) async fn run(daemon: &Arc<Daemon>, args: &[String], console: &Console
         }
     };
     if user != daemon.site.cluster.connection.user {
-        return fail(&format!("could not connect to server: FATAL:  role \"{user}\" does not exist\n{removed}"));
+        let code = if daemon.site.flavor == Flavor::V5 { "(28000) " } else { "" };
+        return fail(&format!("could not connect to server: FATAL:  {code}role \"{user}\" does not exist\n{removed}"));
     }
     let Some(copy) = daemon.with(|world, now| world.base_backup(source, &server, now)) else {
         return fail("could not connect to server: it is no PostgreSQL server");

@@ -1,6 +1,7 @@
 //! The functions that a server answers.
 
 use crate::model::Lsn;
+use crate::sandbox::Flavor;
 use crate::sandbox::sql::{Kind, SqlError, Value};
 
 use super::effect::Effect;
@@ -76,7 +77,12 @@ fn wal_function(seat: &Seat<'_>, name: &str, args: &[Value]) -> Result<Value, Sq
         },
         "pg_walfile_name" => match (standby, args.first().map(|arg| arg.cast(Kind::Lsn)).transpose()?) {
             (Some(_), _) => {
-                let hint = "pg_walfile_name() cannot be executed during recovery.";
+                let hint = match seat.world.flavor {
+                    Flavor::V2 => "pg_walfile_name() cannot be executed during recovery.",
+                    Flavor::V5 => {
+                        "pg_walfile_name() cannot be executed during recovery.\n while processing column pg_walfile_name"
+                    }
+                };
                 return Err(SqlError::new("55000", "recovery is in progress").hint(hint));
             }
             (None, Some(Value::Lsn(lsn))) => Value::Text(Wal::file_name(copy.wal.timeline, lsn)),

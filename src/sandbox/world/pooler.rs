@@ -109,7 +109,7 @@ impl World {
     /// The process that the pooler of `router` reaches under the name of `node`.
     /// `id` is the session that wants it.
     pub(super) fn pooled(&mut self, id: SessionId, router: DiskId, node: &str) -> Result<DiskId, Stop> {
-        let Some(copy) = self.postgres.get(&router) else { return Err(unreachable().into()) };
+        let Some(copy) = self.postgres.get(&router) else { return Err(unreachable(self.flavor, None).into()) };
         let from = copy.home.server.clone();
         let own = copy.home.node.as_str() == node;
         if own {
@@ -130,7 +130,7 @@ impl World {
             Reach::Silent => Err(Wait::Peer.into()),
             Reach::Live(_) | Reach::Refused => {
                 self.pool_failed(router, node);
-                Err(unreachable().into())
+                Err(unreachable(self.flavor, Some((node, &host, port))).into())
             }
         }
     }
@@ -168,12 +168,23 @@ fn address(routes: &Routes, node: &str) -> Option<(String, u16)> {
     Some((row.host.clone(), row.port))
 }
 
-/// pgxcnode.c's words.
-fn unreachable() -> SqlError {
-    SqlError::new("53000", "Failed to get pooled connections").hint(
+/// pgxcnode.c's words; v5's say where the pooler tried to connect.
+fn unreachable(flavor: Flavor, at: Option<(&str, &str, u16)>) -> SqlError {
+    let failed = "Failed to get pooled connections".to_owned();
+    let (text, more) = match (flavor, at) {
+        (Flavor::V5, Some((node, host, port))) => (
+            format!(
+                "{failed}: connect for {node}({host}:{port}) failed, errmsg: could not connect to server: Connection \
+                 refused\n\tIs the server running on host \"{host}\" and accepting\n\tTCP/IP connections on port {port}?\n"
+            ),
+            "pooler_scale_factor, ",
+        ),
+        _ => (failed, ""),
+    };
+    SqlError::new("53000", text).hint(format!(
         "This may happen because one or more nodes are currently unreachable, either because of node or \
          network failure.\n Its also possible that the target node may have hit the connection limit or the \
          pooler is configured with low connections.\n Please check if all nodes are running fine and also \
-         review max_connections and max_pool_size configuration parameters",
-    )
+         review {more}max_connections and max_pool_size configuration parameters"
+    ))
 }

@@ -2,6 +2,7 @@
 //! and for proving that no committed row is lost.
 
 use crate::model::NodeKind;
+use crate::sandbox::Flavor;
 use crate::sandbox::moment::Moment;
 use crate::sandbox::sql::{Column, CreateTable, Expr, Kind, Operator, Relation, SqlError, Value};
 
@@ -217,13 +218,16 @@ impl World {
             }
             Some((copy, process)) => {
                 let (node, pid) = (&copy.home.node, process.pid);
-                // The pooler led to a standby (field notes, section 3); live text.
+                let why = format!("cannot execute {tag} in a read-only transaction");
+                // The pooler led to a standby (field notes, section 3); live texts.
                 Err(SqlError::new(
                     "25006",
-                    format!(
-                        "node:{node}, backend_pid:{pid}, nodename:{node},backend_pid:{pid},message:cannot execute \
-                         {tag} in a read-only transaction"
-                    ),
+                    match self.flavor {
+                        Flavor::V2 => {
+                            format!("node:{node}, backend_pid:{pid}, nodename:{node},backend_pid:{pid},message:{why}")
+                        }
+                        Flavor::V5 => why,
+                    },
                 ))
             }
             None => Err(SqlError::new("08006", "the datanode's process is gone")),

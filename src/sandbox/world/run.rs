@@ -1,10 +1,10 @@
 //! Runs one statement of a session.
 
 use crate::model::NodeKind;
-use crate::sandbox::moment::Moment;
 use crate::sandbox::sql::{
     Column, From, Kind, Query, Relation, SqlError, Statement, Value, describe, describe_items, evaluate, parse, select,
 };
+use crate::sandbox::{Flavor, Moment};
 
 use super::World;
 use super::answer::{Answer, GaveUp, Outcome, Ran, Stop, Wait};
@@ -314,7 +314,11 @@ impl Seat<'_> {
     fn execute_direct(&mut self, node: &str, sql: &str) -> Result<Outcome, Stop> {
         let here = self.world.home(self.disk).cloned();
         if here.as_ref().is_none_or(|home| home.kind != NodeKind::Coordinator) {
-            return Err(SqlError::new("0A000", "EXECUTE DIRECT cannot be executed on a Datanode").into());
+            let text = match self.world.flavor {
+                Flavor::V2 => "EXECUTE DIRECT cannot be executed on a Datanode",
+                Flavor::V5 => "EXECUTE DIRECT can only be executed on a Coordinator",
+            };
+            return Err(SqlError::new("0A000", text).into());
         }
         let statement = parse(sql)?;
         let known = self.world.postgres.get(&self.disk).is_some_and(|copy| copy.data.routes.contains_key(node));

@@ -8,6 +8,7 @@ use crate::sandbox::sql::{SqlError, Value};
 use super::World;
 use super::instance::{DiskId, Postgres, Process, Receiver, Standby};
 use super::seat::Seat;
+use super::wal::Wal;
 
 /// The rows of a view on the seat's process.
 pub(super) fn rows(seat: &Seat<'_>, view: &str) -> Vec<Vec<Value>> {
@@ -50,6 +51,20 @@ pub(super) fn function_rows(seat: &Seat<'_>, name: &str) -> Result<Vec<Vec<Value
             Ok(vec![vec![Value::Lsn(end), timeline, Value::Lsn(Lsn(0)), Value::Lsn(Lsn(0)), Value::Bool(false)]])
         }
         // v2.6 is broken here (seen live).
+        "pg_control_checkpoint" if seat.world.flavor == Flavor::V5 => {
+            let timeline = Value::count(control.timeline.0);
+            let file = Value::Text(Wal::file_name(control.timeline, control.redo));
+            Ok(vec![vec![
+                Value::Lsn(control.checkpoint),
+                Value::Lsn(control.prior_checkpoint),
+                Value::Lsn(control.redo),
+                file,
+                timeline.clone(),
+                timeline,
+                Value::Bool(true),
+                Value::Time(control.checkpoint_time),
+            ]])
+        }
         "pg_control_checkpoint" => {
             Err(SqlError::new("42804", "function return row and query-specified return row do not match")
                 .detail("Returned row contains 22 attributes, but query expects 19."))
