@@ -234,7 +234,8 @@ fn wanted(name: &str) -> bool {
 fn scenarios() -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
     let all = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    let mut all: Vec<PathBuf> = all.collect();
+    // v5/ has those that differ there.
+    let mut all: Vec<PathBuf> = all.filter(|path| path.extension().is_some_and(|ending| ending == "md")).collect();
     all.sort();
     all
 }

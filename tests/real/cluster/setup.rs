@@ -17,7 +17,9 @@ impl Real {
         let masters = self.masters();
         if self.is_v5() {
             // Each initdb of a v5 wants 2.3 GB for its forward process: side by side they were seen not to end in three minutes.
-            masters.iter().for_each(|master| self.make_master(master));
+            for master in &masters {
+                self.make_master(master);
+            }
         } else {
             side_by_side(&masters, |master| self.make_master(master));
         }
