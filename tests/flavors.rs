@@ -32,6 +32,17 @@ fn v5_wrong_forward_port() {
     v5("v5_wrong_forward_port");
 }
 
+/// A scenario that goes otherwise on v5, as the real lane holds it on real processes.
+fn of_v5(name: &str) {
+    let file = format!("{}/tests/scenarios/v5/{name}.md", env!("CARGO_MANIFEST_DIR"));
+    support::script::run(Path::new(&file), &Sandbox::up(&["--flavor", "v5"]));
+}
+
+#[test]
+fn gtm_switchover() {
+    of_v5("gtm_switchover");
+}
+
 /// A client that has used dn01 loses its session to the reload, and otb, which reloads once, does not.
 #[test]
 fn a_v5_reload_ends_clients_sessions_and_not_otbs() {
@@ -256,4 +267,30 @@ fn drift_calls_another_forward_port_a_route() {
     let drift = place.otb("drift").run();
     drift.ends(2).says(&says);
     assert!(!drift.stdout.contains("pooler:"), "{drift:?}");
+}
+
+/// opentenbase_ctl writes postgresql.conf.user; a base backup brings the master's files.
+#[test]
+fn a_rejoin_by_copy_keeps_the_files_that_postgresql_conf_includes() {
+    let place = Place::moving(V5);
+    let (own, master) = (place.dir().join("s29/dn01"), place.dir().join("s47/dn01"));
+    let includes = "include_if_exists = 'postgresql.conf.user'\ninclude_dir 'conf.d'\n";
+    let conf = std::fs::read_to_string(own.join("postgresql.conf")).unwrap() + includes;
+    std::fs::write(own.join("postgresql.conf"), &conf).unwrap();
+    for (directory, text) in [(&own, "work_mem = 7MB\n"), (&master, "work_mem = 9MB\n")] {
+        std::fs::create_dir(directory.join("conf.d")).unwrap();
+        std::fs::write(directory.join("conf.d/a.conf"), text).unwrap();
+        std::fs::write(directory.join("postgresql.conf.user"), text).unwrap();
+    }
+    std::fs::write(master.join("conf.d/masters.conf"), "port = 1\n").unwrap();
+    place.fault("crash-lossy dn01@s29");
+    place
+        .otb("apply --auto-approve --waive data-loss:dn01 --reason CHG-1")
+        .limit(Duration::from_secs(90))
+        .run()
+        .ends(0);
+    let read = |name: &str| std::fs::read_to_string(own.join(name)).unwrap();
+    assert_eq!(read("postgresql.conf"), conf);
+    assert_eq!([read("postgresql.conf.user"), read("conf.d/a.conf")], ["work_mem = 7MB\n", "work_mem = 7MB\n"]);
+    assert!(!own.join("conf.d/masters.conf").exists());
 }
