@@ -2,7 +2,7 @@
 //!
 //! Data walks one way: file → [`config`] → [`model`] ← [`observe`] ← cluster;
 //! [`model`] → [`plan`] → [`view`]; [`plan`] → [`apply`].
-//! [`codes`], [`model`], [`config`] (but its reader), [`dialect`], [`import`], [`plan`], [`drift`] and [`sandbox`]'s world are pure:
+//! [`codes`], [`model`], [`config`] (but its reader), [`diagnosis`], [`dialect`], [`import`], [`plan`], [`drift`] and [`sandbox`]'s world are pure:
 //! no clock, environment, file, process, socket or printing. The outside is touched in [`transport`].
 
 #[expect(clippy::disallowed_methods, reason = "measures how long steps take")]
@@ -11,6 +11,7 @@ pub mod apply;
 pub mod cli;
 pub mod codes;
 pub mod config;
+pub mod diagnosis;
 pub mod dialect;
 pub mod drift;
 pub mod import;

@@ -13,12 +13,13 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("dialect", &["model"]),
     ("import", &["model"]),
     ("plan", &["model", "dialect"]),
+    ("diagnosis", &["model", "dialect", "plan"]),
     ("drift", &["model", "plan"]),
     ("transport", &["model", "dialect"]),
     ("observe", &["model", "dialect", "transport"]),
     ("apply", &["model", "dialect", "transport", "plan"]),
     ("codes", &["model", "config", "plan"]),
-    ("view", &["model", "dialect", "plan", "drift", "apply", "codes"]),
+    ("view", &["model", "dialect", "plan", "diagnosis", "drift", "apply", "codes"]),
     ("sandbox", &["model", "dialect"]),
     (
         "cli",
@@ -28,6 +29,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "dialect",
             "import",
             "plan",
+            "diagnosis",
             "drift",
             "transport",
             "observe",
@@ -44,7 +46,8 @@ const OUTSIDE: &[&str] =
     &["std::fs", "TcpStream", "std::process", "std::env", "std::io::std", "tokio", "SystemTime", "Instant", "rand::"];
 
 /// Rooms, and parts of rooms, that touch nothing.
-const PURE: &[&str] = &["model", "dialect", "import", "plan", "drift", "codes", "sandbox/world", "sandbox/sql"];
+const PURE: &[&str] =
+    &["model", "dialect", "import", "plan", "diagnosis", "drift", "codes", "sandbox/world", "sandbox/sql"];
 
 fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")

@@ -77,6 +77,13 @@ fn roles() {
     shows(&["stop gtm_1@s47"], 2, &["role:gtm_1@s47"]);
 }
 
+/// A standby that follows and that a failover could not use.
+#[test]
+fn standbys_that_could_not_take_over() {
+    shows(&["pause-replay dn01@s47"], 2, &["role:dn01@s47"]);
+    shows(&["readonly-recovery dn01@s47"], 2, &["readiness:dn01@s47"]);
+}
+
 #[test]
 fn two_masters() {
     let place = Place::up("");

@@ -41,7 +41,7 @@ pub(super) async fn run(global: &Global, args: &DriftArgs) -> Result<Exit, Failu
     let outside = look::outside(&cluster)?;
     let seen = look::observe(&cluster, &outside, global).await;
     outside.close().await;
-    let plan = look::plan_now(&cluster, &seen, &targets, &[]);
+    let plan = look::diagnosed(global, &cluster, &seen, &targets, &[]);
     let drift = drift::drift(&drift::Input { cluster: &cluster, seen: &seen, plan: &plan, baseline: &baseline });
     print(&drift, global)?;
     write_files(&drift, args)?;

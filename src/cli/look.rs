@@ -11,6 +11,7 @@ use super::failure::Failure;
 use super::{descriptors, nearby, terminal};
 use crate::codes::ErrorCode;
 use crate::config::{self, Loaded};
+use crate::diagnosis;
 use crate::model::{Cluster, NodeName, Observation};
 use crate::observe::{self, Limits};
 use crate::plan::{Input, Plan, Waiver, plan};
@@ -82,6 +83,20 @@ pub(super) fn limits(global: &Global) -> Limits {
 /// Plans from what was seen just now.
 pub(super) fn plan_now(cluster: &Cluster, seen: &Observation, targets: &[NodeName], waivers: &[Waiver]) -> Plan {
     plan(&Input { cluster, seen, targets, waivers, observed_at: now(), owes_reloads: false })
+}
+
+/// The same, with what is wrong with the cluster.
+pub(super) fn diagnosed(
+    global: &Global,
+    cluster: &Cluster,
+    seen: &Observation,
+    targets: &[NodeName],
+    waivers: &[Waiver],
+) -> Plan {
+    let mut plan = plan_now(cluster, seen, targets, waivers);
+    let otb = nearby::otb(&global.file);
+    plan.findings = diagnosis::findings(&diagnosis::Input { cluster, seen, plan: &plan, otb: &otb });
+    plan
 }
 
 /// Plans the second part of a run whose first part was the GTM's: its routers were told, and reload once, now.

@@ -58,7 +58,7 @@ pub(super) async fn run(global: &Global, args: &PlanArgs) -> Result<Exit, Failur
     let outside = look::outside(&cluster)?;
     let seen = look::observe(&cluster, &outside, global).await;
     outside.close().await;
-    let plan = look::plan_now(&cluster, &seen, &targets, &waivers);
+    let plan = look::diagnosed(global, &cluster, &seen, &targets, &waivers);
     show(global, args, &plan, &seen, &waivers, &format!("{} apply", nearby::otb(&global.file)))
 }
 

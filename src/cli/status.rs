@@ -49,12 +49,14 @@ pub(super) async fn run(global: &Global, args: &StatusArgs) -> Result<Exit, Fail
         };
         if redraw {
             let every = humantime::format_duration(args.interval);
-            let text = view::watched_text(&cluster, &seen);
+            let findings = look::diagnosed(global, &cluster, &seen, &[], &[]).findings;
+            let text = view::status_text(&cluster, &seen, &findings);
             terminal::redraw(&format!("{}, every {every}, Ctrl-C ends\n{text}", look::now()));
         } else {
+            let findings = look::diagnosed(global, &cluster, &seen, &[], &[]).findings;
             terminal::result(&match global.format {
-                Format::Json => json::line(&StatusDocument::new(&cluster, &seen, look::now()))?,
-                _ => format!("{}\n{}\n", look::now(), view::status_text(&cluster, &seen)),
+                Format::Json => json::line(&StatusDocument::new(&cluster, &seen, findings, look::now()))?,
+                _ => format!("{}\n{}\n", look::now(), view::status_text(&cluster, &seen, &findings)),
             });
         }
         if !terminal::is_read() || unless_interrupted(&mut interrupts, tokio::time::sleep(args.interval)).await.is_err()
@@ -83,10 +85,11 @@ async fn once(cluster: &Cluster, outside: &Outside, global: &Global) -> Result<E
 }
 
 fn rendered(cluster: &Cluster, seen: &Observation, global: &Global) -> Result<String, Failure> {
+    let findings = look::diagnosed(global, cluster, seen, &[], &[]).findings;
     Ok(match global.format {
-        Format::Text => view::status_text(cluster, seen),
-        Format::Json => json::pretty(&StatusDocument::new(cluster, seen, look::now()))?,
-        Format::Markdown => view::status_markdown(cluster, seen, &look::now()),
-        Format::Html => view::status_html(cluster, seen, &look::now()),
+        Format::Text => view::status_text(cluster, seen, &findings),
+        Format::Json => json::pretty(&StatusDocument::new(cluster, seen, findings, look::now()))?,
+        Format::Markdown => view::status_markdown(cluster, seen, &findings, &look::now()),
+        Format::Html => view::status_html(cluster, seen, &findings, &look::now()),
     })
 }

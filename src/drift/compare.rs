@@ -3,8 +3,8 @@
 use super::baseline::Baseline;
 use super::document::{Difference, Drift, DriftId, FORMAT_VERSION, Kind, Verdict};
 use crate::model::{
-    Cluster, Endpoint, InDoubt, InstanceFacts, InstanceId, Node, NodeKind, NodeName, Observation, OldMaster, Role,
-    Route, RouteKind,
+    Cluster, Endpoint, Finding, FindingKind, InDoubt, InstanceFacts, InstanceId, Node, NodeKind, NodeName, Observation,
+    OldMaster, Role, Route, RouteKind,
 };
 use crate::plan::{ChangeKind, Plan, Unseen, facts, in_doubt_on, is_told_to_promote, running_masters, wanted_forward};
 
@@ -28,6 +28,7 @@ pub fn drift(input: &Input<'_>) -> Drift {
     found.extend(cluster.routers().flat_map(|router| routes(cluster, router, &nodes, seen)));
     found.extend(nodes.iter().filter_map(|node| pooler(node, seen)));
     found.extend(in_doubt(&nodes, seen));
+    found.extend(plan.findings.iter().filter_map(not_ready));
     let missed: Vec<Difference> = plan.changes.iter().filter_map(|change| missed(change, &found)).collect();
     found.extend(missed);
     found.sort_by(|a, b| (a.kind, &a.id).cmp(&(b.kind, &b.id)));
@@ -49,12 +50,26 @@ pub fn drift(input: &Input<'_>) -> Drift {
         targets: plan.targets.clone(),
         nodes: nodes.iter().map(|node| node.name.clone()).collect(),
         verdict,
+        findings: plan.findings.clone(),
         differences,
         accepted,
         unseen,
         baseline: notes,
         looked_at: plan.looked_at.clone(),
     }
+}
+
+/// A standby that streams and that a failover could not use.
+fn not_ready(finding: &Finding) -> Option<Difference> {
+    let instance = finding.instances.first().filter(|_| finding.kind == FindingKind::NotReady)?;
+    Some(Difference {
+        id: DriftId::new(Kind::Readiness, instance),
+        kind: Kind::Readiness,
+        node: instance.node.clone(),
+        instance: Some(instance.clone()),
+        expected: "a standby that could take over".to_owned(),
+        found: finding.what.clone(),
+    })
 }
 
 /// Who is master, and whether the others follow.
@@ -124,6 +139,9 @@ fn follower(cluster: &Cluster, kind: NodeKind, id: &InstanceId, facts: &Instance
         ));
     }
     let standby = facts.standby.known().filter(|_| facts.is_running(Role::Standby))?;
+    if standby.streaming && standby.replay_paused {
+        return Some(role(id, "a standby that replays", "a standby whose replay is paused".to_owned()));
+    }
     (!standby.streaming).then(|| {
         let from = standby.upstream.as_ref().map_or_else(|| "nobody".to_owned(), ToString::to_string);
         role(id, "a standby that streams", format!("a standby that does not stream (from {from})"))
@@ -265,7 +283,7 @@ fn missed(change: &crate::plan::Change, found: &[Difference]) -> Option<Differen
     };
     // Of a copy that does not follow only a word of that copy tells.
     let tells = |difference: &Difference| match difference.kind {
-        Kind::NextStart => false,
+        Kind::NextStart | Kind::Readiness => false,
         Kind::Role if change.kind == ChangeKind::Rejoin => difference.instance.as_ref() == Some(&instance),
         _ => about(&change.node, difference),
     };

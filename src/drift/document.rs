@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ClusterName, InstanceId, NodeName};
+use crate::model::{ClusterName, Finding, InstanceId, NodeName};
 use crate::plan::{LookedAt, Unseen};
 
 /// The format's version, by Terraform's rules: a minor one adds, a major one breaks.
@@ -26,6 +26,9 @@ pub struct Drift {
     /// The nodes that were compared.
     pub nodes: Vec<NodeName>,
     pub verdict: Verdict,
+    /// What is wrong with the live cluster, worst first, as `otb status` shows it.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
     /// What counts.
     pub differences: Vec<Difference>,
     /// What the baseline accepts for now.
@@ -80,13 +83,15 @@ kinds! {
     Routes = "routes";
     /// A router's pooler does not agree with its pgxc_node.
     Pooler = "pooler";
+    /// A standby streams and could not take over: a check of its takeover refuses.
+    Readiness = "readiness";
     /// A transaction stays prepared on a master for longer than a commit takes: a coordinator's, which clients hang
     /// behind, or a client's own.
     InDoubt = "in-doubt";
 }
 
 /// `KIND:SUBJECT`: the same from run to run, so that a baseline can name it. Subjects are `dn01` (split-brain,
-/// placement), `dn01@s47` (role, next-start), `cn01:dn01`, a router and the node it routes (routes), `cn01` (pooler), and
+/// placement), `dn01@s47` (role, next-start, readiness), `cn01:dn01`, a router and the node it routes (routes), `cn01` (pooler), and
 /// `dn01` or, of what a client has prepared, `dn01:client` (in-doubt).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]

@@ -5,6 +5,7 @@ mod change;
 mod cluster;
 mod discovery;
 mod fact;
+mod finding;
 mod in_doubt;
 mod missing;
 mod name;
@@ -19,6 +20,7 @@ pub use cluster::{
 };
 pub use discovery::{Discovery, FoundInstance, FoundNode, FoundServer};
 pub use fact::{Fact, Unknown, UnknownKind};
+pub use finding::{Finding, FindingKind, NextCommand, Severity};
 pub use in_doubt::{IN_DOUBT_SECONDS, InDoubt, Origin, PreparedTransaction, PreparedTransactions, TransactionState};
 pub use missing::{MissingEnd, MissingTransaction, MissingWal};
 pub use name::{ClusterName, NameError, NodeName, ServerName};

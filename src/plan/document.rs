@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::check::{Check, Waiver};
 use super::gap::ExpectedGap;
 use super::step::{Phase, Step};
-use crate::model::{Cluster, InDoubt, InstanceId, NodeKind, NodeName, ServerName, Unknown, UnknownKind};
+use crate::model::{Cluster, Finding, InDoubt, InstanceId, NodeKind, NodeName, ServerName, Unknown, UnknownKind};
 
 /// The plan format's version, by Terraform's rules: a minor one adds, a major one breaks.
 pub const FORMAT_VERSION: &str = "1.0";
@@ -32,6 +32,9 @@ pub struct Plan {
     pub fingerprint: String,
     /// The stable live facts the fingerprint covers: what a saved plan is held against.
     pub facts: BTreeMap<String, String>,
+    /// What was wrong with the live cluster when it was observed, worst first, as `otb status` shows it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
     /// What becomes different, per node, most important first; empty: nothing to do, or nothing that can be done.
     pub changes: Vec<Change>,
     /// In order of phase; which may run side by side is told by their `needs`.

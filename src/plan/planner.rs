@@ -94,6 +94,7 @@ pub(super) fn draft(input: &Input<'_>) -> Plan {
         targets: input.targets.to_vec(),
         fingerprint: fingerprint::digest(declared, &facts),
         facts,
+        findings: Vec::new(),
         changes,
         steps,
         afterwards,

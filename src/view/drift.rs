@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::findings::findings_text;
 use super::words::count;
 use super::{outline, style};
 use crate::drift::{Drift, NoteKind, Verdict};
@@ -9,6 +10,9 @@ use crate::drift::{Drift, NoteKind, Verdict};
 /// What differs first, then what is accepted, what could not be seen, and the baseline's own matters.
 pub fn drift_text(drift: &Drift) -> String {
     let mut out = head(drift);
+    if !drift.findings.is_empty() {
+        let _ = write!(out, "\n{}", findings_text(&drift.findings));
+    }
     for difference in &drift.differences {
         let _ = writeln!(out, "\n  {}", style::bad(&difference.id));
         let _ = writeln!(out, "    expected  {}\n    found     {}", difference.expected, difference.found);

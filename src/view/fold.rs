@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr as _;
 const LAST_GAP: usize = 40;
 
 /// How a statement or command of a plan begins: it is copied, so nothing is put into it.
-const STATEMENTS: [&str; 2] = ["      | ", "      .   "];
+const STATEMENTS: [&str; 3] = ["      | ", "      .   ", "  next"];
 
 /// `text` with each line that is longer than `columns` folded between its words.
 pub fn fold(text: &str, columns: usize) -> String {

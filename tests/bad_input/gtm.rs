@@ -38,7 +38,7 @@ fn the_named_standby_takes_over_and_the_others_follow_it() {
     let place = Place::up(&format!("--from {}", from.path().display()));
     let follow = |master: &str| {
         let at = |port: &str| format!("streams from {}:{port}", place.address(master));
-        let status = place.otb("status").run();
+        let status = place.otb("status --format markdown").run();
         for stream in [at("23001"), at("21000")] {
             assert_eq!(status.ends(0).stdout.matches(&stream).count(), 2, "{stream}\n{}", status.stdout);
         }

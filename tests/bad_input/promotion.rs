@@ -45,7 +45,7 @@ fn is_not_resumed_beside_a_master() {
     place.fault("pause-replay dn01@s47");
     place.fault("write 1");
     promote(&place);
-    place.otb("status").run().ends(0).says(&["B behind, told to become a master"]);
+    place.otb("status").run().ends(0).says(&["dn01@s47 was told to become a master"]);
     place.otb("plan").run().ends(0).says(&["warn    promotion:dn01@s47", "hint: on s47 run `pg_ctl -Z datanode"]);
     place.declare("dn01", "s47");
     place.otb("apply --auto-approve").run().ends(3).says(&[

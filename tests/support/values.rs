@@ -6,8 +6,8 @@
 use std::fmt::Write as _;
 
 use otb::model::{
-    Cluster, DataDir, Endpoint, Fact, Instance, InstanceFacts, Lsn, Node, NodeKind, Observation, Process, RecoveryFile,
-    Role, Route, RouteKind, Sender, StandbyFacts, SystemId, Timeline, UnknownKind,
+    Cluster, DataDir, Endpoint, Fact, Finding, Instance, InstanceFacts, Lsn, Node, NodeKind, Observation, Process,
+    RecoveryFile, Role, Route, RouteKind, Sender, StandbyFacts, SystemId, Timeline, UnknownKind,
 };
 use otb::plan::{Input, Plan, Waiver, plan};
 
@@ -77,6 +77,12 @@ pub(crate) fn planned(cluster: &Cluster, seen: &Observation, waivers: &[Waiver])
         observed_at: "2026-01-01T00:00:00Z".to_owned(),
         owes_reloads: false,
     })
+}
+
+/// What is wrong with the cluster in the eyes of `declared`.
+pub(crate) fn diagnosed(cluster: &Cluster, seen: &Observation) -> Vec<Finding> {
+    let plan = planned(cluster, seen, &[]);
+    otb::diagnosis::findings(&otb::diagnosis::Input { cluster, seen, plan: &plan, otb: "otb" })
 }
 
 /// `live` as it would be seen if everything in it ran as it declares.

@@ -1,10 +1,12 @@
 //! One self-contained page for people who approve by looking: no network, no script, light and dark.
 
+mod findings;
 mod plan;
 mod status;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use findings::findings;
 pub use plan::plan_html;
 pub use status::status_html;
 

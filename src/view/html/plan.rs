@@ -2,7 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::{DRAWN, figure, legend, page, table};
+use super::{DRAWN, figure, findings, legend, page, table};
+use crate::model::Finding;
 use crate::plan::{Check, Plan, Undo, Verdict};
 use crate::view::escape::visible;
 use crate::view::graph::When;
@@ -17,6 +18,7 @@ pub fn plan_html(plan: &Plan) -> String {
     let body = html! {
         h1 { "otb plan: " (name) }
         (banner(plan))
+        (findings(&problems(plan)))
         (changes(plan))
         (rest(plan))
         (failing(plan))
@@ -35,6 +37,11 @@ pub fn plan_html(plan: &Plan) -> String {
         (foot(plan))
     };
     page(&format!("otb plan: {name}"), &body)
+}
+
+/// What is wrong now, but for what the changes tell themselves.
+fn problems(plan: &Plan) -> Vec<Finding> {
+    plan.findings.iter().filter(|finding| finding.severity.is_problem()).cloned().collect()
 }
 
 fn banner(plan: &Plan) -> Markup {

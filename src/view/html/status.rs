@@ -2,28 +2,43 @@
 
 use maud::{Markup, html};
 
-use super::{DRAWN, figure, legend, page, table};
-use crate::model::{Cluster, NodeName, Observation};
+use super::{DRAWN, figure, findings, legend, page, table};
+use crate::model::{Cluster, Finding, Instance, Node, NodeName, Observation};
 use crate::view::escape::visible;
 use crate::view::graph::When;
 use crate::view::status::{Line, NodeStatus, Tone, is_bad, nodes, sentence};
 use crate::view::topology::Topology;
+use crate::view::words::count;
 
-/// Renders the live cluster as one page.
-pub fn status_html(cluster: &Cluster, seen: &Observation, observed_at: &str) -> String {
+/// Renders the live cluster as one page: what is wrong first, what is in order folded.
+pub fn status_html(cluster: &Cluster, seen: &Observation, found: &[Finding], observed_at: &str) -> String {
     let nodes = nodes(cluster, seen);
     let name = visible(cluster.name.as_str());
-    let topology = Topology::of_live(cluster, seen).limited(&troubled(&nodes), DRAWN);
+    let bad = troubled(&nodes);
+    let topology = Topology::of_live(cluster, seen).limited(&bad, DRAWN);
+    let in_order = !found.iter().any(|finding| finding.severity.is_problem());
+    let (wrong, right): (Vec<_>, Vec<_>) = rows(&nodes).into_iter().partition(|(bad, _)| *bad);
+    let cells = |rows: Vec<(bool, Vec<Markup>)>| rows.into_iter().map(|(_, cells)| cells).collect::<Vec<_>>();
+    let heads = ["instance", "kind", "endpoint", "state"];
     let body = html! {
         h1 { "otb status: " (name) }
-        @let troubled = troubled(&nodes);
-        div class=(if troubled.is_empty() { "banner done" } else { "banner refused" }) { strong { (sentence(&nodes)) "." } }
-        (disagreements(&nodes))
+        div class=(if in_order { "banner done" } else { "banner refused" }) {
+            strong { (visible(&sentence(cluster, found))) "." }
+        }
+        (findings(found))
+        @if !wrong.is_empty() {
+            h2 { "Instances that are not in order" }
+            (table(&heads, cells(wrong)))
+        }
         h2 { "Topology" }
         (figure("Now", &topology, When::Now))
         (legend(&topology))
-        h2 { "Instances" }
-        (table(&["instance", "kind", "endpoint", "state"], rows(&nodes)))
+        @if !right.is_empty() {
+            details {
+                summary { (count(right.len(), "instance")) " in order" }
+                (table(&heads, cells(right)))
+            }
+        }
         p class="quiet" { "Observed " (visible(observed_at)) }
     };
     page(&format!("otb status: {name}"), &body)
@@ -31,31 +46,14 @@ pub fn status_html(cluster: &Cluster, seen: &Observation, observed_at: &str) -> 
 
 /// Nodes of which something is not in order: of a large cluster these are drawn.
 fn troubled<'a>(nodes: &[NodeStatus<'a>]) -> Vec<&'a NodeName> {
-    let bad = |status: &&NodeStatus<'a>| {
-        !status.disagreements.is_empty() || status.instances.iter().any(|(_, line)| is_bad(line))
-    };
+    let bad = |status: &&NodeStatus<'a>| status.instances.iter().any(|(_, line)| is_bad(line));
     nodes.iter().filter(bad).map(|status| &status.node.name).collect()
 }
 
-fn disagreements(nodes: &[NodeStatus<'_>]) -> Markup {
-    let wrong = nodes.iter().flat_map(|status| &status.disagreements).map(|wrong| {
-        let texts =
-            [wrong.node.to_string(), wrong.router.to_string(), wrong.routed_to.clone(), wrong.master.to_string()];
-        texts.iter().map(|text| html! { code { (visible(text)) } }).collect()
-    });
-    let wrong: Vec<Vec<Markup>> = wrong.collect();
-    html! {
-        @if !wrong.is_empty() {
-            h2 { "Routes that disagree with the running masters" }
-            (table(&["node", "router", "routes it to", "its master"], wrong))
-        }
-    }
-}
-
-fn rows(nodes: &[NodeStatus<'_>]) -> Vec<Vec<Markup>> {
+/// Each instance's cells, and whether something there is not in order.
+fn rows(nodes: &[NodeStatus<'_>]) -> Vec<(bool, Vec<Markup>)> {
     let instances = nodes.iter().flat_map(|status| status.instances.iter().map(move |entry| (status.node, entry)));
-    let row = |(node, (instance, line)): (&crate::model::Node, &(&crate::model::Instance, _))| {
-        let line: &Line = line;
+    let row = |(node, (instance, line)): (&Node, &(&Instance, Line))| {
         let state = html! {
             @for (tone, words) in line {
                 @match tone {
@@ -65,12 +63,13 @@ fn rows(nodes: &[NodeStatus<'_>]) -> Vec<Vec<Markup>> {
                 }
             }
         };
-        vec![
+        let cells = vec![
             html! { code { (visible(&instance.id.to_string())) } },
             html! { (node.kind) },
             html! { code { (instance.endpoint) } },
             state,
-        ]
+        ];
+        (is_bad(line), cells)
     };
     instances.map(row).collect()
 }

@@ -4,6 +4,7 @@
 //! statements and all checks, folded. Each part has its room; what does not fit is left out whole rows and whole steps
 //! at a time, and said.
 
+mod findings;
 mod part;
 mod plan;
 mod status;

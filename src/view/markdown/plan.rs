@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::MOST;
+use super::findings::findings;
 use super::part::{Part, length, part, with_note};
 use crate::plan::{Change, Check, Plan, Undo, Verdict};
 use crate::view::escape::{cut, fenced, html_code, markdown, markdown_code, visible};
@@ -12,6 +13,7 @@ use crate::view::topology::Topology;
 use crate::view::words::{because, count, listed};
 
 /// Room of each part, in characters; what the others leave is the steps'.
+const FINDINGS: usize = 6_000;
 const CHANGES: usize = 12_000;
 const CHECKS: usize = 7_000;
 const UNSEEN: usize = 3_000;
@@ -33,6 +35,8 @@ const SENTENCE: usize = 400;
 
 /// Renders `plan` in at most 60,000 characters.
 pub fn plan_markdown(plan: &Plan) -> String {
+    let problems: Vec<_> = plan.findings.iter().filter(|finding| finding.severity.is_problem()).collect();
+    let problems = findings(FINDINGS, &problems);
     let changes = changes(plan);
     let (stand, passed): (Vec<&Check>, Vec<&Check>) =
         plan.checks.iter().partition(|check| check.verdict != Verdict::Pass);
@@ -43,11 +47,11 @@ pub fn plan_markdown(plan: &Plan) -> String {
     let drawing = drawing(plan);
     let passed = passed_checks(&passed);
     let before: usize =
-        [&changes, &rest, &checks, &unseen, &waivers, &passed].iter().map(|part| length(&part.text)).sum();
+        [&problems, &changes, &rest, &checks, &unseen, &waivers, &passed].iter().map(|part| length(&part.text)).sum();
     let steps = steps(plan, MOST - WORDS - before - length(&drawing));
 
     let mut out = format!("{}\n", headline(plan));
-    let all = [&changes, &rest, &checks, &unseen, &waivers, &steps, &passed];
+    let all = [&problems, &changes, &rest, &checks, &unseen, &waivers, &steps, &passed];
     let missing: Vec<&str> = all.iter().filter_map(|part| part.missing.as_deref()).collect();
     if !missing.is_empty() {
         let _ = writeln!(
@@ -56,9 +60,15 @@ pub fn plan_markdown(plan: &Plan) -> String {
             missing.join(", ")
         );
     }
-    for text in
-        [with_note(&changes), with_note(&rest), with_note(&checks), with_note(&unseen), with_note(&waivers), drawing]
-    {
+    for text in [
+        with_note(&problems),
+        with_note(&changes),
+        with_note(&rest),
+        with_note(&checks),
+        with_note(&unseen),
+        with_note(&waivers),
+        drawing,
+    ] {
         out.push_str(&text);
     }
     out.push_str(&steps.text);

@@ -1,43 +1,39 @@
 //! The live cluster as Markdown.
 
 use super::MOST;
+use super::findings::findings;
 use super::part::{part, with_note};
-use crate::model::{Cluster, Observation};
+use crate::model::{Cluster, Finding, Observation};
 use crate::view::escape::{cut, markdown, markdown_code};
 use crate::view::status::{NodeStatus, is_bad, nodes, sentence};
+use crate::view::words::count;
 
-/// Room of the disagreements, in characters; the instances have the rest.
-const DISAGREEMENTS: usize = 20_000;
+/// Room of the findings and of the instances that are not in order, in characters; the others have the rest.
+const FINDINGS: usize = 20_000;
+const WRONG: usize = 20_000;
 /// For the sentences around the tables.
 const WORDS: usize = 1_000;
 /// The most characters of a server's sentence.
 const SENTENCE: usize = 400;
 
-/// Renders the live cluster in at most 60,000 characters: what is wrong first.
-pub fn status_markdown(cluster: &Cluster, seen: &Observation, observed_at: &str) -> String {
+const HEAD: &str = "\n| node | kind | instance | endpoint | state |\n|---|---|---|---|---|\n";
+
+/// Renders the live cluster in at most 60,000 characters: what is wrong first, what is in order folded.
+pub fn status_markdown(cluster: &Cluster, seen: &Observation, found: &[Finding], observed_at: &str) -> String {
     let nodes = nodes(cluster, seen);
-    let wrong: Vec<_> = nodes.iter().flat_map(|status| &status.disagreements).collect();
-    let head = "\n| node | router | routes it to | its master |\n|---|---|---|---|\n";
-    let wrong_part = part(DISAGREEMENTS, "route", &wrong, (head, ""), |wrong| {
-        format!(
-            "| {} | {} | {} | {} |\n",
-            markdown_code(wrong.node.as_str()),
-            markdown_code(&wrong.router.to_string()),
-            markdown_code(&wrong.routed_to),
-            markdown_code(&wrong.master.to_string())
-        )
-    });
+    let found_part = findings(FINDINGS, &found.iter().collect::<Vec<_>>());
     let (bad, right): (Vec<String>, Vec<String>) = rows(&nodes);
-    let rows: Vec<String> = bad.iter().chain(&right).cloned().collect();
-    let head = "\n| node | kind | instance | endpoint | state |\n|---|---|---|---|---|\n";
-    let room = MOST - DISAGREEMENTS - WORDS;
-    let table = part(room, "instance", &rows, (head, ""), Clone::clone);
+    let bad = part(WRONG, "instance", &bad, (HEAD, ""), Clone::clone);
+    let folded = format!("\n<details><summary>{} in order</summary>\n{HEAD}", count(right.len(), "instance"));
+    let room = MOST - FINDINGS - WRONG - WORDS;
+    let right = part(room, "instance", &right, (&folded, "\n</details>\n"), Clone::clone);
     format!(
-        "**otb status** {}: {}.\n{}{}\n<sub>observed {}</sub>\n",
+        "**otb status** {}: {}.\n{}{}{}\n<sub>observed {}</sub>\n",
         markdown_code(cluster.name.as_str()),
-        sentence(&nodes),
-        with_note(&wrong_part),
-        with_note(&table),
+        sentence(cluster, found),
+        with_note(&found_part),
+        with_note(&bad),
+        with_note(&right),
         markdown(observed_at)
     )
 }

@@ -1,17 +1,21 @@
-//! The live cluster as it is: what each instance says of itself in a line, and which routers disagree with it. Text,
-//! Markdown and HTML are made from these lines, JSON from the document.
+//! The live cluster as it is: findings first, then what each instance says of itself. Text is made from [`table`],
+//! Markdown and HTML from the longer lines here, JSON from the document.
 
 mod document;
+mod table;
 mod text;
 
 use bytesize::ByteSize;
 
 pub use document::{Disagreement, STATUS_VERSION, StatusDocument};
-pub use text::{status_text, watched_text};
+pub use text::status_text;
 
+use super::findings::counted;
 use super::words::count;
-use crate::model::{Cluster, Fact, InDoubt, Instance, InstanceFacts, InstanceId, Node, Observation, Process, Role};
-use crate::plan::is_told_to_promote;
+use crate::model::{
+    Cluster, Fact, Finding, InDoubt, Instance, InstanceFacts, InstanceId, Node, Observation, Process, Role, UnknownKind,
+};
+use crate::plan::{is_told_to_promote, running_masters};
 
 /// How a piece of a line is to be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,36 +28,29 @@ pub(super) enum Tone {
 /// What is known of one instance, in pieces of one line.
 pub(super) type Line = Vec<(Tone, String)>;
 
-/// One node with its instances and the routers that lead elsewhere.
+/// One node with its instances.
 pub(super) struct NodeStatus<'a> {
     pub(super) node: &'a Node,
     pub(super) instances: Vec<(&'a Instance, Line)>,
-    pub(super) disagreements: Vec<Disagreement>,
 }
 
 /// Every declared node that was looked at.
 pub(super) fn nodes<'a>(cluster: &'a Cluster, seen: &Observation) -> Vec<NodeStatus<'a>> {
     let status = |node: &'a Node| {
-        let instances = node.instances.values();
-        NodeStatus {
-            node,
-            instances: instances
-                .filter_map(|instance| {
-                    Some((instance, line(node, &instance.id, seen.instances.get(&instance.id)?, seen)))
-                })
-                .collect(),
-            disagreements: disagreements(cluster, node, seen),
-        }
+        let masters = running_masters(node, seen);
+        let of = |instance: &'a Instance| {
+            let facts = seen.instances.get(&instance.id)?;
+            Some((instance, line(cluster, &masters, &instance.id, facts, seen)))
+        };
+        NodeStatus { node, instances: node.instances.values().filter_map(of).collect() }
     };
     cluster.nodes.values().map(status).collect()
 }
 
 /// The cluster's state in one sentence, without a full stop.
-pub(super) fn sentence(nodes: &[NodeStatus<'_>]) -> String {
-    let instances = nodes.iter().map(|status| status.instances.len()).sum();
-    let bad = nodes.iter().flat_map(|status| &status.instances).filter(|(_, line)| is_bad(line)).count();
-    let wrong = nodes.iter().map(|status| status.disagreements.len()).sum();
-    format!("{}, {bad} not in order, {} that disagree", count(instances, "instance"), count(wrong, "route"))
+pub(super) fn sentence(cluster: &Cluster, findings: &[Finding]) -> String {
+    let size = format!("{} of {}", count(cluster.instances().count(), "instance"), count(cluster.nodes.len(), "node"));
+    counted(findings).map_or_else(|| format!("all in order, {size}"), |counted| format!("{counted} in {size}"))
 }
 
 /// Something in the line is not as it should be.
@@ -61,20 +58,23 @@ pub(super) fn is_bad(line: &Line) -> bool {
     line.iter().any(|(tone, _)| *tone == Tone::Bad)
 }
 
-fn line(node: &Node, id: &InstanceId, facts: &InstanceFacts, seen: &Observation) -> Line {
+fn line(cluster: &Cluster, masters: &[InstanceId], id: &InstanceId, facts: &InstanceFacts, seen: &Observation) -> Line {
     match (&facts.process, &facts.role) {
         (Fact::Known(Process::Stopped), _) => {
             let state = facts.control.known().map_or("state unknown", |control| control.state.words());
             vec![(Tone::Bad, format!("stopped ({state})"))]
         }
         (Fact::Known(Process::Running), Fact::Known(Role::Master)) => {
-            let mut line = vec![(Tone::Good, "master".to_owned()), (Tone::Plain, timeline(facts))];
+            let alone = masters.len() == 1;
+            let mut line = vec![(if alone { Tone::Good } else { Tone::Bad }, "master".to_owned())];
+            line.push((Tone::Plain, timeline(facts)));
+            line.extend(is_blind(facts).then(|| (Tone::Bad, ", cannot work: it gets no timestamp".to_owned())));
             line.extend(in_doubt(id, facts, seen).map(|text| (Tone::Bad, text)));
             line
         }
         (Fact::Known(Process::Running), Fact::Known(Role::Standby)) => {
             let mut line = vec![(Tone::Plain, format!("standby{}", timeline(facts)))];
-            line.extend(replication(node, facts, seen));
+            line.extend(replication(cluster, masters, facts, seen));
             line.extend(is_told_to_promote(facts).then(|| (Tone::Bad, ", told to become a master".to_owned())));
             line
         }
@@ -83,6 +83,11 @@ fn line(node: &Node, id: &InstanceId, facts: &InstanceFacts, seen: &Observation)
         }
         (Fact::Unknown(why), _) => vec![(Tone::Bad, format!("unknown: {why}"))],
     }
+}
+
+/// A master that gets no global timestamp: every SELECT on it fails.
+fn is_blind(facts: &InstanceFacts) -> bool {
+    facts.routes.reason().is_some_and(|why| why.kind == UnknownKind::NoTimestamp)
 }
 
 /// The transactions that coordinators began and that are in doubt on a master: how many, and the oldest.
@@ -99,40 +104,28 @@ fn timeline(facts: &InstanceFacts) -> String {
     facts.timeline.known().map_or_else(String::new, |timeline| format!(", timeline {timeline}"))
 }
 
-fn replication(node: &Node, facts: &InstanceFacts, seen: &Observation) -> Line {
+fn replication(cluster: &Cluster, masters: &[InstanceId], facts: &InstanceFacts, seen: &Observation) -> Line {
     let Some(standby) = facts.standby.known() else {
         let why = facts.standby.hidden();
         return why.map(|why| (Tone::Bad, format!(", replication unknown: {why}"))).into_iter().collect();
     };
     let upstream = standby.upstream.as_ref().map_or_else(|| "nobody".to_owned(), ToString::to_string);
-    let how = if standby.streaming {
+    let mut line = vec![if standby.streaming {
         (Tone::Plain, format!(", streams from {upstream}"))
     } else {
         (Tone::Bad, format!(", does not stream (from {upstream})"))
-    };
-    let lag = || {
-        let master =
-            node.instances.values().filter_map(|i| seen.instances.get(&i.id)).find(|f| f.is_running(Role::Master))?;
-        Some(ByteSize(master.wal_end.known()?.bytes_ahead_of(standby.replayed?)))
-    };
-    let lag = lag().map(|lag| (Tone::Plain, format!(", {lag} behind")));
-    [how].into_iter().chain(lag).collect()
+    }];
+    line.extend(standby.replay_paused.then(|| (Tone::Bad, ", replay paused".to_owned())));
+    line.extend(lag(masters, facts, seen).map(|lag| {
+        let late = lag > cluster.policy.max_lag;
+        (if late { Tone::Bad } else { Tone::Plain }, format!(", {lag} behind"))
+    }));
+    line
 }
 
-/// Routers whose row of `node` leads somewhere else than to its running master.
-fn disagreements(cluster: &Cluster, node: &Node, seen: &Observation) -> Vec<Disagreement> {
-    let is_master = |id: &InstanceId| seen.instances.get(id).is_some_and(|facts| facts.is_running(Role::Master));
-    let Some(master) = node.instances.values().find(|instance| is_master(&instance.id)) else { return Vec::new() };
-    let routers = cluster.routers().flat_map(|router| router.instances.values()).filter(|router| is_master(&router.id));
-    let wrong = routers.filter_map(|router| {
-        let rows = seen.instances.get(&router.id)?.routes.known()?;
-        let row = rows.iter().find(|row| row.node == node.name.as_str())?;
-        (!row.leads_to(&master.endpoint)).then(|| Disagreement {
-            node: node.name.clone(),
-            router: router.id.clone(),
-            routed_to: format!("{}:{}", row.host, row.port),
-            master: master.endpoint.clone(),
-        })
-    });
-    wrong.collect()
+/// How much WAL of the node's master a standby has not replayed.
+fn lag(masters: &[InstanceId], facts: &InstanceFacts, seen: &Observation) -> Option<ByteSize> {
+    let replayed = facts.standby.known()?.replayed?;
+    let master = seen.instances.get(masters.first()?)?;
+    Some(ByteSize(master.wal_end.known()?.bytes_ahead_of(replayed)))
 }

@@ -1,65 +1,32 @@
-//! As text: one block per node, one line per instance.
+//! As text: what is wrong, the next commands, then one line for each node.
 
 use std::fmt::Write as _;
 
-use super::{NodeStatus, Tone, is_bad, nodes, sentence};
-use crate::model::{Cluster, InDoubt, Observation};
+use super::sentence;
+use super::table::table;
+use crate::model::{Cluster, Finding, Observation};
+use crate::view::findings::findings_text;
 use crate::view::style;
 
-/// One block per node, one line per instance.
-pub fn status_text(cluster: &Cluster, seen: &Observation) -> String {
-    blocks(cluster, &nodes(cluster, seen).iter().collect::<Vec<_>>(), &seen.in_doubt) + &hints(seen)
-}
-
-/// What to do next about processes that do not show their role, each once, where the reason alone tells.
-fn hints(seen: &Observation) -> String {
-    let mut ways: Vec<&str> = seen.instances.values().filter_map(|facts| facts.role.reason()?.kind.way_out()).collect();
-    ways.dedup();
-    let mut out = String::new();
-    for way in ways {
-        let _ = writeln!(out, "\n{}", style::hint_line(way));
-    }
-    out
-}
-
-/// The same for a screen that may be too small for all of it: the one sentence, then what is not in order.
-pub fn watched_text(cluster: &Cluster, seen: &Observation) -> String {
-    let nodes = nodes(cluster, seen);
-    let troubled = |status: &&NodeStatus<'_>| {
-        !status.disagreements.is_empty() || status.instances.iter().any(|(_, line)| is_bad(line))
+/// Findings first, then a table; it fits 80 columns.
+pub fn status_text(cluster: &Cluster, seen: &Observation, findings: &[Finding]) -> String {
+    let sentence = sentence(cluster, findings);
+    let sentence = if findings.iter().any(|finding| finding.severity.is_problem()) {
+        style::bad(sentence)
+    } else {
+        style::good(sentence)
     };
-    let (mut all, right): (Vec<_>, Vec<_>) = nodes.iter().partition(troubled);
-    all.extend(right);
-    format!("{}\n{}{}", sentence(&nodes), blocks(cluster, &all, &seen.in_doubt), hints(seen))
-}
-
-fn blocks(cluster: &Cluster, nodes: &[&NodeStatus<'_>], in_doubt: &[InDoubt]) -> String {
-    let mut out = format!("{}\n", style::bold(&cluster.name));
-    for status in nodes {
-        let node = status.node;
-        let _ = writeln!(out, "\n{} {}, master declared on {}", style::bold(&node.name), node.kind, node.master);
-        for (instance, line) in &status.instances {
-            let words: String = line.iter().map(|(tone, text)| painted(*tone, text)).collect();
-            let _ = writeln!(out, "  {:<14} {:<22} {words}", instance.id, instance.endpoint.to_string());
-        }
-        for wrong in &status.disagreements {
-            let _ = writeln!(out, "  {}", style::careful(format!("{} routes it to {}", wrong.router, wrong.routed_to)));
-        }
+    let mut out = format!("{}: {sentence}\n", style::bold(&cluster.name));
+    if !findings.is_empty() {
+        out.push_str(&findings_text(findings));
     }
-    if !in_doubt.is_empty() {
+    let _ = write!(out, "\n{}", table(cluster, seen, findings));
+    if !seen.in_doubt.is_empty() {
         let _ = writeln!(out, "\n{}", style::bold("In doubt"));
-        for one in in_doubt {
+        for one in &seen.in_doubt {
             let text = one.to_string();
             let _ = writeln!(out, "  {}", if one.is_of_a_coordinator() { style::bad(text) } else { text });
         }
     }
     out
-}
-
-fn painted(tone: Tone, text: &str) -> String {
-    match tone {
-        Tone::Good => style::good(text),
-        Tone::Plain => text.to_owned(),
-        Tone::Bad => style::bad(text),
-    }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::plan::{Change, Check, Move, Plan, Undo, Verdict};
+use crate::view::findings::problems_text;
 use crate::view::outline::{self, Hidden, Item};
 use crate::view::style;
 use crate::view::words::{self, count, listed};
@@ -11,6 +12,7 @@ use crate::view::words::{self, count, listed};
 pub fn plan_text(plan: &Plan, all_checks: bool) -> String {
     let mut out = String::new();
     headline(&mut out, plan);
+    findings(&mut out, plan);
     for change in &plan.changes {
         change_lines(&mut out, change);
     }
@@ -97,6 +99,14 @@ fn headline(out: &mut String, plan: &Plan) {
         let refused = if refusing > 0 { refused } else { String::new() };
         writeln!(out, "{}{refused}. Looked at {seen}.\n", style::bold(what))
     };
+}
+
+/// What is wrong now. What differs from the file without a harm is told by the changes.
+fn findings(out: &mut String, plan: &Plan) {
+    let problems = problems_text(&plan.findings);
+    if !problems.is_empty() {
+        let _ = writeln!(out, "{}\n{problems}", style::bold("Wrong now"));
+    }
 }
 
 fn change_lines(out: &mut String, change: &Change) {
