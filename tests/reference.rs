@@ -122,6 +122,7 @@ fn the_schemas_are_those_of_the_code() {
         ("plan", schemars::schema_for!(otb::plan::Plan).to_value()),
         ("status", schemars::schema_for!(otb::view::StatusDocument).to_value()),
         ("drift", schemars::schema_for!(otb::drift::Drift).to_value()),
+        ("ready", schemars::schema_for!(otb::diagnosis::Readiness).to_value()),
         ("explain", schemars::schema_for!(otb::codes::Explanations).to_value()),
         ("events", schemars::schema_for!(otb::apply::EventLine).to_value()),
         ("journal", schemars::schema_for!(otb::cli::JournalLine).to_value()),

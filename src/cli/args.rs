@@ -9,8 +9,8 @@ use super::failure::Failure;
 use super::interrupt::interruptible;
 use super::nearby::NamedBy;
 use super::{
-    Exit, apply, demo, drain, drift, explain, graph, history, import, move_node, plan, restore, sandbox, schema, show,
-    status, validate, version,
+    Exit, apply, demo, drain, drift, explain, graph, history, import, move_node, plan, ready, restore, sandbox, schema,
+    show, status, validate, version,
 };
 use crate::codes::ErrorCode;
 use crate::model::NodeName;
@@ -128,6 +128,7 @@ pub(super) enum Command {
     Plan(plan::PlanArgs),
     Apply(apply::ApplyArgs),
     Drift(drift::DriftArgs),
+    Ready(ready::ReadyArgs),
     Move(move_node::MoveArgs),
     Drain(drain::DrainArgs),
     Restore(restore::RestoreArgs),
@@ -152,6 +153,7 @@ impl Command {
             Self::Plan(_) | Self::Move(_) | Self::Drain(_) | Self::Restore(_) | Self::Show(_) | Self::Status(_) => {
                 &[Format::Text, Format::Json, Format::Markdown, Format::Html]
             }
+            Self::Ready(_) => &[Format::Text, Format::Json, Format::Markdown],
             Self::Apply(_) | Self::Drift(_) | Self::History(_) | Self::Explain(_) => &[Format::Text, Format::Json],
             _ => &[Format::Text],
         }
@@ -182,6 +184,7 @@ pub(super) async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Plan(args) => interruptible(Box::pin(plan::run(&global, &args))).await,
         Command::Apply(args) => apply::run(&global, &args).await,
         Command::Drift(args) => interruptible(Box::pin(drift::run(&global, &args))).await,
+        Command::Ready(args) => interruptible(Box::pin(ready::run(&global, &args))).await,
         Command::Move(args) => interruptible(Box::pin(move_node::run(&global, &args))).await,
         Command::Drain(args) => interruptible(Box::pin(drain::run(&global, &args))).await,
         Command::Restore(args) => interruptible(Box::pin(restore::run(&global, &args))).await,

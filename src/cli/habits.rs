@@ -45,6 +45,7 @@ const COMMANDS: &[(&[&str], &str)] = &[
     (&["diff", "preview"], "otb plan"),
     (&["switchover", "failover", "promote"], "otb move NODE SERVER --write && otb apply"),
     (&["refresh"], "otb drift"),
+    (&["readiness", "health"], "otb ready"),
     (&["journal", "log", "logs"], "otb history"),
     (&["list", "ls", "ps", "top", "watch"], "otb status"),
     (&["up"], "otb sandbox up --dir DIR"),

@@ -27,6 +27,7 @@ mod move_node;
 mod nearby;
 mod outcome;
 mod plan;
+mod ready;
 mod restore;
 mod sandbox;
 mod schema;

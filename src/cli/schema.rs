@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::journal::JournalLine;
 use super::{Cli, Exit, json, terminal};
 use crate::codes::ErrorCode;
-use crate::{apply, codes, config, drift, plan, view};
+use crate::{apply, codes, config, diagnosis, drift, plan, view};
 
 /// Print a JSON schema
 #[derive(Debug, Args)]
@@ -28,6 +28,8 @@ enum Document {
     Status,
     /// `otb drift --format json`
     Drift,
+    /// `otb ready --format json`
+    Ready,
     /// `otb explain --format json`
     Explain,
     /// A line of `otb apply --format json`
@@ -44,6 +46,7 @@ pub(super) fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
         Document::Plan => schemars::schema_for!(plan::Plan).to_value(),
         Document::Status => schemars::schema_for!(view::StatusDocument).to_value(),
         Document::Drift => schemars::schema_for!(drift::Drift).to_value(),
+        Document::Ready => schemars::schema_for!(diagnosis::Readiness).to_value(),
         Document::Explain => schemars::schema_for!(codes::Explanations).to_value(),
         Document::Events => schemars::schema_for!(apply::EventLine).to_value(),
         Document::Journal => schemars::schema_for!(JournalLine).to_value(),

@@ -72,7 +72,9 @@ impl Exit {
         match self {
             Self::Done => "done and verified, or nothing to do",
             Self::Error => "error, nothing was changed",
-            Self::Differences => "differences (plan --detailed-exitcode, drift)",
+            Self::Differences => {
+                "differences (plan --detailed-exitcode, drift), or a node that could not fail over (ready)"
+            }
             Self::Refused => "refused by a check, nothing was changed",
             Self::Stale => "the saved plan does not fit the live cluster any more, nothing was changed",
             Self::Locked => "somebody else holds the lock, nothing was changed",

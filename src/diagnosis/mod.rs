@@ -6,9 +6,12 @@
 
 mod command;
 mod master;
+mod readiness;
 mod routes;
 mod server;
 mod standby;
+
+pub use readiness::{NodeReadiness, READINESS_VERSION, Readiness, Ready, StandbyReadiness, moved, readiness};
 
 use std::collections::{BTreeMap, BTreeSet};
 

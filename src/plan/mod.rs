@@ -41,7 +41,7 @@ pub(crate) use limits::{AT_ONCE, SERVES_AGAIN, START};
 pub use lines::Lines;
 pub use placement::{Drain, Move, drain};
 pub use planner::{Input, plan, unused_waivers};
-pub use readiness::{exposed_bytes, takeover_checks};
+pub use readiness::{exposed_bytes, shared_takeover_checks, takeover_checks};
 pub(crate) use routes::wanted_forward;
 pub(crate) use situation::{facts, running_masters};
 pub use step::{Action, Phase, RejoinMethod, Step, StepId, Undo};

@@ -1,9 +1,9 @@
 //! Readiness: the checks of a takeover that nobody has asked for yet.
 
 use super::check::Check;
-use super::checks;
 use super::situation::running_masters;
 use super::survey;
+use super::{checks, routes};
 use crate::model::{Cluster, InstanceFacts, InstanceId, Node, NodeKind, Observation, Role, ServerName, StandbyFacts};
 
 /// Returns the checks that a plan would make of `node` if its master were declared on `server`.
@@ -36,4 +36,12 @@ pub fn exposed_bytes(node: &Node, standby: &InstanceId, seen: &Observation) -> O
     let holds = facts(standby).filter(|facts: &&InstanceFacts| facts.is_running(Role::Standby))?;
     let holds = holds.standby.known().and_then(StandbyFacts::holds)?;
     Some(facts(master)?.wal_end.known()?.bytes_ahead_of(holds))
+}
+
+/// Returns the checks that every takeover shares: the routers can be read and told, and a GTM is active.
+pub fn shared_takeover_checks(cluster: &Cluster, seen: &Observation) -> Vec<Check> {
+    let views = routes::routers(cluster, seen, &|_| true);
+    let mut all = checks::for_routers(cluster, seen, &views, false);
+    all.extend(checks::for_gtm(cluster, seen, &[]));
+    all
 }

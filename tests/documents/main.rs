@@ -113,6 +113,7 @@ fn every_key_is_on_its_page() {
         ("drift", "drift-json.md"),
         ("journal", "journal-json.md"),
         ("history", "history-json.md"),
+        ("ready", "ready-json.md"),
         ("explain", "explain-json.md"),
     ] {
         let schema = schema(name);

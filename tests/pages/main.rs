@@ -70,6 +70,7 @@ pages![
     failover "docs/how-to/failover.md",
     gtm_loss "docs/how-to/gtm-loss.md",
     hung_master "docs/how-to/hung-master.md",
+    readiness "docs/how-to/readiness.md",
     lost_standby "docs/how-to/lost-standby.md",
     split_brain "docs/how-to/split-brain.md",
     switchover "docs/how-to/switchover.md",

@@ -7,9 +7,11 @@
 mod findings;
 mod part;
 mod plan;
+mod ready;
 mod status;
 
 pub use plan::plan_markdown;
+pub use ready::ready_markdown;
 pub use status::status_markdown;
 
 /// The most characters of a document. GitHub refuses comments of more than 65,536; a pipeline may add its own words.
