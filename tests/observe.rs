@@ -53,11 +53,7 @@ mod fixture {
             },
             servers: BTreeMap::from([(server.clone(), Server { name: server, address, shell })]),
             nodes: BTreeMap::from([(node.name.clone(), node)]),
-            policy: Policy {
-                max_lag: bytesize::ByteSize::mib(16),
-                old_master: OldMaster::Rejoin,
-                fast_stop_seconds: 20,
-            },
+            policy: Policy::default(),
         }
     }
 

@@ -90,7 +90,7 @@ fn run(path: &Path) {
     let text = std::fs::read_to_string(path).unwrap();
     let causes: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("Cause: ")).collect();
     assert!(!causes.is_empty(), "{} names no cause", path.display());
-    support::script::hold(path, "the sandbox", true, |command| match command {
+    support::script::hold_as(path, path, "the sandbox", true, false, |command| match command {
         "otb status" => {
             let shown = first_lines(&sandbox);
             for cause in &causes {

@@ -5,12 +5,13 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::held::HoldReport;
 use super::report::{Report, Undone};
 use crate::model::NodeName;
 use crate::plan::{ExpectedGap, Plan, StepId};
 
 /// The version of the stream of events, by Terraform's rules: a minor one adds, a major one breaks.
-pub const EVENTS_VERSION: &str = "1.1";
+pub const EVENTS_VERSION: &str = "1.2";
 
 /// One line of `otb apply --format json` and of `--events FILE`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -64,6 +65,8 @@ pub enum Event {
         #[serde(default)]
         expected: Option<ExpectedGap>,
     },
+    /// Clients waited while masters moved.
+    Hold(HoldReport),
     /// The last event, always: how otb ended.
     Finished {
         /// otb's exit code (docs/reference/exit-codes.md).

@@ -50,7 +50,7 @@ impl<'a> Run<'a> {
     ) -> Self {
         Self {
             plan,
-            field: Field::new(&plan.cluster, outside),
+            field: Field::new(&plan.cluster, outside, tell),
             tell,
             interrupts,
             lock,
@@ -91,7 +91,7 @@ impl<'a> Run<'a> {
         let mut interrupts = self.interrupts.clone();
         // The field is shared by the steps under way while `self` keeps the books.
         let outside = self.field.outside;
-        let field = std::mem::replace(&mut self.field, Field::new(&self.plan.cluster, outside));
+        let field = std::mem::replace(&mut self.field, Field::new(&self.plan.cluster, outside, self.tell));
         let mut under_way = FuturesUnordered::new();
         let finished = loop {
             self.see_interrupts();
@@ -130,6 +130,7 @@ impl<'a> Run<'a> {
             let dropped = Outcome::Unknown { why: "dropped by a second interrupt".to_owned() };
             self.ledger.record.outcomes.insert(id, (dropped, Duration::ZERO));
         }
+        self.ledger.record.hold = field.held.lock().await.take();
         self.field = field;
         finished
     }
@@ -175,6 +176,12 @@ impl<'a> Run<'a> {
                 }
             }
         }
+        if let Outcome::Skipped { why } = &outcome
+            && step.is_optional()
+        {
+            let text = format!("{why}. The move goes on without a hold (policy.hold: prefer): statements may fail");
+            (self.tell)(&Event::Note { text });
+        }
         self.ledger.settle(step, outcome, took);
     }
 
@@ -214,6 +221,9 @@ impl<'a> Run<'a> {
     }
 
     fn gaps(&self) {
+        if let Some(hold) = &self.ledger.record.hold {
+            (self.tell)(&Event::Hold(hold.clone()));
+        }
         for (node, gap) in &self.ledger.record.gaps {
             let expected = self.plan.expected_gap(node);
             (self.tell)(&Event::Gap { node: node.clone(), milliseconds: milliseconds(*gap), expected });

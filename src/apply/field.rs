@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard};
 
+use super::event::Event;
+use super::held::{Held, HoldReport};
 use super::looks::Looks;
 use crate::dialect::{Sql, local_commits, query};
 use crate::model::{Cluster, Instance, InstanceId, Lsn, Role};
@@ -31,6 +33,12 @@ pub(super) struct Field<'a> {
     pub looks: Looks,
     /// What the operator must hear of a step that goes on.
     notes: Mutex<Vec<String>>,
+    /// Hears of what is worth knowing while a step is under way.
+    pub tell: &'a (dyn Fn(&Event) + Sync),
+    /// Clients that wait until their step of the plan releases them, or this is dropped.
+    pub hold: Mutex<Option<Held>>,
+    /// How the hold was, once it is over.
+    pub held: Mutex<Option<HoldReport>>,
 }
 
 /// What a standby must have replayed to hold everything that a stopped master wrote.
@@ -94,7 +102,7 @@ impl fmt::Display for Identity {
 }
 
 impl<'a> Field<'a> {
-    pub(super) fn new(cluster: &'a Cluster, outside: &'a Outside) -> Self {
+    pub(super) fn new(cluster: &'a Cluster, outside: &'a Outside, tell: &'a (dyn Fn(&Event) + Sync)) -> Self {
         let places = cluster.instances().map(|instance| (instance.id.clone(), Place::default())).collect();
         Self {
             cluster,
@@ -106,6 +114,9 @@ impl<'a> Field<'a> {
             users: Mutex::default(),
             looks: Looks::default(),
             notes: Mutex::default(),
+            tell,
+            hold: Mutex::default(),
+            held: Mutex::default(),
         }
     }
 

@@ -144,11 +144,20 @@ impl<'a> Ledger<'a> {
 
     /// What is left to do of a step after the failures so far, or why it is left out.
     fn fate(&self, step: &Step) -> Result<Action, String> {
+        // Whoever waits must go on, whatever happened.
+        if matches!(step.action, Action::Release { .. }) {
+            return Ok(step.action.clone());
+        }
         if let Some(why) = &self.halted {
             return Err(why.clone());
         }
         let node = &step.action.target().node;
-        if let Some(why) = self.failed_before(node) {
+        let before = match step.action {
+            // It serves other nodes than the coordinator by which it is named.
+            Action::Hold { .. } => self.gtm_failed(),
+            _ => self.failed_before(node),
+        };
+        if let Some(why) = before {
             return Err(why);
         }
         if let Some(why) = self.standby_left(step) {
@@ -207,20 +216,26 @@ impl<'a> Ledger<'a> {
             | Phase::Reload
             | Phase::Prove
             | Phase::Settle
+            | Phase::Hold
+            | Phase::Release
             | Phase::Rejoin => done.next().is_some(),
         }
     }
 
     /// Why nothing of `node` goes on: its own move failed, its router was not told of the GTM, or there is no GTM.
     fn failed_before(&self, node: &NodeName) -> Option<String> {
-        let kind = |node: &NodeName| self.plan.cluster.nodes.get(node).map(|node| node.kind);
         if self.failed.contains(node) {
             let moves =
                 self.plan.steps.iter().any(|step| step.action.target().node == *node && step.prepares_or_moves());
             let why = if moves { "the move of" } else { "telling the GTM's new place to" };
             return Some(format!("{why} {node} did not come about"));
         }
-        // Nothing commits without it, and nothing could be proved.
+        self.gtm_failed()
+    }
+
+    /// Nothing commits without it, and nothing could be proved.
+    fn gtm_failed(&self) -> Option<String> {
+        let kind = |node: &NodeName| self.plan.cluster.nodes.get(node).map(|node| node.kind);
         let gtm = self.failed.iter().find(|failed| kind(failed) == Some(NodeKind::Gtm))?;
         Some(format!("the move of {gtm} did not come about, and the GTM goes first"))
     }
@@ -238,6 +253,9 @@ impl<'a> Ledger<'a> {
         if !outcome.is_done() && (step.prepares_or_moves() || step.phase == Phase::Gtm) {
             self.failed.insert(step.action.target().node.clone());
         }
+        if matches!(step.action, Action::Hold { required: true, .. }) && !outcome.is_done() {
+            self.failed.extend(self.waiting_for(step));
+        }
         if self.record.outcomes.insert(step.id.clone(), (outcome, took)).is_none()
             && let Some(at) = self.index.places.get(&step.id)
         {
@@ -248,6 +266,12 @@ impl<'a> Ledger<'a> {
                 }
             }
         }
+    }
+
+    /// The nodes that stop only after `hold`.
+    fn waiting_for(&self, hold: &Step) -> Vec<NodeName> {
+        let stops = self.plan.steps.iter().filter(|step| matches!(step.action, Action::Stop { .. }));
+        stops.filter(|stop| stop.needs.contains(&hold.id)).map(|stop| stop.action.target().node.clone()).collect()
     }
 
     /// What is to be taken back: of nodes that did not reach their point of no return. A promotion that may have
@@ -317,6 +341,16 @@ fn without(action: &Action, failed: &BTreeSet<NodeName>) -> Option<Action> {
         Action::Prove { coordinator, instances } => {
             let instances: Vec<_> = instances.iter().filter(|id| !failed.contains(&id.node)).cloned().collect();
             (!instances.is_empty()).then(|| Action::Prove { coordinator: coordinator.clone(), instances })
+        }
+        Action::Hold { coordinator, coordinators, masters, wait_seconds, required } => {
+            let masters: Vec<_> = masters.iter().filter(|id| !failed.contains(&id.node)).cloned().collect();
+            (!masters.is_empty()).then(|| Action::Hold {
+                coordinator: coordinator.clone(),
+                coordinators: Arc::clone(coordinators),
+                masters: Arc::new(masters.clone()),
+                wait_seconds: *wait_seconds,
+                required: *required,
+            })
         }
         Action::Settle { coordinator, masters } => {
             let masters: Vec<_> = masters.iter().filter(|id| !failed.contains(&id.node)).cloned().collect();

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::event::Outcome;
+use super::held::HoldReport;
 use super::takeback;
 use crate::model::NodeName;
 use crate::plan::{Action, Phase, Plan, Step, StepId};
@@ -21,6 +22,9 @@ pub struct Report {
     pub undone: Vec<Undone>,
     /// Milliseconds from the stop until the last coordinator reached the new master.
     pub gaps: BTreeMap<NodeName, u64>,
+    /// How clients were held; none: they were not.
+    #[serde(default)]
+    pub hold: Option<HoldReport>,
     /// What is worth knowing and no failure.
     pub notes: Vec<String>,
 }
@@ -88,6 +92,7 @@ pub(super) struct Record {
     pub outcomes: BTreeMap<StepId, (Outcome, Duration)>,
     pub undone: BTreeMap<StepId, Result<(), String>>,
     pub gaps: BTreeMap<NodeName, Duration>,
+    pub hold: Option<HoldReport>,
     pub notes: Vec<String>,
     pub interrupted: bool,
     /// A stop was taken back, and what it left in doubt could not be settled.
@@ -98,7 +103,12 @@ pub(super) struct Record {
 fn only_waits(step: &Step) -> bool {
     matches!(
         step.action,
-        Action::Checkpoint { .. } | Action::AwaitRedo { .. } | Action::CatchUp { .. } | Action::Settle { .. }
+        Action::Checkpoint { .. }
+            | Action::AwaitRedo { .. }
+            | Action::CatchUp { .. }
+            | Action::Settle { .. }
+            | Action::Hold { .. }
+            | Action::Release { .. }
     )
 }
 
@@ -136,6 +146,7 @@ impl Record {
             steps: steps.collect(),
             undone: self.undone.into_iter().map(|(step, result)| Undone::new(step, result)).collect(),
             gaps: self.gaps.into_iter().map(|(node, gap)| (node, super::event::milliseconds(gap))).collect(),
+            hold: self.hold,
             notes: self.notes,
         }
     }
@@ -145,7 +156,8 @@ impl Record {
     }
 
     fn end(&self, steps: &[Step]) -> End {
-        let bad: Vec<&Step> = steps.iter().filter(|step| !self.outcome(step).is_some_and(Outcome::is_done)).collect();
+        let is_bad = |step: &&Step| !step.is_optional() && !self.outcome(step).is_some_and(Outcome::is_done);
+        let bad: Vec<&Step> = steps.iter().filter(is_bad).collect();
         if bad.is_empty() {
             return End::Done;
         }

@@ -49,6 +49,9 @@ pub(super) async fn take_back(step: &Step, field: &Field<'_>) -> Result<(), Stri
         | Action::Settle { .. }
         | Action::ProveCommit { .. }
         | Action::Return { .. }
+        // Released by a step of its own, before anything is taken back.
+        | Action::Hold { .. }
+        | Action::Release { .. }
         | Action::Reload { .. }
         | Action::Promote { .. }
         | Action::Restart { .. }

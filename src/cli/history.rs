@@ -146,6 +146,7 @@ fn begun(line: &JournalLine, number: usize) -> Option<PastRun> {
         steps: Vec::new(),
         undone: Vec::new(),
         notes: Vec::new(),
+        hold: None,
         gaps: std::collections::BTreeMap::new(),
         end: None,
         exit: None,
@@ -183,6 +184,7 @@ fn happened(run: &mut PastRun, at: &str, entry: &Entry) {
             Event::Gap { node, milliseconds, .. } => {
                 run.gaps.insert(node.clone(), *milliseconds);
             }
+            Event::Hold(hold) => run.hold = Some(hold.clone()),
             Event::Planned { .. }
             | Event::Locked { .. }
             | Event::Started { .. }

@@ -76,6 +76,8 @@ texts! { CheckCode,
         "Run the psql command of the hint, then plan again. What a client has prepared by PREPARE TRANSACTION is only named: its owner commits it or rolls it back.";
     PgClean: "A move cuts commits over several nodes in half that are in progress. otb finishes them by the cluster's own extension pg_clean, which must be in each database that clients use. otb creates nothing in your databases by itself.",
         "Run `create extension pg_clean` once in each database that clients use. Without it a run that leaves a transaction in doubt ends with exit 7 and names the command. This check only warns.";
+    Hold: "While a datanode moves otb holds the statements of all clients, so that none fails. A transaction that stays open keeps the hold away; a session with server-side prepared statements that is idle all the time gets one error afterwards.",
+        "End old transactions first. policy.hold says what otb does without a hold: prefer moves all the same, require moves nothing. This check only warns.";
     Slots: "Replication slots do not move to the new master. Who reads through one loses its place.",
         "Create them on the new master for those who use them; otb's standbys use none. This check only warns.";
     Archiver: "A stop waits until all WAL is archived: a backlog becomes a longer write gap.",

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::model::{OldMaster, SslMode};
+use crate::model::{HoldPolicy, OldMaster, SslMode};
 
 /// Letters of model::NodeName.
 const NODE_NAME: &str = r"^[^-\s/@\\\x00-\x1f\x7f-\x9f][^\s/@\\\x00-\x1f\x7f-\x9f]*$";
@@ -262,12 +262,25 @@ pub(super) struct Policy {
     /// -m immediate, and goes on if the standby has everything.
     #[schemars(range(min = 5, max = 60))]
     pub(super) fast_stop_seconds: u64,
+
+    /// Whether the statements of clients are held while a datanode's master moves: `prefer` tries, and moves without
+    /// a hold where it cannot be had; `require` moves nothing without it; `off` never holds clients.
+    pub(super) hold: HoldPolicy,
+
+    /// The longest time, in seconds, that otb tries to get the hold. A transaction that stays open keeps it away.
+    #[schemars(range(min = 1, max = 600))]
+    pub(super) hold_wait_seconds: u32,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        let max_lag = Size::Written("16MiB".to_owned());
-        Self { max_lag, old_master: OldMaster::Rejoin, fast_stop_seconds: 20 }
+        Self {
+            max_lag: Size::Written("16MiB".to_owned()),
+            old_master: OldMaster::Rejoin,
+            fast_stop_seconds: crate::model::Policy::fast_stop_seconds(),
+            hold: HoldPolicy::Prefer,
+            hold_wait_seconds: crate::model::Policy::hold_wait_seconds(),
+        }
     }
 }
 

@@ -49,7 +49,8 @@ fn connection(raw: &raw::Connection, marks: Marks<'_>, findings: &mut Findings<'
 
 fn policy(raw: &raw::Policy, marks: Marks<'_>, findings: &mut Findings<'_>) -> Option<Policy> {
     let max_lag = text::size(&raw.max_lag, marks.key("max_lag"), findings)?;
-    Some(Policy { max_lag, old_master: raw.old_master, fast_stop_seconds: raw.fast_stop_seconds })
+    let raw::Policy { old_master, fast_stop_seconds, hold, hold_wait_seconds, .. } = *raw;
+    Some(Policy { max_lag, old_master, fast_stop_seconds, hold, hold_wait_seconds })
 }
 
 /// All nodes of all sections; none if one of them is incomplete.

@@ -12,6 +12,7 @@ mod files;
 #[cfg(test)]
 mod foreign_lines;
 mod gtm;
+mod hold;
 mod in_doubt;
 mod joint;
 mod listen;
@@ -41,6 +42,10 @@ pub use files::{
 pub use gtm::{
     GtmBytes, GtmStandby, GtmStatus, MOST_GTM_BYTES, gtm_body_length, gtm_get_status, gtm_lists, gtm_startup,
     read_gtm_status,
+};
+pub use hold::{
+    TableName, client_databases, client_tables, connections_kept, give_up_hold, hold_bounds, hold_tables,
+    hold_tables_in_words, open_transactions, release_hold, waiting_sessions,
 };
 pub use in_doubt::{
     CREATE_PG_CLEAN, LEAST_AGE_SECONDS, MOST_PREPARED, NO_SUCH_FUNCTION, finish_in_doubt, prepared_age, psql_line,

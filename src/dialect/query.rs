@@ -108,14 +108,16 @@ pub fn settings() -> Sql {
 /// default): the pool reload of a v5 coordinator ends a session that has any.
 const KEPT_SECONDS: u32 = 5;
 
-/// What a process does for others: one row with columns in_backup, waiting, pg_clean, idle, busy, oldest, now, slots,
+/// What a process does for others: one row with columns in_backup, waiting, pg_clean, idle, kept, busy, oldest, now, slots,
 /// senders; sessions of other nodes' poolers (pgxc:NODE) are not busy;
 /// and two settings: is_superuser, which pg_settings does not show (seen live), and wal_segment_size, which has a unit there.
 pub fn load() -> Sql {
     let clients = "from pg_stat_activity where pid <> pg_backend_pid() and";
+    let kept = super::hold::KEPT;
     Sql::new(format!(
         "select pg_is_in_backup() as in_backup, (select count(*) {clients} wait_event in ('transactionid', 'buffer_content')) as waiting, \
          exists (select 1 from pg_extension where extname = 'pg_clean') as pg_clean, (select count(*) {clients} state in ('idle in transaction', 'idle in transaction (aborted)')) as idle, \
+         (select count(*) {clients} {kept}) as kept, \
          (select count(*) {clients} backend_type = 'client backend' and application_name not like 'pgxc:%' and (state <> 'idle' or extract(epoch from state_change) + {KEPT_SECONDS} > extract(epoch from clock_timestamp()))) as busy, \
          (select extract(epoch from min(xact_start)) {clients} backend_type = 'client backend') as oldest, \
          extract(epoch from clock_timestamp()) as now, (select count(*) from pg_replication_slots) as slots, \
@@ -248,8 +250,10 @@ mod tests {
                  exists (select 1 from pg_extension where extname = 'pg_clean') as pg_clean, \
                  (select count(*) from pg_stat_activity where pid <> pg_backend_pid() and state in \
                  ('idle in transaction', 'idle in transaction (aborted)')) as idle, \
-                 (select count(*) from pg_stat_activity where pid <> pg_backend_pid() and backend_type = 'client backend' and \
-                 application_name not like 'pgxc:%' and (state <> 'idle' or extract(epoch from state_change) + 5 > extract(epoch from clock_timestamp()))) as busy, \
+                 (select count(*) from pg_stat_activity where pid <> pg_backend_pid() and backend_type = 'client backend' \
+                 and application_name <> 'otb' and state = 'idle' and query <> '' and query not like 'RESET ALL%') as kept, \
+                 (select count(*) from pg_stat_activity where pid <> pg_backend_pid() and backend_type = 'client backend' \
+                 and application_name not like 'pgxc:%' and (state <> 'idle' or extract(epoch from state_change) + 5 > extract(epoch from clock_timestamp()))) as busy, \
                  (select extract(epoch from min(xact_start)) from pg_stat_activity where pid <> pg_backend_pid() \
                  and backend_type = 'client backend') as oldest, extract(epoch from clock_timestamp()) as now, \
                  (select count(*) from pg_replication_slots) as slots, \

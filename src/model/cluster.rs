@@ -172,13 +172,55 @@ pub struct Policy {
     pub max_lag: ByteSize,
     pub old_master: OldMaster,
     /// How long a fast stop of a coordinator or datanode may wait for sessions.
+    #[serde(default = "Policy::fast_stop_seconds")]
     pub fast_stop_seconds: u64,
+    /// Whether clients are held while a datanode's master moves.
+    #[serde(default)]
+    pub hold: HoldPolicy,
+    /// The longest time, in seconds, that otb tries to get the hold.
+    #[serde(default = "Policy::hold_wait_seconds")]
+    pub hold_wait_seconds: u32,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            max_lag: ByteSize::mib(16),
+            old_master: OldMaster::Rejoin,
+            fast_stop_seconds: Self::fast_stop_seconds(),
+            hold: HoldPolicy::default(),
+            hold_wait_seconds: Self::hold_wait_seconds(),
+        }
+    }
 }
 
 impl Policy {
+    /// What holds where the file says nothing.
+    pub const fn fast_stop_seconds() -> u64 {
+        20
+    }
+
+    /// The same of the hold.
+    pub const fn hold_wait_seconds() -> u32 {
+        10
+    }
+
     pub fn fast_stop(&self) -> Duration {
         Duration::from_secs(self.fast_stop_seconds)
     }
+}
+
+/// Whether a planned move of a datanode waits until it can hold the statements of all clients.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldPolicy {
+    /// Try; a hold that cannot be had leaves the move as it is without one.
+    #[default]
+    Prefer,
+    /// Without a hold nothing moves.
+    Require,
+    /// Never hold clients.
+    Off,
 }
 
 /// What becomes of an old master that was moved away from.

@@ -16,7 +16,8 @@ mod wal;
 
 pub use change::{Condition, RouteChange};
 pub use cluster::{
-    Cluster, Connection, Instance, Node, NodeKind, OldMaster, Policy, Server, ShellAccess, ShellVia, SslMode,
+    Cluster, Connection, HoldPolicy, Instance, Node, NodeKind, OldMaster, Policy, Server, ShellAccess, ShellVia,
+    SslMode,
 };
 pub use discovery::{Discovery, FoundInstance, FoundNode, FoundServer};
 pub use fact::{Fact, Unknown, UnknownKind};

@@ -45,6 +45,9 @@ pub struct Load {
     pub busy: u64,
     /// Age of the oldest transaction of a client, in seconds.
     pub oldest_transaction_seconds: u64,
+    /// Connections that idle sessions of coordinators keep, for they have prepared statements.
+    #[serde(default)]
+    pub kept_connections: u64,
     /// Replication slots; they do not move with the master.
     pub slots: u64,
     /// Replication connections, whatever their state.

@@ -33,6 +33,7 @@ pub(super) fn load(rows: &Rows) -> Result<Load, String> {
         pg_clean: truth(row.get("pg_clean").unwrap_or_default())?,
         idle_in_transaction: count("idle")?,
         busy: count("busy")?,
+        kept_connections: count("kept")?,
         oldest_transaction_seconds: age(row.get("oldest"), row.get("now"))?,
         slots: count("slots")?,
         senders: count("senders")?,
@@ -63,10 +64,10 @@ pub(super) fn clock_offset(clock: (i64, i64), asked: SystemTime, answered: Syste
 mod tests {
     use super::*;
 
-    const COLUMNS: [&str; 9] =
-        ["in_backup", "waiting", "idle", "oldest", "now", "slots", "senders", "pg_clean", "busy"];
+    const COLUMNS: [&str; 10] =
+        ["in_backup", "waiting", "idle", "oldest", "now", "slots", "senders", "pg_clean", "busy", "kept"];
 
-    fn one(values: [Option<&str>; 9]) -> Rows {
+    fn one(values: [Option<&str>; 10]) -> Rows {
         Rows::of(&COLUMNS, &[&values])
     }
 
@@ -82,19 +83,21 @@ mod tests {
             Some("1"),
             Some("f"),
             Some("3"),
+            Some("4"),
         ];
         let read = load(&one(row)).unwrap();
         assert_eq!((read.oldest_transaction_seconds, read.waiting, read.idle_in_transaction), (61, 1, 2));
-        assert_eq!(read.busy, 3);
-        let none = [Some("t"), Some("0"), Some("0"), None, Some("1"), Some("0"), Some("0"), Some("t"), Some("0")];
+        assert_eq!((read.busy, read.kept_connections), (3, 4));
+        let none =
+            [Some("t"), Some("0"), Some("0"), None, Some("1"), Some("0"), Some("0"), Some("t"), Some("0"), Some("0")];
         assert!(load(&one(none)).unwrap().in_backup);
     }
 
     #[test]
     fn what_is_no_number_is_not_guessed() {
-        for at in [1, 2, 3, 5, 6, 8] {
-            let mut row =
-                [Some("f"), Some("1"), Some("2"), Some("1"), Some("2"), Some("0"), Some("1"), Some("f"), Some("0")];
+        for at in [1, 2, 3, 5, 6, 8, 9] {
+            let some = ["f", "1", "2", "1", "2", "0", "1", "f", "0", "0"];
+            let mut row = some.map(Some);
             row[at] = Some("NaN");
             assert!(load(&one(row)).is_err(), "{}", COLUMNS[at]);
         }

@@ -100,6 +100,7 @@ codes! {
     Transactions = "transactions", true, "No transaction is old or idle on the master (warns only).";
     InDoubt = "in-doubt", true, "No two-phase transaction is in doubt on the master: clients wait behind one, and its fast stop may not end.";
     PgClean = "pg-clean", true, "pg_clean is there, by which otb finishes what a move leaves in doubt (warns only).";
+    Hold = "hold", true, "No open transaction keeps clients from being held while the master moves, and none of them keeps a connection to it (warns only).";
     Slots = "slots", true, "No replication slot stays behind on the old master (warns only).";
     Archiver = "archiver", true, "No WAL waits for archiving, which a stop would wait for (warns only).";
     Tools = "tools", true, "The tools that otb runs are there and can be run.";

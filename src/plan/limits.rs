@@ -29,6 +29,16 @@ const PROMOTE: u64 = 60;
 /// One statement on each router.
 const TELL: u64 = 30;
 
+/// How long one attempt to hold all clients may wait for their transactions. It is shorter than deadlock_timeout (1 s by
+/// default): a client that waits for otb while otb waits for it is never the one that is cancelled.
+pub(crate) const HOLD_ATTEMPT: Duration = Duration::from_millis(400);
+
+/// After this time a server ends the hold by itself, whatever became of otb.
+pub(crate) const LONGEST_HOLD: Duration = Duration::from_secs(30);
+
+/// Seconds for the logins and the last attempt of a hold, beyond the time in which it is tried.
+const HOLD_ROUNDS: u64 = 20;
+
 /// The time limit of a step.
 ///
 /// A fast stop waits for the shutdown checkpoint and for archiving, a promotion for the last WAL (pg_ctl's own
@@ -37,6 +47,8 @@ pub(super) fn of(action: &Action) -> Duration {
     Duration::from_secs(match action {
         Action::StageFence { .. } | Action::Fence { .. } => 15,
         Action::Checkpoint { .. } | Action::Restart { .. } | Action::Settle { .. } => 300,
+        Action::Hold { wait_seconds, .. } => u64::from(*wait_seconds) + HOLD_ROUNDS,
+        Action::Release { .. } => 15,
         Action::AwaitRedo { .. } | Action::ProveCommit { .. } | Action::End { .. } => 60,
         Action::Stop { .. } => STOP,
         Action::CatchUp { .. } => CATCH_UP,

@@ -37,7 +37,7 @@ pub(crate) use checks::{becomes, is_told_to_promote};
 pub use document::{Afterwards, Change, ChangeKind, FORMAT_VERSION, LookedAt, Plan, SilentServer, Unseen};
 pub use fingerprint::{declared_differently, is_intact, moved, role_words};
 pub use gap::ExpectedGap;
-pub(crate) use limits::{AT_ONCE, SERVES_AGAIN, START};
+pub(crate) use limits::{AT_ONCE, HOLD_ATTEMPT, LONGEST_HOLD, SERVES_AGAIN, START};
 pub use lines::Lines;
 pub use placement::{Drain, Move, drain};
 pub use planner::{Input, plan, unused_waivers};

@@ -11,7 +11,9 @@ use super::routes::{self, RouterView};
 use super::situation::{Situation, running_masters};
 use super::survey::{self, NodeSurvey, RouterSurvey};
 use super::{checks, fingerprint, gtm, silent, situation, steps};
-use crate::model::{Cluster, Fact, InDoubt, InstanceFacts, InstanceId, Node, NodeName, Observation, Role, UnknownKind};
+use crate::model::{
+    Cluster, Fact, InDoubt, InstanceFacts, InstanceId, Node, NodeKind, NodeName, Observation, Role, UnknownKind,
+};
 
 /// What a plan is made from.
 #[derive(Debug)]
@@ -81,7 +83,7 @@ pub(super) fn draft(input: &Input<'_>) -> Plan {
         seen.in_doubt.iter().filter(|one| one.prepared_on.iter().any(|id| input.in_scope(&id.node))).collect();
     let mut changes = survey::changes(cluster, &nodes, &routers, seen);
     changes.extend(survey::settle_changes(cluster, seen, &in_doubt));
-    let mut steps = steps::build(cluster, &nodes, &routers, &will_serve);
+    let mut steps = steps::build(cluster, &nodes, &routers, &will_serve, &coordinators(cluster, seen));
     if !staged {
         let serves = |node: &Node| running_masters(node, seen).len() == 1;
         steps::settle(cluster, &mut steps, &changes, &serves);
@@ -106,6 +108,12 @@ pub(super) fn draft(input: &Input<'_>) -> Plan {
         unseen: unseen(cluster, seen, &views, &|name| input.in_scope(name)),
         silent: silent::servers(cluster, seen),
     }
+}
+
+/// The masters of coordinators that run now: whatever clients do goes through them.
+fn coordinators(cluster: &Cluster, seen: &Observation) -> Vec<InstanceId> {
+    let all = cluster.nodes_of(NodeKind::Coordinator).flat_map(|node| running_masters(node, seen));
+    all.map(|master| master.clone()).collect()
 }
 
 /// What the file asks for, less what `--target` leaves aside: that stays where it is, and what is told or proved there is

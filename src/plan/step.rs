@@ -44,6 +44,18 @@ pub enum Action {
     Checkpoint { instance: InstanceId },
     /// Wait until a GTM standby has redone something of its master's log: promoted before, it would break its own.
     AwaitRedo { standby: InstanceId, upstream: InstanceId },
+    /// Lock every table of every database, locally on each coordinator: clients' transactions end first, and their next
+    /// statements wait. `masters` move meanwhile.
+    Hold {
+        coordinator: InstanceId,
+        coordinators: Arc<Vec<InstanceId>>,
+        masters: Arc<Vec<InstanceId>>,
+        wait_seconds: u32,
+        /// Without it nothing moves.
+        required: bool,
+    },
+    /// End the transactions that hold the locks.
+    Release { coordinator: InstanceId, coordinators: Arc<Vec<InstanceId>> },
     /// `pg_ctl stop -m fast`, and the staged fence moved into place in the same breath.
     Stop { instance: InstanceId, fenced: bool },
     /// End a process that hangs: `pg_ctl stop -m immediate`, then SIGKILL; the staged fence is moved into place in the same
@@ -111,6 +123,8 @@ impl Action {
             | Self::Settle { coordinator: instance, .. }
             | Self::ProveCommit { instance }
             | Self::Return { instance, .. }
+            | Self::Hold { coordinator: instance, .. }
+            | Self::Release { coordinator: instance, .. }
             | Self::Rejoin { instance, .. } => instance,
         }
     }
@@ -155,6 +169,8 @@ impl Action {
             Self::Settle { .. } => "settle",
             Self::ProveCommit { .. } => "prove-commit",
             Self::Return { .. } => "return",
+            Self::Hold { .. } => "hold",
+            Self::Release { .. } => "release",
             Self::Rejoin { .. } => "rejoin",
         }
     }
@@ -216,6 +232,8 @@ pub enum Phase {
     Prepare,
     /// The GTM, first and alone: stop, catch up, promote, and each router told of it.
     Gtm,
+    /// Clients wait from here on.
+    Hold,
     /// Stop, catch up, promote; coordinators and datanodes side by side.
     Move,
     /// Copies that commits on a new master wait for start, beside the reroutes.
@@ -226,6 +244,8 @@ pub enum Phase {
     Reload,
     /// Through every coordinator.
     Prove,
+    /// Clients go on.
+    Release,
     /// Transactions that were prepared before the run are finished.
     Settle,
     /// Old masters become standbys.
@@ -254,6 +274,11 @@ impl Step {
     /// Whether the gap in which its node does not serve may begin with it.
     pub(crate) fn interrupts_its_node(&self) -> bool {
         self.phase != Phase::Prepare && self.prepares_or_moves() && !self.gives_up()
+    }
+
+    /// Tried for the sake of clients: the run ends well without it, too.
+    pub fn is_optional(&self) -> bool {
+        matches!(self.action, Action::Hold { required: false, .. })
     }
 
     /// The stop of a second master, which is never started as a master again.

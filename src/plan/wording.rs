@@ -73,6 +73,10 @@ fn run(cluster: &Cluster, action: &Action) -> Vec<String> {
             instances.iter().map(|id| sql(target, &dialect::execute_direct(&id.node, &query::role()))).collect()
         }
         Action::Settle { masters, .. } => settle(cluster, target, masters),
+        Action::Hold { coordinators, .. } => hold(coordinators),
+        Action::Release { coordinators, .. } => {
+            vec![format!("{}=> {}", listed(coordinators), dialect::release_hold())]
+        }
         Action::ProveCommit { .. } => vec![sql(target, &query::senders()), sql(target, &dialect::commit_that_waits())],
         Action::Return { upstream: master, method, .. } => {
             rejoin(target, cluster.instance(master), (*method, &[]), &cluster.connection.user)
@@ -88,9 +92,25 @@ fn only(change: &RouteChange) -> &'static str {
     if change.unread { "   (only if it differs)" } else { "" }
 }
 
+/// Every coordinator is told the same, in each database.
+fn hold(coordinators: &[InstanceId]) -> Vec<String> {
+    let all = listed(coordinators);
+    vec![
+        format!("{all}=> {}   (in each database, a session of its own)", dialect::client_tables()),
+        format!(
+            "{all}=> {}   (a session with remotetype=coordinator: it stays local)",
+            dialect::hold_tables_in_words(limits::HOLD_ATTEMPT)
+        ),
+    ]
+}
+
+fn listed(instances: &[InstanceId]) -> String {
+    instances.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
 /// Every master is asked the same.
 fn settle(cluster: &Cluster, coordinator: &Instance, masters: &[InstanceId]) -> Vec<String> {
-    let all = masters.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let all = listed(masters);
     let database = &cluster.connection.database;
     vec![
         format!("{all}=> {}", query::prepared(dialect::MOST_PREPARED)),

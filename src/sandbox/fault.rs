@@ -60,6 +60,11 @@ const KINDS: &[Kind] = &[
     kind("stale-pool", "ROUTER NODE=HOST:PORT", "the router's pooler leads elsewhere than its pgxc_node"),
     kind("forget-row", "ROUTER NODE", "the router's pgxc_node loses a row"),
     kind("lock-routes", "ROUTER [off]", "an open transaction has read pgxc_node: ALTER NODE waits"),
+    kind(
+        "open-transaction",
+        "COORDINATOR [off]",
+        "a client has used every table in a transaction, and does not end it",
+    ),
     kind("fill-slots", "INSTANCE [off]", "clients take all its connection slots: nobody else can log in"),
     kind(
         "gtm-trap",
@@ -300,6 +305,7 @@ impl Fault<'_> {
             "full-disk" => world.set_full(disk, !self.is_off(0)),
             "forget-row" => world.forget_route(disk, text, now),
             "lock-routes" => world.set_routes_read(disk, !self.is_off(0)),
+            "open-transaction" => world.set_transaction_open(disk, !self.is_off(0), now),
             "fill-slots" => world.set_slots_taken(disk, !self.is_off(0)),
             "wait-behind" => world.set_waiting(disk, !self.is_off(0)),
             "in-doubt" => world.leave_in_doubt(disk, elsewhere, now),

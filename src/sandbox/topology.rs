@@ -63,7 +63,7 @@ fn empty(servers: &[&str]) -> Result<Cluster, NameError> {
         },
         servers: map,
         nodes: BTreeMap::new(),
-        policy: Policy { max_lag: ByteSize::mib(16), old_master: OldMaster::Rejoin, fast_stop_seconds: 20 },
+        policy: Policy::default(),
     })
 }
 

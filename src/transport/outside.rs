@@ -60,6 +60,17 @@ impl Outside {
         Session::open(&connection, &self.passwords, &self.tls, endpoint, *kind, limit).await
     }
 
+    /// Logs in to a database of a coordinator as another coordinator's session.
+    pub async fn inner_session_in(
+        &self,
+        database: &str,
+        coordinator: &Instance,
+        limit: Duration,
+    ) -> Result<Session, SqlError> {
+        let connection = Connection { database: database.to_owned(), ..self.connection.clone() };
+        Session::open_inner(&connection, &self.passwords, &self.tls, &coordinator.endpoint, limit).await
+    }
+
     /// Logs in to whatever answers there, as to a node of that kind.
     pub async fn session_at(&self, at: &Endpoint, kind: NodeKind, limit: Duration) -> Result<Session, SqlError> {
         Session::open(&self.connection, &self.passwords, &self.tls, at, kind, limit).await

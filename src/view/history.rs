@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{progress, style, words};
-use crate::apply::{End, Outcome, Undone};
+use crate::apply::{End, HoldReport, Outcome, Undone};
 use crate::codes::Exit;
 use crate::model::{ClusterName, NodeName};
 use crate::plan::{Change, StepId, Waiver};
@@ -53,6 +53,9 @@ pub struct PastRun {
     pub notes: Vec<String>,
     /// Milliseconds in which clients could not write to a node.
     pub gaps: BTreeMap<NodeName, u64>,
+    /// How clients were held, if they were.
+    #[serde(default)]
+    pub hold: Option<HoldReport>,
     /// How it ended; `null`: the journal does not say.
     pub end: Option<End>,
     /// The exit code; `null`: the journal does not say.
@@ -100,6 +103,9 @@ pub fn past_run_text(run: &PastRun) -> String {
     }
     for note in &run.notes {
         let _ = writeln!(out, "  note: {note}");
+    }
+    if let Some(hold) = &run.hold {
+        let _ = writeln!(out, "  {}", words::held(hold));
     }
     for (node, gap) in &run.gaps {
         let _ = writeln!(out, "  {node} could not be written to for {gap} ms");

@@ -192,11 +192,13 @@ pub(super) fn phases(plan: &Plan) -> Vec<(&'static str, Vec<Item<'_>>)> {
     let phases = [
         Phase::Prepare,
         Phase::Gtm,
+        Phase::Hold,
         Phase::Move,
         Phase::Return,
         Phase::Reroute,
         Phase::Reload,
         Phase::Prove,
+        Phase::Release,
         Phase::Settle,
         Phase::Rejoin,
     ];
@@ -226,6 +228,8 @@ fn title(phase: Phase, steps: &[Item<'_>]) -> &'static str {
         Phase::Reroute => "Reroute (all routers side by side)",
         Phase::Reload => "Reload (one pool reload per router)",
         Phase::Prove => "Prove (through every coordinator)",
+        Phase::Hold => "Hold (clients wait from here until the release)",
+        Phase::Release => "Release (clients go on)",
         Phase::Settle => "Settle (finish transactions that are in doubt)",
         Phase::Rejoin => "Rejoin",
     }

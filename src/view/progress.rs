@@ -164,6 +164,7 @@ pub fn event_line(event: &Event) -> Option<String> {
         | Event::StepEnded { outcome: Outcome::Skipped { .. }, .. }
         // The report that follows tells it beside what was expected.
         | Event::Gap { .. }
+        | Event::Hold(_)
         | Event::Finished { .. } => return None,
         Event::StepEnded { step, outcome, milliseconds } => ended(step, outcome, Duration::from_millis(*milliseconds)),
         Event::Undone(undone) => words::undone(undone),

@@ -1,7 +1,7 @@
 //! Small matters of language.
 
 use super::style;
-use crate::apply::Undone;
+use crate::apply::{HoldReport, Undone};
 use crate::model::NodeKind;
 use crate::plan::{Change, ExpectedGap};
 
@@ -37,6 +37,24 @@ pub(super) fn gap_clause(change: &Change) -> Option<String> {
         NodeKind::Gtm => format!("nothing commits for {}", gap(expected)),
         NodeKind::Coordinator | NodeKind::Datanode => format!("no writes to it for {}", gap(expected)),
     })
+}
+
+/// How clients were held, and what they noticed.
+pub(super) fn held(hold: &HoldReport) -> String {
+    let HoldReport { milliseconds, waiting, longest_wait_milliseconds, kept_connections, ended_early, .. } = hold;
+    let waited = match waiting {
+        0 => "no session waited when it ended".to_owned(),
+        1 => format!("1 session waited when it ended, for {longest_wait_milliseconds} ms"),
+        _ => format!("{waiting} sessions waited when it ended, the longest for {longest_wait_milliseconds} ms"),
+    };
+    let early: Vec<String> = ended_early.iter().map(ToString::to_string).collect();
+    let early = if early.is_empty() { String::new() } else { format!("; it ended early on {}", listed(&early)) };
+    let kept = match kept_connections {
+        0 => String::new(),
+        1 => "; 1 idle session has prepared statements and gets one error".to_owned(),
+        _ => format!("; {kept_connections} idle sessions have prepared statements and get one error each"),
+    };
+    format!("clients were held for {milliseconds} ms: {waited}{kept}{early}")
 }
 
 /// Why a node changes, and what its clients have to expect.

@@ -47,6 +47,8 @@ pub(crate) fn perform(
         Mishap::AnswerLost => {
             let _ = act(lab, action);
             lab.ended.remove(action.target());
+            // Whoever hears nothing of the locks drops the sessions that have them.
+            lab.release();
             lost()
         }
         Mishap::RequestLost => lost(),
@@ -121,6 +123,11 @@ fn act(lab: &mut Lab, action: &Action) -> Result<(), Failed> {
         Action::Prove { .. } => Ok(()),
         Action::ProveCommit { instance } => prove_commit(lab, instance),
         Action::Settle { coordinator, .. } => sql(lab, coordinator, finish_in_doubt().as_str()),
+        Action::Hold { coordinators, .. } => lab.hold(coordinators).map_err(not_done),
+        Action::Release { .. } => {
+            lab.release();
+            Ok(())
+        }
         Action::AwaitRedo { .. } => {
             lab.much_later();
             Ok(())

@@ -1,7 +1,7 @@
 //! Conditions, asked of the simulated cluster as apply asks them of a live one.
 
 use otb::apply::Found;
-use otb::model::{Condition, InstanceId, Lsn, Origin, Role, RouteChange};
+use otb::model::{Condition, InstanceId, Origin, Role, RouteChange};
 use otb::sandbox::world::{DiskId, Gtm, GtmLog, Postgres, Reach, Receiver};
 
 use super::lab::Lab;

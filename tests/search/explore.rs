@@ -154,6 +154,8 @@ impl<'f> Search<'f> {
     fn end(&mut self, run: &Run<'_>) {
         self.runs += 1;
         let mut run = run.clone();
+        // What otb held ends with otb.
+        run.lab.release();
         run.lab.heal();
         if self.ended.insert(run.lab.key()) {
             run.path.push("healed".to_owned());
@@ -249,6 +251,7 @@ impl<'p> Run<'p> {
     }
 
     fn begin_undoing(&mut self) {
+        assert!(self.lab.held.is_empty(), "clients still wait when all steps are over: {:#?}", self.path);
         let mut steps = Vec::new();
         for undoing in self.ledger.undoings() {
             let died = |step: &Step| died_as_standby(&self.lab, step.action.target());

@@ -3,12 +3,14 @@
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash as _, Hasher as _};
+use std::time::Duration;
 
+use otb::dialect::hold_tables;
 use otb::model::{Cluster, Endpoint, InstanceId, Lsn, NodeKind, NodeName, Origin, ServerName};
 use otb::plan::{Check, Plan};
 use otb::sandbox::sql::parse;
 use otb::sandbox::world::{
-    DiskId, Effect, GtmConf, GtmLog, GtmRole, Login, Ran, Replication, StartFiles, Upstream, World,
+    DiskId, Effect, GtmConf, GtmLog, GtmRole, Login, Ran, Replication, SessionId, StartFiles, Upstream, World,
 };
 use otb::sandbox::{Flavor, Moment};
 
@@ -68,6 +70,8 @@ pub(crate) struct Lab {
     pub(crate) ended: BTreeMap<InstanceId, Lsn>,
     /// No tool reads the WAL of stopped copies.
     pub(crate) unreadable: bool,
+    /// The sessions by which clients are held.
+    pub(crate) held: Vec<SessionId>,
     /// Microseconds from one step to the next.
     pub(crate) pace: u64,
     /// Commits of dn01 and dn02 wait for one standby: every copy has the settings of it.
@@ -85,9 +89,9 @@ impl Lab {
         let mut world = World::new(&cluster, Flavor::V2);
         let disks = world.lay_down(&cluster, Moment(1_000_000));
         let files = disks.keys().map(|id| (id.clone(), Files::default())).collect();
-        let (flushed, ended, pace) = (BTreeMap::new(), BTreeMap::new(), SLOW);
+        let (flushed, ended, held, pace) = (BTreeMap::new(), BTreeMap::new(), Vec::new(), SLOW);
         let (synchronous, unreadable, clock) = (false, false, 100_000_000);
-        let mut lab = Self { world, cluster, disks, files, flushed, ended, unreadable, pace, synchronous, clock };
+        let mut lab = Self { world, cluster, disks, files, flushed, ended, unreadable, held, pace, synchronous, clock };
         let nodes: Vec<_> = lab.cluster.nodes.values().cloned().collect();
         for node in nodes {
             let master = node.master_id();
@@ -193,6 +197,13 @@ impl Lab {
 
     /// One statement in a session of its own, as a superuser who may write on datanodes.
     pub(crate) fn sql(&mut self, id: &InstanceId, text: &str) -> Result<(), String> {
+        let session = self.log_in(id)?;
+        let answer = self.run(session, text);
+        self.world.close(session);
+        answer
+    }
+
+    fn log_in(&mut self, id: &InstanceId) -> Result<SessionId, String> {
         let settings = BTreeMap::from([("allow_dml_on_datanode".to_owned(), "on".to_owned())]);
         let login = Login {
             user: "opentenbase".to_owned(),
@@ -203,13 +214,40 @@ impl Lab {
         };
         let (disk, now) = (self.disks[id], self.now());
         let session = self.world.open(disk, login, now).map_err(|wait| format!("{wait:?}"))?;
-        let session = session.map_err(|error| error.message)?;
+        session.map_err(|error| error.message)
+    }
+
+    fn run(&mut self, session: SessionId, text: &str) -> Result<(), String> {
         let (statement, now) = (parse(text).unwrap(), self.now());
-        let ran = self.world.run(session, &statement, &[], now);
-        self.world.close(session);
-        match ran {
+        match self.world.run(session, &statement, &[], now) {
             Ran::Done(outcome) => outcome.result.map(drop).map_err(|error| error.message),
             Ran::Wait(wait) => Err(format!("it waits: {wait:?}")),
+        }
+    }
+
+    /// Holds the clients of all `coordinators`, or of none.
+    pub(crate) fn hold(&mut self, coordinators: &[InstanceId]) -> Result<(), String> {
+        for id in coordinators {
+            let held =
+                if self.world.is_silent(self.disks[id]) { Err("no answer".to_owned()) } else { self.hold_one(id) };
+            if let Err(why) = held {
+                self.release();
+                return Err(why);
+            }
+        }
+        Ok(())
+    }
+
+    fn hold_one(&mut self, id: &InstanceId) -> Result<(), String> {
+        let session = self.log_in(id)?;
+        self.held.push(session);
+        let statements = hold_tables(&[], Duration::from_millis(400), Duration::from_secs(30));
+        statements.iter().try_for_each(|sql| self.run(session, sql.as_str()))
+    }
+
+    pub(crate) fn release(&mut self) {
+        for session in std::mem::take(&mut self.held) {
+            self.world.close(session);
         }
     }
 
@@ -245,6 +283,7 @@ impl Lab {
                 (format!("{:?}", standby.receiver), standby.has_streamed, standby.received_from).hash(&mut hasher);
             }
         }
+        self.held.len().hash(&mut hasher);
         for node in self.cluster.nodes.values() {
             node.master.hash(&mut hasher);
         }

@@ -129,6 +129,12 @@ fn a_gtm_promoted_before_it_has_redone_a_record() {
 }
 
 #[test]
+fn clients_that_are_never_released() {
+    let spoil = |plan: &mut Plan| skip(plan, |action| matches!(action, Action::Release { .. }));
+    finds(&[("dn01", "s47")], &[], spoil, "clients still wait when all steps are over");
+}
+
+#[test]
 fn a_commit_that_stays_cut_in_half() {
     let before = [Fault::InDoubt("dn02", Elsewhere::Committed), Fault::Kill("dn01@s29")];
     let spoil = |plan: &mut Plan| skip(plan, |action| matches!(action, Action::Settle { .. }));

@@ -133,6 +133,7 @@ fn ran(command: &str, ground: &dyn Ground) -> String {
     let Ran { code, stdout, .. } = match words.first().map(String::as_str) {
         Some("otb") => ground.otb(&words[1..]),
         Some("edit") => edit(&words[1], &words[2], ground),
+        Some("policy") => policy(&words[1..].join(" "), ground),
         Some("sql") => ground.sql(&words[1], &words[2]),
         Some(_) => ground.fault(&words),
         None => panic!("an empty command"),
@@ -145,6 +146,15 @@ fn ran(command: &str, ground: &dyn Ground) -> String {
         push(&mut text, &format!("[exit {code}]"));
     }
     text
+}
+
+/// How otb may behave, written at the end of the file.
+fn policy(keys: &str, ground: &dyn Ground) -> Ran {
+    let path = ground.file();
+    let before = std::fs::read_to_string(&path).unwrap();
+    let after = format!("{}\npolicy: {{{keys}}}\n", before.trim_end());
+    std::fs::write(&path, &after).unwrap();
+    Ran { code: 0, stdout: changed_lines(&before, &after), stderr: String::new() }
 }
 
 /// The change under review: one line of the file.

@@ -27,11 +27,7 @@ pub(crate) fn cluster(via: ShellVia) -> Cluster {
         connection: connection(SslMode::Disable),
         servers: [(server.name.clone(), server)].into(),
         nodes: std::collections::BTreeMap::new(),
-        policy: Policy {
-            max_lag: bytesize::ByteSize::mib(16),
-            old_master: otb::model::OldMaster::Rejoin,
-            fast_stop_seconds: 20,
-        },
+        policy: Policy::default(),
     }
 }
 

@@ -30,6 +30,7 @@ fn what_no_plan_shows_is_not_left_to_another_apply() {
         steps: steps.collect(),
         undone: Vec::new(),
         gaps: std::collections::BTreeMap::new(),
+        hold: None,
         notes: Vec::new(),
     };
     let text = report_text(&plan, &report, &settled, false);

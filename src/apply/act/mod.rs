@@ -3,6 +3,7 @@
 mod conf;
 mod end;
 mod halt;
+mod hold;
 mod promote;
 mod rejoin;
 mod route;
@@ -108,7 +109,10 @@ pub(super) async fn perform(step: &Step, action: Action, established: Vec<Condit
         .filter(|condition| Some(condition) != seen.as_ref())
         .collect();
     let unmet = verify(open, &action, patience, field).await;
-    judge(acted, unmet, !step.after.is_empty())
+    match judge(acted, unmet, !step.after.is_empty()) {
+        Outcome::NotDone { why } if step.is_optional() => Outcome::skipped(why),
+        outcome => outcome,
+    }
 }
 
 /// How a step ended whose precondition does not hold. Pure.
@@ -157,7 +161,9 @@ pub(super) fn needs_shell(action: &Action) -> bool {
         | Action::Reload { .. }
         | Action::Prove { .. }
         | Action::ProveCommit { .. }
-        | Action::Settle { .. } => false,
+        | Action::Settle { .. }
+        | Action::Hold { .. }
+        | Action::Release { .. } => false,
     }
 }
 
@@ -248,6 +254,10 @@ async fn act(action: &Action, limit: Duration, field: &Field<'_>) -> Result<(), 
         Action::Settle { coordinator, masters } => {
             Box::pin(settle::finish_all(coordinator, masters, limit, field)).await
         }
+        Action::Hold { coordinators, masters, wait_seconds, .. } => {
+            Box::pin(hold::hold(coordinators, masters, Duration::from_secs((*wait_seconds).into()), field)).await
+        }
+        Action::Release { .. } => hold::release(field).await,
         Action::ProveCommit { instance } => sync::prove_commit(instance, limit, field).await,
         Action::Return { instance, upstream, method } => {
             rejoin::rejoin(instance, upstream, *method, true, limit, field).await

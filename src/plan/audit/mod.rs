@@ -3,6 +3,7 @@
 //! It reads the plan and nothing else, and shares no code with the planner: a mistake there is not repeated here.
 //! Each invariant is one function that gives the sentences of what it found broken.
 
+mod hold;
 mod salvage;
 mod shape;
 mod split;
@@ -51,6 +52,8 @@ const INVARIANTS: &[Invariant] = &[
     whole::every_router_is_told,
     whole::started_routers_are_told,
     told::every_run_settles,
+    hold::a_hold_stands_around_the_moves,
+    hold::whoever_is_held_is_released,
 ];
 
 /// What is wrong with `plan`, one sentence each; empty: nothing.

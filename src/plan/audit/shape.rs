@@ -51,6 +51,8 @@ fn named(step: &Step) -> Vec<&InstanceId> {
         Action::CatchUp { source, .. } | Action::Salvage { source, .. } => all.push(source),
         Action::Prove { instances, .. } => all.extend(instances),
         Action::Settle { masters, .. } => all.extend(masters.iter()),
+        Action::Hold { coordinators, masters, .. } => all.extend(coordinators.iter().chain(masters.iter())),
+        Action::Release { coordinators, .. } => all.extend(coordinators.iter()),
         _ => {}
     }
     all

@@ -24,6 +24,8 @@ pub(super) fn steps_stand_in_their_phase(book: &Book<'_>) -> Vec<String> {
             Action::Prove { .. } | Action::ProveCommit { .. } => &[Phase::Prove],
             Action::Return { .. } => &[Phase::Return],
             Action::Settle { .. } => &[Phase::Settle],
+            Action::Hold { .. } => &[Phase::Hold],
+            Action::Release { .. } => &[Phase::Release],
             Action::Rejoin { .. } => &[Phase::Rejoin],
         };
         !phases.contains(&step.phase)
@@ -68,9 +70,13 @@ fn proofs(book: &Book<'_>, step: &Step) -> Vec<Condition> {
             vec![Condition::Streams { standby: instance.clone(), upstream: upstream.clone() }]
         }
         Action::ProveCommit { .. } => super::sync::proofs(step),
-        Action::StageFence { .. } | Action::Checkpoint { .. } | Action::AwaitRedo { .. } | Action::CatchUp { .. } => {
-            Vec::new()
-        }
+        // What an open transaction holds no other session proves better than the answer that it holds it.
+        Action::StageFence { .. }
+        | Action::Checkpoint { .. }
+        | Action::AwaitRedo { .. }
+        | Action::CatchUp { .. }
+        | Action::Hold { .. }
+        | Action::Release { .. } => Vec::new(),
     }
 }
 
@@ -104,6 +110,8 @@ pub(super) fn each_step_serves_a_change(book: &Book<'_>) -> Vec<String> {
                 routes.iter().all(|change| named(&change.node) || change.unread && gets_a_master(node))
             }
             Action::Reload { .. } => is_told(node) || named(node),
+            Action::Hold { masters, .. } => masters.iter().all(|master| named(&master.node)),
+            Action::Release { .. } => book.steps().any(|hold| matches!(hold.action, Action::Hold { .. })),
             Action::Prove { instances, .. } => {
                 gets_a_master(node) || instances.iter().all(|instance| named(&instance.node))
             }

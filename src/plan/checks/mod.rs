@@ -5,6 +5,7 @@ mod cluster;
 mod forward;
 mod gtm;
 mod hints;
+mod hold;
 mod host;
 mod install;
 mod load;
@@ -62,6 +63,7 @@ pub(crate) fn for_node<'a>(
         checks.extend(load::pg_clean(&takeover));
         checks.extend(recovery::delay(cluster, node, from, seen));
         checks.extend(forward::free(&takeover));
+        checks.extend(hold::hold(&takeover));
     }
     checks.extend(host::all(&takeover));
     checks

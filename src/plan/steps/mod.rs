@@ -1,5 +1,6 @@
 //! From surveys to steps: which acts, in which order, and why each stands where it stands.
 
+mod hold;
 mod hung;
 mod proofs;
 mod salvage;
@@ -26,12 +27,14 @@ pub(crate) fn build(
     nodes: &[NodeSurvey<'_>],
     routers: &[RouterSurvey],
     will_serve: &dyn Fn(&Node) -> bool,
+    coordinators: &[InstanceId],
 ) -> Vec<Step> {
     let mut list = StepList {
         cluster,
         steps: Vec::new(),
         gtm_part: Vec::new(),
         told: BTreeMap::new(),
+        hold: None,
         worded: wording::Worded::default(),
     };
     let is_gtm = |survey: &&NodeSurvey<'_>| survey.node.kind == NodeKind::Gtm;
@@ -47,6 +50,7 @@ pub(crate) fn build(
         list.repoint(repoint, Phase::Gtm, needs);
     }
     list.gtm_part = list.ids(|step| step.phase == Phase::Gtm);
+    list.hold(&others, coordinators);
     for survey in others {
         list.takeover(survey);
     }
@@ -61,11 +65,12 @@ pub(crate) fn build(
     for router in routers.iter().filter(|router| router.reload) {
         list.reload(router, &taken_over);
     }
-    let coordinators: Vec<&Node> = cluster.nodes_of(NodeKind::Coordinator).filter(|node| will_serve(node)).collect();
-    list.proofs(&coordinators, nodes, routers);
+    let serving: Vec<&Node> = cluster.nodes_of(NodeKind::Coordinator).filter(|node| will_serve(node)).collect();
+    list.proofs(&serving, nodes, routers);
     for survey in nodes {
         list.prove_commits(survey);
     }
+    list.release(coordinators);
     // After the reloads: an old master that still waits is how a cut-off run is recognised.
     let needs = list.ids(|step| matches!(step.phase, Phase::Gtm | Phase::Move | Phase::Reload | Phase::Prove));
     for survey in nodes {
@@ -89,6 +94,8 @@ struct StepList<'a> {
     gtm_part: Vec<StepId>,
     /// What tells a node's router, by node: its reload waits for that and not for other routers'.
     told: BTreeMap<NodeName, Vec<StepId>>,
+    /// The step that holds the clients: no master of a coordinator or datanode stops before it.
+    hold: Option<StepId>,
     worded: wording::Worded,
 }
 

@@ -78,6 +78,7 @@ impl StepList<'_> {
         let mut needs = self.ids(|step| step.phase == Phase::Prepare);
         if phase == Phase::Move {
             needs.extend(self.gtm_part.clone());
+            needs.extend(self.hold.clone());
         }
         let is_master = vec![runs(from, Role::Master), runs(to, Role::Standby)];
         let stop = self.push(Draft {

@@ -3,6 +3,7 @@
 mod audit;
 mod gap;
 mod gtm;
+mod hold;
 mod in_doubt;
 mod laws;
 mod loss;

@@ -35,6 +35,7 @@ fn a_switchover_stops_catches_up_promotes_reroutes_reloads_proves_rejoins() {
         [
             "stage-fence:dn01@s29",
             "checkpoint:dn01@s29",
+            "hold:cn01@s29",
             "stop:dn01@s29",
             "catch-up:dn01@s47",
             "promote:dn01@s47",
@@ -48,6 +49,7 @@ fn a_switchover_stops_catches_up_promotes_reroutes_reloads_proves_rejoins() {
             "reload:dn02@s47",
             "prove:cn01@s29",
             "prove:cn02@s47",
+            "release:cn01@s29",
             "settle:cn01@s29",
             "rejoin:dn01@s29",
         ]
@@ -63,8 +65,9 @@ fn of_several_none_stops_before_all_are_prepared() {
     let dn02 = declared.nodes.get_mut(&NodeName::new("dn02").unwrap()).unwrap();
     dn02.master = ServerName::new("s29").unwrap();
     let plan = make_plan(&declared, &seen);
-    let prepared = ["stage-fence:dn01@s29", "checkpoint:dn01@s29", "stage-fence:dn02@s47", "checkpoint:dn02@s47"]
-        .map(String::from);
+    let prepared =
+        ["stage-fence:dn01@s29", "checkpoint:dn01@s29", "stage-fence:dn02@s47", "checkpoint:dn02@s47", "hold:cn01@s29"]
+            .map(String::from);
     let stops: Vec<_> = plan.steps.iter().filter(|step| matches!(step.action, Action::Stop { .. })).collect();
     assert_eq!(stops.len(), 2);
     for stop in stops {
@@ -240,7 +243,7 @@ fn a_run_cut_off_half_way_through_the_reroutes_does_the_others_and_reloads_all_d
     let declared = cluster("s47");
     let mut seen = healthy(&declared);
     let plan = make_plan(&declared, &seen);
-    for step in plan.steps.iter().take(7) {
+    for step in plan.steps.iter().take(8) {
         perform(&step.action, &declared, &mut seen);
     }
     let rest = make_plan(&declared, &seen);

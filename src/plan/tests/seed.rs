@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use bytesize::ByteSize;
-
 use crate::model::*;
 use crate::plan::{Action, Input, Plan, plan};
 
@@ -56,7 +54,7 @@ pub(super) fn cluster(dn01_on: &str) -> Cluster {
         },
         servers: ["s29", "s47"].iter().map(|name| (server(name), machine(name))).collect(),
         nodes: nodes.into_iter().map(|node| (node.name.clone(), node)).collect(),
-        policy: Policy { max_lag: ByteSize::mib(16), old_master: OldMaster::Rejoin, fast_stop_seconds: 20 },
+        policy: Policy::default(),
     }
 }
 
@@ -246,7 +244,9 @@ pub(super) fn perform(action: &Action, cluster: &Cluster, seen: &mut Observation
         | Action::AwaitRedo { .. }
         | Action::CatchUp { .. }
         | Action::Prove { .. }
-        | Action::ProveCommit { .. } => {}
+        | Action::ProveCommit { .. }
+        | Action::Hold { .. }
+        | Action::Release { .. } => {}
         Action::Settle { .. } => seen.in_doubt.clear(),
         Action::Fence { instance, upstream } => fence(seen, &instance.to_string(), &endpoint(upstream)),
         Action::Stop { instance, fenced } => {

@@ -69,7 +69,7 @@ pub(super) async fn run(
 
 /// The session's setting of that name as a time; 0 is none.
 pub(super) fn limit(daemon: &Arc<Daemon>, id: SessionId, name: &str) -> Option<Duration> {
-    let text = daemon.with(|world, _| world.session(id).and_then(|session| session.settings.get(name).cloned()));
+    let text = daemon.with(|world, _| world.session(id).and_then(|session| session.set(name).cloned()));
     text.and_then(|text| millis(&text)).filter(|limit| *limit > 0).map(Duration::from_millis)
 }
 

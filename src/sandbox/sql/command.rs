@@ -27,7 +27,8 @@ pub(super) fn parse(sql: &str) -> Result<Option<Statement>, SqlError> {
         ["discard", "all"] => Statement::Discard,
         ["show", ..] => show(skip(1))?,
         ["set", ..] => set(skip(1))?,
-        ["reset", ..] => Statement::Set { name: skip(1).name()?, value: None },
+        ["reset", ..] => Statement::Set { name: skip(1).name()?, value: None, local: false },
+        ["lock", "table", ..] => lock(skip(2))?,
         ["alter", "gtm", "node", ..] => Statement::AlterNode(node(skip(3), true)?),
         ["alter", "node", ..] => Statement::AlterNode(node(skip(2), false)?),
         ["alter", "cluster", "node", ..] => return Err(cluster_node()),
@@ -65,12 +66,10 @@ fn show(mut reader: Reader) -> Result<Statement, SqlError> {
 
 /// `SET [SESSION|LOCAL] name {=|TO} value[, value]`, and the word forms of SET TRANSACTION.
 fn set(mut reader: Reader) -> Result<Statement, SqlError> {
-    if !reader.skip("session") {
-        reader.skip("local");
-    }
+    let local = !reader.skip("session") && reader.skip("local");
     let name = reader.name()?;
     if matches!(name.as_str(), "transaction" | "characteristics") {
-        return Ok(Statement::Set { name: "transaction_isolation".to_owned(), value: None });
+        return Ok(Statement::Set { name: "transaction_isolation".to_owned(), value: None, local });
     }
     match reader.next()? {
         Token::Sign('=') => {}
@@ -87,7 +86,32 @@ fn set(mut reader: Reader) -> Result<Statement, SqlError> {
     if value.is_empty() {
         return Err(SqlError::syntax_near(""));
     }
-    Ok(Statement::Set { name, value: Some(value).filter(|value| value != "default") })
+    Ok(Statement::Set { name, value: Some(value).filter(|value| value != "default"), local })
+}
+
+/// `[ONLY] table[, …] IN ACCESS EXCLUSIVE MODE`; which schema a table is in the sandbox does not care.
+fn lock(mut reader: Reader) -> Result<Statement, SqlError> {
+    let mut tables = Vec::new();
+    loop {
+        reader.skip("only");
+        let mut name = reader.name()?;
+        let mut next = reader.next()?;
+        if next == Token::Sign('.') {
+            name = reader.name()?;
+            next = reader.next()?;
+        }
+        tables.push(name);
+        match next {
+            Token::Sign(',') => {}
+            token if token.is("in") => break,
+            other => return Err(SqlError::syntax_near(&other.shown())),
+        }
+    }
+    for word in ["access", "exclusive", "mode"] {
+        reader.expect(&Token::Word(word.to_owned()))?;
+    }
+    reader.end()?;
+    Ok(Statement::Lock(tables))
 }
 
 /// `name [OF CLUSTER c] WITH (key = value, …)`
@@ -215,11 +239,11 @@ mod tests {
     fn set_and_show_of_any_name() {
         assert_eq!(
             parse("set lock_timeout = '2s'"),
-            Ok(Some(Statement::Set { name: "lock_timeout".into(), value: Some("2s".into()) }))
+            Ok(Some(Statement::Set { name: "lock_timeout".into(), value: Some("2s".into()), local: false }))
         );
         assert_eq!(
             parse("SET statement_timeout TO 300"),
-            Ok(Some(Statement::Set { name: "statement_timeout".into(), value: Some("300".into()) }))
+            Ok(Some(Statement::Set { name: "statement_timeout".into(), value: Some("300".into()), local: false }))
         );
         assert_eq!(parse("show pgxc_node_name"), Ok(Some(Statement::Show("pgxc_node_name".into()))));
         assert_eq!(parse("select 1"), Ok(None));

@@ -11,7 +11,11 @@ pub enum Statement {
     Set {
         name: String,
         value: Option<String>,
+        /// Until the end of the transaction.
+        local: bool,
     },
+    /// LOCK TABLE … IN ACCESS EXCLUSIVE MODE.
+    Lock(Vec<String>),
     Begin,
     Commit,
     Rollback,
@@ -51,6 +55,7 @@ impl Statement {
             Self::Select(_) | Self::Values(_) | Self::IdentifySystem | Self::TimelineHistory(_) => "SELECT",
             Self::Show(_) => "SHOW",
             Self::Set { .. } => "SET",
+            Self::Lock(_) => "LOCK TABLE",
             Self::Begin => "BEGIN",
             Self::Commit => "COMMIT",
             Self::Rollback => "ROLLBACK",

@@ -13,6 +13,7 @@ use super::data::{Change, Data, RouteRow, Routes, hash};
 use super::effect::Effect;
 use super::gtm::Gtm;
 use super::instance::{Control, DiskId, Home, Postgres};
+use super::locks::Queue;
 use super::memo::Memo;
 use super::session::{Session, SessionId};
 use super::stream::Unsettled;
@@ -40,6 +41,8 @@ pub struct World {
     pub(super) listening: BTreeMap<(String, u16), DiskId>,
     /// Advisory locks taken through a coordinator are cluster-wide (field notes, section 9).
     pub(super) advisory: BTreeMap<i64, SessionId>,
+    /// Who waits for tables.
+    pub(super) queue: Queue,
     pub(super) effects: Vec<Effect>,
     /// What a function of the statement that runs has committed, and its session waits for.
     pub(super) committed: Vec<(DiskId, crate::model::Lsn)>,
@@ -77,6 +80,7 @@ impl World {
             sessions: BTreeMap::new(),
             listening: BTreeMap::new(),
             advisory: BTreeMap::new(),
+            queue: Queue::default(),
             effects: Vec::new(),
             committed: Vec::new(),
             dying_until: BTreeMap::new(),

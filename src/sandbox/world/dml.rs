@@ -14,6 +14,7 @@ impl World {
     pub(super) fn insert(seat: &mut Seat<'_>, insert: &Insert) -> Result<Outcome, Stop> {
         let (id, disk, now) = (seat.session, seat.disk, seat.now);
         let table = seat.world.table(disk, &insert.table)?;
+        seat.world.use_table(id, disk, &insert.table)?;
         let targets: Vec<usize> = if insert.columns.is_empty() {
             (0..table.columns.len()).collect()
         } else {
@@ -92,6 +93,7 @@ impl World {
         let (id, disk, now) = (seat.session, seat.disk, seat.now);
         let tag = if assignments.is_some() { "UPDATE" } else { "DELETE" };
         let table = seat.world.table(disk, name)?;
+        seat.world.use_table(id, disk, name)?;
         let columns = table.relation_columns();
         let pin = match table.pinned(filter) {
             Some(expr) => Some(fit(&evaluate(expr, &[], &[], seat)?, table.columns[table.shard_by].1)?),

@@ -17,6 +17,7 @@ mod gtm_log;
 mod in_doubt;
 mod instance;
 mod lifecycle;
+mod locks;
 mod memo;
 mod net;
 mod nodes;

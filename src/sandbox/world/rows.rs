@@ -178,7 +178,9 @@ impl World {
         if_exists: bool,
         now: Moment,
     ) -> Result<Outcome, Stop> {
-        if self.table(disk, name).is_err() {
+        if self.table(disk, name).is_ok() {
+            self.use_table(id, disk, name)?;
+        } else {
             if if_exists {
                 let warnings = vec![format!("table \"{name}\" does not exist, skipping")];
                 return Ok(Outcome { warnings, ..Outcome::done("DROP TABLE") });

@@ -15,6 +15,7 @@ use super::session::{Replication, SessionId};
 impl World {
     /// Runs `statement`. Whatever is not possible now is a [`Ran::Wait`], and nothing was done.
     pub fn run(&mut self, id: SessionId, statement: &Statement, params: &[Value], now: Moment) -> Ran {
+        self.leave_queue(id);
         let ran = match self.attempt(id, statement, params, now) {
             Ok(mut outcome) => {
                 outcome.sync.append(&mut self.committed);
@@ -120,7 +121,8 @@ impl World {
             Statement::Commit => self.commit(id, now),
             Statement::Rollback => Ok(self.rollback(id)),
             Statement::Show(name) => self.show(id, disk, name),
-            Statement::Set { name, value } => self.set(id, disk, name, value.as_deref()),
+            Statement::Set { name, value, local } => self.set(id, disk, name, value.as_deref(), *local),
+            Statement::Lock(tables) => self.lock_tables(id, disk, tables),
             Statement::Checkpoint => self.checkpoint_by(id, disk, now),
             Statement::Discard => {
                 if let Some(session) = self.sessions.get_mut(&id) {
@@ -178,6 +180,7 @@ impl World {
             Statement::Checkpoint => copy.home.kind == NodeKind::Coordinator,
             Statement::Show(_)
             | Statement::Set { .. }
+            | Statement::Lock(_)
             | Statement::Begin
             | Statement::Commit
             | Statement::Rollback

@@ -103,6 +103,11 @@ impl Context for Seat<'_> {
         if let Some(columns) = shapes::columns(name, self.world.flavor) {
             return Ok(Relation { columns, rows: views::rows(self, name) });
         }
+        if self.origin == Origin::Client
+            && let Err(stop) = self.world.use_table(self.session, self.disk, name)
+        {
+            return Err(self.waiting(stop));
+        }
         let read = self.world.read_rows(self.session, self.disk, name, pin.as_ref());
         read.map_err(|stop| self.waiting(stop))
     }

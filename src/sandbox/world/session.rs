@@ -1,6 +1,6 @@
 //! Sessions: settings, the open transaction, and the connection to a GTM that a session keeps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -66,6 +66,11 @@ pub struct Transaction {
     pub failed: bool,
     /// It has read pgxc_node and holds AccessShareLock to its end.
     pub read_routes: bool,
+    /// SET LOCAL.
+    pub settings: BTreeMap<String, String>,
+    /// Tables that its statements have used, and those that it has locked against everybody.
+    pub used: BTreeSet<String>,
+    pub locked: BTreeSet<String>,
     /// Changes of this node's own catalog.
     pub local: Vec<Change>,
     /// Changes waiting on datanodes.
@@ -88,6 +93,14 @@ pub struct Login {
     pub client: Option<SocketAddr>,
     pub replication: Replication,
     pub settings: BTreeMap<String, String>,
+}
+
+impl Session {
+    /// What was SET in this session, for its open transaction first.
+    pub fn set(&self, name: &str) -> Option<&String> {
+        let local = self.transaction.as_ref().and_then(|open| open.settings.get(name));
+        local.or_else(|| self.settings.get(name))
+    }
 }
 
 impl World {
@@ -170,8 +183,9 @@ impl World {
         }
     }
 
-    /// The session's ALTER NODE does not wait any more: it got its lock, or gave up.
+    /// The session does not wait for a lock any more: it got it, or gave up.
     pub fn stop_waiting(&mut self, disk: DiskId, id: SessionId) {
+        self.leave_queue(id);
         if let Some(process) = self.postgres.get_mut(&disk).and_then(|copy| copy.process.as_mut()) {
             process.alters_waiting.remove(&id);
         }

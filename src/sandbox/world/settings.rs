@@ -18,6 +18,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("client_encoding", "UTF8"),
     ("client_min_messages", "notice"),
     ("datestyle", "ISO, YMD"),
+    ("deadlock_timeout", "1s"),
     ("default_transaction_isolation", "read committed"),
     ("default_transaction_read_only", "off"),
     ("extra_float_digits", "0"),
@@ -29,12 +30,15 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("listen_addresses", "*"),
     ("lock_timeout", "0"),
     ("max_connections", "100"),
+    ("max_locks_per_transaction", "64"),
     ("max_pool_size", "100"),
     ("max_prepared_transactions", "60"),
     ("max_replication_slots", "10"),
     ("max_standby_streaming_delay", "30s"),
     ("max_wal_senders", "10"),
+    ("parentnode", ""),
     ("pooler_port", "6667"),
+    ("remotetype", "application"),
     ("search_path", "\"$user\", public"),
     ("server_encoding", "UTF8"),
     ("server_version_num", "100000"),
@@ -94,8 +98,7 @@ impl World {
         let of_v5 = || OF_V5.iter().find(|(known, _)| self.flavor == Flavor::V5 && *known == name);
         let default =
             || default_setting(&name).map(ToOwned::to_owned).or_else(|| of_v5().map(|(_, value)| (*value).to_owned()));
-        let set =
-            session.and_then(|id| self.sessions.get(&id)).and_then(|session| session.settings.get(&name).cloned());
+        let set = session.and_then(|id| self.sessions.get(&id)).and_then(|session| session.set(&name).cloned());
         own.or(set).or_else(|| process.settings.get(&name).cloned()).or_else(default)
     }
 
@@ -129,6 +132,7 @@ impl World {
         disk: DiskId,
         name: &str,
         value: Option<&str>,
+        local: bool,
     ) -> Result<Outcome, Stop> {
         let name = name.to_ascii_lowercase();
         if READ_ONLY.contains(&name.as_str()) {
@@ -143,13 +147,21 @@ impl World {
             let text = format!("invalid value for parameter \"{name}\": \"{}\"", value.unwrap_or_default());
             return Err(SqlError::new("22023", text).into());
         }
-        if let Some(session) = self.sessions.get_mut(&id) {
-            match value {
-                Some(value) => session.settings.insert(name, value.to_owned()),
-                None => session.settings.remove(&name),
-            };
+        let Some(session) = self.sessions.get_mut(&id) else { return Ok(Outcome::done("SET")) };
+        let warnings = match (local, &mut session.transaction) {
+            (true, None) => vec!["SET LOCAL can only be used in transaction blocks".to_owned()],
+            _ => Vec::new(),
+        };
+        let settings = match &mut session.transaction {
+            Some(open) if local => &mut open.settings,
+            _ => &mut session.settings,
+        };
+        match value {
+            _ if !warnings.is_empty() => {}
+            Some(value) => drop(settings.insert(name, value.to_owned())),
+            None => drop(settings.remove(&name)),
         }
-        Ok(Outcome::done("SET"))
+        Ok(Outcome { warnings, ..Outcome::done("SET") })
     }
 
     pub(super) fn is_read_only(&self, id: SessionId, disk: DiskId) -> bool {

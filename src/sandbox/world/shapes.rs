@@ -114,6 +114,10 @@ const PG_CLEAN_EXECUTE: Shape = &[
     ("operation_status", Kind::Text),
 ];
 
+const PG_TABLES: Shape = &[("schemaname", Kind::Name), ("tablename", Kind::Name), ("tableowner", Kind::Name)];
+
+const PG_DATABASE: Shape = &[("datname", Kind::Name), ("datistemplate", Kind::Bool), ("datallowconn", Kind::Bool)];
+
 const PG_SETTINGS: Shape = &[("name", Kind::Text), ("setting", Kind::Text)];
 
 const PG_REPLICATION_SLOTS: Shape =
@@ -156,6 +160,8 @@ fn shape(view: &str, flavor: Flavor) -> Option<Shape> {
         "pg_prepared_xacts" => PG_PREPARED_XACTS,
         "pg_extension" => PG_EXTENSION,
         "pg_settings" => PG_SETTINGS,
+        "pg_tables" => PG_TABLES,
+        "pg_database" => PG_DATABASE,
         "pg_replication_slots" => PG_REPLICATION_SLOTS,
         _ => return None,
     })

@@ -8,6 +8,8 @@ use crate::sandbox::sql::{SqlError, Value};
 use super::World;
 use super::instance::{DiskId, Postgres, Process, Receiver, Standby};
 use super::seat::Seat;
+use super::session::SessionId;
+use super::settings::millis;
 use super::wal::Wal;
 
 /// The rows of a view on the seat's process.
@@ -20,6 +22,10 @@ pub(super) fn rows(seat: &Seat<'_>, view: &str) -> Vec<Vec<Value>> {
         "pg_prepared_xacts" => prepared(seat),
         "pg_extension" if seat.world.has_pg_clean => vec![vec![Value::text("pg_clean"), Value::text("1.0")]],
         "pg_settings" => settings(seat),
+        "pg_tables" => tables(seat),
+        "pg_database" => [("postgres", false, true), ("template1", true, true), ("template0", true, false)]
+            .map(|(name, template, allows)| vec![Value::text(name), Value::Bool(template), Value::Bool(allows)])
+            .to_vec(),
         // The sandbox's nodes use none, as the guide's clusters.
         _ => Vec::new(),
     }
@@ -111,9 +117,25 @@ fn prepared(seat: &Seat<'_>) -> Vec<Vec<Value>> {
     rows.collect()
 }
 
+/// The sandbox's tables all lie in schema public.
+fn tables(seat: &Seat<'_>) -> Vec<Vec<Value>> {
+    let tables = seat.world.postgres.get(&seat.disk).map(|copy| &copy.data.tables);
+    let row = |name: &String| vec![Value::text("public"), Value::text(name), Value::text(&seat.world.user)];
+    tables.into_iter().flat_map(|tables| tables.keys()).map(row).collect()
+}
+
 fn settings(seat: &Seat<'_>) -> Vec<Vec<Value>> {
     let all = seat.world.all_settings(seat.session, seat.disk);
-    all.into_iter().map(|(name, value)| vec![Value::Text(name), Value::Text(value)]).collect()
+    // Times are shown in their unit there, here in milliseconds.
+    let number = |name: &str, value: String| match millis(&value) {
+        Some(time) if name == "deadlock_timeout" => time.to_string(),
+        _ => value,
+    };
+    let row = |(name, value): (String, String)| {
+        let setting = number(&name, value);
+        vec![Value::Text(name), Value::Text(setting)]
+    };
+    all.into_iter().map(row).collect()
 }
 
 impl World {
@@ -207,8 +229,10 @@ impl World {
     }
 
     fn stat_activity(&self, disk: DiskId) -> Vec<Vec<Value>> {
-        let sessions = self.sessions.values().filter(|session| session.disk == disk);
-        let row = |session: &super::Session| {
+        let sessions = self.sessions.iter().filter(|(_, session)| session.disk == disk);
+        let row = |(id, session): (&SessionId, &super::Session)| {
+            let waits = self.waits_for_table(*id);
+            let waits_for = |text: &'static str| if waits { Value::text(text) } else { Value::Null };
             let application = session.settings.get("application_name").cloned().unwrap_or_default();
             let activity = &session.activity;
             vec![
@@ -225,8 +249,8 @@ impl World {
                 Value::or_null(activity.xact_start, Value::Time),
                 Value::Time(activity.query_start),
                 Value::Time(activity.state_change),
-                Value::Null,
-                Value::Null,
+                waits_for("Lock"),
+                waits_for("relation"),
                 Value::text(activity.state),
                 Value::Null,
                 Value::Null,

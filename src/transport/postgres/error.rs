@@ -95,6 +95,16 @@ impl SqlError {
     }
 
     /// Reads a failure to log in.
+    /// Of a connection that did not come about.
+    pub(super) fn of_connect(at: &Endpoint, limit: Duration, error: &io::Error) -> Self {
+        let at = at.clone();
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused => Self::Refused { at },
+            io::ErrorKind::TimedOut => Self::TimedOut { at, limit },
+            _ => Self::Unreachable { at, why: error.to_string() },
+        }
+    }
+
     pub(super) fn of_login(at: &Endpoint, limit: Duration, error: &tokio_postgres::Error) -> Self {
         let at = at.clone();
         if let Some(db) = error.as_db_error() {

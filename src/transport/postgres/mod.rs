@@ -1,6 +1,7 @@
 //! PostgreSQL protocol: one [`Session`] to one process, with a deadline on every await.
 
 mod error;
+mod inner;
 mod password;
 mod rows;
 mod session;

@@ -5,12 +5,16 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 use futures_util::future::join_all;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_postgres::error::SqlState;
+use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, SimpleQueryMessage};
 
 use super::error::is_tls;
+use super::inner::Filtered;
 use super::{Passwords, Rows, SqlError, Tls};
 use crate::dialect::{Sql, shown};
 use crate::model::{Connection, Endpoint, NodeKind};
@@ -72,6 +76,44 @@ impl Session {
 
     async fn login(config: &Config, tls: &Tls, endpoint: &Endpoint) -> Result<Self, tokio_postgres::Error> {
         let (client, connection) = config.connect(tls.connector.clone()).await?;
+        Ok(Self::with(client, connection, tls, endpoint))
+    }
+
+    /// Logs in as another coordinator's session: what it does stays on this one, and is in formats of OpenTenBase's own.
+    /// The name of the other one is nobody's: with its own name the server would wait for itself (seen live).
+    pub async fn open_inner(
+        connection: &Connection,
+        passwords: &Passwords,
+        tls: &Tls,
+        endpoint: &Endpoint,
+        limit: Duration,
+    ) -> Result<Self, SqlError> {
+        let mut config = config(connection, passwords, tls, endpoint, limit);
+        config.options("-c remotetype=coordinator -c parentnode=otb_hold");
+        let (host, port) = (endpoint.host.as_str(), endpoint.port);
+        let login = async {
+            let stream = TcpStream::connect((host, port))
+                .await
+                .map_err(|error| SqlError::of_connect(endpoint, limit, &error))?;
+            let asks = config.get_ssl_mode() != tokio_postgres::config::SslMode::Disable;
+            let stream = Filtered::new(stream, asks);
+            let connector = MakeTlsConnect::<Filtered<TcpStream>>::make_tls_connect(&mut tls.connector.clone(), host);
+            let connector =
+                connector.map_err(|error| SqlError::Unreachable { at: endpoint.clone(), why: error.to_string() })?;
+            let (client, connection) = config
+                .connect_raw(stream, connector)
+                .await
+                .map_err(|error| SqlError::of_login(endpoint, limit, &error))?;
+            Ok(Self::with(client, connection, tls, endpoint))
+        };
+        timeout(limit, login).await.unwrap_or_else(|_| Err(SqlError::TimedOut { at: endpoint.clone(), limit }))
+    }
+
+    fn with<S, T>(client: Client, connection: tokio_postgres::Connection<S, T>, tls: &Tls, endpoint: &Endpoint) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let version = connection.parameter("server_version").map(shown);
         let superuser = connection.parameter("is_superuser") == Some("on");
         let mut driver = JoinSet::new();
@@ -79,7 +121,7 @@ impl Session {
             // Its error reaches the statement that was waiting for an answer.
             let _ = connection.await;
         });
-        Ok(Self {
+        Self {
             at: endpoint.clone(),
             client,
             tls: tls.clone(),
@@ -88,7 +130,7 @@ impl Session {
             ended: OnceLock::new(),
             round_trip: OnceLock::new(),
             driver,
-        })
+        }
     }
 
     pub fn endpoint(&self) -> &Endpoint {

@@ -3,6 +3,7 @@
 mod flavor;
 mod gtm;
 mod lab;
+mod locks;
 mod promotion;
 mod rejoin;
 mod routing;

@@ -1,0 +1,82 @@
+//! Holding clients: every table of every database locked on every coordinator at once, or not at all.
+
+mod attempt;
+mod blocker;
+mod open;
+mod second;
+
+use std::time::{Duration, Instant};
+
+use super::Failed;
+use crate::apply::event::Event;
+use crate::apply::field::Field;
+use crate::apply::held::Held;
+use crate::model::InstanceId;
+use attempt::Refused;
+
+/// The shortest pause between two attempts.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How often it is told who keeps the hold away.
+const TELL: Duration = Duration::from_secs(2);
+
+/// How often one more lock is tried, for sessions that keep a connection, before what is held is taken for enough.
+const MORE_LOCKS: u32 = 3;
+
+/// Tries until all clients are held, for `wait` at most. An attempt is shorter than deadlock_timeout, so that no client is
+/// ever cancelled in favour of otb, and is followed by a pause that is at least as long.
+pub(super) async fn hold(
+    coordinators: &[InstanceId],
+    masters: &[InstanceId],
+    wait: Duration,
+    field: &Field<'_>,
+) -> Result<(), Failed> {
+    let began = Instant::now();
+    let bounds = open::bounds(coordinators, field).await?;
+    let mut places = open::places(coordinators, field).await?;
+    let (mut attempts, mut more) = (0, 0);
+    let mut told = began;
+    loop {
+        let at = Instant::now();
+        attempts += 1;
+        let mut found = attempt::lock_all(&places, &bounds).await;
+        // Who came too late for one lock stands behind the next.
+        while let Ok(tables) = &found
+            && bounds.second
+            && more < MORE_LOCKS
+            && second::keep_connections(masters, field).await > 0
+        {
+            more += 1;
+            found = second::lock_again(&mut places, tables, &bounds, field).await;
+        }
+        let why = match found {
+            Ok(tables) => {
+                let since = Instant::now();
+                let kept = second::keep_connections(masters, field).await;
+                let tables = tables.iter().map(Vec::len).sum();
+                *field.hold.lock().await = Some(Held { places, since, attempts, tables, kept });
+                return Ok(());
+            }
+            Err(Refused::InUse(why)) => blocker::in_the_way(&places).await.unwrap_or(why),
+            Err(Refused::Hopeless(why)) => return Err(Failed::NotDone(why)),
+        };
+        let pause = at.elapsed().max(PAUSE);
+        if began.elapsed() + pause + bounds.attempt >= wait {
+            let seconds = wait.as_secs();
+            return Err(Failed::NotDone(format!("clients could not be held within {seconds} s: {why}")));
+        }
+        if told.elapsed() >= TELL {
+            told = Instant::now();
+            (field.tell)(&Event::Note { text: format!("still waiting to hold clients: {why}") });
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Releases; where nobody is held there is nothing to do.
+pub(super) async fn release(field: &Field<'_>) -> Result<(), Failed> {
+    if let Some(held) = field.hold.lock().await.take() {
+        *field.held.lock().await = Some(held.release().await);
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! What the hold of clients will not cover, as far as it can be seen before (docs/explanation/hold.md).
+
+use super::{Finding, Takeover};
+use crate::model::{Cluster, HoldPolicy, InstanceId, Load, NodeKind, Observation};
+use crate::plan::check::{Check, CheckCode};
+use crate::plan::situation::running_masters;
+
+/// Of a datanode whose master lives and moves.
+pub(super) fn hold(takeover: &Takeover<'_>) -> Option<Check> {
+    let Takeover { cluster, node, seen, .. } = takeover;
+    let (id, master) = takeover.from?;
+    if node.kind != NodeKind::Datanode {
+        return None;
+    }
+    let finding = if cluster.policy.hold == HoldPolicy::Off {
+        Finding::pass("policy.hold is off: statements of clients may fail while it moves")
+    } else if let Some(finding) = kept_away(cluster, seen) {
+        finding
+    } else {
+        match master.load.known().map_or(0, |load| load.kept_connections) {
+            0 => Finding::pass("no open transaction keeps a hold away"),
+            count => kept_connections(id, count),
+        }
+    };
+    Some(finding.of(CheckCode::Hold, &node.name))
+}
+
+/// A transaction that is open on a coordinator: the hold waits for its end.
+fn kept_away(cluster: &Cluster, seen: &Observation) -> Option<Finding> {
+    let policy = &cluster.policy;
+    let masters = cluster.nodes_of(NodeKind::Coordinator).flat_map(|node| running_masters(node, seen));
+    let loads = masters.filter_map(|id| Some((seen.instances.get(&id)?.load.known()?, id)));
+    let long = |load: &Load| {
+        load.idle_in_transaction > 0 || load.oldest_transaction_seconds >= u64::from(policy.hold_wait_seconds)
+    };
+    let (load, coordinator) = loads.into_iter().find(|(load, _)| long(load))?;
+    let Load { idle_in_transaction: idle, oldest_transaction_seconds: oldest, .. } = load;
+    let sessions = match idle {
+        1 => "1 session is idle in a transaction".to_owned(),
+        count => format!("{count} sessions are idle in a transaction"),
+    };
+    let wait = policy.hold_wait_seconds;
+    Some(Finding::warn(
+        format!(
+            "on {coordinator} {sessions}, and the oldest transaction is {oldest} s old: clients may not be held within {wait} s"
+        ),
+        match policy.hold {
+            HoldPolicy::Require => {
+                "end it first (pg_stat_activity there shows whose it is): policy.hold is require, and nothing moves without a hold"
+            }
+            HoldPolicy::Prefer | HoldPolicy::Off => {
+                "end it first (pg_stat_activity there shows whose it is), or the move goes on without a hold, and statements may fail"
+            }
+        },
+    ))
+}
+
+/// What clients with prepared statements will see.
+fn kept_connections(id: &InstanceId, count: u64) -> Finding {
+    let sessions = match count {
+        1 => "1 session keeps a connection".to_owned(),
+        _ => format!("{count} sessions keep connections"),
+    };
+    Finding::warn(
+        format!(
+            "{sessions} to {id} for server-side prepared statements: each that is idle while clients are held gets one error afterwards"
+        ),
+        "nothing to do where the application repeats a failed statement; otherwise move while these sessions are away",
+    )
+}

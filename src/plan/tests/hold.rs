@@ -1,0 +1,100 @@
+//! The hold of clients: when a plan has one, where it stands, and what is said before.
+
+use super::audit::catches;
+use super::seed::{cluster, healthy, id, make_plan, stop};
+use crate::model::*;
+use crate::plan::{Action, Phase, Plan, Step, Verdict};
+
+fn hold(plan: &Plan) -> Option<&Step> {
+    plan.steps.iter().find(|step| matches!(step.action, Action::Hold { .. }))
+}
+
+fn release(plan: &Plan) -> Option<&Step> {
+    plan.steps.iter().find(|step| matches!(step.action, Action::Release { .. }))
+}
+
+#[test]
+fn a_move_of_a_datanode_stands_between_hold_and_release() {
+    let declared = cluster("s47");
+    let plan = make_plan(&declared, &healthy(&declared));
+    let step = hold(&plan).unwrap();
+    let coordinators = ["cn01@s29", "cn02@s47"].map(id).to_vec();
+    let wanted = Action::Hold {
+        coordinator: id("cn01@s29"),
+        coordinators: coordinators.into(),
+        masters: vec![id("dn01@s29")].into(),
+        wait_seconds: 10,
+        required: false,
+    };
+    assert_eq!(step.action, wanted);
+    let find = |name: &str| plan.steps.iter().find(|step| step.id.as_str() == name).unwrap();
+    assert!(step.needs.contains(&find("checkpoint:dn01@s29").id));
+    assert!(find("stop:dn01@s29").needs.contains(&step.id));
+    let release = release(&plan).unwrap();
+    for name in ["prove:cn01@s29", "prove:cn02@s47", "reload:dn02@s47", "promote:dn01@s47"] {
+        assert!(release.needs.contains(&find(name).id), "{name}");
+    }
+    assert!(!find("rejoin:dn01@s29").needs.contains(&release.id));
+}
+
+#[test]
+fn only_a_planned_move_of_a_datanode_holds_clients() {
+    let mut declared = cluster("s47");
+    let mut dead = healthy(&declared);
+    stop(&mut dead, "dn01@s29", ControlState::ShutDown);
+    assert_eq!(hold(&make_plan(&declared, &dead)), None, "its clients fail already");
+    declared.policy.hold = HoldPolicy::Off;
+    let plan = make_plan(&declared, &healthy(&declared));
+    assert_eq!((hold(&plan), release(&plan)), (None, None));
+}
+
+#[test]
+fn what_is_required_is_in_the_step() {
+    let mut declared = cluster("s47");
+    declared.policy.hold = HoldPolicy::Require;
+    declared.policy.hold_wait_seconds = 3;
+    let plan = make_plan(&declared, &healthy(&declared));
+    let step = hold(&plan).unwrap();
+    assert!(matches!(step.action, Action::Hold { required: true, wait_seconds: 3, .. }));
+    assert!(!step.is_optional() && step.limit_seconds > 3);
+}
+
+#[test]
+fn what_the_hold_will_not_cover_is_said_before() {
+    let verdict = |policy, coordinator: Load, datanode: Load| {
+        let mut declared = cluster("s47");
+        declared.policy.hold = policy;
+        let mut seen = healthy(&declared);
+        seen.instances.get_mut(&id("cn02@s47")).unwrap().load = Fact::Known(coordinator);
+        seen.instances.get_mut(&id("dn01@s29")).unwrap().load = Fact::Known(datanode);
+        let plan = make_plan(&declared, &seen);
+        plan.checks.iter().find(|check| check.id.as_str() == "hold:dn01").unwrap().verdict
+    };
+    let calm = Load::default();
+    let idle = Load { idle_in_transaction: 1, ..calm };
+    let old = Load { oldest_transaction_seconds: 10, ..calm };
+    let kept = Load { kept_connections: 3, ..calm };
+    assert_eq!(verdict(HoldPolicy::Prefer, calm, calm), Verdict::Pass);
+    assert_eq!(verdict(HoldPolicy::Prefer, idle, calm), Verdict::Warn);
+    assert_eq!(verdict(HoldPolicy::Require, old, calm), Verdict::Warn);
+    assert_eq!(verdict(HoldPolicy::Prefer, calm, kept), Verdict::Warn);
+    assert_eq!(verdict(HoldPolicy::Off, idle, kept), Verdict::Pass);
+}
+
+#[test]
+fn the_audit_wants_whoever_is_held_to_be_released() {
+    let declared = cluster("s47");
+    let plan = || make_plan(&declared, &healthy(&declared));
+    let is = |step: &Step, phase: Phase| step.phase == phase;
+    catches(plan(), |plan| plan.steps.retain(|step| !is(step, Phase::Release)), "not one release for one hold");
+    let early = |plan: &mut Plan| {
+        plan.steps.iter_mut().filter(|step| is(step, Phase::Release)).for_each(|step| step.needs.truncate(1))
+    };
+    catches(plan(), early, "does not wait for");
+    let outside = |plan: &mut Plan| {
+        let hold = hold(plan).unwrap().id.clone();
+        let stops = plan.steps.iter_mut().filter(|step| matches!(step.action, Action::Stop { .. }));
+        stops.for_each(|step| step.needs.retain(|need| *need != hold));
+    };
+    catches(plan(), outside, "does not wait for");
+}
