@@ -143,7 +143,7 @@ fn closed_directories_are_not_no_drift() {
     let (differences, document) = ids(&ended);
     assert!(differences.is_empty() && document["unseen"].to_string().contains("data directory"), "{document}");
     place.otb("plan --detailed-exitcode").run().says(&["no change can be planned", "gtm_1@s47    replication"]);
-    place.otb("status").run().ends(0).says(&["standby, replication unknown: the shell of s47"]);
+    place.otb("status").run().ends(0).says(&["replication of gtm_1@s47 is not known: the shell of s47"]);
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn junit_and_prometheus() {
     let to = format!("--junit {} --prometheus {}", junit.display(), metrics.display());
     drift(&place, &to).ends(2);
     let text = std::fs::read_to_string(&junit).unwrap();
-    assert!(text.contains("<testsuites tests=\"40\" failures=\"1\" errors=\"0\" skipped=\"0\">"), "{text}");
+    assert!(text.contains("<testsuites tests=\"45\" failures=\"1\" errors=\"0\" skipped=\"0\">"), "{text}");
     assert!(text.contains("<testcase classname=\"dn01\" name=\"role\">"), "{text}");
     assert!(text.contains("message=\"role:dn01@s47: expected a running standby, found stopped\""), "{text}");
     let mut reader = quick_xml::Reader::from_str(&text);

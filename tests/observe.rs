@@ -11,7 +11,7 @@ use otb::dialect::command::{Patience, rewrite_gtm_conf, start, write_file};
 use otb::dialect::{Script, gtm_standby_lines, read_gtm_conf};
 use otb::model::{
     Cluster, ClusterName, Connection, ControlState, Endpoint, Host, Instance, InstanceFacts, InstanceId, Node,
-    NodeKind, NodeName, OldMaster, Policy, Process, Server, ServerName, ShellAccess, ShellVia, SslMode, UnknownKind,
+    NodeKind, NodeName, Policy, Process, Server, ServerName, ShellAccess, ShellVia, SslMode, UnknownKind,
 };
 use otb::observe::{Limits, observe};
 use otb::transport::{Outside, Passwords, ShellSettings};

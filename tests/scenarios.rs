@@ -54,6 +54,7 @@ scenarios![
     rejoin_of_an_old_master,
     recovery_conf_not_writable,
     master_hangs,
+    client_in_a_transaction,
     no_connection_slot,
     lagging_standby,
     replay_paused,

@@ -201,7 +201,7 @@ mod tests {
         assert_eq!(node["port"].form, Form::Integer { least: 1, most: 65535 });
         assert_eq!(node["port"].example.as_deref(), Some("15432"));
         assert_eq!(node["instances"].example.as_deref(), Some("[{server: s29}, {server: s47}]"));
-        assert_eq!(of_node.len(), 3);
+        assert_eq!(of_node.len(), 2);
         assert_eq!(required.len(), 6);
         let Form::Record { fields: policy, .. } = &fields["policy"].form else { panic!("{:?}", fields["policy"]) };
         assert_eq!(policy["max_lag"].form, Form::Size { least: 0, most: 1 << 60 });

@@ -8,7 +8,7 @@ use crate::model::{
 
 pub(super) fn of(case: &Case<'_>, node: &Node) -> Vec<Finding> {
     let mut found = match case.masters(&node.name) {
-        [] => none(case, node).into_iter().collect(),
+        [] => none(case, node),
         [only] => elsewhere(case, node, only).into_iter().collect(),
         several => vec![two(case, node, several)],
     };
@@ -16,15 +16,19 @@ pub(super) fn of(case: &Case<'_>, node: &Node) -> Vec<Finding> {
     found
 }
 
-fn none(case: &Case<'_>, node: &Node) -> Option<Finding> {
+fn none(case: &Case<'_>, node: &Node) -> Vec<Finding> {
     let ids = || node.instances.values().map(|instance| &instance.id);
     // The server's own finding names this node.
     if ids().any(|id| case.is_silent(id)) {
-        return None;
+        return Vec::new();
     }
-    if let Some((id, why)) = ids().find_map(|id| Some((id, case.mute(id)?))) {
-        return Some(mute(case, node, id, why));
-    }
+    let mutes = ids().filter_map(|id| Some(mute(case, node, id, case.mute(id)?)));
+    let mutes: Vec<Finding> = mutes.collect();
+    if mutes.is_empty() { gone(case, node).into_iter().collect() } else { mutes }
+}
+
+/// A node of which no instance runs as master, and none hides what it does.
+fn gone(case: &Case<'_>, node: &Node) -> Option<Finding> {
     let declared = node.master_id();
     let (lost, state) = lost(case, node)?;
     let (kind, what, means) = match node.kind {

@@ -93,6 +93,17 @@ fn told_to_promote(case: &Case<'_>, node: &Node, instance: &Instance) -> Finding
 }
 
 fn running(case: &Case<'_>, node: &Node, id: &InstanceId, facts: &InstanceFacts) -> Option<Finding> {
+    if let Some(why) = facts.standby.hidden().filter(|_| facts.is_running(Role::Standby)) {
+        let what = format!("replication of {id} is not known: {why}");
+        return Some(about(
+            node,
+            id,
+            FindingKind::Unseen,
+            Severity::Degraded,
+            what,
+            "Whether it follows is not known.",
+        ));
+    }
     let standby = facts.standby.known().filter(|_| facts.is_running(Role::Standby))?;
     let master = case.master(&node.name)?;
     let lacks = exposed_bytes(node, id, case.seen).filter(|bytes| *bytes > 0);
@@ -119,7 +130,9 @@ fn running(case: &Case<'_>, node: &Node, id: &InstanceId, facts: &InstanceFacts)
         found.next = vec![command::only_if(format!("{} status --watch", case.otb), "to see whether it catches up")];
         return Some(found);
     }
-    not_ready(case, node, id)
+    // What its next start would make of it is a finding of its own, with the cure.
+    let turns = case.cluster.instance(id).and_then(|instance| becomes(instance, facts));
+    if turns.is_some() { None } else { not_ready(case, node, id) }
 }
 
 fn behind(case: &Case<'_>, master: &InstanceId, standby: &StandbyFacts) -> Option<u64> {

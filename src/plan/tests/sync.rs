@@ -134,6 +134,9 @@ fn killed(names: &str, standby: &str) -> (Cluster, Observation) {
     stop(&mut seen, "dn01@s29", ControlState::InProduction);
     let facts = seen.instances.get_mut(&id("dn01@s29")).unwrap();
     facts.wal_end = Fact::Known(Lsn(1120));
+    // The standby does not know its timeline: nothing can be salvaged.
+    let Fact::Known(control) = &mut facts.control else { panic!() };
+    control.timeline = Timeline(2);
     let one = MissingTransaction { xid: 584, lacks: MissingEnd::Commit, at: None };
     let missing = MissingWal { beyond: Lsn(1000), lost: 1, undecided: 0, first: vec![one], complete: true };
     facts.unreplicated = Fact::Known(missing);
