@@ -49,7 +49,7 @@ pub struct HoldReport {
     pub kept_connections: u64,
     /// Sessions that waited when it was released.
     pub waiting: u64,
-    /// How long the one of them had waited that waited longest.
+    /// How long the one of them that waited longest had waited.
     pub longest_wait_milliseconds: u64,
     /// Coordinators on which it had ended before its release.
     pub ended_early: Vec<InstanceId>,

@@ -152,7 +152,8 @@ fn ran(command: &str, ground: &dyn Ground) -> String {
 fn policy(keys: &str, ground: &dyn Ground) -> Ran {
     let path = ground.file();
     let before = std::fs::read_to_string(&path).unwrap();
-    let after = format!("{}\npolicy: {{{keys}}}\n", before.trim_end());
+    let others = before.lines().filter(|line| !line.starts_with("policy:"));
+    let after = format!("{}\npolicy: {{{keys}}}\n", others.collect::<Vec<_>>().join("\n").trim_end());
     std::fs::write(&path, &after).unwrap();
     Ran { code: 0, stdout: changed_lines(&before, &after), stderr: String::new() }
 }

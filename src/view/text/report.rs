@@ -43,7 +43,7 @@ pub fn first_part_text(plan: &Plan, report: &Report) -> String {
 
 fn gaps(out: &mut String, plan: &Plan, report: &Report) {
     if let Some(hold) = &report.hold {
-        let _ = writeln!(out, "{}", words::held(hold));
+        let _ = writeln!(out, "  {}", words::held(hold));
     }
     for (node, milliseconds) in &report.gaps {
         let stopped = plan
