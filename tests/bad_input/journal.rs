@@ -33,7 +33,7 @@ fn each_line_is_as_the_schema_says_and_each_step_stands_before_its_end() {
             .position(|line| line["entry"]["event"]["event"] == event && line["entry"]["event"]["step"] == *step);
         found.unwrap_or_else(|| panic!("{event} of {step} is not there"))
     };
-    assert_eq!(steps.len(), 17);
+    assert_eq!(steps.len(), 19);
     for step in steps {
         assert!(at("step_started", &step["id"]) < at("step_ended", &step["id"]));
     }
@@ -144,7 +144,7 @@ fn history_shows_each_run_and_says_what_the_journal_lacks() {
     let document: Value = serde_json::from_str(&history("--format json").ends(0).stdout).unwrap();
     let validator = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
     assert!(validator.is_valid(&document), "{document}");
-    assert_eq!(document["runs"][0]["steps"].as_array().unwrap().len(), 17);
+    assert_eq!(document["runs"][0]["steps"].as_array().unwrap().len(), 19);
 
     let whole = std::fs::read_to_string(&journal).unwrap();
     let promoting = whole.find("\"step_started\",\"step\":\"promote:dn01@s47\"").unwrap();

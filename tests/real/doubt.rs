@@ -24,7 +24,7 @@ const SERVES: Duration = Duration::from_secs(30);
 const FREEZES: Duration = Duration::from_secs(120);
 
 /// `OTB_TEST_ROUNDS` asks for a measurement.
-fn rounds(usual: u32) -> u32 {
+pub(crate) fn rounds(usual: u32) -> u32 {
     std::env::var("OTB_TEST_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
 }
 
@@ -185,7 +185,7 @@ pub(crate) fn coordinator_is_slow_in_a_commit(real: &Real) {
 }
 
 /// All clients are asleep: nothing is prepared, and the sum is what it was.
-fn is_whole(real: &Real, after: &str) {
+pub(crate) fn is_whole(real: &Real, after: &str) {
     nothing_is_prepared(real, after);
     the_sum_is_right(real, after);
 }
@@ -204,7 +204,7 @@ fn the_sum_is_right(real: &Real, after: &str) {
     }
 }
 
-fn tell(seen: &Seen) {
+pub(crate) fn tell(seen: &Seen) {
     say(&format!("real lane: done {:?}, sums that were off {}, failed {:?}", seen.done, seen.odd_sums, seen.failed));
 }
 
@@ -260,7 +260,7 @@ fn wait_until(limit: Duration, holds: impl Fn() -> bool) -> bool {
     false
 }
 
-fn apply(real: &Real, more: &[&str]) -> Ran {
+pub(crate) fn apply(real: &Real, more: &[&str]) -> Ran {
     let args: Vec<String> = ["apply", "--auto-approve"].iter().chain(more).map(|arg| (*arg).to_owned()).collect();
     real.otb(&args)
 }

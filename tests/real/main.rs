@@ -11,6 +11,7 @@ mod conformance;
 mod doubt;
 mod fat;
 mod gtm;
+mod hold;
 mod hung;
 mod import;
 mod mishaps;
@@ -59,6 +60,9 @@ const PARTS: &[Part] = &[
     ("split_brain_three_rows", split::rows_of_both_and_of_a_standby),
     ("split_brain_one_timeline", split::rows_of_both_under_one_timeline),
     ("split_brain_gtm_again", split::gtm_started_again),
+    ("hold_moves", hold::moves_that_no_client_notices),
+    ("hold_killed", hold::otb_killed_while_it_holds),
+    ("hold_given_up", hold::hold_gives_up),
     ("doubt_moves", doubt::moves_under_transfers),
     ("doubt_failovers", doubt::failovers_under_transfers),
     ("doubt_stuck_stop", doubt::stop_that_cannot_end),
@@ -95,6 +99,7 @@ const SANDBOX_ONLY: &[&str] = &[
     "transaction_in_doubt_beside_a_clients.md",
     "transaction_in_doubt_slow_coordinator.md",
     "no_connection_slot.md",
+    "client_in_a_transaction.md",
 ];
 
 /// Everything on one cluster, one after the other: setting one up takes about a minute.

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use crate::cluster::{Hands, Real};
 use crate::support::ground::{Ground as _, Ran};
 
-/// A switchover of dn01 has 17 steps: after the last there is nothing left to be killed in.
-const KILLED_AFTER: std::ops::RangeInclusive<usize> = 0..=16;
+/// A switchover of dn01 has 19 steps: after the last there is nothing left to be killed in.
+const KILLED_AFTER: std::ops::RangeInclusive<usize> = 0..=18;
 
 /// SIGKILL at every boundary between two steps: whatever was done, a fresh apply does the rest.
 pub(crate) fn otb_killed(real: &Real) {

@@ -24,8 +24,12 @@ fn normal_line(line: &str) -> String {
 fn normal_word(word: &str) -> String {
     let bare = word.trim_end_matches([' ', ',', '.', ';', ')']);
     let rest = &word[bare.len()..];
-    let new =
-        loopback(bare).or_else(|| digest(bare)).or_else(|| lsn(bare)).or_else(|| rights(bare)).or_else(|| time(bare));
+    let new = loopback(bare)
+        .or_else(|| digest(bare))
+        .or_else(|| lsn(bare))
+        .or_else(|| rights(bare))
+        .or_else(|| time(bare))
+        .or_else(|| pid(bare));
     new.map_or_else(|| word.to_owned(), |new| new + rest)
 }
 
@@ -39,6 +43,11 @@ fn loopback(word: &str) -> Option<String> {
         Some(rest) => new + &rest,
         None => new + &word[end..],
     })
+}
+
+/// The pids of a sandbox begin at five millions.
+fn pid(word: &str) -> Option<String> {
+    (word.len() == 7 && word.starts_with("50") && word.chars().all(|c| c.is_ascii_digit())).then(|| "PID".to_owned())
 }
 
 fn digest(word: &str) -> Option<String> {

@@ -22,27 +22,27 @@ fn the_question_is_answered_and_progress_shown() {
     let last = last.join("\n");
     for part in [
         "  switchover dn01 s29 -> s47: no writes to it for ",
-        "  A failure or Ctrl-C undoes it until step 5, promote:dn01@s47.",
-        "Apply these 17 steps to opentenbase_cluster?",
+        "  A failure or Ctrl-C undoes it until step 6, promote:dn01@s47.",
+        "Apply these 19 steps to opentenbase_cluster?",
     ] {
         assert!(last.contains(part), "{part:?} is not in\n{last}");
     }
     terminal.types("yes\n");
-    terminal.until("/17 steps");
+    terminal.until("/19 steps");
     terminal.until("stop:dn01@s29, ");
     // The bar counts what is done, also while the last step takes its time.
     terminal.until("rejoin:dn01@s29, ");
-    terminal.until(" 16/17 steps, ");
+    terminal.until(" 18/19 steps, ");
     let shown = terminal.end();
     shown.ends(
         0,
-        &["done     promote:dn01@s47", "Done: the cluster is as declared", "17 of 17 steps done and verified"],
+        &["done     promote:dn01@s47", "Done: the cluster is as declared", "19 of 19 steps done and verified"],
     );
     // What moved is gone.
-    for rest in ["/17 steps", "stop:dn01@s29, ", "looking at"] {
+    for rest in ["/19 steps", "stop:dn01@s29, ", "looking at"] {
         assert!(!shown.screen.contains(rest), "{rest:?} is left:\n{}", shown.screen);
     }
-    assert_eq!(shown.screen.matches("done     ").count(), 17, "{}", shown.screen);
+    assert_eq!(shown.screen.matches("done     ").count(), 19, "{}", shown.screen);
     place.is_settled();
 }
 
@@ -94,14 +94,14 @@ fn ctrl_c_before_the_promotion_takes_back() {
     let shown = terminal.end();
     shown.ends(6, &["Interrupted. Rolling back ", "undone   stop:dn01@s29", "otb explain apply.rolled-back"]);
     begins_a_line(&shown.screen, "Interrupted and rolled back: the cluster is as before, verified.");
-    begins_a_line(&shown.screen, "  3 of 17 steps had been done; what they changed is undone");
+    begins_a_line(&shown.screen, "  5 of 19 steps had been done; what they changed is undone");
     // Nothing failed, and nothing is to be fixed; what was never begun is told once for each reason.
     for word in ["ailed", "mend what", "fix what"] {
         assert!(!shown.screen.contains(word), "{word:?} is on the screen:\n{}", shown.screen);
     }
     assert_eq!(shown.screen.matches("left out").count(), 2, "{}", shown.screen);
     // The key itself is not shown: it would move what is drawn, and leave parts of it behind.
-    for rest in ["^C", "stop:dn01@s29, ", "/17 steps", "rolling back, "] {
+    for rest in ["^C", "stop:dn01@s29, ", "/19 steps", "rolling back, "] {
         assert!(!shown.screen.contains(rest), "{rest:?} is left:\n{}", shown.screen);
     }
     assert_eq!(place.state(), before);

@@ -41,7 +41,7 @@ fn what_a_target_leaves_aside_is_said() {
     both.ends(0).says(&["dn01, cn01 of opentenbase_cluster (by --target only) are as declared"]);
     place.declare("dn01", "s47");
     let plan = place.otb("plan --target dn01 --format markdown").run();
-    plan.ends(0).says(&["1 change in 17 steps for dn01 only ("]);
+    plan.ends(0).says(&["1 change in 19 steps for dn01 only ("]);
     let applied = place.otb("apply --auto-approve --target dn01").run();
     applied.ends(0).says(&["Done: dn01 of opentenbase_cluster (by --target only) is as declared"]);
     place.otb("plan --detailed-exitcode").run().ends(2).says(&["switchover dn02"]);

@@ -159,7 +159,8 @@ fn active(node: &Node, seen: &Observation, brought_up: bool, planned: bool) -> F
 pub(crate) fn for_altered(routers: &[RouterSurvey], seen: &Observation) -> Vec<Check> {
     let check = |router: &RouterSurvey| {
         let id = &router.router;
-        let settings = seen.instances.get(id)?.settings.known()?;
+        // The files of one that is stopped tell its settings, and not what a session may do.
+        let settings = seen.instances.get(id).filter(|facts| !facts.is_stopped())?.settings.known()?;
         let finding = match settings.is_on("is_superuser") {
             Some(true) => Finding::pass(format!("otb's user is superuser on {id}")),
             Some(false) => Finding::block(

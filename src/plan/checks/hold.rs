@@ -5,6 +5,9 @@ use crate::model::{Cluster, HoldPolicy, InstanceId, Load, NodeKind, Observation}
 use crate::plan::check::{Check, CheckCode};
 use crate::plan::situation::running_masters;
 
+/// A session that is idle in a transaction of this age, in seconds, has been forgotten.
+const IDLE: u64 = 5;
+
 /// Of a datanode whose master lives and moves.
 pub(super) fn hold(takeover: &Takeover<'_>) -> Option<Check> {
     let Takeover { cluster, node, seen, .. } = takeover;
@@ -31,7 +34,9 @@ fn kept_away(cluster: &Cluster, seen: &Observation) -> Option<Finding> {
     let masters = cluster.nodes_of(NodeKind::Coordinator).flat_map(|node| running_masters(node, seen));
     let loads = masters.filter_map(|id| Some((seen.instances.get(&id)?.load.known()?, id)));
     let long = |load: &Load| {
-        load.idle_in_transaction > 0 || load.oldest_transaction_seconds >= u64::from(policy.hold_wait_seconds)
+        // A client that is busy is idle for a moment, too.
+        let wait = u64::from(policy.hold_wait_seconds);
+        load.oldest_transaction_seconds >= if load.idle_in_transaction > 0 { wait.min(IDLE) } else { wait }
     };
     let (load, coordinator) = loads.into_iter().find(|(load, _)| long(load))?;
     let Load { idle_in_transaction: idle, oldest_transaction_seconds: oldest, .. } = load;

@@ -71,10 +71,12 @@ fn what_the_hold_will_not_cover_is_said_before() {
         plan.checks.iter().find(|check| check.id.as_str() == "hold:dn01").unwrap().verdict
     };
     let calm = Load::default();
-    let idle = Load { idle_in_transaction: 1, ..calm };
+    let idle = Load { idle_in_transaction: 1, oldest_transaction_seconds: 5, ..calm };
+    let busy = Load { idle_in_transaction: 3, ..calm };
     let old = Load { oldest_transaction_seconds: 10, ..calm };
     let kept = Load { kept_connections: 3, ..calm };
     assert_eq!(verdict(HoldPolicy::Prefer, calm, calm), Verdict::Pass);
+    assert_eq!(verdict(HoldPolicy::Prefer, busy, calm), Verdict::Pass);
     assert_eq!(verdict(HoldPolicy::Prefer, idle, calm), Verdict::Warn);
     assert_eq!(verdict(HoldPolicy::Require, old, calm), Verdict::Warn);
     assert_eq!(verdict(HoldPolicy::Prefer, calm, kept), Verdict::Warn);

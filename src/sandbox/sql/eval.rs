@@ -201,6 +201,15 @@ fn arithmetic(left: &Value, operator: Operator, right: &Value) -> Result<Value, 
     if let (Value::Lsn(a), Value::Lsn(b), Operator::Minus) = (left, right, operator) {
         return Ok(Value::count(i128::from(a.0) - i128::from(b.0)));
     }
+    // The text of a double, as extract(epoch from ...) has it.
+    let decimal =
+        |value: &Value| value.to_text().filter(|text| text.contains('.')).and_then(|text| text.parse::<f64>().ok());
+    if decimal(left).or(decimal(right)).is_some() && matches!(operator, Operator::Plus | Operator::Minus) {
+        let number = |value: &Value| value.to_text().and_then(|text| text.parse::<f64>().ok());
+        let (Some(a), Some(b)) = (number(left), number(right)) else { return Ok(Value::Null) };
+        let sum = if operator == Operator::Plus { a + b } else { a - b };
+        return Ok(Value::text(format!("{sum:.5}")));
+    }
     let (Value::Int(a), Value::Int(b)) = (left.cast(Kind::Int8)?, right.cast(Kind::Int8)?) else {
         return Ok(Value::Null);
     };

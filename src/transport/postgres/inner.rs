@@ -18,6 +18,8 @@ pub(super) struct Filtered<S> {
     inner: S,
     at: At,
     header: Vec<u8>,
+    /// What is passed on and was not read yet.
+    passed: Vec<u8>,
 }
 
 /// Where in the server's bytes the stream is.
@@ -38,7 +40,12 @@ enum At {
 impl<S> Filtered<S> {
     /// `asks_for_tls`: the client begins with the question for TLS.
     pub(super) fn new(inner: S, asks_for_tls: bool) -> Self {
-        Self { inner, at: if asks_for_tls { At::TlsAnswer } else { At::Header }, header: Vec::new() }
+        Self {
+            inner,
+            at: if asks_for_tls { At::TlsAnswer } else { At::Header },
+            header: Vec::new(),
+            passed: Vec::new(),
+        }
     }
 
     /// Passes on what of `bytes` is for the client.
@@ -87,26 +94,22 @@ impl<S> Filtered<S> {
 impl<S: AsyncRead + Unpin> AsyncRead for Filtered<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        loop {
-            // A header that was begun before may be passed on with what is read now.
-            let room = buf.remaining().saturating_sub(HEADER);
-            if room == 0 {
-                return Poll::Ready(Err(io::Error::other("no room to read a message")));
-            }
-            let mut read = vec![0; room.min(8192)];
+        while this.passed.is_empty() {
+            let mut read = [0; 8192];
             let mut part = ReadBuf::new(&mut read);
             ready!(Pin::new(&mut this.inner).poll_read(cx, &mut part))?;
             if part.filled().is_empty() {
                 return Poll::Ready(Ok(()));
             }
-            let mut out = Vec::with_capacity(room);
-            this.pass(part.filled(), &mut out);
-            // Nothing passed is not the end.
-            if !out.is_empty() {
-                buf.put_slice(&out);
-                return Poll::Ready(Ok(()));
-            }
+            // Where nothing is passed on there is more to read: nothing would mean the end.
+            let mut passed = std::mem::take(&mut this.passed);
+            this.pass(part.filled(), &mut passed);
+            this.passed = passed;
         }
+        let take = this.passed.len().min(buf.remaining());
+        buf.put_slice(&this.passed[..take]);
+        this.passed.drain(..take);
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -152,6 +155,19 @@ mod tests {
         let (ready, own, end) = (message(b'Z', b"I"), message(b'9', &[7]), message(b'S', b""));
         let bytes = [own.as_slice(), &ready, &own, &own, &end, &ready].concat();
         assert_eq!(passed(&bytes, false), [ready.as_slice(), &end, &ready].concat());
+    }
+
+    #[tokio::test]
+    async fn a_reader_with_little_room_gets_all() {
+        let (own, ready) = (message(b'9', &[7]), message(b'Z', b"I"));
+        let bytes = [own.as_slice(), &ready, &own, &ready].concat();
+        let mut filter = Filtered::new(bytes.as_slice(), false);
+        let mut all = Vec::new();
+        let mut one = [0];
+        while tokio::io::AsyncReadExt::read(&mut filter, &mut one).await.unwrap() == 1 {
+            all.extend(one);
+        }
+        assert_eq!(all, [ready.as_slice(), &ready].concat());
     }
 
     #[test]
