@@ -37,6 +37,8 @@ pub(crate) fn perform(
     let lost = || Err(Failed::Unknown("no answer".to_owned()));
     let acted = match mishap {
         Mishap::None => act(lab, action),
+        // Whatever becomes of the statement, the sessions end with it.
+        _ if matches!(action, Action::Release { .. }) => act(lab, action),
         // Nothing is sent that could be refused.
         Mishap::Refused
             if matches!(action, Action::Prove { .. } | Action::ProveCommit { .. } | Action::AwaitRedo { .. }) =>
@@ -48,7 +50,9 @@ pub(crate) fn perform(
             let _ = act(lab, action);
             lab.ended.remove(action.target());
             // Whoever hears nothing of the locks drops the sessions that have them.
-            lab.release();
+            if matches!(action, Action::Hold { .. }) {
+                lab.release();
+            }
             lost()
         }
         Mishap::RequestLost => lost(),

@@ -113,7 +113,7 @@ pub(super) fn settings(instance: &Instance, v5: bool) -> String {
     );
     let common = format!(
         "\nlisten_addresses = '{host}'\nport = {port}\npooler_port = {pooler}\n\
-         unix_socket_directories = '{}'\nmax_connections = 60\nmax_pool_size = 200\nshared_buffers = 32MB\n\
+         unix_socket_directories = '{}'\nmax_connections = 120\nmax_pool_size = 200\nshared_buffers = 32MB\n\
          max_prepared_transactions = 60\nwal_level = logical\nwal_log_hints = on\nmax_wal_senders = 10\n\
          wal_keep_segments = 32\nhot_standby = on\nlogging_collector = on\nlog_directory = 'log'\n\
          log_destination = 'stderr'\nlog_filename = 'pg.log'\nsynchronous_commit = local\nfsync = off\n",
