@@ -10,6 +10,7 @@
 
 mod support;
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -140,7 +141,7 @@ fn follow(sandbox: &Sandbox) -> String {
         let Some(next) = next(&status) else { break };
         let code = typed(sandbox, next, &status);
         let code = if code == 0 { String::new() } else { format!("   [exit {code}]") };
-        out += &format!("{n}. {}{code}\n", shown(next, sandbox).replace("otb -f DIR/cluster.yaml", "otb"));
+        let _ = writeln!(out, "{n}. {}{code}", shown(next, sandbox).replace("otb -f DIR/cluster.yaml", "otb"));
     }
     out + "The plan is not empty.\n"
 }

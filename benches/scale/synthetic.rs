@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use otb::model::{
     Cluster, ClusterName, Connection, DataDir, Endpoint, Fact, Host, Instance, InstanceFacts, InstanceId, Lsn, Node,
-    NodeKind, NodeName, Observation, OldMaster, Policy, Process, Role, Route, RouteKind, Sender, Server, ServerName,
-    ShellAccess, ShellVia, SslMode, StandbyFacts, SystemId, Timeline, UnknownKind,
+    NodeKind, NodeName, Observation, Policy, Process, Role, Route, RouteKind, Sender, Server, ServerName, ShellAccess,
+    ShellVia, SslMode, StandbyFacts, SystemId, Timeline, UnknownKind,
 };
 
 const SERVERS: [&str; 2] = ["s1", "s2"];
@@ -41,7 +41,7 @@ fn empty() -> Cluster {
         },
         servers: (0..2).map(server).collect(),
         nodes: BTreeMap::new(),
-        policy: Policy { max_lag: bytesize::ByteSize::mib(16), old_master: OldMaster::Rejoin, fast_stop_seconds: 20 },
+        policy: Policy::default(),
     }
 }
 

@@ -182,7 +182,7 @@ pub(super) async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     match command {
         Command::Validate(args) => validate::run(&global, &args),
         Command::Plan(args) => interruptible(Box::pin(plan::run(&global, &args))).await,
-        Command::Apply(args) => apply::run(&global, &args).await,
+        Command::Apply(args) => Box::pin(apply::run(&global, &args)).await,
         Command::Drift(args) => interruptible(Box::pin(drift::run(&global, &args))).await,
         Command::Ready(args) => interruptible(Box::pin(ready::run(&global, &args))).await,
         Command::Move(args) => interruptible(Box::pin(move_node::run(&global, &args))).await,
@@ -193,7 +193,7 @@ pub(super) async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Import(args) => interruptible(Box::pin(import::run(&global, &args))).await,
         Command::Show(args) => show::run(&global, &args),
         Command::Graph(args) => interruptible(Box::pin(graph::run(&global, &args))).await,
-        Command::Demo(args) => demo::run(&global, &args).await,
+        Command::Demo(args) => Box::pin(demo::run(&global, &args)).await,
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Explain(args) => explain::run(&global, &args),
         Command::Schema(args) => schema::run(&args),

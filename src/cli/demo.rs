@@ -33,7 +33,7 @@ pub(super) async fn run(global: &Global, args: &DemoArgs) -> Result<Exit, Failur
     heading("1. An embedded cluster runs: two servers, a GTM, two coordinators, two datanodes");
     terminal::result(&crate::sandbox::status(&site.dir)?.to_string());
     let global = Global { file: site.dir.join("cluster.yaml"), named_by: NamedBy::CommandLine, ..global.clone() };
-    let shown = story(&global).await;
+    let shown = Box::pin(story(&global)).await;
     if args.keep {
         let file = global.file.display();
         terminal::prose(&format!(
@@ -55,7 +55,7 @@ async fn story(global: &Global) -> Result<Exit, Failure> {
     heading("3. otb plan");
     plan::run(global, &plan::PlanArgs::default()).await?;
     heading("4. otb apply --auto-approve");
-    let exit = apply::run(global, &apply::ApplyArgs::approved()).await?;
+    let exit = Box::pin(apply::run(global, &apply::ApplyArgs::approved())).await?;
     heading("5. otb plan, again");
     plan::run(global, &plan::PlanArgs::default()).await?;
     Ok(exit)

@@ -45,10 +45,9 @@ const HOLD_ROUNDS: u64 = 20;
 /// default is 60 s for both); a base backup copies the whole node.
 pub(super) fn of(action: &Action) -> Duration {
     Duration::from_secs(match action {
-        Action::StageFence { .. } | Action::Fence { .. } => 15,
+        Action::StageFence { .. } | Action::Fence { .. } | Action::Release { .. } => 15,
         Action::Checkpoint { .. } | Action::Restart { .. } | Action::Settle { .. } => 300,
         Action::Hold { wait_seconds, .. } => u64::from(*wait_seconds) + HOLD_ROUNDS,
-        Action::Release { .. } => 15,
         Action::AwaitRedo { .. } | Action::ProveCommit { .. } | Action::End { .. } => 60,
         Action::Stop { .. } => STOP,
         Action::CatchUp { .. } => CATCH_UP,

@@ -113,7 +113,7 @@ pub(super) fn draft(input: &Input<'_>) -> Plan {
 /// The masters of coordinators that run now: whatever clients do goes through them.
 fn coordinators(cluster: &Cluster, seen: &Observation) -> Vec<InstanceId> {
     let all = cluster.nodes_of(NodeKind::Coordinator).flat_map(|node| running_masters(node, seen));
-    all.map(|master| master.clone()).collect()
+    all.collect()
 }
 
 /// What the file asks for, less what `--target` leaves aside: that stays where it is, and what is told or proved there is

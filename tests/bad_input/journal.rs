@@ -37,9 +37,9 @@ fn each_line_is_as_the_schema_says_and_each_step_stands_before_its_end() {
     for step in steps {
         assert!(at("step_started", &step["id"]) < at("step_ended", &step["id"]));
     }
-    // Clients wait from the stop on: what follows it was announced, and that is on disk before it.
+    // Clients wait from the hold on: what follows it was announced, and that is on disk before it.
     let ahead = lines.iter().position(|line| line["entry"]["is"] == "ahead").unwrap();
-    assert_eq!(ahead + 1, at("step_started", &"stop:dn01@s29".into()));
+    assert_eq!(ahead + 1, at("step_started", &"hold:cn01@s29".into()));
     let announced = lines[ahead]["entry"]["steps"].as_array().unwrap();
     assert!(announced.contains(&"promote:dn01@s47".into()), "{announced:?}");
     // Appended, never rewritten.

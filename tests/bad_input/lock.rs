@@ -31,7 +31,7 @@ fn a_run_that_loses_its_lock_stops_at_the_next_step() {
     let place = Place::moving("");
     place.fault("slow pg_ctl 2000");
     let mut run = place.otb("apply --auto-approve").start();
-    run.until_said("done     checkpoint");
+    run.until_said("done     hold");
     break_locks(&place);
     let ended = run.wait();
     ended.fails(7, &["the lock on s29 was lost", "somebody else may act now"]).says(&["left out"]);

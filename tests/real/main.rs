@@ -100,6 +100,13 @@ const SANDBOX_ONLY: &[&str] = &[
     "transaction_in_doubt_slow_coordinator.md",
     "no_connection_slot.md",
     "client_in_a_transaction.md",
+    // A server that is cut off.
+    "server_dead.md",
+    "server_dead_with_a_lone_coordinator.md",
+    // Real standbys stream again seconds later, and a real GTM that was killed leaves the lock file of its socket.
+    "master_hangs.md",
+    // What a real master has not sent when it is killed differs from run to run.
+    "several_standbys.md",
 ];
 
 /// Everything on one cluster, one after the other: setting one up takes about a minute.

@@ -20,9 +20,10 @@ pub(crate) fn observe(lab: &Lab) -> Observation {
         for id in node.standbys().map(|instance| &instance.id) {
             let facts = seen.instances.get_mut(id).unwrap();
             if facts.is_stopped() && facts.wal_end.is_known_and(|end| *end > beyond) {
-                facts.unreplicated = match lab.unreadable {
-                    false => Fact::Known(missing(lab.world.postgres(lab.disks[id]).unwrap(), beyond)),
-                    true => Fact::unknown(UnknownKind::Unreadable, "pg_waldump said nothing"),
+                facts.unreplicated = if lab.unreadable {
+                    Fact::unknown(UnknownKind::Unreadable, "pg_waldump said nothing")
+                } else {
+                    Fact::Known(missing(lab.world.postgres(lab.disks[id]).unwrap(), beyond))
                 };
             }
         }

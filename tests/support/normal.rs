@@ -47,7 +47,7 @@ fn loopback(word: &str) -> Option<String> {
 
 /// The pids of a sandbox begin at five millions.
 fn pid(word: &str) -> Option<String> {
-    (word.len() == 7 && word.starts_with("50") && word.chars().all(|c| c.is_ascii_digit())).then(|| "PID".to_owned())
+    (word.len() == 7 && word.starts_with("50") && word.chars().all(|c| c.is_ascii_digit())).then(|| "N".to_owned())
 }
 
 fn digest(word: &str) -> Option<String> {

@@ -263,7 +263,9 @@ fn still_prepared(open: &[Held], refusals: &BTreeMap<String, String>) -> String 
     let Some(oldest) = open.iter().max_by_key(|held| held.age) else { return String::new() };
     let gids: BTreeSet<&str> = open.iter().map(|held| held.gid.as_str()).collect();
     let are = if gids.len() == 1 { "transaction from before is" } else { "transactions from before are" };
-    let Held { gid, database, age, on } = oldest;
+    let Held { gid, database, age, .. } = oldest;
+    let on: BTreeSet<&InstanceId> = open.iter().filter(|held| held.gid == *gid).map(|held| &held.on).collect();
+    let on = on.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let why: String = refusals.values().flat_map(|why| ["; ", why]).collect();
     format!("{} {are} still prepared, the oldest {gid} ({database}, {} s) on {on}{why}", gids.len(), age.as_secs())
 }

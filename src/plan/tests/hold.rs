@@ -90,7 +90,7 @@ fn the_audit_wants_whoever_is_held_to_be_released() {
     let is = |step: &Step, phase: Phase| step.phase == phase;
     catches(plan(), |plan| plan.steps.retain(|step| !is(step, Phase::Release)), "not one release for one hold");
     let early = |plan: &mut Plan| {
-        plan.steps.iter_mut().filter(|step| is(step, Phase::Release)).for_each(|step| step.needs.truncate(1))
+        plan.steps.iter_mut().filter(|step| is(step, Phase::Release)).for_each(|step| step.needs.truncate(1));
     };
     catches(plan(), early, "does not wait for");
     let outside = |plan: &mut Plan| {

@@ -27,7 +27,7 @@ impl World {
     /// A statement of a client uses `table`; inside a transaction the lock stays until its end. Datanodes are used through
     /// coordinators, whose locks come first.
     pub(super) fn use_table(&mut self, id: SessionId, disk: DiskId, table: &str) -> Result<(), Stop> {
-        if !self.home(disk).is_some_and(|home| home.kind == NodeKind::Coordinator) {
+        if self.home(disk).is_none_or(|home| home.kind != NodeKind::Coordinator) {
             return Ok(());
         }
         let has = |session: &super::Session| {
