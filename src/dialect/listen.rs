@@ -15,7 +15,7 @@ pub fn listening() -> Command {
     Command::new(format!("{{ {LISTENING} 2>/dev/null || true; }}"))
 }
 
-/// Reads what [`LISTENING`] printed. `None` means that nothing could be read: some process listens on every server.
+/// Reads what the command of `listening` printed. `None` means that nothing could be read: some process listens on every server.
 pub fn read_listeners(text: &str) -> Option<Vec<Listener>> {
     let read: Vec<Listener> = text.lines().filter_map(listener).collect();
     (!read.is_empty()).then_some(read)
