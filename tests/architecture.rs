@@ -152,6 +152,7 @@ const LOOKING: &[&str] = &[
     "missing_transactions",
     "most_logins",
     "prepared_age",
+    "read_sessions",
     "read_states",
     "no_probe",
     "Patience",

@@ -7,10 +7,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::changes;
 use super::document::{Afterwards, ChangeKind};
 use super::routes::RouterView;
 use super::situation::{Situation, present_master, running_masters};
-use super::survey::{self, NodeSurvey, RouterSurvey};
+use super::survey::{NodeSurvey, RouterSurvey};
 use crate::model::{Cluster, Fact, InstanceFacts, InstanceId, Node, NodeKind, Observation, RouteChange, UnknownKind};
 
 /// A router's row of the GTM.
@@ -81,9 +82,9 @@ pub(crate) fn stage<'a>(
     };
     let routers: Vec<RouterSurvey> = listening.into_iter().filter_map(|at| told(at, gtm.node, views)).collect();
     let (mut gtm, others): (Vec<_>, Vec<_>) = nodes.into_iter().partition(|survey| survey.node.kind == NodeKind::Gtm);
-    let mut expected = survey::changes(cluster, &others, &[], seen);
+    let mut expected = changes::changes(cluster, &others, &[], seen);
     for survey in &mut gtm {
-        expected.extend(survey::rejoin_changes(survey));
+        expected.extend(changes::rejoin_changes(survey));
         survey.rejoins.clear();
     }
     let afterwards = Afterwards { because: because.to_owned(), expected, checks: Vec::new() };

@@ -2,6 +2,7 @@
 
 mod apart;
 mod audit;
+mod changes;
 mod check;
 mod checks;
 mod document;
@@ -32,6 +33,7 @@ mod wording;
 mod tests;
 
 pub use audit::audit;
+pub(crate) use changes::in_doubt_on;
 pub use check::{Check, CheckCode, CheckId, Verdict, Waiver};
 pub(crate) use checks::{becomes, is_told_to_promote};
 pub use document::{Afterwards, Change, ChangeKind, FORMAT_VERSION, LookedAt, Plan, SilentServer, Unseen};
@@ -45,4 +47,3 @@ pub use readiness::{exposed_bytes, shared_takeover_checks, takeover_checks};
 pub(crate) use routes::wanted_forward;
 pub(crate) use situation::{facts, running_masters};
 pub use step::{Action, Phase, RejoinMethod, Step, StepId, Undo};
-pub(crate) use survey::in_doubt_on;

@@ -10,7 +10,7 @@ use super::document::{Afterwards, FORMAT_VERSION, LookedAt, Plan, Unseen};
 use super::routes::{self, RouterView};
 use super::situation::{Situation, running_masters};
 use super::survey::{self, NodeSurvey, RouterSurvey};
-use super::{checks, fingerprint, gtm, silent, situation, steps};
+use super::{changes, checks, fingerprint, gtm, silent, situation, steps};
 use crate::model::{
     Cluster, Fact, InDoubt, InstanceFacts, InstanceId, Node, NodeKind, NodeName, Observation, Role, UnknownKind,
 };
@@ -81,8 +81,8 @@ pub(super) fn draft(input: &Input<'_>) -> Plan {
     };
     let in_doubt: Vec<&InDoubt> =
         seen.in_doubt.iter().filter(|one| one.prepared_on.iter().any(|id| input.in_scope(&id.node))).collect();
-    let mut changes = survey::changes(cluster, &nodes, &routers, seen);
-    changes.extend(survey::settle_changes(cluster, seen, &in_doubt));
+    let mut changes = changes::changes(cluster, &nodes, &routers, seen);
+    changes.extend(changes::settle_changes(cluster, seen, &in_doubt));
     let mut steps = steps::build(cluster, &nodes, &routers, &will_serve, &coordinators(cluster, seen));
     if !staged {
         let serves = |node: &Node| running_masters(node, seen).len() == 1;

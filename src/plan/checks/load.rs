@@ -5,8 +5,8 @@ use crate::dialect::{CREATE_PG_CLEAN, finish_in_doubt, psql_line};
 use crate::model::{
     Cluster, Fact, InDoubt, Instance, InstanceFacts, InstanceId, Load, NodeKind, Observation, Origin, Role,
 };
+use crate::plan::changes::in_doubt_on;
 use crate::plan::check::{Check, CheckCode};
-use crate::plan::survey::in_doubt_on;
 
 /// A transaction older than this is worth a word before it is cut off.
 const LONG_SECONDS: u64 = 60;
