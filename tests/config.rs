@@ -261,7 +261,7 @@ fn assert_laws(text: &str) -> Result<(), TestCaseError> {
         Err(errors) => {
             prop_assert!(!errors.list.is_empty());
             let shown = errors.to_string();
-            prop_assert!(!shown.contains("bug in otb"), "{}", shown);
+            prop_assert!(!shown.contains("defect in otb"), "{}", shown);
             prop_assert!(!shown.chars().any(|c| c.is_control() && c != '\n'), "{:?}", shown);
             for diagnostic in &errors.list {
                 prop_assert!(!diagnostic.hint.is_empty() && !diagnostic.message.is_empty());

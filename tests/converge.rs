@@ -113,7 +113,7 @@ fn follow_hints(place: &Place) {
         let copies = copies(place, node);
         let master = copies.iter().find(|(_, word)| word == "master");
         match (code, master) {
-            // "bring the other copy back": nobody has taken over, so it comes back as what it was.
+            // "bring the other instance back": nobody has taken over, so it comes back as what it was.
             ("data-loss" | "fence" | "standby" | "routes", None) => {
                 for (id, _) in copies.iter().filter(|(_, word)| word == "stopped") {
                     place.try_fault(&format!("start {id}"));
@@ -121,7 +121,7 @@ fn follow_hints(place: &Place) {
             }
             // "declare … as master, apply, then move"
             ("standby", Some((id, _))) => place.declare(node, id.split_once('@').unwrap().1),
-            // "a standby that lacks WAL is rebuilt", "wait until it has caught up"
+            // "rebuild it with pg_basebackup", "wait until it has caught up"
             ("attached" | "lag", Some((id, _))) => {
                 std::thread::sleep(std::time::Duration::from_millis(500));
                 place.declare(node, id.split_once('@').unwrap().1);

@@ -111,7 +111,7 @@ fn what_the_next_start_would_change() {
     place
         .otb("plan")
         .run()
-        .says(&["hint: look again; if it still says so: on s47 run `pg_ctl -Z datanode", "then otb apply"]);
+        .says(&["hint: run otb plan again; if the message stays: on s47 run `pg_ctl -Z datanode", "then otb apply"]);
     // It is as it says.
     place.fault("kill dn01@s47");
     place.fault("start dn01@s47");

@@ -74,7 +74,7 @@ fn forward_is_sent_to_v5_alone() {
         if !sent {
             std::fs::write(place.file(), text.replace("port: 23001\n", "port: 23001\n    forward_port: 6669\n"))
                 .unwrap();
-            place.otb("plan").run().ends(0).says(&["forward:opentenbase_cluster", "it is not sent"]);
+            place.otb("plan").run().ends(0).says(&["forward:opentenbase_cluster", "otb ignores it"]);
         }
         place.declare("dn01", "s47");
         let log = place.dir().join("otb.log");
@@ -95,11 +95,11 @@ fn a_forward_port_that_the_process_does_not_have_is_refused() {
     // dn01's copies have 25001 on s29 and 30001 on s47.
     let with = |from: &str, to: &str| place.write("wrong.yaml", place.text().replace(from, to));
     let wrong = with("forward_port: 30001", "forward_port: 30009");
-    let says = "block   forward:opentenbase_cluster dn01@s47 has forward_port 30001, the file says 30009";
+    let says = "block   forward:opentenbase_cluster dn01@s47 has forward_port 30001, but the file declares 30009";
     limited::otb(&wrong).line("apply --auto-approve").run().ends(3).says(&[says, "Refused"]);
     place.otb("status").run().ends(0).says(&["dn01"]);
     let wrong = with("forward_port: 25001", "forward_port: 25009");
-    let says = "warn    forward:opentenbase_cluster dn01@s29 has forward_port 25001, the file says 25009";
+    let says = "warn    forward:opentenbase_cluster dn01@s29 has forward_port 25001, but the file declares 25009";
     limited::otb(&wrong).line("plan").run().ends(0).says(&[says]);
     limited::otb(&with("forward_port: 30001", "forward_port: 30009"))
         .line("apply --auto-approve --waive forward:opentenbase_cluster --reason CHG-1")
@@ -132,7 +132,10 @@ fn a_v5_file_without_forward_ports_takes_them_from_the_processes() {
     let alters: Vec<&str> = lines.filter(|line| line.contains("alter node dn01")).collect();
     assert_eq!(alters.len(), 4);
     assert!(alters.iter().all(|line| line.contains("forward=30001")), "{alters:?}");
-    assert!(found(&plan, "forward:opentenbase_cluster").ends_with("otb uses what the processes say"), "{plan}");
+    assert!(
+        found(&plan, "forward:opentenbase_cluster").ends_with("otb uses the ports that the processes report"),
+        "{plan}"
+    );
     place.settles();
 }
 
@@ -144,7 +147,7 @@ fn a_forward_port_that_nothing_says_is_refused() {
     place.declare("dn01", "s47");
     place.fault("fill-slots dn01@s47");
     let before = place.state();
-    let says = "unknown forward:opentenbase_cluster the forward_port of dn01@s47 is not known";
+    let says = "unknown forward:opentenbase_cluster the forward_port of dn01@s47 is not in the file";
     place.otb("apply --auto-approve").run().ends(3).says(&[says]);
     assert_eq!(place.state(), before);
 }

@@ -132,7 +132,7 @@ fn what_is_no_coordinator() {
 fn without_a_gtm_no_master_tells_its_routes() {
     let place = Place::up("");
     place.fault("kill gtm_1@s29");
-    import(&place, "s29", 15432, "").1.fails(1, &["no pgxc_node to read", "timestamp", "start the GTM"]);
+    import(&place, "s29", 15432, "").1.fails(1, &["no pgxc_node that otb can read", "timestamp", "start the GTM"]);
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn a_file_that_is_there_is_not_replaced() {
     let at = format!("{}:15432", place.address("s29"));
     let out = place.file();
     let words = ["import", "--coordinator", &at, "-o", out.to_str().unwrap()];
-    place.otb("").args(words).run().fails(1, &["is there already", "--force"]);
+    place.otb("").args(words).run().fails(1, &["exists already", "--force"]);
     assert_eq!(place.text(), before);
     let words = ["import", "--coordinator", &at, "-o", "/nonexistent/cluster.yaml", "--shell", "local"];
     place.otb("").args(words).run().fails(1, &["failed to write /nonexistent/cluster.yaml"]);
@@ -183,7 +183,7 @@ fn a_forward_port_that_nobody_tells_is_left_out() {
     }
     let (file, ended) = import(&place, "s29", 15432, &names(&place));
     let at = format!("{}:23001 did not tell its forward_port", place.address("s47"));
-    ended.fails(0, &["note: dn01", &at, "refused the connection", "is left out"]);
+    ended.fails(0, &["note: dn01", &at, "refused the connection", "is missing"]);
     let imported = cluster(&file);
     let forward = |id: &str| {
         let id = otb::model::InstanceId::try_from(id.to_owned()).unwrap();
@@ -199,7 +199,7 @@ fn a_forward_port_that_is_routed_wrongly_is_told() {
     let place = Place::up("--flavor v5");
     tell(&place, "s29", 15432, "alter node dn02 with (forward=6669)");
     let (file, ended) = import(&place, "s29", 15432, &names(&place));
-    ended.fails(0, &["note: dn02: ", "has forward_port 30002, the coordinator's pgxc_node says 6669"]);
+    ended.fails(0, &["note: dn02: ", "has forward_port 30002, but the coordinator's pgxc_node has 6669"]);
     assert_eq!(cluster(&file).nodes, cluster(&place.file()).nodes);
     otb(&file).line("plan --detailed-exitcode").run().ends(2).says(&["reroute", "forward=30002"]);
 }
@@ -244,7 +244,7 @@ fn pgxc_ctls_configuration_goes_round() {
     let place = Place::up("");
     let conf = place.write("pgxc_ctl.conf", pgxc_ctl(&place));
     let ended = place.otb("import --pgxc-ctl").args([&conf]).run();
-    ended.fails(0, &["note: pgxc_ctl.conf: not assignments, and not run: lines 18"]);
+    ended.fails(0, &["note: pgxc_ctl.conf: not assignments, so otb did not run them: lines 18"]);
     // The shells of a sandbox are this machine's own.
     let local = ended.stdout.replace("shell: {via: ssh, user: opentenbase}", "shell: {via: local}");
     let file = place.write("imported.yaml", &local);
@@ -258,7 +258,7 @@ fn what_the_environment_said_can_be_told() {
     let dir = place.dir().display().to_string();
     let conf = place.write("pgxc_ctl.conf", pgxc_ctl(&place).replace(&dir, "$HOME"));
     let ended = place.otb("import --pgxc-ctl").args([&conf]).run();
-    ended.fails(0, &["TODO: dn01", "$HOME is not set in the file; --set HOME=..."]);
+    ended.fails(0, &["TODO: dn01", "$HOME is not set in the file; use --set HOME=..."]);
     let set = format!("HOME={dir}");
     let ended = place.otb("import --pgxc-ctl").args([conf.to_str().unwrap(), "--set", &set]).run();
     assert!(!ended.stderr.contains("TODO"), "{ended:?}");

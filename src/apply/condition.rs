@@ -134,7 +134,12 @@ pub(super) async fn role_of(id: &InstanceId, field: &Field<'_>) -> Result<Role, 
         answer => answer?,
     };
     role_in(&rows).ok_or_else(|| match field.cluster.instance(id) {
-        Some(instance) => SqlError::Unreadable { at: instance.endpoint.clone(), why: "no word of recovery".to_owned() },
+        Some(instance) => SqlError::Unreadable {
+            at: instance.endpoint.clone(),
+            why: "pg_is_in_recovery() returned \
+            no value"
+                .to_owned(),
+        },
         None => SqlError::NoInstance(id.clone()),
     })
 }
@@ -198,7 +203,10 @@ async fn stopped(id: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
     let instance = field.instance(id)?;
     if found == Found::Holds && instance.kind.is_router() && accepts(&instance.endpoint, BRIEFLY).await {
         let at = &instance.endpoint;
-        return Ok(Found::Fails(format!("{id} has no process by its pid file, and {at} accepts connections")));
+        return Ok(Found::Fails(format!(
+            "{id} has no process by its pid file, but a process accepts connections on \
+            {at}"
+        )));
     }
     Ok(found)
 }
@@ -255,7 +263,7 @@ async fn replayed_all(standby: &InstanceId, source: &InstanceId, field: &Field<'
     if field.instance(standby)?.kind == NodeKind::Gtm {
         return match field.remembered_flush(source).await {
             Some(position) => flushed(standby, position, field).await,
-            None => Err(format!("how far {source} had flushed was not asked before it stopped")),
+            None => Err(format!("otb did not read the flush position of {source} before it stopped")),
         };
     }
     let last = super::act::last_wal(source, field).await?;
@@ -270,7 +278,7 @@ async fn replayed_to(standby: &InstanceId, position: Lsn, field: &Field<'_>) -> 
     Ok(match replay(standby, field).await? {
         (Role::Master, _) => Found::Fails(format!("{standby} runs as master")),
         (Role::Standby, replayed) => Found::when(replayed >= position, || {
-            format!("{standby} has replayed to {replayed}, and the WAL ends at {position}")
+            format!("{standby} has replayed to {replayed}, but the WAL ends at {position}")
         }),
     })
 }
@@ -280,8 +288,8 @@ pub(super) async fn replay(copy: &InstanceId, field: &Field<'_>) -> Result<(Role
     let rows = field.query(copy, &query::replayed(), ASK).await.map_err(|e| e.to_string())?;
     let row = rows.first();
     let replayed = row.and_then(|row| row.get("replayed")?.parse().ok());
-    let replayed = replayed.ok_or_else(|| format!("{copy} did not say how far it has replayed"))?;
-    let role = role_in(&rows).ok_or_else(|| format!("{copy} did not say whether it is in recovery"))?;
+    let replayed = replayed.ok_or_else(|| format!("{copy} did not report how far it has replayed"))?;
+    let role = role_in(&rows).ok_or_else(|| format!("{copy} did not report whether it is in recovery"))?;
     Ok((role, replayed))
 }
 
@@ -294,7 +302,7 @@ pub(super) fn behind(standby: &InstanceId, replayed: Lsn, last: LastWal) -> Stri
 pub(super) async fn flushed(standby: &InstanceId, position: Lsn, field: &Field<'_>) -> Result<Found, String> {
     let status = ask_gtm(&field.instance(standby)?.endpoint, ASK).await.map_err(|error| error.to_string())?;
     Ok(Found::when(status.flushed >= position, || {
-        format!("{standby} has flushed to {}, its master was at {position}", status.flushed)
+        format!("{standby} has flushed to {}, but its master was at {position}", status.flushed)
     }))
 }
 
@@ -303,13 +311,13 @@ pub(super) async fn flushed(standby: &InstanceId, position: Lsn, field: &Field<'
 async fn forwards(id: &InstanceId, port: u16, field: &Field<'_>) -> Result<Found, String> {
     let output = run_all(id, &[dialect::listening()], ASK, field).await.map_err(|failed| failed.to_string())?;
     let listeners = dialect::read_listeners(&output.text)
-        .ok_or_else(|| format!("what listens on {} could not be read from /proc/net/tcp", id.server))?;
+        .ok_or_else(|| format!("could not find out from /proc/net/tcp which process listens on {}", id.server))?;
     Ok(Found::when(listeners.iter().any(|listener| listener.port == port), || {
-        format!("nothing listens on port {port} of {}: the log of {id} says why", id.server)
+        format!("no process listens on port {port} of {}: read the log of {id}", id.server)
     }))
 }
 
 async fn pool_agrees(router: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
     let rows = field.query(router, &query::pool_check(), ASK).await.map_err(|e| e.to_string())?;
-    Ok(Found::when(rows.single() == Some("t"), || format!("pgxc_pool_check() on {router} says f")))
+    Ok(Found::when(rows.single() == Some("t"), || format!("pgxc_pool_check() on {router} returned f")))
 }

@@ -70,14 +70,14 @@ impl<'a> Run<'a> {
     pub async fn run(mut self) -> Report {
         (self.tell)(&Event::Started { steps: self.plan.steps.len() });
         if let Err(why) = proof::warm_up(self.plan, &self.field).await {
-            self.note(format!("nothing was begun: {why}"));
+            self.note(format!("nothing was started: {why}"));
             return self.ledger.report();
         }
         let finished = self.steps().await;
         // Asked here too: an interrupt that came before the first step began was seen by each step's fate alone.
         self.see_interrupts();
         if !finished {
-            self.note("Interrupted twice: the steps under way were dropped, their outcome is unknown.".to_owned());
+            self.note("Interrupted twice: otb dropped the steps in progress, their outcome is unknown.".to_owned());
             return self.ledger.report();
         }
         self.see_lock().await;
@@ -127,7 +127,7 @@ impl<'a> Run<'a> {
         };
         drop(under_way);
         for id in self.ledger.under_way() {
-            let dropped = Outcome::Unknown { why: "dropped by a second interrupt".to_owned() };
+            let dropped = Outcome::Unknown { why: "dropped by a second Ctrl-C".to_owned() };
             self.ledger.record.outcomes.insert(id, (dropped, Duration::ZERO));
         }
         self.ledger.record.hold = field.held.lock().await.take();
@@ -157,7 +157,10 @@ impl<'a> Run<'a> {
             Ok(notes) => notes.into_iter().for_each(|note| self.note(note)),
             Err(why) => {
                 self.ledger.halt(&why);
-                self.note(format!("{why}: otb stops here, for somebody else may act now; nothing is taken back"));
+                self.note(format!(
+                    "{why}: otb stops here, because another otb may be working now; nothing is rolled \
+                    back"
+                ));
             }
         }
     }
@@ -179,7 +182,7 @@ impl<'a> Run<'a> {
         if let Outcome::Skipped { why } = &outcome
             && step.is_optional()
         {
-            let text = format!("{why}. The move goes on without a hold (policy.hold: prefer): statements may fail");
+            let text = format!("{why}. The move continues without a hold (policy.hold: prefer): statements may fail");
             (self.tell)(&Event::Note { text });
         }
         self.ledger.settle(step, outcome, took);

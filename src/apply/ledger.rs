@@ -170,16 +170,16 @@ impl<'a> Ledger<'a> {
             return Err("interrupted".to_owned());
         }
         if matches!(reroute, Some(Outcome::Skipped { .. })) {
-            return Err("its reroute was left out".to_owned());
+            return Err("its reroute was skipped".to_owned());
         }
         if matches!(step.action, Action::Prove { .. }) && reroute.is_some_and(|outcome| !outcome.is_done()) {
-            return Err("its coordinator was not told".to_owned());
+            return Err("its coordinator's routes were not updated".to_owned());
         }
         if let Some(why) = self.standby_missing(step) {
             return Err(why);
         }
         let action = without(&step.action, &self.failed);
-        action.ok_or_else(|| "nothing of it is left: the moves it serves did not come about".to_owned())
+        action.ok_or_else(|| "every move that needs this step failed".to_owned())
     }
 
     /// Why a commit that waits need not be tried: a standby that it would wait for has not returned.
@@ -190,7 +190,7 @@ impl<'a> Ledger<'a> {
         let needed = step.needs.iter().filter_map(|need| self.plan.steps.get(*self.index.places.get(need)?));
         let mut returns = needed.filter(|need| need.phase == Phase::Return);
         let missing = returns.find(|need| !self.outcome(&need.id).is_some_and(Outcome::is_done))?;
-        Some(format!("{} was not done, and a commit waits for that standby", missing.id))
+        Some(format!("{} was not done, and commits wait for that standby", missing.id))
     }
 
     /// How the reroute ended that a reload or a proof follows: without it neither has a purpose.
@@ -227,8 +227,8 @@ impl<'a> Ledger<'a> {
         if self.failed.contains(node) {
             let moves =
                 self.plan.steps.iter().any(|step| step.action.target().node == *node && step.prepares_or_moves());
-            let why = if moves { "the move of" } else { "telling the GTM's new place to" };
-            return Some(format!("{why} {node} did not come about"));
+            let why = if moves { "the move of" } else { "the update of the GTM route on" };
+            return Some(format!("{why} {node} failed"));
         }
         self.gtm_failed()
     }
@@ -237,7 +237,7 @@ impl<'a> Ledger<'a> {
     fn gtm_failed(&self) -> Option<String> {
         let kind = |node: &NodeName| self.plan.cluster.nodes.get(node).map(|node| node.kind);
         let gtm = self.failed.iter().find(|failed| kind(failed) == Some(NodeKind::Gtm))?;
-        Some(format!("the move of {gtm} did not come about, and the GTM goes first"))
+        Some(format!("the move of {gtm} failed, and the GTM goes first"))
     }
 
     /// A copy that a rejoin waits for is the only evidence of what the other one followed: it stays as it is.
@@ -245,7 +245,10 @@ impl<'a> Ledger<'a> {
         let needed = step.needs.iter().filter_map(|need| self.plan.steps.get(*self.index.places.get(need)?));
         let mut rejoins = needed.filter(|need| step.phase == Phase::Rejoin && need.phase == Phase::Rejoin);
         let left = rejoins.find(|need| !self.outcome(&need.id).is_some_and(Outcome::is_done))?;
-        Some(format!("{} was not done, and what that copy followed is only seen while this one is as it was", left.id))
+        Some(format!(
+            "{} was not done: this instance must stay as it is, because only it shows which timeline that one followed",
+            left.id
+        ))
     }
 
     /// Writes down how a step ended.

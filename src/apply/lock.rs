@@ -36,10 +36,10 @@ struct Hold {
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Somebody else has it.
-    #[error("another otb works on {cluster}: {holder} (lock on {server})")]
+    #[error("another otb is working on {cluster}: {holder} (lock on {server})")]
     Taken { cluster: String, server: ServerName, holder: String },
     /// It could be taken nowhere.
-    #[error("the lock could not be taken on any server: {0}")]
+    #[error("otb could not take the lock on any server: {0}")]
     Nowhere(String),
 }
 
@@ -105,10 +105,15 @@ impl Lock {
                     self.held.push(Hold { server, script, held });
                     Ok(note)
                 }
-                Some(LockAnswer::Taken(holder)) => Err(format!("the lock on {server} was lost, and {holder} has it")),
-                None => Ok(format!("the lock on {server} was lost and is held elsewhere still: {}", unreadable(&held))),
+                Some(LockAnswer::Taken(holder)) => Err(format!(
+                    "the lock on {server} was lost, and {holder} has it \
+                    now"
+                )),
+                None => {
+                    Ok(format!("the lock on {server} was lost, and its old holder still has it: {}", unreadable(&held)))
+                }
             },
-            Err(error) => Ok(format!("the lock on {server} was lost and is held elsewhere still: {error}")),
+            Err(error) => Ok(format!("the lock on {server} was lost, and its old holder still has it: {error}")),
         }
     }
 

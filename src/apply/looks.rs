@@ -50,7 +50,7 @@ pub(super) async fn process(id: &InstanceId, field: &Field<'_>) -> Result<Probe,
 /// What `tools` and the files of `id` say.
 pub(super) async fn alone(id: &InstanceId, tools: Tools, field: &Field<'_>) -> Result<Probe, String> {
     let probes = look(&[Look { at: field.instance(id)?, tools }], ASK, field).await?;
-    probes.into_iter().next().ok_or_else(|| format!("the shell said nothing of {id}"))
+    probes.into_iter().next().ok_or_else(|| format!("the shell reported nothing about {id}"))
 }
 
 /// Nothing, if nobody else asks or the process's state was not learned.

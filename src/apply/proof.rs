@@ -57,7 +57,7 @@ async fn may_alter(router: &InstanceId, field: &Field<'_>) -> Result<(), String>
     match rows.single() {
         Some("on") => Ok(()),
         _ => Err(format!(
-            "{router}: user {} is no superuser there, and ALTER NODE wants one",
+            "{router}: user {} is not a superuser there, and ALTER NODE requires one",
             field.cluster.connection.user
         )),
     }
@@ -114,7 +114,7 @@ impl Through {
             Some(Err(error)) => {
                 return Ok(Found::Fails(format!("{coordinator} does not reach {}: {error}", instance.node)));
             }
-            None => return Err(format!("{coordinator} was not asked for {}", instance.node)),
+            None => return Err(format!("{coordinator} was not asked about {}", instance.node)),
         };
         let mut direct = field.identity(instance, None).await.map_err(|e| e.to_string())?;
         if direct.as_ref() != through {
@@ -127,7 +127,7 @@ impl Through {
         let words = |identity: Option<&Identity>| identity.map_or_else(|| "nothing".to_owned(), ToString::to_string);
         let (through, direct) = (words(through), words(direct.as_ref()));
         Ok(Found::Fails(format!(
-            "{coordinator} reaches another process of {}: {through}, {instance} is {direct}",
+            "{coordinator} reaches another process of {}: {through}, but {instance} is {direct}",
             instance.node
         )))
     }
@@ -167,7 +167,7 @@ async fn streams_now(standby: &InstanceId, upstream: &InstanceId, field: &Field<
     }
     let rows = field.query(standby, &query::receiver(), ASK).await.map_err(|e| e.to_string())?;
     let Some(row) = rows.first() else {
-        return Ok(Found::Fails(format!("{standby} has no WAL receiver: its log says why")));
+        return Ok(Found::Fails(format!("{standby} has no WAL receiver: read its log")));
     };
     let status = row.get("status").unwrap_or_default();
     let leads = row.get("conninfo").and_then(dialect::read_conninfo);
@@ -199,7 +199,7 @@ async fn gtm_streams(standby: &InstanceId, upstream: &InstanceId, field: &Field<
     if !dialect::gtm_lists(&names, &own.endpoint, &all) {
         let lists = if names.is_empty() { "no standby".to_owned() } else { names.join(", ") };
         let (runs, more) = (all.len(), if all.len() == 1 { "runs" } else { "run" });
-        let why = format!("{upstream} lists {lists}, and {runs} {more}: the log of {standby} says why");
+        let why = format!("{upstream} lists {lists}, and {runs} {more}: read the log of {standby}");
         return Ok(Found::Fails(why));
     }
     // Not before it is on the list, and not another one of the same name: what it had copied until then counts as new.
@@ -208,7 +208,5 @@ async fn gtm_streams(standby: &InstanceId, upstream: &InstanceId, field: &Field<
         return Ok(Found::Holds);
     }
     let flushed = status.flushed;
-    Ok(Found::Fails(format!(
-        "{standby} has flushed to {flushed}, and has got nothing new since {mark}: its log says why"
-    )))
+    Ok(Found::Fails(format!("{standby} has flushed to {flushed}, and received nothing new since {mark}: read its log")))
 }

@@ -133,7 +133,7 @@ impl Record {
         let end = self.end(&plan.steps);
         let steps = plan.steps.iter().map(|step| {
             let (outcome, took) =
-                self.outcomes.get(&step.id).cloned().unwrap_or((Outcome::skipped("never begun"), Duration::ZERO));
+                self.outcomes.get(&step.id).cloned().unwrap_or((Outcome::skipped("never started"), Duration::ZERO));
             StepReport {
                 id: step.id.clone(),
                 phase: step.phase,

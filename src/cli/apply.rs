@@ -21,34 +21,34 @@ use crate::view;
 /// too short for a person to say yes, or for another otb's run that was waited for.
 const LATELY: Duration = Duration::from_secs(3);
 
-/// Do what the plan says and prove it: asks for `yes` first, unless told otherwise or given a saved plan
+/// Do the steps of the plan and prove the result; asks for `yes` first, except with --auto-approve or a saved plan
 ///
-/// Ctrl-C once: what is before its point of no return is undone, the rest is finished. Twice: all is dropped as it stands,
-/// and a fresh plan finds what is left.
+/// Press Ctrl-C once to roll back the nodes that are not yet promoted and to finish the others. Press it twice to stop at
+/// once; a fresh plan then finds the remaining steps.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: otb -f cluster.yaml apply --auto-approve")]
 pub(super) struct ApplyArgs {
-    /// A plan saved by `otb plan -o`: applied only while the cluster still is as it was then
+    /// A plan saved by `otb plan -o`; otb applies it only if the cluster has not changed since then
     plan: Option<PathBuf>,
-    /// Do not ask
+    /// Do not ask for approval
     #[arg(long)]
     auto_approve: bool,
-    /// Lift the block of one check, by its name (repeatable)
+    /// Accept what this check refuses (repeatable)
     #[arg(long, value_name = "CHECK:SUBJECT", conflicts_with = "plan")]
     waive: Vec<String>,
-    /// Why; recorded in the plan
+    /// Why you accept it; the plan records it
     #[arg(long, conflicts_with = "plan")]
     reason: Option<String>,
     /// The plan was shown already
     #[arg(skip)]
     plan_shown: bool,
-    /// Append what this run does to FILE instead of $XDG_STATE_HOME/otb/CLUSTER/journal.ndjson
+    /// Append the record of this run to FILE instead of $XDG_STATE_HOME/otb/CLUSTER/journal.ndjson
     #[arg(long, value_name = "FILE")]
     pub journal: Option<PathBuf>,
-    /// Wait this long for somebody else's lock
+    /// Wait this long for the lock of another otb
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
     lock_timeout: Duration,
-    /// Append to this file what happens, one JSON object per line, beside the human view
+    /// Append the events of this run to FILE too, one JSON object per line
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
 }
@@ -167,7 +167,7 @@ impl Order {
         let now = look::plan_now(&self.cluster, &seen, &self.targets, &self.waivers);
         if now.is_empty() && self.saved.is_some() {
             if global.format == Format::Text {
-                terminal::prose("Nothing to do: what this plan wants is already so.\n");
+                terminal::prose("Nothing to do: the cluster already is as this plan declares.\n");
             }
             return outcome::not_begun(Exit::Done, Some(&now), events);
         }
@@ -196,10 +196,10 @@ impl Order {
     async fn go_on(&self, works: &Works<'_>, plan: Plan, report: Report, lock: &mut Lock) -> Result<Exit, Failure> {
         let has_rest = plan.afterwards.is_some() && report.end == End::Done && !works.is_interrupted();
         if has_rest && let Some((rest, seen)) = self.rest(works).await {
-            fit::audited(&rest, "the GTM serves again, the rest was not begun")?;
+            fit::audited(&rest, "the GTM serves again, the rest was not started")?;
             works.desk.events.planned(&rest);
             if works.desk.global.format == Format::Text {
-                terminal::prose("\nThe GTM answers. The rest, planned from what can be seen now:\n\n");
+                terminal::prose("\nThe GTM answers. otb now plans the rest:\n\n");
                 plan::print(&rest, works.desk.global, false)?;
             }
             let end = works.act(&rest, &seen, false, lock).await;
@@ -230,10 +230,10 @@ impl Order {
         if rest.is_refused() || rest.changes.is_empty() || !rest.changes.iter().all(is_telling) {
             return Ok(());
         }
-        fit::audited(&rest, "who stayed where it was is not told of those that moved")?;
+        fit::audited(&rest, "the nodes that did not move still have the old routes")?;
         works.desk.events.planned(&rest);
         if works.desk.global.format == Format::Text {
-            terminal::prose("\nWho stayed is told of those that moved:\n\n");
+            terminal::prose("\nUpdating routes on the nodes that did not move:\n\n");
             terminal::prose(&view::changes_text(&rest));
         }
         works.act(&rest, &seen, false, lock).await;

@@ -36,9 +36,9 @@ pub(super) async fn ask(plan: &Plan, interrupts: &mut Interrupts) -> Result<(), 
         return Ok(());
     }
     let hint = if at_terminal {
-        "otb apply asks again; only `yes`, in full, is taken as approval"
+        "run otb apply again and answer `yes` in full: no other answer approves"
     } else {
-        "without a terminal use --auto-approve, or apply a saved plan"
+        "without a terminal, use --auto-approve, or apply a saved plan"
     };
     Err(Failure::new(ErrorCode::ApplyNotApproved, "not approved, nothing was changed").hint(hint))
 }

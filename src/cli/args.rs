@@ -17,11 +17,12 @@ use crate::model::NodeName;
 
 /// Declarative master placement for OpenTenBase clusters.
 ///
-/// One file, cluster.yaml, says on which server each node's master shall be. `otb plan` compares it with the
-/// live cluster and prints the fewest steps that lead there; `otb apply` does them and proves the result.
+/// The file cluster.yaml declares on which server each node's master must be. `otb plan` compares the file with the
+/// live cluster and prints the fewest steps that make them equal. `otb apply` does these steps and proves the result.
 #[derive(Debug, Parser)]
 #[command(name = "otb", version = version::SHORT, long_version = version::LONG, max_term_width = 100, propagate_version = true)]
-#[command(after_help = "Example: otb demo\nIt needs no cluster. What a code in error[CODE] means: otb explain CODE")]
+#[command(after_help = "Example: otb demo\nIt needs no cluster. To read what a code in error[CODE] means: otb \
+    explain CODE")]
 pub struct Cli {
     #[command(flatten)]
     pub(super) global: Global,
@@ -33,31 +34,31 @@ pub struct Cli {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub(super) struct Global {
-    /// The file that declares the cluster; cluster.yaml is also found in the directories above
+    /// The file that declares the cluster; otb also finds cluster.yaml in the parent directories
     #[arg(short, long, global = true, value_name = "FILE", default_value = "cluster.yaml", env = "OTB_FILE")]
     pub file: PathBuf,
     /// What named it
     #[arg(skip)]
     pub named_by: NamedBy,
-    /// Look at and change only this node (repeatable)
+    /// Observe and change only this node (repeatable)
     #[arg(long, global = true, value_name = "NODE")]
     pub target: Vec<String>,
-    /// How many sessions are held at once (one per process; fewer where file descriptors are short)
+    /// Maximum number of sessions at the same time (one per process; fewer if file descriptors are scarce)
     #[arg(long, global = true, value_name = "N", default_value_t = 2048, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub parallelism: u16,
-    /// How long one process may take to answer all that is asked in one look
+    /// Time limit for one process to answer all queries of one observation
     #[arg(long, global = true, value_name = "TIME", default_value = "5s", value_parser = some_time)]
     pub timeout: Duration,
-    /// When to colour the output
+    /// When to use colours
     #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto)]
     pub color: ColorChoice,
-    /// How the result is written
+    /// Output format
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     pub format: Format,
-    /// Say on standard error every statement and script that is sent
+    /// Print every statement and script that otb sends, on standard error
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// Append the same, with times, to this file
+    /// Append these statements and scripts, with times, to this file
     #[arg(long, global = true, value_name = "FILE")]
     pub log_file: Option<PathBuf>,
     /// Show each router's pgxc_node before and after, as a unified diff
@@ -75,7 +76,7 @@ impl Global {
 /// A time in which something can happen: after none, every answer would be late.
 pub(super) fn some_time(text: &str) -> Result<Duration, String> {
     let time = humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 500ms, 5s or 2m"))?;
-    if time < LEAST_TIME { Err(format!("nothing answers in {text}; the least is 10ms")) } else { Ok(time) }
+    if time < LEAST_TIME { Err(format!("nothing answers within {text}; the minimum is 10ms")) } else { Ok(time) }
 }
 
 /// The shortest `--timeout`: below it a healthy cluster on loopback would seem to be silent.
@@ -103,11 +104,11 @@ pub(super) enum ColorChoice {
 pub(super) enum Format {
     /// For people, on a terminal
     Text,
-    /// For machines; of apply, one object per event and line
+    /// For machines; apply prints one object per event and line
     Json,
     /// A comment on a change request, at most 60,000 characters
     Markdown,
-    /// One page that needs nothing else
+    /// One page without external files
     Html,
 }
 
@@ -166,13 +167,9 @@ impl Command {
             return Ok(());
         }
         let known: Vec<&str> = known.iter().map(|format| format.word()).collect();
-        let text = format!("--format {}: this command writes {} only", format.word(), known.join(" and "));
+        let text = format!("--format {}: this command can only write {}", format.word(), known.join(" and "));
         let failure = Failure::new(ErrorCode::UsageFormat, text);
-        Err(if matches!(self, Self::Graph(_)) {
-            failure.hint("the language of a graph is chosen by --as")
-        } else {
-            failure
-        })
+        Err(if matches!(self, Self::Graph(_)) { failure.hint("--as chooses the language of a graph") } else { failure })
     }
 }
 

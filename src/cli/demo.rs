@@ -15,14 +15,14 @@ use crate::model::{NodeName, ServerName};
 use crate::sandbox::args::UpArgs;
 use crate::view;
 
-/// Bring up the embedded cluster, move a master by a one-line change, prove it, take everything down
+/// Start the embedded cluster, move a master with a one-line change, prove it, and remove everything
 #[derive(Debug, Args)]
 #[command(after_help = "Example: otb demo --keep")]
 pub(super) struct DemoArgs {
-    /// Leave the cluster running, to go on with it
+    /// Keep the cluster running after the demo
     #[arg(long)]
     keep: bool,
-    /// Where the cluster keeps its files, in place of a temporary directory
+    /// Directory for the cluster's files, instead of a temporary one
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
@@ -43,14 +43,14 @@ pub(super) async fn run(global: &Global, args: &DemoArgs) -> Result<Exit, Failur
         ));
     } else {
         take_down(&site.dir, args.dir.is_none())?;
-        terminal::prose("\nThe cluster is gone again. To keep it and go on with it: otb demo --keep\n");
+        terminal::prose("\nThe cluster is removed. To keep it: otb demo --keep\n");
     }
     shown
 }
 
 /// The one-line change, its plan, its application, and the empty plan afterwards.
 async fn story(global: &Global) -> Result<Exit, Failure> {
-    heading("2. The change under review: dn01's master shall be on s47");
+    heading("2. The change under review: dn01's master moves to s47");
     terminal::result(&change(global)?);
     heading("3. otb plan");
     plan::run(global, &plan::PlanArgs::default()).await?;

@@ -15,17 +15,17 @@ use crate::model::{Cluster, NodeName, ServerName};
 use crate::plan::{Drain, drain};
 use crate::view;
 
-/// Declare other masters for every node whose master is on SERVER: shows the change of the file and its plan
+/// Move all masters away from SERVER: shows the change of the file and its plan
 ///
-/// Of a node's other instances the fittest seen is chosen: one that runs as master already, then one that streams
-/// within policy.max_lag; among equals on the server with the fewest masters, then the one least behind, then by the
-/// server's name. Nothing but `otb apply` changes the cluster.
+/// For each node, otb chooses the best other instance: one that already runs as master, then a standby that streams
+/// within policy.max_lag. Among equal instances it prefers the server with the fewest masters, then the smallest lag,
+/// then the server's name. Only `otb apply` changes the cluster.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example: otb drain s29 --write && otb apply\nThe way back is the otb move that --write prints."
 )]
 pub(super) struct DrainArgs {
-    /// The server, by its name in the file
+    /// The name of the server in the file
     server: String,
     #[command(flatten)]
     edit: EditArgs,
@@ -72,7 +72,7 @@ fn refuse_stuck(drain: &Drain, server: &ServerName) -> Result<(), Failure> {
     );
     let skips: String = names.iter().fold(String::new(), |text, name| text + " --skip " + name);
     Err(Failure::new(ErrorCode::DrainStuck, text)
-        .hint(format!("declare a standby of each elsewhere, or leave them there: otb drain {server}{skips}")))
+        .hint(format!("declare a standby of each node elsewhere, or leave them there: otb drain {server}{skips}")))
 }
 
 fn story(drain: &Drain, server: &ServerName, cluster: &Cluster) -> String {
@@ -82,7 +82,7 @@ fn story(drain: &Drain, server: &ServerName, cluster: &Cluster) -> String {
     let place = format!("on {server}");
     for node in &left {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "  {:<10} {:<12} {place:<12} stays: it is not to be moved", node.name, node.kind);
+        let _ = writeln!(text, "  {:<10} {:<12} {place:<12} stays: skipped", node.name, node.kind);
     }
     match (drain.moves.is_empty(), left.is_empty()) {
         (true, true) => text = format!("Nothing to drain: no master is declared on {server}.\n\n"),

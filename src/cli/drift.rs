@@ -17,19 +17,20 @@ use crate::view;
 /// The largest baseline that is read, in bytes.
 const MOST_BYTES: u64 = 4 << 20;
 
-/// Tell whether the live cluster is as the file says, for machines that watch; read only
+/// Report differences between the live cluster and the file, for scheduled jobs; read only
 ///
-/// Exit 0: no drift, and everything was seen. 2: differences. 1: no difference was seen, but not everything was.
+/// Exit 0: no drift, and the whole cluster was observed. 2: differences. 1: no difference was found, but otb could not
+/// observe the whole cluster.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: otb -f cluster.yaml drift --baseline known-drift.yaml --junit drift.xml")]
 pub(super) struct DriftArgs {
-    /// Known drift, each entry with a reason and the day until which it is accepted
+    /// File of known drift; each entry has a reason and an expiry date
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
-    /// Also write JUnit XML here
+    /// Write JUnit XML to this file too
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Also write metrics here, for the node exporter's textfile collector
+    /// Write metrics to this file too, for the node exporter's textfile collector
     #[arg(long, value_name = "FILE")]
     prometheus: Option<PathBuf>,
 }
@@ -49,10 +50,10 @@ pub(super) async fn run(global: &Global, args: &DriftArgs) -> Result<Exit, Failu
         Verdict::None => Exit::Done,
         Verdict::Drift => Exit::Differences,
         Verdict::Unknown => {
-            let text = "whether there is drift is not known: not everything could be seen";
+            let text = "otb found no drift, but it could not observe the whole cluster";
             terminal::failure(
                 &Failure::new(ErrorCode::DriftUnseen, text)
-                    .hint("bring back what is listed as not seen, then look again"),
+                    .hint("bring back what is listed as not observed, then run otb drift again"),
             );
             Exit::Error
         }

@@ -19,7 +19,7 @@ use crate::plan::Move;
 /// What the commands that change the file have in common.
 #[derive(Debug, Args)]
 pub(super) struct EditArgs {
-    /// Change the file; without it the change is only shown and planned
+    /// Write the change to the file; without it otb only shows and plans the change
     #[arg(long)]
     pub write: bool,
 }
@@ -27,7 +27,7 @@ pub(super) struct EditArgs {
 /// What the commands that change several nodes have in common.
 #[derive(Debug, Args)]
 pub(super) struct SkipArgs {
-    /// Leave this node as it is (repeatable)
+    /// Do not move this node (repeatable)
     #[arg(long, value_name = "NODE")]
     pub skip: Vec<String>,
 }
@@ -53,8 +53,8 @@ impl<'a> Editing<'a> {
         let cluster = &loaded.cluster;
         // A plan can be applied only while the file is the one it was made from.
         if plan.saves() && !args.write {
-            let text = "--out wants --write: a saved plan is applied only with the file it was made from";
-            return Err(Failure::new(ErrorCode::UsageCombination, text).hint("add --write, or leave --out away"));
+            let text = "--out requires --write: a saved plan can only be applied with the file it was made from";
+            return Err(Failure::new(ErrorCode::UsageCombination, text).hint("add --write, or remove --out"));
         }
         let names = || cluster.nodes.keys().map(NodeName::as_str);
         if let Some(text) = skip.iter().find(|text| !names().any(|name| name == *text)) {

@@ -53,7 +53,10 @@ impl Events {
             && let Err(error) = open.write_all(line.as_bytes())
         {
             // A full disk here is no reason to stop half-way over there.
-            terminal::say(&format!("warning: failed to write {}: {error}; no more events go there", path.display()));
+            terminal::say(&format!(
+                "warning: failed to write {}: {error}; otb writes no more events there",
+                path.display()
+            ));
             *file = None;
         }
     }

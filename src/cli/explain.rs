@@ -8,14 +8,14 @@ use super::{Exit, json, terminal};
 use crate::codes::{self, ErrorCode, Explanation, Explanations};
 use crate::view;
 
-/// Say what the code of a check, a mistake, an error or an exit means, why otb stops there, and what to do
+/// Explain the code of a check, a mistake, an error or an exit: what it means, why otb stops, and what to do
 ///
-/// Codes stand in `error[CODE]`, in front of a check's subject (lag:dn01), and in the `code` of JSON output. Without one
-/// all are listed.
+/// Codes appear in `error[CODE]`, before a check's subject (lag:dn01), and as `code` in JSON output. Without a code, otb
+/// lists all codes.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: otb explain data-loss\nExample: otb explain plan.stale")]
 pub(super) struct ExplainArgs {
-    /// Such as data-loss, lag:dn01, plan.stale, config.unknown-key or 7
+    /// For example data-loss, lag:dn01, plan.stale, config.unknown-key or 7
     #[arg(value_name = "CODE")]
     codes: Vec<String>,
 }

@@ -36,7 +36,7 @@ impl Failure {
     ) -> Self {
         match config::nearest(text, known.clone()) {
             Some(name) => self.hint(format!("did you mean {before}{name}{behind}?")),
-            None => self.hint(format!("known are {}", config::one_of(known))),
+            None => self.hint(format!("known values: {}", config::one_of(known))),
         }
     }
 }

@@ -33,8 +33,8 @@ pub(super) fn write(path: &Path, text: &str, over: Over<'_>) -> std::result::Res
         let text = format!("failed to write {}: {error}; nothing was changed", path.display());
         let failure = Failure::new(code, text);
         match error.kind() {
-            ErrorKind::AlreadyExists => failure.hint("name another file, or --force to replace it"),
-            ErrorKind::ReadOnlyFilesystem => failure.hint("chmod u+w, or edit it by hand"),
+            ErrorKind::AlreadyExists => failure.hint("name another file, or use --force to replace it"),
+            ErrorKind::ReadOnlyFilesystem => failure.hint("run chmod u+w on it, or edit it by hand"),
             ErrorKind::ResourceBusy => failure.hint("look at the file, then run the command again"),
             _ => failure,
         }
@@ -63,7 +63,7 @@ fn put(path: &Path, text: &[u8], over: Over<'_>) -> Result<()> {
     if let Over::Text(before) = over
         && std::fs::read(&path)? != before.as_bytes()
     {
-        return Err(Error::new(ErrorKind::ResourceBusy, "somebody changed it since otb read it"));
+        return Err(Error::new(ErrorKind::ResourceBusy, "another program changed it after otb read it"));
     }
     // A draft that does not get there removes itself.
     let placed = if there.is_some() { draft.persist(&path) } else { draft.persist_noclobber(&path) };
@@ -74,7 +74,7 @@ fn put(path: &Path, text: &[u8], over: Over<'_>) -> Result<()> {
 }
 
 fn taken() -> Error {
-    Error::new(ErrorKind::AlreadyExists, "it is there already")
+    Error::new(ErrorKind::AlreadyExists, "it exists already")
 }
 
 /// The directory would let it be replaced all the same: but whoever made it read-only meant it.
@@ -88,19 +88,19 @@ fn unlocked(metadata: &Metadata) -> Result<()> {
 
 /// The whole text, on disk, beside the place where it shall be.
 fn draft(path: &Path, text: &[u8], like: Option<&Metadata>) -> Result<NamedTempFile<File>> {
-    let name = path.file_name().ok_or_else(|| Error::other("it names no file"))?.to_string_lossy();
+    let name = path.file_name().ok_or_else(|| Error::other("the path names no file"))?.to_string_lossy();
     let directory = directory(path);
     let make = |path: &Path| OpenOptions::new().write(true).create_new(true).open(path);
     let mut draft =
         tempfile::Builder::new().prefix(&format!(".{name}.otb-")).make_in(&directory, make).map_err(|error| {
-            Error::new(error.kind(), format!("no file can be made in {}: {error}", directory.display()))
+            Error::new(error.kind(), format!("otb cannot create a file in {}: {error}", directory.display()))
         })?;
     draft.write_all(text)?;
     if let Some(like) = like {
         let own = draft.as_file().metadata()?;
         if (own.uid(), own.gid()) != (like.uid(), like.gid()) {
             fchown(draft.as_file(), Some(like.uid()), Some(like.gid()))
-                .map_err(|error| Error::new(error.kind(), format!("its owner cannot be kept: {error}")))?;
+                .map_err(|error| Error::new(error.kind(), format!("otb cannot keep its owner: {error}")))?;
         }
         draft.as_file().set_permissions(like.permissions())?;
     }

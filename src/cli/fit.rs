@@ -12,7 +12,7 @@ pub(super) fn audited(plan: &Plan, so_far: &str) -> Result<(), Failure> {
     }
     let text = format!("the plan breaks rules that no plan may break, {so_far}\n  {}", broken.join("\n  "));
     Err(Failure::new(ErrorCode::PlanAudit, text)
-        .hint("this is a mistake in otb, or the plan was edited: keep the plan and report it"))
+        .hint("this is a defect in otb, or the plan was edited: keep the plan and report it"))
 }
 
 /// A plan is applied only to the cluster it was made for, and only while it would be made again like that.
@@ -23,6 +23,6 @@ pub(super) fn still_fits(approved: &Plan, now: &Plan) -> Result<(), Failure> {
     }
     let lines = moved(approved, now);
     let text =
-        format!("the plan does not fit the live cluster any more, nothing was changed\n  {}", lines.join("\n  "));
-    Err(Failure::new(ErrorCode::PlanStale, text).hint("look at what moved, then plan again"))
+        format!("the cluster changed since the plan was made; nothing was changed by otb\n  {}", lines.join("\n  "));
+    Err(Failure::new(ErrorCode::PlanStale, text).hint("read what changed, then plan again"))
 }

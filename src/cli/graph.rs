@@ -9,16 +9,16 @@ use super::failure::Failure;
 use super::{Exit, look, show, terminal};
 use crate::view::{Topology, dot_graph, mermaid_graph, svg_graph};
 
-/// Draw the topology: of the live cluster, of a saved plan (now and after), or of the file alone
+/// Draw the topology of the live cluster, of a saved plan (now and after), or of the file
 #[derive(Debug, Args)]
 #[command(after_help = "Example: otb -f cluster.yaml graph --as svg > topology.svg")]
 pub(super) struct GraphArgs {
-    /// A plan saved by `otb plan -o`, in place of the live cluster
+    /// A plan saved by `otb plan -o`, instead of the live cluster
     plan: Option<PathBuf>,
-    /// As the file declares it, without looking at the cluster
+    /// Draw what the file declares, without observing the cluster
     #[arg(long, conflicts_with = "plan")]
     declared: bool,
-    /// The language of the drawing
+    /// Language of the drawing
     #[arg(long = "as", value_enum, default_value_t = Drawing::Mermaid)]
     drawing: Drawing,
 }
@@ -29,7 +29,7 @@ enum Drawing {
     Mermaid,
     /// For Graphviz
     Dot,
-    /// A picture that stands alone, light and dark
+    /// A picture in one file, for light and dark pages
     Svg,
 }
 

@@ -29,12 +29,12 @@ const OTHERWISE: &[(&str, &[&str])] = &[
 
 /// Options for which otb needs none, with why.
 const NEEDLESS: &[(&str, &str)] = &[
-    ("-var", "otb has no variables: each cluster has its file, which -f FILE names"),
-    ("-var-file", "otb has no variables: each cluster has its file, which -f FILE names"),
+    ("-var", "otb has no variables: each cluster has its own file, which -f FILE names"),
+    ("-var-file", "otb has no variables: each cluster has its own file, which -f FILE names"),
     ("-state", "otb keeps no state file: the cluster is the state"),
     ("-refresh", "otb always observes the live cluster"),
     ("-lock", "otb always takes the lock"),
-    ("-input", "without a terminal otb asks nothing"),
+    ("-input", "without a terminal otb never asks"),
     ("-compact-warnings", "otb prints each warning on a line"),
 ];
 
@@ -95,9 +95,9 @@ pub(super) fn option(words: &[String]) -> Option<Failure> {
     Some(if parses(&line) {
         failure.hint(format!("did you mean {}?", nearby::line(&line)))
     } else if instead.is_empty() {
-        failure.hint("leave it out")
+        failure.hint("remove the option")
     } else {
-        failure.hint(format!("otb writes it {instead}; otb COMMAND --help has the options of each command"))
+        failure.hint(format!("in otb it is {instead}; otb COMMAND --help lists the options of each command"))
     })
 }
 
@@ -119,7 +119,7 @@ fn habit(words: &[String], own: &BTreeSet<String>) -> Option<Habit> {
         return of(2, vec!["--format".to_owned(), format.clone()], why);
     }
     if let Some(language) = words.get(1).filter(|next| name == "--format" && GRAPHS.contains(&next.as_str())) {
-        let why = "a graph's language is no format of a result";
+        let why = "the language of a graph is not an output format";
         return of(2, vec!["--as".to_owned(), language.clone()], why);
     }
     if let Some((_, instead)) = OTHERWISE.iter().find(|(other, _)| *other == name) {
@@ -185,9 +185,9 @@ mod tests {
 
     #[test]
     fn what_the_command_does_not_have_is_not_hinted_at() {
-        assert!(said("plan -y").1.starts_with("otb writes it --auto-approve;"));
+        assert!(said("plan -y").1.starts_with("in otb it is --auto-approve;"));
         let (message, hint) = said("plan -var x=1");
-        assert!(message.contains("otb has no variables") && hint == "leave it out", "{message} {hint}");
+        assert!(message.contains("otb has no variables") && hint == "remove the option", "{message} {hint}");
     }
 
     #[test]

@@ -17,10 +17,10 @@ use crate::view::{self, HISTORY_VERSION, HistoryDocument, PastRun, PastStep};
 /// The largest journal that is read, in bytes.
 const MOST_BYTES: u64 = 1 << 30;
 
-/// Show what earlier runs of apply did: when, who, what, the result, and the write gap of each node
+/// Show earlier runs of apply: time, user, changes, result, and the write gap of each node
 ///
-/// It reads the journal that `otb apply` keeps on this machine for this user; runs from elsewhere are not in it. With a
-/// number, or --last, it shows that run's steps.
+/// It reads the journal that `otb apply` writes on this machine for this user. Runs on other machines are not in it. With
+/// a number or --last it shows the steps of that run.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: otb history --last")]
 pub(super) struct HistoryArgs {
@@ -56,7 +56,7 @@ pub(super) fn run(global: &Global, args: &HistoryArgs) -> Result<Exit, Failure> 
             let format_version = HISTORY_VERSION.to_owned();
             terminal::result(&json::pretty(&HistoryDocument { format_version, journal, runs: shown })?);
         }
-        _ if shown.is_empty() => terminal::prose(&format!("No run is recorded in {}.\n", path.display())),
+        _ if shown.is_empty() => terminal::prose(&format!("{} records no run.\n", path.display())),
         (_, Some(_)) => shown.iter().for_each(|run| terminal::prose(&view::past_run_text(run))),
         (_, None) => terminal::prose(&view::history_text(&shown)),
     }
@@ -102,7 +102,7 @@ fn read(path: &Path, is_named: bool) -> Result<Vec<JournalLine>, Failure> {
             Ok(line) => lines.push(line),
             Err(error) => {
                 let number = number + 1;
-                terminal::say(&format!("warning: line {number} of {} is left out: {error}", path.display()));
+                terminal::say(&format!("warning: line {number} of {} is skipped: {error}", path.display()));
             }
         }
     }

@@ -18,18 +18,18 @@ use crate::transport::OutsideError;
 /// The largest file of another tool that is read, in bytes.
 const MOST_BYTES: u64 = 4 << 20;
 
-/// Write a cluster.yaml from a live cluster, from pgxc_ctl.conf or from opentenbase_config.ini; read only
+/// Create a cluster.yaml from a live cluster, from pgxc_ctl.conf or from opentenbase_config.ini; read only
 ///
-/// What cannot be known is marked `# TODO otb: ...` in the file and listed on standard error.
+/// Values that otb cannot find out are marked `# TODO otb: ...` in the file and listed on standard error.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: otb import --coordinator 172.16.0.29:15432 -o cluster.yaml && otb plan")]
 pub(super) struct ImportArgs {
     #[command(flatten)]
     from: From,
-    /// Write here instead of standard output
+    /// Write to this file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Replace FILE if it is there
+    /// Replace FILE if it exists
     #[arg(long, requires = "out")]
     force: bool,
     /// The database user
@@ -37,13 +37,13 @@ pub(super) struct ImportArgs {
     user: String,
     #[arg(long, default_value = "postgres", requires = "coordinator", help = "The database to connect to")]
     database: String,
-    /// TLS, as libpq's sslmode
+    /// TLS mode, as in libpq's sslmode
     #[arg(long, value_enum, default_value_t = Ssl::Prefer, requires = "coordinator")]
     sslmode: Ssl,
-    /// How to get to a shell on the servers
+    /// How otb opens a shell on the servers
     #[arg(long, value_enum, default_value_t = Via::Ssh, requires = "coordinator")]
     shell: Via,
-    /// The user to log in as by ssh
+    /// The ssh user
     #[arg(long, value_name = "USER", requires = "coordinator")]
     shell_user: Option<String>,
     /// The port of sshd
@@ -52,13 +52,13 @@ pub(super) struct ImportArgs {
     /// The OS user that owns the data directories, reached by sudo -n
     #[arg(long, value_name = "USER", requires = "coordinator")]
     run_as: Option<String>,
-    /// Where OpenTenBase is installed on the servers, if that is not to be found out
+    /// The install directory of OpenTenBase on the servers, if otb cannot find it out
     #[arg(long, value_name = "DIR", requires = "coordinator")]
     install: Option<String>,
-    /// What to call the server at an address (repeatable); else it is called what it calls itself
+    /// A name for the server at an address (repeatable); by default its own host name
     #[arg(long, value_name = "NAME=ADDRESS", value_parser = server, requires = "coordinator")]
     server: Vec<(ServerName, Host)>,
-    /// What pgxc_ctl.conf takes from its environment, such as HOME (repeatable)
+    /// An environment variable that pgxc_ctl.conf uses, such as HOME (repeatable)
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable, requires = "pgxc_ctl")]
     set: Vec<(String, String)>,
 }
@@ -69,7 +69,7 @@ struct From {
     /// A coordinator of the live cluster
     #[arg(long, value_name = "HOST:PORT", value_parser = endpoint)]
     coordinator: Option<Endpoint>,
-    /// pgxc_ctl's configuration; it is read, not run
+    /// pgxc_ctl's configuration; otb reads it and does not run it
     #[arg(long, value_name = "FILE")]
     pgxc_ctl: Option<PathBuf>,
     /// opentenbase_ctl's configuration
@@ -113,15 +113,15 @@ impl Ssl {
 fn endpoint(text: &str) -> Result<Endpoint, String> {
     let (host, port) = text.rsplit_once(':').ok_or("write HOST:PORT")?;
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    let host = Host::new(host).map_err(|error| format!("{host:?} is no host: {error}"))?;
+    let host = Host::new(host).map_err(|error| format!("{host:?} is not a host: {error}"))?;
     let port = port.parse().ok().filter(|port| *port > 0);
     Ok(Endpoint { host, port: port.ok_or_else(|| format!("{text:?} has no port from 1 to 65535"))? })
 }
 
 fn server(text: &str) -> Result<(ServerName, Host), String> {
     let (name, host) = text.split_once('=').ok_or("write NAME=ADDRESS")?;
-    let name = ServerName::new(name).map_err(|error| format!("{name:?} is no server name: {error}"))?;
-    Ok((name, Host::new(host).map_err(|error| format!("{host:?} is no address: {error}"))?))
+    let name = ServerName::new(name).map_err(|error| format!("{name:?} is not a server name: {error}"))?;
+    Ok((name, Host::new(host).map_err(|error| format!("{host:?} is not an address: {error}"))?))
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {
@@ -140,7 +140,7 @@ pub(super) async fn run(global: &Global, args: &ImportArgs) -> Result<Exit, Fail
         }
         (None, None, Some(file)) => of_file(file, "opentenbase_ctl", import::from_config_ini)?,
         // clap wants one of them.
-        (None, None, None) => return Err(Failure::new(ErrorCode::UsageMissing, "name what to import from")),
+        (None, None, None) => return Err(Failure::new(ErrorCode::UsageMissing, "name the source of the import")),
     };
     let text = import::yaml(&draft);
     match &args.out {
@@ -169,10 +169,10 @@ async fn live(coordinator: &Endpoint, global: &Global, args: &ImportArgs) -> Res
     let names: BTreeMap<Host, ServerName> =
         args.server.iter().map(|(name, host)| (host.clone(), name.clone())).collect();
     for (host, name) in names.iter().filter(|(host, _)| !found.servers.contains_key(*host)) {
-        terminal::say(&format!("warning: --server {name}={host} names no server of the cluster"));
+        terminal::say(&format!("warning: --server {name}={host}: the cluster has no such server"));
     }
     let mut draft = import::from_discovery(&found, &names, args.install.as_deref());
-    draft.source = format!("the live cluster by its coordinator {coordinator}");
+    draft.source = format!("the live cluster, from its coordinator {coordinator}");
     draft.user = Some(args.user.clone());
     draft.database = Some(args.database.clone());
     draft.sslmode = args.sslmode.written();
@@ -195,13 +195,19 @@ fn refusal(error: DiscoverError) -> Failure {
     };
     let failure = Failure::new(code, format!("failed to import: {error}"));
     match error {
-        DiscoverError::NoSession(_) => failure.hint("name a coordinator that answers: --coordinator HOST:PORT, and its --user"),
-        DiscoverError::NoNode(..) => failure.hint("name a coordinator of an OpenTenBase cluster, by the port that psql uses"),
+        DiscoverError::NoSession(_) => {
+            failure.hint("name a coordinator that answers: --coordinator HOST:PORT, and its --user")
+        }
+        DiscoverError::NoNode(..) => failure.hint(
+            "name a coordinator of an OpenTenBase cluster, with the port that \
+            psql uses",
+        ),
         DiscoverError::Datanode { coordinators, .. } if !coordinators.is_empty() => {
             failure.hint(format!("its pgxc_node names these coordinators: {}", coordinators.join(", ")))
         }
         DiscoverError::NoRoutes(..) => failure.hint(
-            "without a GTM no master reads its pgxc_node: start the GTM, name a coordinator's standby, or import from pgxc_ctl.conf",
+            "without a GTM no master can read its pgxc_node: start the GTM, name a coordinator's standby, or import \
+                from pgxc_ctl.conf",
         ),
         DiscoverError::Datanode { .. } | DiscoverError::Outside(_) => failure,
     }
@@ -235,8 +241,8 @@ fn refuse_existing(out: &Path, force: bool) -> Result<(), Failure> {
     if force || !out.exists() {
         return Ok(());
     }
-    Err(Failure::new(ErrorCode::ImportExists, format!("{} is there already, and nothing was written", out.display()))
-        .hint("name another file, or --force to replace it"))
+    Err(Failure::new(ErrorCode::ImportExists, format!("{} exists already, and nothing was written", out.display()))
+        .hint("name another file, or use --force to replace it"))
 }
 
 /// What is open, and what was noticed.

@@ -138,10 +138,13 @@ impl Journal {
             }
             Err(why) if wanted.is_some() => {
                 Err(Failure::new(ErrorCode::OutputUnwritable, format!("failed to open the journal: {why}"))
-                    .hint("nothing was changed; name a file that can be appended to"))
+                    .hint("nothing was changed; name a file that otb can append to"))
             }
             Err(why) => {
-                terminal::say(&format!("warning: this run has no journal: {why}; --journal FILE names another place"));
+                terminal::say(&format!(
+                    "warning: this run has no journal: {why}; use --journal FILE to name another \
+                    place"
+                ));
                 Ok(None)
             }
         }

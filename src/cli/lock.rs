@@ -30,7 +30,7 @@ pub(super) async fn take(cluster: &Cluster, outside: &Outside, patience: Duratio
             }
             Err(error @ LockError::Nowhere(_)) => {
                 return Err(Failure::new(ErrorCode::LockNowhere, error.to_string())
-                    .hint("otb needs a shell on the servers: see `shell` in the file"));
+                    .hint("otb needs a shell on the servers: check `shell` in the file"));
             }
         }
     }

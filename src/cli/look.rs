@@ -115,7 +115,7 @@ pub(super) fn read_text(path: &Path, most: u64) -> std::io::Result<String> {
     let file = std::fs::File::open(path)?;
     if file.take(most + 1).read_to_string(&mut text)? as u64 > most {
         return Err(std::io::Error::other(format!(
-            "it has more than {most} bytes; nothing that otb reads is so large"
+            "it has more than {most} bytes, too many for a file that otb reads"
         )));
     }
     Ok(text)

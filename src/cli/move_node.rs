@@ -13,16 +13,16 @@ use crate::model::{Cluster, Node, NodeName, ServerName};
 use crate::plan::Move;
 use crate::view;
 
-/// Declare the master of each NODE on SERVER: shows the change of the file and its plan
+/// Move the master of each NODE to SERVER: shows the change of the file and its plan
 ///
-/// Only `master:` lines change. Nothing but `otb apply` changes the cluster.
+/// Only `master:` lines of the file change. Only `otb apply` changes the cluster.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: otb move dn01 s47 --write && otb apply")]
 pub(super) struct MoveArgs {
-    /// The nodes, by their names in the file
+    /// The names of the nodes in the file
     #[arg(required = true, value_name = "NODE")]
     nodes: Vec<String>,
-    /// The server that has the instances that become masters, by its name in the file
+    /// The name of the server in the file; its instances become masters
     server: String,
     #[command(flatten)]
     edit: EditArgs,
@@ -37,8 +37,8 @@ pub(super) async fn run(global: &Global, args: &MoveArgs) -> Result<Exit, Failur
         let node = node(text, &args.server, editing.cluster())?;
         let to = server(&args.server, node, editing.cluster())?;
         if !editing.concerns(&node.name) {
-            let text = format!("--target leaves {} out, which is to be moved", node.name);
-            return Err(Failure::new(ErrorCode::UsageCombination, text).hint("leave --target away"));
+            let text = format!("--target does not name {}, the node to move", node.name);
+            return Err(Failure::new(ErrorCode::UsageCombination, text).hint("remove --target"));
         }
         let (name, from) = (node.name.clone(), node.master.clone());
         if moves.iter().any(|one: &Move| one.node == name) {

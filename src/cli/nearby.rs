@@ -60,7 +60,7 @@ pub(super) fn failure(global: &Global, diagnostics: Diagnostics) -> Failure {
     let looked = std::env::current_dir().map_or_else(|_| ".".to_owned(), |dir| dir.display().to_string());
     let named = match global.named_by {
         NamedBy::Environment if file.is_relative() => {
-            format!("OTB_FILE is {}, a path from {looked}; ", shown(&file.display().to_string()))
+            format!("OTB_FILE is {}, a path relative to {looked}; ", shown(&file.display().to_string()))
         }
         NamedBy::Environment => format!("OTB_FILE is {}; ", shown(&file.display().to_string())),
         NamedBy::CommandLine | NamedBy::DirectoryAbove => String::new(),
@@ -69,8 +69,8 @@ pub(super) fn failure(global: &Global, diagnostics: Diagnostics) -> Failure {
         return failure.hint(format!("{named}did you mean {}?", command_with(&found)));
     }
     failure.hint(format!(
-        "{named}there is none in {looked}, above it, or in its subdirectories: name it with -f FILE, write one with `otb import \
-         --coordinator HOST:PORT -o cluster.yaml`, or try `otb demo`"
+        "{named}no cluster.yaml exists in {looked}, above it, or in its subdirectories: name it with -f FILE, \
+            create one with `otb import --coordinator HOST:PORT -o cluster.yaml`, or try `otb demo`"
     ))
 }
 

@@ -38,8 +38,8 @@ pub(super) fn settled(plan: &Plan) -> Option<Exit> {
 /// Ends an apply that did not begin; `left` is the plan made under the lock, if it came so far.
 pub(super) fn not_begun(exit: Exit, left: Option<&Plan>, events: &Events) -> Result<Exit, Failure> {
     if exit == Exit::Error {
-        let hint = "bring back what the plan lists as not seen, then apply again";
-        let text = "nothing was done, and whether the cluster is as declared is not known";
+        let hint = "bring back what the plan lists as not observed, then apply again";
+        let text = "nothing was done: otb could not observe the whole cluster";
         return Err(Failure::new(ErrorCode::ApplyUnseen, text).hint(hint));
     }
     events.finished(exit, None, left);

@@ -14,23 +14,23 @@ use crate::model::{Cluster, Observation};
 use crate::plan::{Plan, Waiver};
 use crate::view;
 
-/// Compare the file with the live cluster and print changes, steps and checks; writes nothing anywhere
+/// Compare the file with the live cluster and print changes, steps and checks; changes nothing
 #[derive(Debug, Default, Args)]
 #[command(after_help = "Example: otb -f cluster.yaml plan --detailed-exitcode")]
 pub(super) struct PlanArgs {
-    /// Save the plan, to be applied as it is: otb apply PLAN
+    /// Save the plan to this file; to apply exactly this plan: otb apply PLAN
     #[arg(short, long, value_name = "PLAN")]
     out: Option<PathBuf>,
-    /// Exit 2 when there is something to do or something could not be seen, 3 when a check refuses the plan
+    /// Exit 2 if there are changes or otb could not observe the whole cluster, 3 if a check refuses the plan
     #[arg(long)]
     detailed_exitcode: bool,
-    /// Show the checks that passed, too
+    /// Show passed checks too
     #[arg(long)]
     checks: bool,
-    /// Lift the block of one check, by its name (repeatable)
+    /// Accept what this check refuses (repeatable)
     #[arg(long, value_name = "CHECK:SUBJECT")]
     waive: Vec<String>,
-    /// Why; recorded in the plan
+    /// Why you accept it; the plan records it
     #[arg(long)]
     reason: Option<String>,
 }
@@ -47,10 +47,7 @@ impl PlanArgs {
 
 pub(super) async fn run(global: &Global, args: &PlanArgs) -> Result<Exit, Failure> {
     if global.diff && global.format != Format::Text {
-        return Err(Failure::new(
-            ErrorCode::UsageCombination,
-            "--diff goes with --format text: it would follow the document",
-        ));
+        return Err(Failure::new(ErrorCode::UsageCombination, "--diff requires --format text"));
     }
     let cluster = look::load(global)?.cluster;
     let targets = global.targets(&cluster)?;
@@ -129,6 +126,6 @@ fn say_road(plan: &Plan) {
 
 fn save(plan: &Plan, path: &Path) -> Result<(), Failure> {
     file::write(path, &json::pretty(plan)?, Over::Anything)?;
-    terminal::say(&format!("saved to {}; apply exactly this with: otb apply {}", path.display(), path.display()));
+    terminal::say(&format!("saved to {}; to apply exactly this plan: otb apply {}", path.display(), path.display()));
     Ok(())
 }

@@ -11,14 +11,14 @@ use crate::diagnosis::{moved, readiness};
 use crate::model::{NodeName, Observation};
 use crate::view;
 
-/// Tell for each node whether a standby could take over now, and what a failover would lose; read only
+/// Report for each node whether a standby could take over now, and what a failover would lose; read only
 ///
-/// Makes every check of a takeover, without one. Exit 0: each node that has a standby could fail over. 2: one could not,
-/// or whether it could is not known.
+/// Runs all checks of a failover without doing it. Exit 0: each node that has a standby could fail over. 2: a node could
+/// not fail over, or otb could not find out.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: otb -f cluster.yaml ready --target dn01 --checks")]
 pub(super) struct ReadyArgs {
-    /// Show the checks that passed, too
+    /// Show passed checks too
     #[arg(long)]
     checks: bool,
 }

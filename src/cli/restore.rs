@@ -14,14 +14,14 @@ use crate::model::{Cluster, Node, NodeName};
 use crate::plan::Move;
 use crate::view;
 
-/// Declare masters where OLD_FILE has them: the way back from a drain; shows the change of the file and its plan
+/// Move masters to where OLD_FILE declares them, for example after a drain: shows the change of the file and its plan
 ///
-/// Only `master:` lines are taken over; whatever else differs between the two files stays as it is. Nothing but
-/// `otb apply` changes the cluster.
+/// otb takes only the `master:` lines from OLD_FILE; other differences between the two files stay. Only `otb apply`
+/// changes the cluster.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: git show HEAD~1:cluster.yaml | otb restore - --write && otb apply")]
 pub(super) struct RestoreArgs {
-    /// A cluster.yaml of the same cluster, such as an older version of this one; `-`: standard input
+    /// A cluster.yaml of the same cluster, for example an older version of the file; `-` is standard input
     #[arg(value_name = "OLD_FILE")]
     old: std::path::PathBuf,
     #[command(flatten)]
@@ -37,7 +37,7 @@ pub(super) async fn run(global: &Global, args: &RestoreArgs) -> Result<Exit, Fai
     let cluster = editing.cluster();
     let old = old(args)?.cluster;
     if old.name != cluster.name {
-        let text = format!("{} is of the cluster {}, not of {}", args.old.display(), old.name, cluster.name);
+        let text = format!("{} belongs to the cluster {}, not to {}", args.old.display(), old.name, cluster.name);
         return Err(
             Failure::new(ErrorCode::UsageOtherCluster, text).hint("name an older version of this cluster's file")
         );
@@ -48,7 +48,7 @@ pub(super) async fn run(global: &Global, args: &RestoreArgs) -> Result<Exit, Fai
         terminal::say(&format!("warning: {node} is not in {}; it stays as it is", args.old.display()));
     }
     let story = if moves.is_empty() {
-        format!("Nothing to restore: every master is declared where {} has it.\n\n", args.old.display())
+        format!("Nothing to restore: every master is declared as in {}.\n\n", args.old.display())
     } else {
         view::moves_text(&moves)
     };
@@ -73,8 +73,9 @@ fn moves(cluster: &Cluster, old: &Cluster, wanted: &dyn Fn(&NodeName) -> bool) -
     let gone: Vec<String> = nodes.iter().filter_map(|node| gone(node, was(node, old)?)).collect();
     if !gone.is_empty() {
         let text = format!("cannot be restored, nothing was changed: {}", gone.join("; "));
-        return Err(Failure::new(ErrorCode::RestoreGone, text)
-            .hint("declare the instance again, or leave the node out by --skip"));
+        return Err(
+            Failure::new(ErrorCode::RestoreGone, text).hint("declare the instance again, or skip the node with --skip")
+        );
     }
     let one = |node: &&Node| {
         let before = was(node, old)?;

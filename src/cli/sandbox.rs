@@ -12,7 +12,7 @@ use crate::sandbox::{self, SandboxError, Site};
 /// The command that otb starts by itself.
 pub(super) const HIDDEN: &str = "serve";
 
-/// An embedded cluster on loopback, for trying, rehearsing and testing
+/// An embedded cluster on loopback, to try otb, to practise and to test
 #[derive(Debug, Args)]
 #[command(after_help = "Example: otb sandbox up --dir demo && otb -f demo/cluster.yaml plan")]
 pub(super) struct SandboxArgs {
@@ -25,13 +25,13 @@ enum SandboxCommand {
     /// Start it in the background and write DIR/cluster.yaml
     #[command(after_help = "Example: otb sandbox up --dir demo --datanodes 4 && otb -f demo/cluster.yaml status")]
     Up(UpArgs),
-    /// End it
+    /// Stop the sandbox
     #[command(after_help = "Example: otb sandbox down --dir demo")]
     Down(DirArgs),
-    /// Show what runs in it
+    /// Show the state of its instances
     #[command(after_help = "Example: otb sandbox status --dir demo")]
     Status(DirArgs),
-    /// Do to it what happens to real clusters
+    /// Cause a fault that happens on real clusters
     Fault(FaultArgs),
     #[command(hide = true)]
     Serve(ServeArgs),

@@ -14,7 +14,7 @@ use crate::{apply, codes, config, diagnosis, drift, plan, view};
 #[derive(Debug, Args)]
 #[command(after_help = "Example: otb schema cluster > schemas/cluster.schema.json")]
 pub(super) struct SchemaArgs {
-    /// Of what
+    /// The document that the schema describes
     of: Document,
 }
 
@@ -34,7 +34,7 @@ enum Document {
     Explain,
     /// A line of `otb apply --format json`
     Events,
-    /// A line of the journal that apply keeps
+    /// A line of the journal that apply writes
     Journal,
     /// `otb history --format json`
     History,
@@ -60,7 +60,7 @@ pub(super) fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
 #[derive(Debug, Args)]
 #[command(after_help = "Example: otb completions bash > /etc/bash_completion.d/otb")]
 pub(super) struct CompletionsArgs {
-    /// Of which shell
+    /// The shell
     shell: clap_complete::Shell,
 }
 
@@ -71,7 +71,7 @@ pub(super) fn completions(args: &CompletionsArgs) -> Exit {
     Exit::Done
 }
 
-/// Print the manual page, or write those of all commands
+/// Print the manual page, or write the pages of all commands
 #[derive(Debug, Args)]
 #[command(after_help = "Example: otb man | man -l -\nExample: otb man --dir /usr/local/share/man/man1")]
 pub(super) struct ManArgs {
@@ -84,7 +84,7 @@ pub(super) fn man(args: &ManArgs) -> Result<Exit, Failure> {
     if let Some(dir) = &args.dir {
         clap_mangen::generate_to(Cli::command(), dir).map_err(|error| {
             let text = format!("failed to write manual pages into {}: {error}", dir.display());
-            Failure::new(ErrorCode::OutputUnwritable, text).hint("name a directory that exists and may be written to")
+            Failure::new(ErrorCode::OutputUnwritable, text).hint("name an existing directory that you may write to")
         })?;
         return Ok(Exit::Done);
     }

@@ -19,7 +19,7 @@ const MOST_BYTES: u64 = 64 << 20;
 pub(super) struct ShowArgs {
     /// A file that `otb plan -o` wrote
     plan: PathBuf,
-    /// Show the checks that passed, too
+    /// Show passed checks too
     #[arg(long)]
     checks: bool,
 }
@@ -35,7 +35,7 @@ pub(super) fn read(path: &Path) -> Result<Plan, Failure> {
         |code, why: String| Failure::new(code, format!("failed to read the plan {}: {why}", path.display()));
     let failed = |why: String| failed_as(ErrorCode::PlanUnreadable, why);
     let text = look::read_text(path, MOST_BYTES).map_err(|error| failed(error.to_string()))?;
-    let again = "the file is cut off or no plan; make it again with otb plan -o";
+    let again = "the file is incomplete or not a plan; create it again with otb plan -o";
     let value: serde_json::Value =
         serde_json::from_str(&text).map_err(|error| failed(error.to_string()).hint(again))?;
     let version = value.get("format_version").and_then(serde_json::Value::as_str).unwrap_or_default();
@@ -43,15 +43,15 @@ pub(super) fn read(path: &Path) -> Result<Plan, Failure> {
         return Err(failed("it has no format_version".to_owned()).hint(again));
     }
     if major(version) != major(FORMAT_VERSION) {
-        let hint = "plan again with this otb, or apply with the one that made the plan";
-        let why = format!("its format_version is {version:?}, this otb reads {FORMAT_VERSION}");
+        let hint = "plan again with this otb, or apply with the otb that created the plan";
+        let why = format!("its format_version is {version:?}, but this otb reads {FORMAT_VERSION}");
         return Err(failed_as(ErrorCode::PlanFormatVersion, why).hint(hint));
     }
     let plan: Plan = serde_json::from_value(value).map_err(|error| failed(error.to_string()).hint(again))?;
     if !crate::plan::is_intact(&plan) {
-        let why = "its fingerprint does not fit its content: it was changed after otb wrote it";
+        let why = "its fingerprint does not match its content: it was changed after otb wrote it";
         return Err(failed_as(ErrorCode::PlanEdited, why.to_owned())
-            .hint("change cluster.yaml and plan again; a plan is not edited"));
+            .hint("change cluster.yaml and plan again; do not edit a plan"));
     }
     Ok(plan)
 }
@@ -61,7 +61,7 @@ pub(super) fn read(path: &Path) -> Result<Plan, Failure> {
 pub(super) fn read_for_apply(path: &Path, global: &Global) -> Result<Plan, Failure> {
     let plan = read(path)?;
     if !global.target.is_empty() {
-        let text = "--target does not go with a saved plan, which has its own targets";
+        let text = "--target cannot be used with a saved plan, which has its own targets";
         return Err(
             Failure::new(ErrorCode::UsageCombination, text).hint("otb plan --target NODE -o PLAN, then otb apply PLAN")
         );
@@ -76,9 +76,9 @@ pub(super) fn read_for_apply(path: &Path, global: &Global) -> Result<Plan, Failu
     }
     let (file, saved) = (global.file.display(), path.display());
     let text =
-        format!("{saved} was not made from {file} as it is now, nothing was changed\n  {}", differences.join("\n  "));
+        format!("{saved} was made from another version of {file}; nothing was changed\n  {}", differences.join("\n  "));
     Err(Failure::new(ErrorCode::PlanOtherFile, text)
-        .hint("plan again, or name with --file the cluster.yaml that the plan was made from"))
+        .hint("plan again, or use --file to name the cluster.yaml that the plan was made from"))
 }
 
 fn major(version: &str) -> Option<&str> {

@@ -15,14 +15,14 @@ use crate::observe::observe;
 use crate::transport::Outside;
 use crate::view::{self, StatusDocument};
 
-/// Show the live cluster as it is: roles, lag, timelines, and routes that disagree
+/// Show the live cluster: problems first, then roles, lag, timelines and wrong routes
 #[derive(Debug, Args)]
 #[command(after_help = "Example: otb -f cluster.yaml status --watch --interval 5s")]
 pub(super) struct StatusArgs {
-    /// Look again and again until Ctrl-C: redrawn on a terminal, appended elsewhere (as JSON one line per look)
+    /// Observe again and again until Ctrl-C: redraws on a terminal, appends elsewhere (JSON: one line per observation)
     #[arg(long)]
     watch: bool,
-    /// How long to wait between two looks
+    /// Time between two observations
     #[arg(long, value_name = "TIME", default_value = "2s", requires = "watch", value_parser = super::args::some_time)]
     interval: Duration,
 }
@@ -31,7 +31,7 @@ pub(super) async fn run(global: &Global, args: &StatusArgs) -> Result<Exit, Fail
     if args.watch && matches!(global.format, Format::Markdown | Format::Html) {
         return Err(Failure::new(
             ErrorCode::UsageCombination,
-            "--watch goes with --format text and json: a document is one look",
+            "--watch requires --format text or json: a document shows one observation",
         ));
     }
     let cluster = look::load(global)?.cluster;

@@ -7,7 +7,7 @@ use super::failure::Failure;
 use super::{Exit, look, terminal};
 use crate::model::NodeKind;
 
-/// Check cluster.yaml alone: all its mistakes at once, each with its place and what to write instead
+/// Check cluster.yaml without the cluster: reports all mistakes, each with its place and what to write instead
 #[derive(Debug, Args)]
 #[command(after_help = "Example: otb -f cluster.yaml validate")]
 pub(super) struct ValidateArgs {}

@@ -11,7 +11,7 @@ pub(super) const SHORT: &str = concat!(env!("CARGO_PKG_VERSION"), env!("OTB_BUIL
 pub(super) const LONG: &str = concat!(
     env!("CARGO_PKG_VERSION"),
     env!("OTB_BUILD"),
-    "\nOpenTenBase v2.6: tried on real clusters; v5: after its source (docs/limits.md)"
+    "\nOpenTenBase v2.6 and v5: tried on real clusters (docs/limits.md)"
 );
 
 /// Print the version, the commit of a release build, and the OpenTenBase versions that otb works with

@@ -15,10 +15,10 @@ pub(super) fn read(waive: &[String], reason: Option<&str>, cluster: &Cluster) ->
     let reason = reason.map(str::trim).filter(|reason| !reason.is_empty() && *reason != OPEN_REASON);
     match (reason, waive) {
         (None, []) => Ok(Vec::new()),
-        (None, _) => Err(usage("--waive wants a --reason, which the plan records")
-            .hint("say who decided it and where that is written: --reason \"CHG-1234\"")),
-        (Some(_), []) => Err(usage("--reason goes with --waive CHECK:SUBJECT, and there is none")
-            .hint("add the check that it is the reason for, as the plan prints it, or leave --reason away")),
+        (None, _) => Err(usage("--waive requires a --reason, which the plan records")
+            .hint("name who decided it and where that is written: --reason \"CHG-1234\"")),
+        (Some(_), []) => Err(usage("--reason requires --waive CHECK:SUBJECT")
+            .hint("add --waive with the check as the plan prints it, or remove --reason")),
         (Some(reason), waive) => waive.iter().map(|text| one(text, reason, cluster)).collect(),
     }
 }
@@ -31,7 +31,10 @@ fn one(text: &str, reason: &str, cluster: &Cluster) -> Result<Waiver, Failure> {
         let waivable = CheckCode::ALL.iter().filter(|code| code.is_waivable()).map(|code| code.word());
         match CheckCode::ALL.iter().find(|code| code.word() == word) {
             // It is spelled right.
-            Some(code) if !code.is_waivable() => failure.hint(format!("otb explain {word} says why, and what to do")),
+            Some(code) if !code.is_waivable() => failure.hint(format!(
+                "run otb explain {word}: it says why, and \
+                what to do"
+            )),
             Some(_) => failure.hint("write the check as the plan prints it, with its subject"),
             None => failure.meant("--waive ", word, waivable, text.strip_prefix(word).unwrap_or_default()),
         }
@@ -60,7 +63,7 @@ pub(super) fn tell_unused(plan: &Plan, waivers: &[Waiver]) {
         format!("it is refused by {}", refusing.join(", "))
     };
     for id in unused_waivers(plan, waivers) {
-        terminal::say(&format!("warning: --waive {id} names no check of this plan; {refusing}"));
+        terminal::say(&format!("warning: --waive {id}: the plan has no such check; {refusing}"));
     }
 }
 
@@ -96,7 +99,7 @@ pub(super) fn say_waivers(plan: &Plan) {
         [only] => format!("; first fix {only}, which cannot be waived"),
         several => format!("; first fix the {} checks that cannot be waived", several.len()),
     };
-    let part = if plan.afterwards.is_some() { " of the whole run, as far as its checks can be made now" } else { "" };
+    let part = if plan.afterwards.is_some() { " of the whole run, as far as otb can make its checks now" } else { "" };
     terminal::say(&format!("The waivers{part}, if you accept what these checks found{rest}:"));
     terminal::command(&line);
 }

@@ -34,7 +34,7 @@ pub(super) fn check(mut placed: Vec<Placed>, findings: &mut Findings<'_>) {
             let place = (canonical(&endpoint.host), port);
             if let Some(first) = endpoints.get(&place) {
                 let message = format!("{id} and {} would both listen on {}:{port}", first.instance.id, endpoint.host);
-                let hint = "give each instance on one server a `forward_port` that nothing else listens on";
+                let hint = "give each instance on one server its own `forward_port`";
                 findings.add(Code::DuplicateEndpoint, this.label, message, hint);
             } else {
                 endpoints.insert(place, this);
@@ -43,7 +43,7 @@ pub(super) fn check(mut placed: Vec<Placed>, findings: &mut Findings<'_>) {
         if let Some(first) = directories.get(&(&id.server, this.instance.data.as_str())) {
             let message = format!("{id} and {} would share the directory {}", first.instance.id, this.instance.data);
             let hint = format!(
-                "write another `data`, or put {{node}} into it; the other is on line {}",
+                "write another `data`, or put {{node}} into it; the other instance is on line {}",
                 first.data.start.line
             );
             findings.add(Code::DuplicateData, this.data, message, hint);
@@ -59,7 +59,7 @@ fn remedy(this: &Placed, first: &Placed) -> (Span, String) {
         // One line gives both their port, so that line cannot be the mistake.
         return (this.label, "give it a `port` of its own, or its server another `address`".to_owned());
     }
-    (this.port, format!("write another port; the other is on line {}", first.port.start.line))
+    (this.port, format!("write another port; the other instance is on line {}", first.port.start.line))
 }
 
 /// One spelling for one host: names do not care for case, addresses have several forms.

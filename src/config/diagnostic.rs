@@ -161,6 +161,6 @@ impl<'t> Findings<'t> {
 
 /// Nothing usable came out, and nobody said why: a mistake of otb, said rather than hidden.
 fn unexplained(file: &str) -> Diagnostics {
-    let hint = "this is a bug in otb: please report it with the file";
-    Diagnostics::of_file(file, Code::Syntax, "failed to understand the file, and failed to say why", hint)
+    let hint = "this is a defect in otb: please report it with the file";
+    Diagnostics::of_file(file, Code::Syntax, "failed to understand the file, and failed to explain why", hint)
 }

@@ -31,7 +31,7 @@ fn refuse_control_characters(source: &Source<'_>, findings: &mut Findings<'_>) -
     let mut clean = Some(());
     for (number, line) in source.lines() {
         if let Some(at) = line.chars().position(is_disputed) {
-            let hint = "remove this character; the file is plain text in UTF-8";
+            let hint = "remove this character; the file must be plain UTF-8 text";
             findings.add(
                 Code::ControlCharacter,
                 Span::on_line(number, at + 1, 1),
@@ -117,7 +117,13 @@ impl<'s> Builder<'_, 's, '_> {
     fn value(&mut self, event: Event<'s>, span: Span, depth: usize) -> Result<Marked, Stop> {
         if depth > MAX_DEPTH {
             let message = format!("more than {MAX_DEPTH} levels of nesting");
-            self.findings.add(Code::TooDeep, span, message, "write the value itself: no key of the file is that deep");
+            self.findings.add(
+                Code::TooDeep,
+                span,
+                message,
+                "write the value itself: no key of the file is nested \
+                so deeply",
+            );
             return Err(Stop);
         }
         self.refuse_extras(&event, span);
@@ -140,12 +146,12 @@ impl<'s> Builder<'_, 's, '_> {
         };
         if anchor {
             let hint = "write the value out where it is used, or put it in `defaults`";
-            let message = "anchors and aliases are not read: one line of this file changes one thing";
+            let message = "anchors and aliases are not allowed: one line of this file must change one thing";
             self.findings.add(Code::Alias, span, message, hint);
         }
         if let Some(tag) = tag {
-            let message = format!("the tag {} is not read", shown(tag));
-            self.findings.add(Code::Tag, span, message, "remove the tag; to make a number text, put it in quotes");
+            let message = format!("the tag {} is not allowed", shown(tag));
+            self.findings.add(Code::Tag, span, message, "remove the tag; put a number into quotes if it is text");
         }
     }
 
@@ -180,7 +186,7 @@ impl<'s> Builder<'_, 's, '_> {
             Value::Refused => return,
             _ => {
                 let hint = "write a name before the colon";
-                self.findings.add(Code::Key, key.span, "this key is not a name", hint);
+                self.findings.add(Code::Key, key.span, "this key is not plain text", hint);
                 return;
             }
         };

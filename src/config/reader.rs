@@ -37,7 +37,7 @@ fn limited(name: &str, bytes: u64) -> Result<(), Diagnostics> {
         return Ok(());
     }
     let message = format!("failed to read the file: it has {bytes} bytes");
-    let hint = format!("name a cluster.yaml: none has more than {MAX_BYTES} bytes");
+    let hint = format!("name a cluster.yaml: no valid one has more than {MAX_BYTES} bytes");
     Err(Diagnostics::of_file(name, Code::TooLarge, message, hint))
 }
 
@@ -45,7 +45,7 @@ fn read_bytes(path: &Path, name: &str) -> Result<Vec<u8>, Diagnostics> {
     let failed = |error: &std::io::Error| match error.kind() {
         ErrorKind::NotFound => {
             let hint = "name it with --file, or let `otb import` write it from the live cluster";
-            Diagnostics::of_file(name, Code::NotFound, "failed to read the file: there is no such file", hint)
+            Diagnostics::of_file(name, Code::NotFound, "failed to read the file: it does not exist", hint)
         }
         _ => unreadable(name, &error.to_string()),
     };

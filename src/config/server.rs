@@ -89,7 +89,7 @@ fn checked(raw: &raw::Shell, via: raw::Via, marks: Marks<'_>, findings: &mut Fin
         let command = raw.command.clone().filter(|words| via == raw::Via::Exec && is_command(words));
         if via == raw::Via::Exec && raw.command.is_some() && command.is_none() {
             let hint = "write the program and its words, such as [docker, exec, -i, \"{server}\"]";
-            findings.add(Code::WrongValue, marks.key("command").label(), "this is no command", hint);
+            findings.add(Code::WrongValue, marks.key("command").label(), "this is not a command", hint);
         }
         let run_as = run_as(raw, marks, findings);
         return raw::Shell { via: Some(via), command, run_as, ..raw::Shell::default() };
@@ -110,7 +110,7 @@ fn is_command(words: &[String]) -> bool {
 }
 
 fn no_command(marks: Marks<'_>, findings: &mut Findings<'_>) {
-    let hint = "add `command: [docker, exec, -i, \"{server}\"]`, or what leads to the server";
+    let hint = "add `command: [docker, exec, -i, \"{server}\"]`, or the command that opens a shell on the server";
     findings.add(Code::MissingKey, marks.label(), "a shell by command has no `command`", hint);
 }
 

@@ -136,7 +136,7 @@ impl Checker<'_, '_> {
                 missing.retain(|name| *name != meant);
                 format!("write `{meant}`")
             }
-            None if free().next().is_none() => "remove it: every key is there already".to_owned(),
+            None if free().next().is_none() => "remove it: all keys are already there".to_owned(),
             None => format!("remove it, or write {}", one_of(free())),
         };
         self.findings.add(Code::UnknownKey, span, format!("unknown key {}", quoted(name)), hint);
@@ -206,7 +206,7 @@ impl Checker<'_, '_> {
             return Some(Plain::from(number.value));
         }
         let hint = match (least, most) {
-            (least, most) if least == most => format!("write {least}: no other is known to this otb"),
+            (least, most) if least == most => format!("write {least}: otb supports no other value"),
             _ => format!("write a number from {least} to {most}"),
         };
         let message = format!("{} cannot be {}", at.subject, quoted(number.text));
@@ -253,7 +253,7 @@ fn found(value: &Value) -> &'static str {
         Value::Refused => "this",
         Value::Scalar(scalar) => match scalar.kind {
             ScalarKind::Null => "nothing",
-            ScalarKind::Bool => "a truth value",
+            ScalarKind::Bool => "true or false",
             ScalarKind::Integer(_) => "a number",
             ScalarKind::Fraction => "a fraction",
             ScalarKind::Text => "text",

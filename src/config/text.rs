@@ -43,7 +43,7 @@ fn name<T>(
     match checked {
         // Names become directories (`{node}` and `{server}` in `data`, the name of the lock).
         Ok(_) if text == "." || text == ".." => {
-            let message = format!("{} cannot be {what}: as a directory it means another one", quoted(text));
+            let message = format!("{} cannot be {what}: as a directory name it means another directory", quoted(text));
             findings.add(code, span, message, "write a name of letters, digits, `_`, `.` and `-`");
             None
         }
@@ -100,7 +100,7 @@ pub(super) fn ssh_destination(text: &str, marks: Marks<'_>, findings: &mut Findi
     } else if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
         "it contains a space"
     } else if text.contains(['@', '/']) {
-        "it is only the host"
+        "the host is missing"
     } else {
         return Some(text.to_owned());
     };
@@ -133,15 +133,15 @@ fn path_error(error: &PathError, text: &str, marks: Marks<'_>, findings: &mut Fi
         PathError::Relative => (Code::Path, "is not absolute", "write the path from `/` on".to_owned()),
         PathError::Root => (Code::Path, "is the whole file system", "write a directory of its own".to_owned()),
         PathError::Dots => (Code::Path, "has `.` or `..` in it", "write the path without them".to_owned()),
-        PathError::Control => (Code::Path, "has a control character in it", "write it without".to_owned()),
+        PathError::Control => (Code::Path, "contains a control character", "write the path without it".to_owned()),
         PathError::UnknownPlaceholder(name) => {
             let meant = nearest(name, ["node", "server"]);
             let hint = meant.map_or("write {node} or {server}".to_owned(), |meant| format!("write {{{meant}}}"));
-            (Code::Placeholder, "has an unknown placeholder in it", hint)
+            (Code::Placeholder, "contains an unknown placeholder", hint)
         }
         PathError::Placeholder => {
-            let hint = "write it out, for a single server below its instances";
-            (Code::Placeholder, "has a placeholder in it, which only `data` may have", hint.to_owned())
+            let hint = "write the value in full; if the server has several instances, write it for each one";
+            (Code::Placeholder, "contains a placeholder, which only `data` may contain", hint.to_owned())
         }
         PathError::Brace => {
             (Code::Placeholder, "has a brace without its partner", "write {node} or {server}, or no brace".to_owned())
@@ -156,7 +156,7 @@ pub(super) fn size(size: &Size, marks: Marks<'_>, findings: &mut Findings<'_>) -
         Size::Written(text) => text,
     };
     let message = match text.parse() {
-        Ok(ByteSize(bytes)) if bytes > raw::MAX_SIZE => format!("{} is more than there is", quoted(text)),
+        Ok(ByteSize(bytes)) if bytes > raw::MAX_SIZE => format!("{} is too large", quoted(text)),
         Ok(size) => return Some(size),
         Err(_) => format!("{} is not a size", quoted(text)),
     };

@@ -58,7 +58,7 @@ fn gone(case: &Case<'_>, node: &Node) -> Option<Finding> {
             found.next.push(instead);
         }
         Some(standby) => {
-            let plan = command::only_if(format!("{} plan", case.otb), "to see what stands in the way");
+            let plan = command::only_if(format!("{} plan", case.otb), "to see which checks refuse it");
             found.next = vec![command::only_if(case.move_to(&standby), "to fail over"), plan];
         }
         None => {}
@@ -94,7 +94,7 @@ fn state(id: &InstanceId, facts: &InstanceFacts) -> String {
             other => format!("{id} is stopped ({})", other.words()),
         },
         (Fact::Known(_), Fact::Unknown(_)) => format!("{id} is stopped"),
-        (Fact::Unknown(why), _) => format!("{id} is not seen: {why}"),
+        (Fact::Unknown(why), _) => format!("{id} was not observed: {why}"),
     }
 }
 
@@ -106,7 +106,7 @@ pub(super) fn mute(case: &Case<'_>, node: &Node, id: &InstanceId, why: &Unknown)
     let no_slot = why.kind == UnknownKind::NoSlot;
     let means = match (is_lost, node.kind) {
         _ if no_slot => "New sessions fail. End idle clients, or raise max_connections and restart it.".to_owned(),
-        (false, _) => format!("{} has a master; this instance could not take over.", node.name),
+        (false, _) => format!("{} has a master; this instance cannot take over.", node.name),
         (true, NodeKind::Gtm) => "NOTHING COMMITS until a GTM answers.".to_owned(),
         (true, NodeKind::Coordinator) => format!("Clients of {} wait or fail.", node.name),
         (true, NodeKind::Datanode) => format!("Statements that need rows of {} wait or fail.", node.name),
@@ -114,15 +114,15 @@ pub(super) fn mute(case: &Case<'_>, node: &Node, id: &InstanceId, why: &Unknown)
     let (kind, what, next) = match why.kind {
         UnknownKind::NoSlot => {
             let look = case.on(&id.server, "ps -ww -eo pid,args | grep '[p]ostgres:'");
-            let what = format!("{id} takes NO MORE SESSIONS: all its connection slots are taken");
-            (FindingKind::NoSlot, what, vec![command::only_if(look, "to see who holds them")])
+            let what = format!("{id} TAKES NO MORE SESSIONS: all its connection slots are taken");
+            (FindingKind::NoSlot, what, vec![command::only_if(look, "to see which sessions hold them")])
         }
         UnknownKind::TimedOut => {
-            let what = format!("{id} HANGS: it runs, and nothing answers on {endpoint}");
+            let what = format!("{id} HANGS: it runs, but does not answer on {endpoint}");
             (FindingKind::Hung, what, hung(case, node, id))
         }
         _ => {
-            let what = format!("{id} runs and does not serve: {why}");
+            let what = format!("{id} runs but does not serve: {why}");
             let wait = command::always(format!("{} status --watch", case.otb));
             (FindingKind::Hung, what, vec![wait])
         }
@@ -155,8 +155,8 @@ fn two(case: &Case<'_>, node: &Node, masters: &[InstanceId]) -> Finding {
     let routes: Vec<String> =
         counted.iter().map(|(routers, id)| format!("{} to {}", count(*routers, "router"), id.server)).collect();
     let means = match node.kind {
-        NodeKind::Gtm => "Two GTMs hand out timestamps: what is visible to one client is not to another.".to_owned(),
-        _ => format!("Both accept writes, and they diverge. Routes lead: {}.", routes.join(", ")),
+        NodeKind::Gtm => "Two GTMs assign timestamps: clients see different data.".to_owned(),
+        _ => format!("Both accept writes, and their data diverges. Routes lead: {}.", routes.join(", ")),
     };
     let mut found = of_node(node, FindingKind::TwoMasters, Severity::Outage, what, means);
     found.instances = masters.to_vec();
@@ -211,7 +211,7 @@ fn elsewhere(case: &Case<'_>, node: &Node, master: &InstanceId) -> Option<Findin
     if master.server == node.master {
         return None;
     }
-    let what = format!("the master of {} is on {}, the file says {}", node.name, master.server, node.master);
+    let what = format!("the master of {} is on {}, but the file declares {}", node.name, master.server, node.master);
     let mut found = of_node(node, FindingKind::Elsewhere, Severity::Note, what, "Users are served.");
     found.instances = vec![master.clone()];
     let stay = format!("{} move {} {} --write", case.otb, node.name, master.server);
@@ -236,14 +236,14 @@ fn in_doubt(case: &Case<'_>, node: &Node) -> Vec<Finding> {
                 FindingKind::Blocked,
                 Severity::Outage,
                 format!("{id}: {sessions} {wait} behind {transactions} in doubt"),
-                "These sessions hang until the transactions are finished; no time limit ends the wait.",
+                "These sessions hang until the transactions are finished. No time limit ends the wait.",
             )
         } else {
             (
                 FindingKind::InDoubt,
                 Severity::Degraded,
                 format!("{id}: {transactions} in doubt"),
-                "A half of a commit is visible. Who needs its rows will wait, and a stop may not end.",
+                "Half of a commit is visible. Clients that need its rows wait, and a stop may not end.",
             )
         };
         let mut found = of_node(node, kind, severity, what, means);

@@ -19,8 +19,8 @@ pub(super) fn cannot_work(case: &Case<'_>) -> Option<Finding> {
     let blind: Vec<InstanceId> = routers(case).filter(blind).cloned().collect();
     let first = blind.first()?;
     let what = match blind.len() {
-        1 => format!("{first} answers and CANNOT WORK: it gets no timestamp"),
-        n => format!("{} answer and CANNOT WORK, they get no timestamp: {}", count(n, "router"), listed(&blind)),
+        1 => format!("{first} answers but CANNOT WORK: it gets no timestamp"),
+        n => format!("{} answer but CANNOT WORK, they get no timestamp: {}", count(n, "router"), listed(&blind)),
     };
     let at = case.endpoint(active).map_or_else(String::new, ToString::to_string);
     let means = format!("Every statement there fails. The active GTM is {active} at {at}.");
@@ -82,7 +82,7 @@ fn one(case: &Case<'_>, node: &Node, led: Option<&str>, place: &Endpoint, router
     let name = &node.name;
     let (who, verb, has) = (listed(&routers), if routers.len() == 1 { "routes" } else { "route" }, "no row for");
     let what = match led {
-        Some(led) => format!("{who} {verb} {name} to {led}, its master is at {place}"),
+        Some(led) => format!("{who} {verb} {name} to {led}, but its master is at {place}"),
         None if routers.len() == 1 => format!("{who} has {has} {name}"),
         None => format!("{who} have {has} {name}"),
     };

@@ -70,7 +70,7 @@ fn means(lost: &[&Node], here: &[&Instance]) -> String {
     let nodes = listed(lost.iter().map(|node| &node.name));
     let gtm = lost.iter().any(|node| node.kind == NodeKind::Gtm);
     let commits = if gtm { " NOTHING COMMITS without the GTM." } else { "" };
-    format!("No master in sight of {nodes}.{commits}")
+    format!("These nodes have no known master: {nodes}.{commits}")
 }
 
 /// The road out: the server comes back, or its masters are declared elsewhere.

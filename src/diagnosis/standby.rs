@@ -54,7 +54,7 @@ fn one(case: &Case<'_>, node: &Node, instance: &Instance) -> Option<Finding> {
     }
     if let Some(why) = facts.process.hidden() {
         let what = format!("{id} could not be observed: {why}");
-        return Some(about(node, id, FindingKind::Unseen, Severity::Degraded, what, "What it does is not known."));
+        return Some(about(node, id, FindingKind::Unseen, Severity::Degraded, what, "Its state is not known."));
     }
     running(case, node, id, facts)
 }
@@ -84,11 +84,11 @@ fn stopped(case: &Case<'_>, node: &Node, id: &InstanceId) -> Option<Finding> {
 
 fn told_to_promote(case: &Case<'_>, node: &Node, instance: &Instance) -> Finding {
     let id = &instance.id;
-    let what = format!("{id} was told to become a master and may do so at any moment");
+    let what = format!("{id} has a promotion request and may become a master at any moment");
     let means = "It would be a second master beside the one that serves.";
     let mut found = about(node, id, FindingKind::PromotionAsked, Severity::Outage, what, means);
     let stop = case.tool(id, &tools::stop(instance, STOP).to_string());
-    found.next = vec![command::only_if(stop, "then otb apply, whose start takes the request back")];
+    found.next = vec![command::only_if(stop, "then run otb apply: the start removes the request")];
     found
 }
 
@@ -101,7 +101,7 @@ fn running(case: &Case<'_>, node: &Node, id: &InstanceId, facts: &InstanceFacts)
             FindingKind::Unseen,
             Severity::Degraded,
             what,
-            "Whether it follows is not known.",
+            "Whether it follows its master is not known.",
         ));
     }
     let standby = facts.standby.known().filter(|_| facts.is_running(Role::Standby))?;
@@ -110,14 +110,14 @@ fn running(case: &Case<'_>, node: &Node, id: &InstanceId, facts: &InstanceFacts)
     let lacks = lacks.map_or_else(String::new, |bytes| format!(" A failover now loses {} of WAL.", ByteSize(bytes)));
     if !standby.streaming {
         let what = format!("{id} does not stream from {master}");
-        let means = format!("Users are served. It falls behind.{lacks}");
+        let means = format!("Users are served. The standby falls behind.{lacks}");
         let mut found = about(node, id, FindingKind::NotStreaming, Severity::Degraded, what, means);
         found.next = vec![if case.is_cured(&node.name) { case.apply(&node.name) } else { read_log(case, node, id) }];
         return Some(found);
     }
     if standby.replay_paused {
         let what = format!("replay on {id} is PAUSED");
-        let means = "Users are served. It receives everything and could not take over.";
+        let means = "Users are served. The standby receives everything but cannot take over.";
         let mut found = about(node, id, FindingKind::Paused, Severity::Degraded, what, means);
         found.next = case.sql(id, "select pg_wal_replay_resume()").map(command::always).into_iter().collect();
         return Some(found);
@@ -125,7 +125,7 @@ fn running(case: &Case<'_>, node: &Node, id: &InstanceId, facts: &InstanceFacts)
     if let Some(behind) = behind(case, master, standby).filter(|bytes| *bytes > case.cluster.policy.max_lag.as_u64()) {
         let limit = case.cluster.policy.max_lag;
         let what = format!("{id} is {} behind {master}; the limit is {limit}", ByteSize(behind));
-        let means = format!("Users are served. A switchover is refused until it has caught up.{lacks}");
+        let means = format!("Users are served. otb refuses a switchover until it has caught up.{lacks}");
         let mut found = about(node, id, FindingKind::Lagging, Severity::Degraded, what, means);
         found.next = vec![command::only_if(format!("{} status --watch", case.otb), "to see whether it catches up")];
         return Some(found);
@@ -145,7 +145,7 @@ fn read_log(case: &Case<'_>, node: &Node, id: &InstanceId) -> NextCommand {
         NodeKind::Gtm => format!("tail -n 20 {data}/gtm.log"),
         _ => format!("tail -n 20 \"$(ls -t {data}/pg_log/* | head -1)\""),
     };
-    command::only_if(case.on(&id.server, &log), "to read in its log why")
+    command::only_if(case.on(&id.server, &log), "to read the reason in its log")
 }
 
 /// A check that would refuse the takeover, and that no other finding tells of.
@@ -158,7 +158,7 @@ fn not_ready(case: &Case<'_>, node: &Node, id: &InstanceId) -> Option<Finding> {
         0 => String::new(),
         more => format!("; and {more} more"),
     };
-    let what = format!("{id} COULD NOT TAKE OVER: {}{more}", first.found);
+    let what = format!("{id} CANNOT TAKE OVER: {}{more}", first.found);
     let means = "Users are served, until a failover is needed.";
     let mut found = about(node, id, FindingKind::NotReady, Severity::Risk, what, means);
     found.next = vec![cure(case, id, first)];
@@ -182,7 +182,7 @@ fn next_start(case: &Case<'_>, node: &Node, instance: &Instance) -> Option<Findi
     let id = &instance.id;
     let facts = case.facts(id)?;
     let turns = becomes(instance, facts)?;
-    let means = "Nothing shows until it is restarted for another reason.";
+    let means = "It takes effect at the next restart.";
     let mut found = about(node, id, FindingKind::NextStart, Severity::Risk, format!("{id} {turns}"), means);
     let (path, is_master) = (crate::dialect::quote(&recovery_path(instance)), facts.is_running(Role::Master));
     let command = match (node.kind, is_master) {

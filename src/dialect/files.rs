@@ -143,9 +143,9 @@ fn keep_aside(directory: &str) -> Command {
     let directory = quote(directory);
     let aside = format!("mv -T {directory} {directory}.otb-aside-\"$(date -u +%Y%m%dT%H%M%SZ)\"");
     Command::new(format!(
-        "if {{ read -r pid <{directory}/postmaster.pid && test \"/proc/$pid/cwd\" -ef {directory}; }} 2>/dev/null; then \
-         echo \"process $pid runs in \"{directory}\": somebody has started it meanwhile; stop it, then apply again\" >&2; \
-         exit 1; fi; {aside}"
+        "if {{ read -r pid <{directory}/postmaster.pid && test \"/proc/$pid/cwd\" -ef {directory}; }} 2>/dev/null; \
+            then echo \"process $pid runs in \"{directory}\": it was started meanwhile; stop it, then apply again\" \
+            >&2; exit 1; fi; {aside}"
     ))
     .shown_as(aside)
 }

@@ -125,7 +125,7 @@ mod tests {
         }
         let one = Answer { status: 3, text: "a\n".to_owned(), truncated: false };
         assert_eq!(answers.line("1 status 3"), Some((1, Some(one))));
-        assert_eq!(answers.line("0 status 0"), Some((0, None)), "its lines were not told");
+        assert_eq!(answers.line("0 status 0"), Some((0, None)), "its lines are missing");
         assert_eq!(["", "7 status 0", "x", "0"].map(|line| answers.line(line)), [None, None, None, None]);
     }
 

@@ -89,7 +89,7 @@ pub enum LockAnswer {
 pub fn read_lock(line: &str) -> Option<LockAnswer> {
     match line.strip_prefix(TAKEN) {
         _ if line == HELD => Some(LockAnswer::Held),
-        Some(holder) if holder.trim().is_empty() => Some(LockAnswer::Taken("somebody who left no name".to_owned())),
+        Some(holder) if holder.trim().is_empty() => Some(LockAnswer::Taken("unknown holder".to_owned())),
         Some(holder) => Some(LockAnswer::Taken(super::shown(holder))),
         None => None,
     }
@@ -106,8 +106,8 @@ mod tests {
         let taken = |holder: &str| Some(LockAnswer::Taken(holder.to_owned()));
         assert_eq!(read_lock("held"), Some(LockAnswer::Held));
         assert_eq!(read_lock("taken otb ann@host, pid 1"), taken("otb ann@host, pid 1"));
-        assert_eq!(read_lock("taken "), taken("somebody who left no name"));
-        assert_eq!(["", "Welcome", "held by nobody"].map(read_lock), [None, None, None], "nobody else has it");
+        assert_eq!(read_lock("taken "), taken("unknown holder"));
+        assert_eq!(["", "Welcome", "held by nobody"].map(read_lock), [None, None, None], "unknown holder has it");
     }
 
     #[test]

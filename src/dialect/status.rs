@@ -9,7 +9,7 @@ pub fn read_pg_status(status: i32, text: &str) -> Result<Process, String> {
     match status {
         0 if text.contains("server is running (PID: ") => Ok(Process::Running),
         3 if text.contains("no server running") => Ok(Process::Stopped),
-        _ => Err(format!("pg_ctl status ended with {status} and said {:?}", shown(text))),
+        _ => Err(format!("pg_ctl status ended with {status} and printed {:?}", shown(text))),
     }
 }
 
@@ -40,7 +40,7 @@ pub fn read_gtm_status_text(status: i32, text: &str) -> Result<(Process, Option<
     } else if status == 1 && stopped {
         Ok((Process::Stopped, None))
     } else {
-        Err(format!("gtm_ctl status ended with {status} and said {:?}", shown(text)))
+        Err(format!("gtm_ctl status ended with {status} and printed {:?}", shown(text)))
     }
 }
 

@@ -36,7 +36,7 @@ pub fn read_sync_settings(text: &str) -> Result<Settings, String> {
         _ => return Err(format!("postgres -C printed {} lines", lines.len())),
     };
     if !["on", "off", "local", "remote_write", "remote_apply"].contains(&commit) {
-        return Err(format!("postgres -C says that synchronous_commit is {commit:?}"));
+        return Err(format!("postgres -C printed that synchronous_commit is {commit:?}"));
     }
     let pairs = [(NAMES[0], commit), (NAMES[1], names)];
     Ok(Settings(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()))

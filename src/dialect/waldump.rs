@@ -80,7 +80,7 @@ pub fn read_missing_transactions(text: &str, control: &Control, range: &MissingR
         } else if line.starts_with("pg_waldump: ") {
             words = line;
         } else {
-            let record = Record::read(line, control).ok_or_else(|| format!("pg_waldump said {:?}", shown(line)))?;
+            let record = Record::read(line, control).ok_or_else(|| format!("pg_waldump printed {:?}", shown(line)))?;
             if record.end > range.beyond {
                 record.note_in(&mut found);
             }
@@ -90,7 +90,7 @@ pub fn read_missing_transactions(text: &str, control: &Control, range: &MissingR
         Some("0") => range.read_to() == range.end,
         // timeout's own status, and that of what it had to kill.
         Some("124" | "137") | None if !text.is_empty() => false,
-        _ => return Err(format!("pg_waldump said {:?}", shown(words))),
+        _ => return Err(format!("pg_waldump printed {:?}", shown(words))),
     };
     let lost = found.values().filter(|transaction| transaction.lacks.is_lost()).count();
     Ok(MissingWal {

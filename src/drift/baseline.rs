@@ -41,13 +41,13 @@ impl Baseline {
     pub fn read(text: &str) -> Result<Self, BaselineError> {
         let file: File = serde_yaml::from_str(text).map_err(|error| BaselineError(error.to_string()))?;
         if file.version != 1 {
-            return Err(BaselineError(format!("its version is {}, this otb reads 1", file.version)));
+            return Err(BaselineError(format!("its version is {}, but this otb reads 1", file.version)));
         }
         let mut seen = BTreeSet::new();
         for entry in &file.accepted {
             check(entry).map_err(|what| BaselineError(format!("{}: {what}", entry.id)))?;
             if !seen.insert(&entry.id) {
-                return Err(BaselineError(format!("{}: it is there twice", entry.id)));
+                return Err(BaselineError(format!("{}: it appears twice", entry.id)));
             }
         }
         Ok(Self { entries: file.accepted })
@@ -59,7 +59,7 @@ impl Baseline {
         let mut notes: Vec<Note> = Vec::new();
         for entry in &self.entries {
             if !found.iter().any(|difference| difference.id.as_str() == entry.id) {
-                let what = "there is no such difference; remove the entry".to_owned();
+                let what = "this difference does not exist any more; remove the entry".to_owned();
                 notes.push(Note { kind: NoteKind::MatchesNothing, id: DriftId(entry.id.clone()), what });
             }
         }
@@ -86,15 +86,15 @@ impl Baseline {
 fn check(entry: &Entry) -> Result<(), String> {
     let kind = entry.id.split(':').next().unwrap_or_default();
     if kind == "unreachable" {
-        return Err("what cannot be seen is not accepted: it may be anything".to_owned());
+        return Err("otb cannot accept what it could not observe".to_owned());
     }
     if !Kind::ALL.iter().any(|known| known.word() == kind) || !entry.id.contains(':') {
         let kinds: Vec<&str> = Kind::ALL.iter().map(|kind| kind.word()).collect();
-        return Err(format!("an id is KIND:SUBJECT as otb drift prints it, and the kinds are {}", kinds.join(", ")));
+        return Err(format!("an id is KIND:SUBJECT as otb drift prints it; the kinds are {}", kinds.join(", ")));
     }
     if entry.reason.trim().is_empty() {
-        return Err("it needs a reason: who accepts it, and where that is written".to_owned());
+        return Err("it needs a reason: write who accepts it, and where that is recorded".to_owned());
     }
     let day = entry.expires.len() == 10 && humantime::parse_rfc3339(&format!("{}T00:00:00Z", entry.expires)).is_ok();
-    if day { Ok(()) } else { Err(format!("expires is a day such as 2026-12-31, and {:?} is none", entry.expires)) }
+    if day { Ok(()) } else { Err(format!("expires must be a day such as 2026-12-31; {:?} is not", entry.expires)) }
 }

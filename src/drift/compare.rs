@@ -67,7 +67,7 @@ fn not_ready(finding: &Finding) -> Option<Difference> {
         kind: Kind::Readiness,
         node: instance.node.clone(),
         instance: Some(instance.clone()),
-        expected: "a standby that could take over".to_owned(),
+        expected: "a standby that can take over".to_owned(),
         found: finding.what.clone(),
     })
 }
@@ -135,7 +135,7 @@ fn follower(cluster: &Cluster, kind: NodeKind, id: &InstanceId, facts: &Instance
         return Some(role(
             id,
             "a standby",
-            "a standby that was told to become a master, and may at any moment".to_owned(),
+            "a standby with a promotion request, which may become a master at any moment".to_owned(),
         ));
     }
     let standby = facts.standby.known().filter(|_| facts.is_running(Role::Standby))?;
@@ -167,7 +167,7 @@ fn next_starts<'a>(node: &'a Node, seen: &'a Observation) -> impl Iterator<Item 
             kind: Kind::NextStart,
             node: node.name.clone(),
             instance: Some(instance.id.clone()),
-            expected: "after its next start what it is now".to_owned(),
+            expected: "an instance that keeps its role at its next start".to_owned(),
             found: crate::plan::becomes(instance, seen.instances.get(&instance.id)?)?,
         })
     })
@@ -213,7 +213,7 @@ fn routes(cluster: &Cluster, router: &Node, nodes: &[&Node], seen: &Observation)
         }
         let declared = |row: &&&Route| cluster.nodes.keys().any(|name| name.as_str() == row.node);
         for row in rows.iter().filter(|row| all && !declared(row)) {
-            let expected = "no row that the file does not name".to_owned();
+            let expected = "no row for a node that the file does not declare".to_owned();
             found.push(differ(&row.node, expected, format!("{} at {}:{}", row.node, row.host, row.port)));
         }
     }
@@ -247,7 +247,7 @@ fn pooler(node: &Node, seen: &Observation) -> Option<Difference> {
         node: node.name.clone(),
         instance: Some(id),
         expected: "a pooler that agrees with pgxc_node".to_owned(),
-        found: "pgxc_pool_check() says f".to_owned(),
+        found: "pgxc_pool_check() returns f".to_owned(),
     })
 }
 

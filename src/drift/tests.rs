@@ -34,12 +34,12 @@ fn an_entry_accepts_until_its_day_ends() {
 #[test]
 fn what_a_baseline_cannot_say() {
     for (entry, part) in [
-        ("{id: 'unreachable:dn01', reason: x, expires: 2026-12-31}", "may be anything"),
+        ("{id: 'unreachable:dn01', reason: x, expires: 2026-12-31}", "could not observe"),
         ("{id: 'nonsense:dn01', reason: x, expires: 2026-12-31}", "the kinds are split-brain"),
         ("{id: routes, reason: x, expires: 2026-12-31}", "KIND:SUBJECT"),
         ("{id: 'role:a@b', reason: ' ', expires: 2026-12-31}", "reason"),
-        ("{id: 'role:a@b', reason: x, expires: 2026-02-30}", "is none"),
-        ("{id: 'role:a@b', reason: x, expires: tomorrow}", "is none"),
+        ("{id: 'role:a@b', reason: x, expires: 2026-02-30}", "is not"),
+        ("{id: 'role:a@b', reason: x, expires: tomorrow}", "is not"),
         ("{id: 'role:a@b', reason: x}", "missing field `expires`"),
         ("{id: 'role:a@b', reason: x, expires: 2026-12-31, until: 1}", "unknown field `until`"),
     ] {

@@ -155,13 +155,17 @@ impl Draft {
             node.copies.sort_by_key(|copy| copy.server.as_ref().and_then(|host| names.get(host)).cloned());
         }
         if self.cluster.is_none() && !self.notes.iter().any(|note| note.about == "cluster") {
-            self.open("cluster", "its name is not known; psql -c 'show pgxc_cluster_name' on a coordinator tells it");
+            self.open(
+                "cluster",
+                "its name is not known; to read it: psql -c 'show pgxc_cluster_name' on a \
+                coordinator",
+            );
         }
         let nobody = !self.nodes.iter().flat_map(|node| &node.copies).any(|copy| copy.install.is_some());
         if nobody && !self.notes.iter().any(|note| note.about == "install") {
             self.open(
                 "install",
-                "where OpenTenBase is installed on the servers is not known: the directory above bin/",
+                "otb does not know where OpenTenBase is installed on the servers: the directory above bin/",
             );
         }
         let mut notes = Vec::new();

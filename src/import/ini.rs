@@ -23,8 +23,7 @@ impl Ini {
             }
             let (key, value) =
                 line.split_once('=').ok_or_else(|| SourceError::new(n, "this is neither a [section] nor key=value"))?;
-            let section =
-                section.clone().ok_or_else(|| SourceError::new(n, "this stands before the first [section]"))?;
+            let section = section.clone().ok_or_else(|| SourceError::new(n, "this is before the first [section]"))?;
             values.insert((section, key.trim().to_owned()), (n, value.trim().to_owned()));
         }
         Ok(Self(values))

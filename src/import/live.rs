@@ -10,7 +10,7 @@ pub fn from_discovery(found: &Discovery, given: &BTreeMap<Host, ServerName>, ins
     let mut draft = Draft::default();
     match &found.cluster {
         Fact::Known(name) => draft.cluster = Some(name.clone()),
-        Fact::Unknown(why) => draft.open("cluster", format!("its name could not be learned: {why}")),
+        Fact::Unknown(why) => draft.open("cluster", format!("its name is not known: {why}")),
     }
     let used = found.servers.iter().filter(|(host, _)| {
         found.nodes.iter().flat_map(|node| &node.instances).any(|instance| instance.at.host == **host)
@@ -23,7 +23,7 @@ pub fn from_discovery(found: &Discovery, given: &BTreeMap<Host, ServerName>, ins
     }
     draft.name_sites(&names);
     for sentence in &found.left_out {
-        draft.remark("left out", sentence.clone());
+        draft.remark("missing", sentence.clone());
     }
     draft.settle();
     draft
@@ -35,7 +35,7 @@ fn node_draft(found: &FoundNode, install: Option<&str>, draft: &mut Draft) -> No
     let master = match masters.as_slice() {
         [only] => {
             if only.at != found.route {
-                let what = format!("its master runs at {}, the coordinator routes it to {}", only.at, found.route);
+                let what = format!("its master runs at {}, but the coordinator routes it to {}", only.at, found.route);
                 draft.remark(found.name.to_string(), what);
             }
             &only.at
@@ -43,17 +43,17 @@ fn node_draft(found: &FoundNode, install: Option<&str>, draft: &mut Draft) -> No
         [] => {
             let why = found.instances.iter().find(|one| one.at == found.route).and_then(|one| one.role.reason());
             let what = match why {
-                Some(why) => format!("whether its master runs could not be learned: {why}"),
+                Some(why) => format!("otb could not find out whether its master runs: {why}"),
                 None => "no master of it runs".to_owned(),
             };
-            let what = format!("{what}; `master` is where the coordinator routes it to");
+            let what = format!("{what}; `master` is the place where the coordinator routes it");
             draft.remark(found.name.to_string(), what);
             &found.route
         }
         several => {
             let places: Vec<String> = several.iter().map(|one| one.at.to_string()).collect();
             let what = format!(
-                "{} run as masters of it; `master` is where the coordinator routes it to",
+                "{} run as its masters; `master` is the place where the coordinator routes it",
                 places.join(" and ")
             );
             draft.remark(found.name.to_string(), what);
@@ -61,7 +61,7 @@ fn node_draft(found: &FoundNode, install: Option<&str>, draft: &mut Draft) -> No
         }
     };
     for lost in &found.lost {
-        let what = format!("a standby is attached that may not be below: {lost}; add it to `instances`");
+        let what = format!("a standby is attached that may be missing below: {lost}; add it to `instances`");
         draft.open(found.name.to_string(), what);
     }
     let mut copies: Vec<CopyDraft> = Vec::new();
@@ -102,17 +102,17 @@ fn forward_port(node: &FoundNode, one: &FoundInstance, draft: &mut Draft) -> Opt
     let what = match &one.forward {
         Fact::Known(own) => match own.as_ref().and_then(port) {
             Some(own) if is_routed_to && own != routed => {
-                let what = format!("{} has forward_port {own}, the coordinator's pgxc_node says {routed}", one.at);
+                let what = format!("{} has forward_port {own}, but the coordinator's pgxc_node has {routed}", one.at);
                 draft.remark(node.name.to_string(), what);
                 return Some(own);
             }
             Some(own) => return Some(own),
-            None => "has no forward_port that could be declared".to_owned(),
+            None => "has no forward_port that can be declared".to_owned(),
         },
         Fact::Unknown(_) if is_routed_to && routed > 0 => return Some(routed),
-        Fact::Unknown(why) => format!("did not tell its forward_port: {why}"),
+        Fact::Unknown(why) => format!("did not report its forward_port: {why}"),
     };
-    let next = "`forward_port` of it is left out; without it a move to it leaves the old master's in pgxc_node";
+    let next = "`forward_port` of it is missing; without it a move to it keeps the old master's port in pgxc_node";
     draft.remark(node.name.to_string(), format!("{} {what}; {next}", one.at));
     None
 }

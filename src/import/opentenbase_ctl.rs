@@ -19,27 +19,27 @@ pub fn from_config_ini(text: &str) -> Result<Draft, SourceError> {
         return Err(wrong(
             "instance",
             "type",
-            "a centralized instance has no coordinator and no GTM; otb is for distributed ones".to_owned(),
+            "a centralized cluster has no coordinator and no GTM; otb is for distributed clusters".to_owned(),
         ));
     }
     let mut draft = Draft::default();
     draft.shell.user = ini.get("server", "ssh-user").map(str::to_owned);
     let port = ini.get("server", "ssh-port").map(str::parse::<u16>).transpose();
-    draft.shell.port = port.map_err(|_| wrong("server", "ssh-port", "it is no port".to_owned()))?;
+    draft.shell.port = port.map_err(|_| wrong("server", "ssh-port", "it is not a port".to_owned()))?;
     if ini.get("server", "ssh-password").is_some() {
-        draft.remark("shell", "ssh-password is not taken over: otb logs in by key or agent");
+        draft.remark("shell", "ssh-password is not imported: otb logs in with a key or an agent");
     }
     let instance = ini.get("instance", "name").map(str::to_owned);
     if let Some(instance) = &instance {
         let named = ClusterName::new(&**instance).is_ok();
         let hint = if named {
-            format!("; the instance is called {instance}, which need not be the same")
+            format!("; the instance is named {instance}, which may be another name")
         } else {
             String::new()
         };
         draft.open(
             "cluster",
-            format!("its name is not in the file; show pgxc_cluster_name on a coordinator tells it{hint}"),
+            format!("its name is not in the file; to read it: show pgxc_cluster_name on a coordinator{hint}"),
         );
     }
     for (section, kind, prefix) in SECTIONS {
@@ -47,7 +47,7 @@ pub fn from_config_ini(text: &str) -> Result<Draft, SourceError> {
     }
     draft.remark(
         "names",
-        "the nodes are called as opentenbase_ctl calls them; select node_name from pgxc_node tells whether that is so",
+        "the nodes have the names that opentenbase_ctl gives them; to compare: select node_name from pgxc_node",
     );
     let hosts: BTreeSet<Host> =
         draft.nodes.iter().flat_map(|node| &node.copies).filter_map(|copy| Some(copy.server.clone()?.host)).collect();
@@ -75,7 +75,8 @@ fn nodes(
         |key: &str, what: String| SourceError::new(ini.line(section, key), format!("[{section}] {key}: {what}"));
     let hosts = |key: &str| -> Result<Vec<Host>, SourceError> {
         let list = ini.list(section, key).into_iter();
-        list.map(|text| Host::new(text).map_err(|error| wrong(key, format!("{text:?} is no host: {error}")))).collect()
+        list.map(|text| Host::new(text).map_err(|error| wrong(key, format!("{text:?} is not a host: {error}"))))
+            .collect()
     };
     let masters = hosts("master")?;
     let slaves = hosts("slave")?;
@@ -86,11 +87,11 @@ fn nodes(
         None => 1,
         Some(text) => match text.parse::<usize>() {
             Ok(each @ 1..=5) => each,
-            _ => return Err(wrong("nodes-per-server", format!("{text:?} is no number from 1 to 5"))),
+            _ => return Err(wrong("nodes-per-server", format!("{text:?} is not a number from 1 to 5"))),
         },
     };
     if kind != NodeKind::Gtm && slaves.len() % masters.len() != 0 {
-        let what = format!("{} servers, which is no multiple of the {} masters", slaves.len(), masters.len());
+        let what = format!("{} servers, which is not a multiple of the {} masters", slaves.len(), masters.len());
         return Err(wrong("slave", what));
     }
     let many = if kind == NodeKind::Gtm { 1 } else { masters.len() * each };
@@ -113,8 +114,8 @@ fn nodes(
             copies.push(CopyDraft {
                 server: Some(Site::beside(&copies, host.clone())),
                 todo: vec![format!(
-                    "its port and data directory are not known: opentenbase_ctl draws the port, and the directory is \
-                     {place} below the home directory"
+                    "its port and data directory are not known: opentenbase_ctl chooses the port at random, and the \
+                        directory is {place} under the home directory"
                 )],
                 ..CopyDraft::default()
             });

@@ -18,16 +18,16 @@ pub fn yaml(draft: &Draft) -> String {
     let mut text = String::from("# yaml-language-server: $schema=cluster.schema.json\n#\n");
     // Writing to a String cannot fail.
     let _ = writeln!(text, "# Imported by otb from {}.", draft.source);
-    text.push_str("# Editors complete it after: otb schema cluster > cluster.schema.json\n");
+    text.push_str("# For completion in editors: otb schema cluster > cluster.schema.json\n");
     if !draft.is_complete() {
-        text.push_str("# What otb could not learn is marked TODO; `otb validate` names what is missing.\n");
+        text.push_str("# TODO marks what otb could not find out; `otb validate` lists what is missing.\n");
     }
     text.push_str("\nversion: 1\n");
     match &draft.cluster {
         Some(name) => {
             let _ = writeln!(text, "cluster: {}", scalar(name.as_str()));
         }
-        None => todo(&mut text, "", "cluster: its name, as `show pgxc_cluster_name` says it"),
+        None => todo(&mut text, "", "cluster: its name, as `show pgxc_cluster_name` prints it"),
     }
     text.push('\n');
     connection(&mut text, draft);
@@ -68,7 +68,11 @@ fn defaults(text: &mut String, draft: &Draft, common: &Common) {
         Some(install) => {
             let _ = writeln!(text, "  install: {}   # bin/ and lib/ lie below it", scalar(install));
         }
-        None => todo(text, "  ", "install: where OpenTenBase is installed; bin/ and lib/ lie below it"),
+        None => todo(
+            text,
+            "install: where OpenTenBase is installed, the directory above bin/ and lib/",
+            "install: where OpenTenBase is installed; bin/ and lib/ lie below it",
+        ),
     }
     if let Some(data) = &common.data {
         let _ = writeln!(text, "  data: {}", scalar(data));
@@ -152,7 +156,7 @@ fn node(text: &mut String, node: &NodeDraft, draft: &Draft, common: &Common) {
         Some(host) => {
             let _ = writeln!(text, "    master: {}", scalar(&draft.name_of(host)));
         }
-        None => todo(text, "    ", "master: the server on which its master is"),
+        None => todo(text, "master: the server of its master", "master: the server on which its master is"),
     }
     let master = node.copies.iter().find(|copy| copy.server == node.master).or(node.copies.first());
     let port = master.and_then(|copy| copy.port);

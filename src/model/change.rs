@@ -75,14 +75,14 @@ impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Runs { instance, role } => write!(f, "{instance} runs as {role}"),
-            Self::Hangs { instance } => write!(f, "{instance} runs and does not answer"),
+            Self::Hangs { instance } => write!(f, "{instance} runs but does not answer"),
             Self::Stopped { instance } => write!(f, "{instance} is stopped"),
             Self::CleanlyStopped { instance } => write!(f, "{instance} is stopped cleanly"),
             Self::Fenced { instance, upstream } => {
-                write!(f, "{instance} would start as a standby of {upstream} only")
+                write!(f, "{instance} would start only as a standby of {upstream}")
             }
             Self::ReplayedAll { standby, source } => {
-                write!(f, "{standby} has replayed everything {source} wrote")
+                write!(f, "{standby} has replayed everything that {source} wrote")
             }
             Self::ReplayedTo { standby, source, position } => {
                 write!(f, "{standby} has replayed the WAL of {source} to its end, {position}")
@@ -100,10 +100,10 @@ impl fmt::Display for Condition {
                 all => write!(f, "no transaction from before the run is in doubt on any of {} masters", all.len()),
             },
             Self::Synchronous { master, standbys: 1 } => {
-                write!(f, "commits on {master} have the standby they wait for")
+                write!(f, "commits on {master} have the standby that they wait for")
             }
             Self::Synchronous { master, standbys } => {
-                write!(f, "commits on {master} have the {standbys} standbys they wait for")
+                write!(f, "commits on {master} have the {standbys} standbys that they wait for")
             }
             Self::Streams { standby, upstream } => write!(f, "{standby} streams from {upstream}"),
         }

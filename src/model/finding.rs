@@ -99,23 +99,24 @@ macro_rules! kinds {
 
 kinds! {
     TwoMasters = "two-masters", "Two instances of a node run as masters, or two GTMs are active.";
-    SilentServer = "silent-server", "No process and no shell of a server answers.";
+    SilentServer = "silent-server", "A server does not answer: neither its processes nor its shell.";
     NoCommits = "no-commits", "No GTM is active: nothing commits.";
     NoMaster = "no-master", "A node has no running master.";
-    CannotWork = "cannot-work", "A master answers, and every statement on it fails: it gets no timestamp.";
-    NoSlot = "no-slot", "A server takes no more sessions: all its connection slots are taken.";
-    Hung = "hung", "A process runs and does not answer.";
+    CannotWork = "cannot-work", "A master answers, but every statement on it fails: it gets no timestamp.";
+    NoSlot = "no-slot", "A server accepts no more sessions: all its connection slots are taken.";
+    Hung = "hung", "A process runs but does not answer.";
     Blocked = "blocked", "Sessions wait behind transactions in doubt.";
-    WrongRoute = "wrong-route", "A router's pgxc_node leads elsewhere than to the running master, or lacks a row.";
+    WrongRoute = "wrong-route", "A router's pgxc_node leads to another place than the running master, or lacks a \
+        row.";
     Pooler = "pooler", "A router's pooler differs from its pgxc_node.";
     InDoubt = "in-doubt", "A two-phase transaction is in doubt, and no session waits behind it yet.";
     StandbyDown = "standby-down", "A standby is stopped.";
-    NotStreaming = "not-streaming", "A standby runs and does not stream from its master.";
+    NotStreaming = "not-streaming", "A standby runs but does not stream from its master.";
     Paused = "paused", "The replay of a standby is paused.";
     Lagging = "lagging", "A standby is more than policy.max_lag behind.";
-    PromotionAsked = "promotion-asked", "A standby was told to become a master and may do so at any moment.";
-    NotReady = "not-ready", "A standby streams and could not take over.";
-    NextStart = "next-start", "An instance would be after its next start what it is not now.";
+    PromotionAsked = "promotion-asked", "A standby has a promotion request and may become a master at any moment.";
+    NotReady = "not-ready", "A standby streams but cannot take over.";
+    NextStart = "next-start", "An instance has another role after its next start.";
     Unseen = "unseen", "An instance could not be observed.";
     Elsewhere = "elsewhere", "A node's master runs on another server than the file declares.";
 }

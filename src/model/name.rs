@@ -14,9 +14,9 @@ pub(super) const MAX_NAME_BYTES: usize = 63;
 pub enum NameError {
     #[error("it is empty")]
     Empty,
-    #[error("it has {0} bytes, and OpenTenBase keeps only the first 63")]
+    #[error("it has {0} bytes, but OpenTenBase keeps only the first 63")]
     TooLong(usize),
-    #[error("it contains {0:?}, which does not belong in a {1}")]
+    #[error("it contains {0:?}, which is not allowed in a {1}")]
     Character(char, &'static str),
     #[error("it begins with '-', which commands would read as an option")]
     LeadingDash,

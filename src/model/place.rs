@@ -56,8 +56,8 @@ impl TryFrom<String> for InstanceId {
     fn try_from(text: String) -> Result<Self, String> {
         let (node, server) = text.rsplit_once('@').ok_or_else(|| format!("{text:?} is not NODE@SERVER"))?;
         Ok(Self {
-            node: NodeName::new(node).map_err(|e| format!("{node:?} is no node name: {e}"))?,
-            server: ServerName::new(server).map_err(|e| format!("{server:?} is no server name: {e}"))?,
+            node: NodeName::new(node).map_err(|e| format!("{node:?} is not a node name: {e}"))?,
+            server: ServerName::new(server).map_err(|e| format!("{server:?} is not a server name: {e}"))?,
         })
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn one_word(rows: &Rows) -> Result<&str, String> {
 
 pub(super) fn node_name(rows: &Rows) -> Result<NodeName, String> {
     let name = one_word(rows)?;
-    NodeName::new(name).map_err(|error| format!("{name:?} is no node name: {error}"))
+    NodeName::new(name).map_err(|error| format!("{name:?} is not a node name: {error}"))
 }
 
 /// From [`crate::dialect::query::role`].
@@ -50,7 +50,7 @@ pub(super) fn master_lsn(rows: &Rows) -> Result<Lsn, String> {
 pub(super) fn master_timeline(rows: &Rows) -> Result<Timeline, String> {
     let file = column(&first(rows)?, "wal_file")?;
     let timeline = file.get(..8).and_then(|digits| u32::from_str_radix(digits, 16).ok());
-    timeline.map(Timeline).ok_or_else(|| format!("{file:?} is no WAL file's name"))
+    timeline.map(Timeline).ok_or_else(|| format!("{file:?} is not a WAL file name"))
 }
 
 /// A standby's own view: its WAL positions, and its receiver, if one runs.
@@ -70,7 +70,7 @@ pub(super) fn standby(wal: &Rows, receiver: &Rows) -> Result<StandbyFacts, Strin
 /// The timeline that a receiver streams.
 pub(super) fn received_timeline(rows: &Rows) -> Result<Timeline, String> {
     let text = rows.first().and_then(|row| row.get("received_tli")).ok_or("no WAL receiver runs")?;
-    text.parse().map(Timeline).map_err(|_| format!("{text:?} is no timeline"))
+    text.parse().map(Timeline).map_err(|_| format!("{text:?} is not a timeline"))
 }
 
 pub(super) fn senders(rows: &Rows) -> Result<Vec<Sender>, String> {
@@ -127,7 +127,7 @@ fn route(row: &Row<'_>) -> Result<Route, String> {
 pub(super) fn forward_port(rows: &Rows) -> Result<Option<u16>, String> {
     let row = rows.iter().find(|row| row.get("name") == Some("forward_port"));
     let Some(text) = row.and_then(|row| row.get("setting")) else { return Ok(None) };
-    text.parse().map(Some).map_err(|_| format!("its setting forward_port is {text:?}, which is no port"))
+    text.parse().map(Some).map_err(|_| format!("its setting forward_port is {text:?}, which is not a port"))
 }
 
 fn first(rows: &Rows) -> Result<Row<'_>, String> {

@@ -15,7 +15,7 @@ type States = BTreeMap<crate::model::NodeName, TransactionState>;
 /// From [`query::prepared`].
 pub(super) fn prepared(rows: &Rows) -> Result<PreparedTransactions, String> {
     let total = rows.first().and_then(|row| row.get("total")).map_or(Ok(0), str::parse);
-    let count = total.map_err(|_| "the number of prepared transactions is no number".to_owned())?;
+    let count = total.map_err(|_| "the number of prepared transactions is not a number".to_owned())?;
     let oldest = rows.iter().map(|row| one(&row)).collect::<Result<_, _>>()?;
     Ok(PreparedTransactions { count, oldest })
 }

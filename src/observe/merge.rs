@@ -50,7 +50,7 @@ pub(super) fn merge(mut facts: InstanceFacts, probe: Probe) -> InstanceFacts {
             Fact::unknown(UnknownKind::Unreadable, format!("wal_segment_size is {size}"))
         }
     };
-    facts.unreplicated = Fact::not_asked("no other copy is known to lack WAL that it has");
+    facts.unreplicated = Fact::not_asked("no other instance is known to lack WAL that it has");
     facts.control = probe.control;
     facts.surroundings = probe.surroundings;
     facts.data_dir = probe.data_dir;

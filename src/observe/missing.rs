@@ -53,7 +53,7 @@ impl Question<'_> {
                 Ok(true) => {}
                 Ok(false) => {
                     let (id, timeline) = (&standby.id, control.timeline);
-                    let why = format!("{id} shows no WAL of timeline {timeline}, which {} is on", of.id);
+                    let why = format!("{id} has no WAL of timeline {timeline}, the timeline of {}", of.id);
                     return Fact::unknown(UnknownKind::Unreadable, why);
                 }
                 Err(unknown) => return Fact::Unknown(unknown),

@@ -24,12 +24,12 @@ pub(super) async fn ask(outside: &Outside, instance: &Instance, limits: &Limits,
     facts.process = Fact::Known(Process::Running);
     facts.version = match session.version() {
         Some(version) => Fact::Known(version.to_owned()),
-        None => Fact::unknown(UnknownKind::Unreadable, "the login told no server_version"),
+        None => Fact::unknown(UnknownKind::Unreadable, "the login reported no server_version"),
     };
     let blocked = first_round(&session, instance.kind, deadline, &mut facts).await;
     facts.round_trip = match session.round_trip() {
         Some(took) => Fact::Known(u64::try_from(took.as_micros()).unwrap_or(u64::MAX)),
-        None => Fact::not_asked("no question was answered"),
+        None => Fact::not_asked("no query was answered"),
     };
     match blocked {
         Some(error) => nothing_more(&error, &mut facts),
@@ -148,7 +148,7 @@ async fn second_round(
     }
     facts.pool_agrees = match rest.last() {
         Some(check) if pool => fact(check, |rows| answer::truth(answer::one_word(rows)?)),
-        _ => Fact::not_asked("only a coordinator that is a master knows"),
+        _ => Fact::not_asked("only a coordinator that is a master can report it"),
     };
 }
 

@@ -25,7 +25,7 @@ pub(super) fn load(rows: &Rows) -> Result<Load, String> {
     let row = rows.first().ok_or("the answer has no row")?;
     let count = |name: &str| {
         let text = row.get(name).ok_or_else(|| format!("the answer has no {name}"))?;
-        text.parse::<u64>().map_err(|_| format!("{name} is {text:?}, which is no number"))
+        text.parse::<u64>().map_err(|_| format!("{name} is {text:?}, which is not a number"))
     };
     Ok(Load {
         in_backup: truth(row.get("in_backup").unwrap_or_default())?,
@@ -44,8 +44,14 @@ pub(super) fn load(rows: &Rows) -> Result<Load, String> {
 fn age(oldest: Option<&str>, now: Option<&str>) -> Result<u64, String> {
     let Some(oldest) = oldest else { return Ok(0) };
     let now = now.ok_or("the answer has no now")?;
-    let seconds =
-        |text: &str| text.parse::<f64>().ok().filter(|n| n.is_finite()).ok_or_else(|| format!("{text:?} is no time"));
+    let seconds = |text: &str| {
+        text.parse::<f64>().ok().filter(|n| n.is_finite()).ok_or_else(|| {
+            format!(
+                "{text:?} is not a \
+            time"
+            )
+        })
+    };
     let age = (seconds(now)? - seconds(oldest)?).max(0.0);
     Ok(Duration::try_from_secs_f64(age).map_or(u64::MAX, |age| age.as_secs()))
 }

@@ -96,17 +96,17 @@ fn role_change(
         _ if !survey.hung.is_empty() => hung::because(&survey.hung),
         (ChangeKind::Repair, _) => split::because(survey.node, &survey.situation, seen),
         (ChangeKind::Restart, _) => {
-            let compared = if unread.contains(&declared.node) { "; its routes are compared once it runs" } else { "" };
-            format!("{declared} is stopped, and no other copy has taken over{compared}")
+            let compared = if unread.contains(&declared.node) { "; otb compares its routes once it runs" } else { "" };
+            format!("{declared} is stopped, and no other instance has taken over{compared}")
         }
         (ChangeKind::Switchover, Some(from)) if is_cut_off(survey.node, Some(from), seen) => {
-            format!("{from} was stopped cleanly and nobody was promoted: this finishes a run that was cut off")
+            format!("{from} was stopped cleanly and no instance was promoted: this finishes an interrupted run")
         }
-        (ChangeKind::Switchover, Some(from)) => format!("{from} runs as master, the file says {declared}"),
+        (ChangeKind::Switchover, Some(from)) => format!("{from} runs as master, but the file declares {declared}"),
         (_, Some(from)) if seen.instances.get(from).is_some_and(InstanceFacts::is_stopped) => {
             format!("{from}, the last master, is down")
         }
-        (_, Some(from)) => format!("no master of {} answers, and {from} is out of sight", survey.node.name),
+        (_, Some(from)) => format!("no master of {} answers, and {from} cannot be observed", survey.node.name),
         (_, None) => format!("no instance of {} runs as master", survey.node.name),
     };
     Some(Change {
@@ -135,7 +135,7 @@ fn route_change(survey: &NodeSurvey<'_>, rows: &[Row<'_>]) -> Option<Change> {
         kind: ChangeKind::Reroute,
         from: None,
         to: survey.node.master.clone(),
-        because: format!("{who} {verb} {node} {from}, its master is at {}", first.target()),
+        because: format!("{who} {verb} {node} {from}, but its master is at {}", first.target()),
         routers,
         expected_gap: None,
     })
@@ -143,11 +143,14 @@ fn route_change(survey: &NodeSurvey<'_>, rows: &[Row<'_>]) -> Option<Change> {
 
 fn pool_change(router: &RouterSurvey, survey: &NodeSurvey<'_>) -> Change {
     let because = match survey.node.kind {
-        _ if router.owed => format!("{} was told of another GTM: its pool is reloaded once, now", router.router),
+        _ if router.owed => format!("{} got another GTM address: its pool is reloaded once, now", router.router),
         NodeKind::Datanode => {
-            format!("a run was cut off, and whether the pooler of {} was reloaded cannot be asked", router.router)
+            format!(
+                "a run was interrupted, and otb cannot find out whether the pooler of {} was reloaded",
+                router.router
+            )
         }
-        _ => format!("the pooler of {} does not agree with its pgxc_node", router.router),
+        _ => format!("the pooler of {} differs from its pgxc_node", router.router),
     };
     Change {
         node: survey.node.name.clone(),

@@ -64,51 +64,60 @@ macro_rules! codes {
 }
 
 codes! {
-    Identity = "identity", false, "The process on the declared endpoint is the declared node.";
-    System = "system", false, "Master and standby share one system identifier.";
-    Version = "version", true, "Master and standby run the same server version.";
+    Identity = "identity", false, "The process at the declared endpoint is the declared node.";
+    System = "system", false, "The master and the standby have the same system identifier.";
+    Version = "version", true, "The master and the standby run the same server version.";
     SplitBrain = "split-brain", true, "At most one instance of a node runs as master.";
-    KeptCopy = "kept-copy", false, "Of two masters, the declared one is one that routers lead to; a GTM is not one whose clock is behind.";
-    Standby = "standby", false, "The instance that is to become master runs as a standby.";
+    KeptCopy = "kept-copy", false, "If a node has two masters, routers lead to the declared one; the clock of a \
+        declared GTM is not behind.";
+    Standby = "standby", false, "The instance that will become master runs as a standby.";
     Attached = "attached", true, "The standby streams from the present master.";
     Replay = "replay", false, "The standby's replay is not paused.";
     Delay = "delay", true, "The standby does not delay its replay (recovery_min_apply_delay).";
     Lag = "lag", true, "The standby is at most policy.max_lag behind.";
-    Timeline = "timeline", false, "The standby's timeline is not ahead of the master's.";
-    RecoveryConf = "recovery-conf", false, "recovery.conf of the standby is there and the server may write it.";
-    Shell = "shell", false, "Commands can be run on the server, and they find the data directory.";
-    DataDirectory = "data-directory", false, "Each process runs in the data directory that is declared for it; a stopped one's is of its node.";
-    ToolsVersion = "tools-version", true, "The tools below `install` are of the server's version.";
+    Timeline = "timeline", false, "The standby's timeline is not ahead of the master's timeline.";
+    RecoveryConf = "recovery-conf", false, "The standby has a recovery.conf that the server may write.";
+    Shell = "shell", false, "Commands can run on the server, and they find the data directory.";
+    DataDirectory = "data-directory", false, "Each process runs in its declared data directory; the directory of a \
+        stopped instance belongs to its node.";
+    ToolsVersion = "tools-version", true, "The tools under `install` have the server's version.";
     Disk = "disk", true, "The standby's file system has room for a new timeline.";
-    Fence = "fence", true, "Every other copy of the node is known not to be writable.";
-    DataLoss = "data-loss", true, "The standby holds every transaction the old master may have acknowledged.";
-    Gtm = "gtm", false, "The GTM answers: ALTER NODE on a datanode needs it to commit.";
-    Routes = "routes", true, "Every router's pgxc_node can be read and has one row for each node.";
-    Forward = "forward", true, "On v5 each node's forward port is known, its processes have the one that the file says, and it is free where a master is made.";
-    Sessions = "sessions", true, "How many sessions of clients the pool reloads of a v5 end (warns only).";
+    Fence = "fence", true, "No other instance of the node can accept writes.";
+    DataLoss = "data-loss", true, "The standby has every transaction that the old master may have committed.";
+    Gtm = "gtm", false, "The GTM answers: ALTER NODE on a datanode cannot commit without it.";
+    Routes = "routes", true, "otb can read every router's pgxc_node, and it has one row for each node.";
+    Forward = "forward", true, "On v5 each node's forward port is known, its processes use the one in the file, and \
+        it is free where an instance becomes master.";
+    Sessions = "sessions", true, "How many client sessions the pool reloads of v5 end (warns only).";
     GtmRow = "gtm-row", false, "Every router has exactly one GTM row.";
-    Rejoin = "rejoin", true, "It is known how each old master can become a standby.";
-    Superuser = "superuser", false, "otb's user may ALTER NODE on every router whose routes change.";
-    ClusterName = "cluster-name", true, "The standby belongs to the cluster that the file names (pgxc_cluster_name).";
-    HotStandby = "hot-standby", true, "hot_standby is on: a standby can be asked.";
-    SyncStandbys = "sync-standbys", true, "Commits on the new master will have the standbys that they wait for.";
-    Room = "room", true, "max_wal_senders of the standby leaves room for the other copies and a base backup.";
-    WalKeep = "wal-keep", true, "The new master keeps WAL for the copies that rejoin (warns only).";
-    PreparedLimit = "prepared-limit", true, "max_prepared_transactions of the standby is no less than the master's.";
-    Admission = "admission", true, "The old master's server may open a replication connection to the standby: tried.";
+    Rejoin = "rejoin", true, "otb knows how each old master can become a standby.";
+    Superuser = "superuser", false, "otb's user may run ALTER NODE on every router whose routes change.";
+    ClusterName = "cluster-name", true, "The standby belongs to the cluster in the file (pgxc_cluster_name).";
+    HotStandby = "hot-standby", true, "hot_standby is on, so that the standby accepts queries.";
+    SyncStandbys = "sync-standbys", true, "The new master will have the standbys that its commits wait for.";
+    Room = "room", true, "max_wal_senders of the standby has room for the other instances and a base backup.";
+    WalKeep = "wal-keep", true, "The new master keeps WAL for the instances that rejoin (warns only).";
+    PreparedLimit = "prepared-limit", true, "max_prepared_transactions of the standby is at least the master's \
+        value.";
+    Admission = "admission", true, "The standby accepts a replication connection from the old master's server; otb \
+        tries it.";
     Backup = "backup", true, "No backup is running on the master.";
     Transactions = "transactions", true, "No transaction is old or idle on the master (warns only).";
-    InDoubt = "in-doubt", true, "No two-phase transaction is in doubt on the master: clients wait behind one, and its fast stop may not end.";
-    PgClean = "pg-clean", true, "pg_clean is there, by which otb finishes what a move leaves in doubt (warns only).";
-    Hold = "hold", true, "No open transaction keeps clients from being held while the master moves, and none of them keeps a connection to it (warns only).";
-    Slots = "slots", true, "No replication slot stays behind on the old master (warns only).";
-    Archiver = "archiver", true, "No WAL waits for archiving, which a stop would wait for (warns only).";
-    Tools = "tools", true, "The tools that otb runs are there and can be run.";
+    InDoubt = "in-doubt", true, "No two-phase transaction is in doubt on the master: clients wait behind it, and a \
+        fast stop may not end.";
+    PgClean = "pg-clean", true, "The extension pg_clean exists; otb uses it to finish transactions in doubt (warns \
+        only).";
+    Hold = "hold", true, "No open transaction prevents the hold of clients, and no idle session keeps a connection \
+        to the master (warns only).";
+    Slots = "slots", true, "The old master has no replication slot, because slots do not move (warns only).";
+    Archiver = "archiver", true, "No WAL waits for archiving: a stop would wait for it (warns only).";
+    Tools = "tools", true, "The tools that otb runs exist and can run.";
     Clocks = "clocks", true, "The servers' clocks agree within a second (warns only).";
-    Supervisor = "supervisor", true, "Nothing would start the old master again behind otb's back (warns only).";
-    Promotion = "promotion", false, "No other copy has been told to become a master and has yet to obey (warns where no master is made).";
-    NextStart = "next-start", true, "Each running copy would be after its next start what it is now (warns only).";
-    Strangers = "strangers", true, "Routers hold no rows for nodes that the file does not name.";
+    Supervisor = "supervisor", true, "No other program would start the old master again (warns only).";
+    Promotion = "promotion", false, "No other instance has a promotion request that it has not obeyed yet (warns if \
+        no instance becomes master).";
+    NextStart = "next-start", true, "Each running instance keeps its role at its next start (warns only).";
+    Strangers = "strangers", true, "Routers have no rows for nodes that the file does not declare.";
 }
 
 /// What a check found.
@@ -175,14 +184,14 @@ impl Waiver {
     /// Reads `CODE:SUBJECT`; the code must be known and waivable.
     pub fn new(text: &str, reason: &str) -> Result<Self, String> {
         let Some((word, subject)) = text.split_once(':').filter(|(_, subject)| !subject.is_empty()) else {
-            return Err(format!("a waiver names a check and its subject, such as lag:dn01; {text:?} does not"));
+            return Err(format!("a waiver is CHECK:SUBJECT, such as lag:dn01; {text:?} is not"));
         };
         match CheckCode::ALL.iter().find(|code| code.word() == word) {
             Some(code) if code.is_waivable() => {
                 Ok(Self { check: CheckId::new(*code, subject), reason: reason.to_owned() })
             }
             Some(_) => Err(format!("the check {word} cannot be waived")),
-            None => Err(format!("there is no check {word}")),
+            None => Err(format!("otb has no check {word}")),
         }
     }
 }

@@ -129,12 +129,12 @@ pub fn declared_differently(then: &Cluster, now: &Cluster) -> Vec<String> {
     for name in names {
         match (then.nodes.get(name), now.nodes.get(name)) {
             (Some(a), Some(b)) if a.master != b.master => {
-                lines.push(format!("{name}: the plan wants its master on {}, the file on {}", a.master, b.master));
+                lines.push(format!("{name}: the plan declares its master on {}, the file on {}", a.master, b.master));
             }
             (Some(a), Some(b)) if a != b => lines.push(format!("{name}: its instances are declared differently")),
             (Some(_), Some(_)) | (None, None) => {}
             (Some(_), None) => lines.push(format!("{name}: the file does not declare it")),
-            (None, Some(_)) => lines.push(format!("{name}: the plan does not know it")),
+            (None, Some(_)) => lines.push(format!("{name}: the plan does not contain it")),
         }
     }
     if lines.is_empty() && then != now {
@@ -168,9 +168,9 @@ fn fact<'a>(facts: &'a BTreeMap<String, String>, key: &str) -> &'a str {
         Some((router, _)) => match facts.get(&table_key(router)).map(String::as_str) {
             Some(UNKNOWN) => UNKNOWN,
             Some(_) => "as declared",
-            None => "not looked at",
+            None => "not observed",
         },
-        None => "not looked at",
+        None => "not observed",
     }
 }
 
@@ -181,13 +181,13 @@ fn steps_moved(then: &Plan, now: &Plan) -> Vec<String> {
     let ids: BTreeSet<&StepId> = was.keys().chain(is.keys()).collect();
     let line = |id: &StepId| match (was.get(id), is.get(id)) {
         (Some(a), Some(b)) if a == b => None,
-        (Some(_), Some(_)) => Some(format!("step {id}: was planned, would now be done differently")),
-        (Some(_), None) => Some(format!("step {id}: was planned, is not called for now")),
-        (None, _) => Some(format!("step {id}: was not planned, is called for now")),
+        (Some(_), Some(_)) => Some(format!("step {id}: was planned, but would now be done differently")),
+        (Some(_), None) => Some(format!("step {id}: was planned, but is not needed now")),
+        (None, _) => Some(format!("step {id}: was not planned, but is needed now")),
     };
     let lines: Vec<String> = ids.into_iter().filter_map(line).collect();
     if lines.is_empty() && !then.steps.iter().map(|step| &step.id).eq(now.steps.iter().map(|step| &step.id)) {
-        return vec!["steps: the same ones, in another order".to_owned()];
+        return vec!["steps: the same steps, in another order".to_owned()];
     }
     lines
 }
@@ -225,7 +225,7 @@ mod tests {
         assert_eq!(fact(&facts(&[(key, "h:1"), ("cn01@s29: pgxc_node", "5 rows")]), key), "h:1");
         assert_eq!(fact(&facts(&[("cn01@s29: pgxc_node", "5 rows")]), key), "as declared");
         assert_eq!(fact(&facts(&[("cn01@s29: pgxc_node", "unknown")]), key), "unknown");
-        assert_eq!(fact(&facts(&[]), key), "not looked at");
-        assert_eq!(fact(&facts(&[]), "dn01@s29: role"), "not looked at");
+        assert_eq!(fact(&facts(&[]), key), "not observed");
+        assert_eq!(fact(&facts(&[]), "dn01@s29: role"), "not observed");
     }
 }

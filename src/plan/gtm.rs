@@ -104,7 +104,7 @@ fn told(at: InstanceId, gtm: &Node, views: &[RouterView<'_>]) -> Option<RouterSu
     // Both come by node name; there may be thousands of either.
     let view = views.binary_search_by(|view| view.router.node.cmp(&at.node)).ok().and_then(|at| views.get(at));
     let copy = view.and_then(|view| view.changes().iter().find(|change| change.node == gtm.name));
-    let from = copy.map_or_else(|| "what is not known".to_owned(), |change| change.from.clone());
+    let from = copy.map_or_else(|| "unknown facts".to_owned(), |change| change.from.clone());
     let route = RouteChange { node: gtm.name.clone(), kind: NodeKind::Gtm, from, to, forward: None, unread: false };
     let repoint = Repoint { at: at.clone(), route, now: true, spares_pool: false };
     Some(RouterSurvey {

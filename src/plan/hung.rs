@@ -35,7 +35,7 @@ pub(super) fn rejoins(cluster: &Cluster, node: &Node, ended: &[InstanceId]) -> V
     let rejoin = |id: &InstanceId| PlannedRejoin {
         instance: id.clone(),
         method,
-        because: "this run ends it, for it hangs".to_owned(),
+        because: "this run ends it, because it hangs".to_owned(),
         keeps: Vec::new(),
     };
     ended.iter().map(rejoin).collect()
@@ -45,7 +45,7 @@ pub(super) fn rejoins(cluster: &Cluster, node: &Node, ended: &[InstanceId]) -> V
 pub(super) fn because(ended: &[InstanceId]) -> String {
     let names: Vec<String> = ended.iter().map(ToString::to_string).collect();
     match names.as_slice() {
-        [only] => format!("{only} runs and does not answer: it is ended and fenced first"),
-        several => format!("{} run and do not answer: they are ended and fenced first", several.join(", ")),
+        [only] => format!("{only} runs but does not answer: this run ends and fences it first"),
+        several => format!("{} run but do not answer: this run ends and fences them first", several.join(", ")),
     }
 }

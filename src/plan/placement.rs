@@ -98,18 +98,18 @@ impl Standing {
         match self {
             Self::Master => "runs as master already".to_owned(),
             Self::Ready(Some(lag)) => format!("standby, {} behind", ByteSize(*lag)),
-            Self::Ready(None) => "standby; how far behind is not known".to_owned(),
-            Self::Behind(lag) => format!("standby, {} behind: too far to be promoted now", ByteSize(*lag)),
-            Self::Detached => "standby that does not stream, or whose WAL is not known".to_owned(),
+            Self::Ready(None) => "standby; its lag is not known".to_owned(),
+            Self::Behind(lag) => format!("standby, {} behind: too far to promote now", ByteSize(*lag)),
+            Self::Detached => "standby that does not stream, or whose WAL position is not known".to_owned(),
             Self::Delayed(delay) => format!("standby that is delayed by {delay}"),
-            Self::Unseen(why) => format!("not seen: {why}"),
+            Self::Unseen(why) => format!("not observed: {why}"),
             Self::Stopped => "stopped".to_owned(),
         }
     }
 }
 
 fn standing(cluster: &Cluster, node: &Node, id: &InstanceId, seen: &Observation) -> Standing {
-    let Some(own) = seen.instances.get(id) else { return Standing::Unseen("it was not looked at".to_owned()) };
+    let Some(own) = seen.instances.get(id) else { return Standing::Unseen("it was not observed".to_owned()) };
     if own.is_running(Role::Master) {
         return Standing::Master;
     }

@@ -218,13 +218,13 @@ fn unseen(
 fn blind_router(at: &InstanceId, view: &RouterView<'_>, cluster: &Cluster, seen: &Observation) -> Option<Unseen> {
     let why = seen.instances.get(at)?.routes.reason()?;
     let copy = gtm::copy_of(at, cluster, seen).map_or_else(
-        || "no standby has a copy".to_owned(),
+        || "no standby has these rows".to_owned(),
         |copy| {
             let rows = view.len();
             let replayed = seen.instances.get(copy).and_then(|facts| facts.standby.known());
             let age = replayed.and_then(|standby| standby.last_replay.clone());
             let age = age.map_or_else(|| "of unknown age".to_owned(), |at| format!("as of {at}"));
-            format!("the copy of {copy} has {rows} rows, {age}")
+            format!("{copy} has {rows} rows, {age}")
         },
     );
     Some(Unseen { why: format!("{}; {copy}", why.why), ..Unseen::of(at, "routes", why) })

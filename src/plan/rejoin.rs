@@ -35,7 +35,7 @@ pub(crate) fn decide(
     policy: OldMaster,
 ) -> Rejoin {
     let (Some(facts), Some(master)) = (seen.instances.get(instance), node.master_instance()) else {
-        return Rejoin::Unclear { why: format!("{instance} was not looked at") };
+        return Rejoin::Unclear { why: format!("{instance} was not observed") };
     };
     if let Situation::Split { others } = situation
         && let Some(rejoin) = beside_two_masters(node, instance, others, seen, policy)
@@ -62,7 +62,7 @@ pub(crate) fn decide(
     }
     if !facts.is_stopped() {
         let why = facts.process.reason().or(facts.role.reason()).map_or_else(String::new, ToString::to_string);
-        return Rejoin::Unclear { why: format!("whether {instance} runs is not known: {why}") };
+        return Rejoin::Unclear { why: format!("otb could not find out whether {instance} runs: {why}") };
     }
     if policy == OldMaster::Leave {
         return Rejoin::NotNeeded;
@@ -95,7 +95,11 @@ fn beside_two_masters(
         return match policy {
             OldMaster::Leave => Some(Rejoin::NotNeeded),
             OldMaster::Rejoin if is_gtm => by(RejoinMethod::InPlace, "it is given up"),
-            OldMaster::Rejoin => by(RejoinMethod::BaseBackup, "it is given up: its WAL has left the master's history"),
+            OldMaster::Rejoin => by(
+                RejoinMethod::BaseBackup,
+                "it is given up: its WAL is not part of the master's \
+                history",
+            ),
         };
     }
     let facts = seen.instances.get(instance).filter(|facts| facts.is_running(Role::Standby))?;
@@ -134,7 +138,7 @@ fn running_standby(
     };
     let follows = standby.upstream.as_ref() == Some(master);
     if follows && *situation == Situation::Down {
-        let because = format!("it will look for {master} again");
+        let because = format!("it will connect to {master} again");
         return Rejoin::By { method: RejoinMethod::Reconnect, because };
     }
     if follows && (standby.streaming || *situation != Situation::Right) {
@@ -166,7 +170,9 @@ fn stopped(
 ) -> Rejoin {
     let Some(control) = facts.control.known() else {
         let why = facts.control.reason().map_or_else(String::new, ToString::to_string);
-        return Rejoin::Unclear { why: format!("{instance} is stopped and its control file could not be read: {why}") };
+        return Rejoin::Unclear {
+            why: format!("{instance} is stopped, and its control file could not be read: {why}"),
+        };
     };
     let state = control.state.words();
     let by = |method, because: String| Rejoin::By { method, because };
@@ -188,23 +194,27 @@ fn stopped(
         }
         ControlState::ShutDown | ControlState::ShutDownInRecovery | ControlState::InArchiveRecovery => by(
             RejoinMethod::BaseBackup,
-            format!("it is stopped ({state}) and its WAL may have left the master's history"),
+            format!("it is stopped ({state}), and its WAL may not be part of the master's history"),
         ),
         ControlState::InProduction if !wrote_under_the_same_timeline(facts, master) => {
             match crashed_without_more(facts, master, salvaged) {
                 Some(because) => by(RejoinMethod::InPlace, format!("it crashed ({state}): {because}")),
                 None => by(
                     RejoinMethod::BaseBackup,
-                    format!("it crashed ({state}): its WAL may have left the master's history"),
+                    format!("it crashed ({state}): its WAL may not be part of the master's history"),
                 ),
             }
         }
         ControlState::InProduction
         | ControlState::InCrashRecovery
         | ControlState::StartingUp
-        | ControlState::ShuttingDown => {
-            by(RejoinMethod::BaseBackup, format!("it crashed ({state}): its WAL may have left the master's history"))
-        }
+        | ControlState::ShuttingDown => by(
+            RejoinMethod::BaseBackup,
+            format!(
+                "it crashed ({state}): its WAL may not be part of the master's \
+                history"
+            ),
+        ),
     }
 }
 
@@ -239,8 +249,8 @@ fn stopped_gtm(instance: &InstanceId, facts: &InstanceFacts) -> Rejoin {
     if facts.data_dir.is_known_and(|dir| dir.present) {
         return Rejoin::By { method: RejoinMethod::InPlace, because: "it is stopped".to_owned() };
     }
-    let why = facts.data_dir.reason().map_or_else(|| "it is not there".to_owned(), ToString::to_string);
-    Rejoin::Unclear { why: format!("{instance} is stopped and its data directory could not be looked at: {why}") }
+    let why = facts.data_dir.reason().map_or_else(|| "it does not exist".to_owned(), ToString::to_string);
+    Rejoin::Unclear { why: format!("{instance} is stopped, and its data directory could not be observed: {why}") }
 }
 
 /// A copy that knows a timeline beyond the running master's looks for it there and never streams ("highest
@@ -248,7 +258,7 @@ fn stopped_gtm(instance: &InstanceId, facts: &InstanceFacts) -> Rejoin {
 fn dead_timeline(facts: &InstanceFacts, master: Option<&InstanceFacts>) -> Option<String> {
     let master = master.filter(|master| master.is_running(Role::Master))?;
     let (newest, theirs) = (facts.newest_history.known()?, master.timeline.known()?);
-    (newest > theirs).then(|| format!("its pg_wal knows timeline {newest}, which the master never reached"))
+    (newest > theirs).then(|| format!("its pg_wal has timeline {newest}, which the master never reached"))
 }
 
 /// A running standby that holds WAL of a timeline beyond the point where the master left it never streams ("new timeline
@@ -262,14 +272,19 @@ fn beyond_the_fork(facts: &InstanceFacts, follows: bool, master: Option<&Instanc
     let left = master.history.known()?.iter().find(|switch| switch.timeline == *mine)?.at;
     // What one that follows the master has received may be of the master's own timeline.
     let holds = if follows { standby.replayed } else { standby.received.max(standby.replayed) }?;
-    (holds > left).then(|| format!("it holds WAL of timeline {mine} up to {holds}, which the master left at {left}"))
+    (holds > left).then(|| {
+        format!(
+            "it has WAL of timeline {mine} up to {holds}, but the master left that timeline \
+        at {left}"
+        )
+    })
 }
 
 /// A copy that ended before the first WAL file of its master asks for one that was removed, again and again ("requested
 /// WAL segment … has already been removed", seen live).
 fn lacks_wal(end: Lsn, master: Option<&InstanceFacts>) -> Option<String> {
     let oldest = *master?.oldest_wal.known()?;
-    (end < oldest).then(|| format!("it ended at {end}, and its master's WAL begins at {oldest} by now"))
+    (end < oldest).then(|| format!("it ended at {end}, but its master's WAL now begins at {oldest}"))
 }
 
 /// Whether a copy that was stopped as a master wrote under the number that the running master writes under.

@@ -100,9 +100,7 @@ fn view<'a>(
             found = Rc::clone(entry.or_insert_with(|| Rc::new(compared(rows, declared, in_scope))));
             Fact::Known(rows.as_slice())
         }
-        (Fact::Known(_), None) => {
-            Fact::unknown(UnknownKind::NotAsked, format!("no master of {} can be named", node.name))
-        }
+        (Fact::Known(_), None) => Fact::unknown(UnknownKind::NotAsked, format!("no master of {} is known", node.name)),
         (Fact::Unknown(unknown), _) => Fact::Unknown(unknown.clone()),
     };
     Some(RouterView { router, kind: node.kind, table, pool_agrees: &facts.pool_agrees, compared: found })

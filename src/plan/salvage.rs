@@ -88,23 +88,23 @@ fn range(standby: &InstanceFacts, source: &InstanceFacts, have: Lsn, end: Lsn) -
     }
     match standby.system_id.known() {
         Some(own) if *own == control.system_id => {}
-        Some(own) => return Err(format!("it has system identifier {}, the standby has {own}", control.system_id)),
+        Some(own) => return Err(format!("it has system identifier {}, but the standby has {own}", control.system_id)),
         None => return Err("the standby's system identifier is not known".to_owned()),
     }
     let timeline = control.timeline;
     let follows = |fact: &Fact<crate::model::Timeline>| fact.is_known_and(|own| *own >= timeline);
     if !follows(&standby.timeline) && !follows(&standby.newest_history) {
-        return Err(format!("the standby does not know its timeline {timeline}"));
+        return Err(format!("the standby does not have its timeline {timeline}"));
     }
     let to = end_of_last_record(end, control.wal_segment_bytes);
     let range = SalvageRange { timeline, from: have, to, segment_bytes: control.wal_segment_bytes };
     if range.bytes() > MOST_BYTES {
         let (bytes, most) = (ByteSize(range.bytes()), ByteSize(MOST_BYTES));
-        return Err(format!("{bytes} are missing, and otb brings {most} at most"));
+        return Err(format!("{bytes} are missing, and otb brings at most {most}"));
     }
     let needed = range.staged_bytes().saturating_add(ROOM_BYTES);
     match standby.data_dir.known() {
-        None => Err("the standby's data directory could not be looked at".to_owned()),
+        None => Err("the standby's data directory could not be observed".to_owned()),
         Some(dir) => match dir.free_bytes {
             Some(free) if free < needed => {
                 let (free, needed) = (ByteSize(free), ByteSize(needed));

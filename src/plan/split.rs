@@ -31,9 +31,9 @@ pub(super) fn parted_at(a: &InstanceFacts, b: &InstanceFacts) -> Option<Lsn> {
 /// What `other` wrote alone, in one clause.
 pub(super) fn wrote_alone(kept: &InstanceFacts, other: &InstanceFacts) -> String {
     match (parted_at(kept, other), other.wal_end.known()) {
-        (Some(at), Some(end)) => format!("{} of WAL since they parted at {at}", ByteSize(end.bytes_ahead_of(at))),
-        (Some(at), None) => format!("an unknown amount of WAL since they parted at {at}"),
-        (None, _) => "an unknown amount of WAL: no history file tells where they parted".to_owned(),
+        (Some(at), Some(end)) => format!("{} of WAL after both split at {at}", ByteSize(end.bytes_ahead_of(at))),
+        (Some(at), None) => format!("an unknown amount of WAL after both split at {at}"),
+        (None, _) => "an unknown amount of WAL: no history file shows where both split".to_owned(),
     }
 }
 
@@ -42,7 +42,7 @@ pub(super) fn because(node: &Node, situation: &Situation, seen: &Observation) ->
     let Situation::Split { others } = situation else { return String::new() };
     let declared = node.master_id();
     let loses = |other: &InstanceId| match (seen.instances.get(&declared), seen.instances.get(other)) {
-        _ if node.kind == NodeKind::Gtm => format!("{other} with the sequence values that it handed out alone"),
+        _ if node.kind == NodeKind::Gtm => format!("{other} with the sequence values that it assigned alone"),
         (Some(kept), Some(facts)) => format!("{other} with {}", wrote_alone(kept, facts)),
         _ => other.to_string(),
     };
@@ -69,8 +69,8 @@ mod tests {
     fn a_promoted_copy_parted_from_its_old_master_where_its_timeline_began() {
         let (old, new) = (copy(1, &[], 5000), copy(2, &[(1, 1000)], 1200));
         assert_eq!((parted_at(&old, &new), parted_at(&new, &old)), (Some(Lsn(1000)), Some(Lsn(1000))));
-        assert_eq!(wrote_alone(&new, &old), "3.9 KiB of WAL since they parted at 0/3E8");
-        assert_eq!(wrote_alone(&old, &new), "200 B of WAL since they parted at 0/3E8");
+        assert_eq!(wrote_alone(&new, &old), "3.9 KiB of WAL after both split at 0/3E8");
+        assert_eq!(wrote_alone(&old, &new), "200 B of WAL after both split at 0/3E8");
     }
 
     #[test]
@@ -86,6 +86,6 @@ mod tests {
     fn without_a_promotion_nothing_tells() {
         let (one, other) = (copy(1, &[], 5000), copy(1, &[], 4000));
         assert_eq!(parted_at(&one, &other), None);
-        assert!(wrote_alone(&one, &other).contains("no history file tells"));
+        assert!(wrote_alone(&one, &other).contains("no history file shows"));
     }
 }

@@ -98,7 +98,7 @@ pub(super) fn streams_behind_a_fence(facts: &InstanceFacts, master: &Endpoint) -
 
 /// What becomes of such a copy.
 pub(super) fn unfence() -> Rejoin {
-    let because = "it streams, and its recovery.conf still has the mark of a move that was cut off".to_owned();
+    let because = "it streams, and its recovery.conf still has the mark of an interrupted move".to_owned();
     Rejoin::By { method: RejoinMethod::Unfence, because }
 }
 

@@ -7,31 +7,31 @@ use clap::Args;
 /// Starts an embedded cluster in the background and writes DIR/cluster.yaml.
 #[derive(Debug, Clone, Args)]
 pub struct UpArgs {
-    /// Where it keeps its files
+    /// Directory for the sandbox's files
     #[arg(long, value_name = "DIR", default_value = "otb-sandbox", env = "OTB_SANDBOX")]
     pub dir: PathBuf,
-    /// Take nodes, servers and ports from this cluster.yaml instead of the seed's table
+    /// Use the nodes, servers and ports of this cluster.yaml instead of the example cluster
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
-    /// How many coordinators
+    /// Number of coordinators
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub coordinators: u16,
-    /// How many datanodes
+    /// Number of datanodes
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub datanodes: u16,
-    /// Give coordinators standbys too
+    /// Create standbys of the coordinators too
     #[arg(long)]
     pub coordinator_standbys: bool,
-    /// Which OpenTenBase it is; v5 is known from its source only
+    /// The OpenTenBase version to imitate
     #[arg(long, value_enum, default_value_t = super::Flavor::V2)]
     pub flavor: super::Flavor,
-    /// Round trip of the simulated network, in milliseconds; a command takes as long
+    /// Round-trip time of the simulated network in milliseconds; a command takes the same time
     #[arg(long, value_name = "MS", default_value_t = 0)]
     pub latency: u64,
-    /// Ask sessions for this password
+    /// Require this password from sessions
     #[arg(long, value_name = "TEXT")]
     pub password: Option<String>,
-    /// End by itself after so many seconds
+    /// Stop after this many seconds
     #[arg(long, value_name = "SECONDS")]
     pub ttl: Option<u64>,
 }
@@ -56,7 +56,7 @@ impl UpArgs {
 /// The sandbox a command is about.
 #[derive(Debug, Clone, Args)]
 pub struct DirArgs {
-    /// Where the sandbox keeps its files
+    /// Directory of the sandbox's files
     #[arg(long, value_name = "DIR", default_value = "otb-sandbox", env = "OTB_SANDBOX")]
     pub dir: PathBuf,
 }
@@ -67,13 +67,13 @@ pub struct DirArgs {
 pub struct FaultArgs {
     #[command(flatten)]
     pub sandbox: DirArgs,
-    /// What happens
+    /// The kind of fault
     #[arg(value_name = "KIND", value_parser = super::fault::kinds())]
     pub kind: String,
-    /// To whom: dn01@s29, or dn01 for the node's running master; a server, a tool
+    /// The instance (dn01@s29, or dn01 for the node's running master), the server or the tool
     #[arg(value_name = "TARGET")]
     pub target: Option<String>,
-    /// What else the kind needs
+    /// Further values of the fault
     #[arg(value_name = "VALUE", allow_hyphen_values = true)]
     pub value: Vec<String>,
 }

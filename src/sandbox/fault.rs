@@ -30,60 +30,52 @@ const KINDS: &[Kind] = &[
     kind("kill", "INSTANCE", "the process dies at once, as by SIGKILL or a power cut"),
     kind("stop", "INSTANCE", "a clean (fast) shutdown"),
     kind("start", "INSTANCE", "starts it from its data directory as it is"),
-    kind("hang", "INSTANCE", "it accepts connections and never answers, as after SIGSTOP"),
-    kind("unhang", "INSTANCE", "it goes on"),
-    kind("partition", "SERVER", "the server is cut off: its processes and commands answer nobody outside"),
+    kind("hang", "INSTANCE", "it accepts connections but never answers, as after SIGSTOP"),
+    kind("unhang", "INSTANCE", "it continues"),
+    kind("partition", "SERVER", "the server is cut off from the network: its processes and commands do not answer"),
     kind("heal", "SERVER|all", "the server is back"),
     kind("lag", "INSTANCE [BYTES]", "the standby receives only BYTES (default 0) more"),
-    kind("pause-replay", "INSTANCE", "the standby receives, and replays nothing"),
+    kind("pause-replay", "INSTANCE", "the standby receives WAL but does not replay it"),
     kind("resume", "INSTANCE", "lifts lag and pause-replay"),
     kind("write", "N", "commits N rows through a coordinator"),
     kind("writer", "on|off", "commits a row every 10 ms"),
-    kind("wal", "INSTANCE BYTES", "the master writes so much WAL and commits"),
-    kind("recycle-wal", "INSTANCE", "the master throws its WAL so far away: a standby that lacks some never streams"),
+    kind("wal", "INSTANCE BYTES", "the master writes this much WAL and commits"),
+    kind("recycle-wal", "INSTANCE", "the master removes its old WAL: a standby that lacks some of it never streams"),
     kind(
         "crash-lossy",
         "INSTANCE [BYTES [N]]",
-        "the master writes WAL (default 8192) and commits N (default 1) times, no standby gets any of it, and it dies",
+        "the master writes WAL (default 8192), commits N times (default 1) and dies; no standby receives it",
     ),
     kind("readonly-recovery", "INSTANCE", "recovery.conf loses its write permission: promotion will kill the standby"),
     kind("writable-recovery", "INSTANCE", "recovery.conf can be written again"),
-    kind("hide-data", "INSTANCE", "its data directory is not there, as when a file system is not mounted"),
-    kind("show-data", "INSTANCE", "it is there again"),
+    kind("hide-data", "INSTANCE", "its data directory is missing, as if a file system is not mounted"),
+    kind("show-data", "INSTANCE", "its data directory is back"),
     kind(
         "set",
         "INSTANCE NAME [VALUE]",
         "the setting in its files, which are read again: `set dn01@s29 synchronous_commit on`",
     ),
-    kind("full-disk", "INSTANCE [off]", "commits fail for want of space"),
-    kind("wrong-route", "ROUTER NODE=HOST:PORT", "the router's pgxc_node and pooler lead elsewhere"),
-    kind("stale-pool", "ROUTER NODE=HOST:PORT", "the router's pooler leads elsewhere than its pgxc_node"),
+    kind("full-disk", "INSTANCE [off]", "commits fail because the disk is full"),
+    kind("wrong-route", "ROUTER NODE=HOST:PORT", "the router's pgxc_node and pooler have this address of the node"),
+    kind("stale-pool", "ROUTER NODE=HOST:PORT", "only the router's pooler has this address of the node"),
     kind("forget-row", "ROUTER NODE", "the router's pgxc_node loses a row"),
     kind("lock-routes", "ROUTER [off]", "an open transaction has read pgxc_node: ALTER NODE waits"),
-    kind(
-        "open-transaction",
-        "COORDINATOR [off]",
-        "a client has used every table in a transaction, and does not end it",
-    ),
-    kind("fill-slots", "INSTANCE [off]", "clients take all its connection slots: nobody else can log in"),
+    kind("open-transaction", "COORDINATOR [off]", "a client has used every table in a transaction and does not end it"),
+    kind("fill-slots", "INSTANCE [off]", "clients take all its connection slots: new logins fail"),
     kind(
         "gtm-trap",
         "on|off",
-        "a GTM connected to while its promotion's checkpoint runs hangs when a standby attaches",
+        "a GTM that gets a connection during the checkpoint of its promotion hangs when a standby connects",
     ),
     kind("prepared", "INSTANCE GID [off]", "a transaction of this gid is prepared, as of now"),
     kind(
         "in-doubt",
         "INSTANCE [committed|aborted|prepared|slow|unknown|client]",
-        "a commit was cut in half a minute ago: prepared here, and so elsewhere",
+        "a commit stopped in the middle a minute ago: prepared here, and in this state on another node",
     ),
-    kind(
-        "wait-behind",
-        "INSTANCE [off]",
-        "clients wait behind what is prepared there: no fast stop of it ends meanwhile",
-    ),
-    kind("pg-clean", "on|off", "whether the extension pg_clean is in the databases"),
-    kind("slow", "INSTANCE|TOOL MS", "each answer takes so much longer"),
+    kind("wait-behind", "INSTANCE [off]", "clients wait behind a prepared transaction, so a fast stop does not end"),
+    kind("pg-clean", "on|off", "whether the databases have the extension pg_clean"),
+    kind("slow", "INSTANCE|TOOL MS", "each answer takes this much longer"),
     kind(
         "fail",
         "TOOL [TIMES]",
@@ -119,14 +111,14 @@ pub(super) async fn inflict(
     value: &[String],
 ) -> Result<String, String> {
     if !KINDS.iter().any(|known| known.name == kind) {
-        return Err(format!("there is no fault {kind:?}; `otb sandbox fault --help` lists them"));
+        return Err(format!("the sandbox has no fault {kind:?}; `otb sandbox fault --help` lists them"));
     }
     let target = target.ok_or_else(|| format!("{kind} needs a target; `otb sandbox fault --help` says which"))?;
     let fault = Fault { daemon, target, value };
     match kind {
         "partition" | "heal" => fault.partition(kind == "partition"),
         "write" => {
-            let count = target.parse().map_err(|_| format!("{target:?} is no number of rows"))?;
+            let count = target.parse().map_err(|_| format!("{target:?} is not a number of rows"))?;
             daemon.write_rows(count).map(|written| format!("{written} rows committed"))
         }
         "writer" => {
@@ -151,7 +143,7 @@ pub(super) async fn inflict(
             daemon.weather.lock().failing_tools.insert(target.to_owned(), times);
             Ok(format!("{target} will fail {times} times"))
         }
-        "fail" => Err(format!("{target:?} is no tool; there are {}", tools::NAMES.join(", "))),
+        "fail" => Err(format!("{target:?} is not a tool; the tools are {}", tools::NAMES.join(", "))),
         "start" => fault.start().await,
         "hide-data" | "show-data" => fault.move_data(kind),
         _ => fault.on_instance(kind).await,
@@ -168,7 +160,7 @@ struct Fault<'a> {
 impl Fault<'_> {
     fn number(&self, index: usize) -> Result<u64, String> {
         let text = self.value.get(index).ok_or("a number is missing")?;
-        text.parse().map_err(|_| format!("{text:?} is no number"))
+        text.parse().map_err(|_| format!("{text:?} is not a number"))
     }
 
     fn number_or(&self, index: usize, default: u64) -> Result<u64, String> {
@@ -185,7 +177,7 @@ impl Fault<'_> {
             names.iter().filter(|name| self.target == "all" || name.as_str() == self.target).cloned().collect();
         if wanted.is_empty() {
             let known: Vec<&str> = names.iter().map(ServerName::as_str).collect();
-            return Err(format!("there is no server {:?}; there are {}", self.target, known.join(", ")));
+            return Err(format!("the sandbox has no server {:?}; its servers are {}", self.target, known.join(", ")));
         }
         for server in wanted {
             self.daemon.with(|world, now| world.set_cut(&server, cut, now));
@@ -199,18 +191,18 @@ impl Fault<'_> {
             let id = InstanceId::try_from(self.target.to_owned())?;
             return match self.daemon.site.cluster.instance(&id) {
                 Some(_) => Ok(id),
-                None => Err(format!("there is no instance {id}; `otb sandbox status` lists them")),
+                None => Err(format!("the sandbox has no instance {id}; `otb sandbox status` lists them")),
             };
         }
         let name = NodeName::new(self.target).map_err(|error| format!("{:?}: {error}", self.target))?;
         let cluster = &self.daemon.site.cluster;
-        let node = cluster.nodes.get(&name).ok_or_else(|| format!("there is no node {name}"))?;
+        let node = cluster.nodes.get(&name).ok_or_else(|| format!("the sandbox has no node {name}"))?;
         let servers = node.instances.values().map(|instance| instance.id.clone());
         let mut master = servers.filter(|id| {
             let disk = self.daemon.disk_of(id);
             disk.is_some_and(|disk| self.daemon.with(|world, _| world.word(disk) == "master"))
         });
-        master.next_back().ok_or_else(|| format!("{name} has no running master; say NODE@SERVER"))
+        master.next_back().ok_or_else(|| format!("{name} has no running master; write NODE@SERVER"))
     }
 
     async fn start(&self) -> Result<String, String> {

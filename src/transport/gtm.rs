@@ -25,7 +25,7 @@ pub enum GtmError {
     Unreachable { at: Endpoint, why: String },
     #[error("the GTM at {at} answered with an error: {message}")]
     Failed { at: Endpoint, message: String },
-    #[error("{at} answered something that is not the GTM protocol: {why}")]
+    #[error("{at} sent an answer that is not the GTM protocol: {why}")]
     Unreadable { at: Endpoint, why: String },
 }
 
@@ -71,7 +71,7 @@ async fn talk(at: &Endpoint, limit: Duration) -> Result<GtmStatus, GtmError> {
             _ => {}
         }
     }
-    Err(GtmError::Unreadable { at: at.clone(), why: "many messages, none of them the status".to_owned() })
+    Err(GtmError::Unreadable { at: at.clone(), why: "many messages, but no status".to_owned() })
 }
 
 async fn read_message(stream: &mut TcpStream, at: &Endpoint, limit: Duration) -> Result<(u8, Vec<u8>), GtmError> {

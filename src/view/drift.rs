@@ -47,7 +47,7 @@ pub fn drift_text(drift: &Drift) -> String {
 fn head(drift: &Drift) -> String {
     let looked = &drift.looked_at;
     let looked = format!(
-        "Looked at {}, {} on {}.",
+        "Observed {}, {} on {}.",
         count(looked.instances, "instance"),
         count(looked.routes, "row") + " of pgxc_node",
         count(looked.routers, "router")
@@ -64,7 +64,10 @@ fn head(drift: &Drift) -> String {
         }
         Verdict::Unknown => {
             let n = count(drift.unseen.len(), "fact");
-            format!("{} no difference was seen in {subject}, but {n} could not be. {looked}\n", style::bad("Unknown:"))
+            format!(
+                "{} no difference was found in {subject}, but {n} could not be observed. {looked}\n",
+                style::bad("Unknown:")
+            )
         }
     }
 }

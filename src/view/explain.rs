@@ -16,7 +16,7 @@ pub fn explained_text(entry: &Explanation) -> String {
     };
     let _ = writeln!(out, "{} ({what})", style::bold(&entry.code));
     paragraph(&mut out, "", &entry.title);
-    let why = if entry.kind == Kind::Check { "Why otb looks" } else { "Why otb stops" };
+    let why = if entry.kind == Kind::Check { "Why otb checks it" } else { "Why otb stops" };
     paragraph(&mut out, why, &entry.why);
     paragraph(&mut out, "What to do", &entry.next);
     facts(&mut out, entry);
@@ -52,7 +52,7 @@ fn facts(out: &mut String, entry: &Explanation) {
 pub fn listed_text(entries: &[Explanation]) -> String {
     let mut out = String::new();
     for (kind, title) in [
-        (Kind::Check, "Checks: what must be so before anything is touched"),
+        (Kind::Check, "Checks: what must be true before otb changes anything"),
         (Kind::File, "Mistakes in cluster.yaml"),
         (Kind::Error, "Errors"),
         (Kind::Exit, "Exit codes"),

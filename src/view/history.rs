@@ -113,7 +113,7 @@ pub fn past_run_text(run: &PastRun) -> String {
     let ended = run.ended_at.as_deref().map_or_else(String::new, |at| format!(" at {}", moment(at)));
     let meaning = match exit(run) {
         Some(exit) => format!("exit {}, {}", exit.code(), exit.meaning()),
-        None => "the journal does not say how; otb plan shows what is left to do".to_owned(),
+        None => "the journal does not record how it ended; otb plan shows the remaining steps".to_owned(),
     };
     let _ = writeln!(out, "\nEnded{ended}: {meaning}");
     out
@@ -125,9 +125,13 @@ fn step_line(step: &PastStep) -> String {
             progress::ended(&step.id, outcome, Duration::from_millis(step.milliseconds.unwrap_or_default()))
         }
         (None, Some(_)) => {
-            format!("  {} {}: it began, and the journal does not say how it ended", style::bad("unknown "), step.id)
+            format!(
+                "  {} {}: it started, and the journal does not record how it ended",
+                style::bad("unknown "),
+                step.id
+            )
         }
-        (None, None) => format!("  left out {}: it never began", step.id),
+        (None, None) => format!("  skipped {}: it never started", step.id),
     }
 }
 

@@ -13,7 +13,7 @@ const NAMED: usize = 3;
 /// The plan in one sentence, without the cluster's name and without a full stop.
 pub(super) fn sentence(plan: &Plan) -> String {
     if plan.is_empty() {
-        return format!("nothing to do{}, looked at {}", only(plan), looked_at(plan));
+        return format!("nothing to do{}, observed {}", only(plan), looked_at(plan));
     }
     let refused = match plan.refusing().count() {
         0 => String::new(),
@@ -23,7 +23,7 @@ pub(super) fn sentence(plan: &Plan) -> String {
         let unseen = if plan.unseen.is_empty() {
             String::new()
         } else {
-            format!(", {} could not be seen", count(plan.unseen.len(), "fact"))
+            format!(", {} could not be observed", count(plan.unseen.len(), "fact"))
         };
         return format!("no change can be planned{}{refused}{unseen}", only(plan));
     }
@@ -52,7 +52,11 @@ pub(super) fn looked_at(plan: &Plan) -> String {
 /// What a plan is of: the cluster, or what `--target` names of it. The rest was left aside, whatever it is.
 pub(super) fn subject(cluster: &impl Display, targets: &[NodeName]) -> String {
     let names: Vec<String> = targets.iter().map(ToString::to_string).collect();
-    if names.is_empty() { cluster.to_string() } else { format!("{} of {cluster} (by --target only)", listed(&names)) }
+    if names.is_empty() {
+        cluster.to_string()
+    } else {
+        format!("{} of {cluster} (only these, by --target)", listed(&names))
+    }
 }
 
 /// `X is as declared`.
@@ -68,8 +72,8 @@ const MOST_NAMED: usize = 40;
 pub(super) fn apart(plan: &Plan) -> Option<String> {
     let wait = match plan.apart.as_slice() {
         [] => return None,
-        [only] => format!("{only} need not wait for that"),
-        several => format!("{} need not wait for that", count(several.len(), "node")),
+        [only] => format!("{only} does not need to wait for that"),
+        several => format!("{} do not need to wait for that", count(several.len(), "node")),
     };
     let named: Vec<String> = plan.apart.iter().map(|node| format!("--target {node}")).collect();
     let targets =
@@ -124,7 +128,7 @@ pub(super) fn unseen_besides(plan: &Plan) -> Vec<Unseen> {
 pub(super) fn silence(silent: &SilentServer) -> String {
     let instances = count(silent.instances.len(), "instance");
     let first = silent.instances.first().map(ToString::to_string).unwrap_or_default();
-    format!("does not answer, nor does its shell: {instances}; of {first}: {}", silent.why)
+    format!("does not answer, and its shell does not either: {instances}; of {first}: {}", silent.why)
 }
 
 /// The command that leads on where a server of which nothing answers has masters that can go elsewhere; its words after
@@ -166,7 +170,7 @@ pub(super) fn found<'a>(check: &'a Check, unseen: &[Unseen]) -> Cow<'a, str> {
     let shorter = unseen.iter().find_map(|entry| {
         let (own, shared) = own_and_shared(&entry.why);
         let before = check.found.strip_suffix(shared).filter(|_| many(shared))?.strip_suffix(THEN)?;
-        own.map(|_| format!("{before}; for more see Not seen"))
+        own.map(|_| format!("{before}; for more see Not observed"))
     });
     shorter.map_or(Cow::Borrowed(&check.found), Cow::Owned)
 }
@@ -220,16 +224,19 @@ fn title(phase: Phase, steps: &[Item<'_>]) -> &'static str {
     let stops = steps.iter().any(|item| matches!(item.step.action, Action::Stop { .. }));
     match phase {
         Phase::Move if !stops => "Move",
-        Phase::Gtm if stops => "GTM (first and alone; nothing commits from its stop until a router is told)",
+        Phase::Gtm if stops => {
+            "GTM (first and alone; nothing commits from its stop until the first router is \
+            updated)"
+        }
         Phase::Gtm => "GTM (first and alone)",
         Phase::Prepare => "Prepare (nothing is interrupted yet)",
         Phase::Move => "Move (the write gap begins with the stop)",
-        Phase::Return => "Return (standbys that commits wait for, beside the reroutes)",
-        Phase::Reroute => "Reroute (all routers side by side)",
+        Phase::Return => "Return (standbys that commits wait for; they run beside the reroutes)",
+        Phase::Reroute => "Reroute (all routers at the same time)",
         Phase::Reload => "Reload (one pool reload per router)",
         Phase::Prove => "Prove (through every coordinator)",
         Phase::Hold => "Hold (clients wait from here until the release)",
-        Phase::Release => "Release (clients go on)",
+        Phase::Release => "Release (clients continue)",
         Phase::Settle => "Settle (finish transactions that are in doubt)",
         Phase::Rejoin => "Rejoin",
     }

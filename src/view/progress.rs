@@ -36,7 +36,7 @@ impl Looking {
     pub fn at(instances: usize, motion: Motion) -> Self {
         let bar = (motion != Motion::None).then(|| {
             let bar = ProgressBar::new_spinner().with_style(motion.style("  {spinner} {msg}, {elapsed}"));
-            bar.set_message(format!("looking at {}", words::count(instances, "instance")));
+            bar.set_message(format!("observing {}", words::count(instances, "instance")));
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
@@ -177,9 +177,9 @@ pub fn event_line(event: &Event) -> Option<String> {
 pub(super) fn ended(step: &StepId, outcome: &Outcome, took: Duration) -> String {
     match outcome {
         Outcome::Done => format!("  {} {step:<28} {}", style::good("done    "), words::duration(took)),
-        Outcome::NotBegun { why } => format!("  {} {step}: not begun: {why}", style::bad("not done")),
+        Outcome::NotBegun { why } => format!("  {} {step}: not started: {why}", style::bad("not done")),
         Outcome::NotDone { why } => format!("  {} {step}: {why}", style::bad("not done")),
         Outcome::Unknown { why } => format!("  {} {step}: {why}", style::bad("unknown ")),
-        Outcome::Skipped { why } => format!("  left out {step}: {why}"),
+        Outcome::Skipped { why } => format!("  skipped {step}: {why}"),
     }
 }

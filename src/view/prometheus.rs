@@ -28,14 +28,14 @@ pub fn drift_prometheus(drift: &Drift, now: u64) -> String {
     gauge(
         &mut out,
         "otb_drift_unseen_facts",
-        "Facts that could not be seen: without them nothing says that there is no drift.",
+        "Facts that could not be observed: without them no result can say that there is no drift.",
         &whole(drift.unseen.len()),
     );
-    let expired = "Baseline entries whose day has passed.";
+    let expired = "Baseline entries that have expired.";
     gauge(&mut out, "otb_drift_baseline_expired_entries", expired, &whole(notes(NoteKind::Expired)));
     let unused = "Baseline entries that match no difference.";
     gauge(&mut out, "otb_drift_baseline_unmatched_entries", unused, &whole(notes(NoteKind::MatchesNothing)));
-    let ran = "When the cluster was looked at, in seconds since 1970.";
+    let ran = "When the cluster was observed, in seconds since 1970.";
     gauge(&mut out, "otb_drift_last_run_timestamp_seconds", ran, &[(format!("cluster=\"{cluster}\""), now)]);
     out
 }

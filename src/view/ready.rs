@@ -51,7 +51,7 @@ pub(super) fn sentence(readiness: &Readiness) -> String {
         n => format!(", {n} nodes have no standby"),
     };
     let shared = if readiness.checks.iter().any(|check| check.verdict.refuses()) {
-        ", and what every takeover needs is not in order"
+        ", and a check that every takeover needs does not pass"
     } else {
         ""
     };

@@ -28,7 +28,7 @@ fn two_applies_at_once() {
     let place = Place::moving("");
     let first = stuck(&place);
     let second = place.otb("apply --auto-approve").env("USER", "second").run();
-    second.fails(5, &["another otb works on opentenbase_cluster", "pid", "since", "@", "--lock-timeout"]);
+    second.fails(5, &["another otb is working on opentenbase_cluster", "pid", "since", "@", "--lock-timeout"]);
     first.wait().ends(0);
     place.is_settled();
 }

@@ -26,7 +26,7 @@ fn another_directory_than_the_processes_own() {
     let place = Place::up("");
     place.declare("dn01", "s47");
     let base = place.dir().join("s47");
-    is_refused(&place, &format!("{}/nowhere", base.display()), "is not there");
+    is_refused(&place, &format!("{}/nowhere", base.display()), "does not exist");
 
     // What somebody has once copied has the right system identifier, and would take the fence all the same.
     let old = base.join("dn01.old");
@@ -38,5 +38,5 @@ fn another_directory_than_the_processes_own() {
 
     // As a shell finds it that leads to another server than the address.
     std::fs::write(old.join("postmaster.pid"), "4711\n/data/dn01\n1700000000\n23001\n").unwrap();
-    is_refused(&place, old.to_str().unwrap(), "is that of process 4711, which runs in /data/dn01");
+    is_refused(&place, old.to_str().unwrap(), "belongs to process 4711, which runs in /data/dn01");
 }

@@ -26,7 +26,7 @@ fn names_that_are_not_in_the_file() {
     unchanged(GOOD, "drain a --skip dn1 --write").fails(64, &["--skip dn1", "did you mean --skip dn01?"]);
     unchanged(GOOD, "drain a --target dn1 --write").fails(64, &["--target dn1", "did you mean --target dn01?"]);
     unchanged(GOOD, "drain").fails(64, &["<SERVER>"]);
-    unchanged(GOOD, "restore missing.yaml --write").fails(78, &["missing.yaml", "no such file"]);
+    unchanged(GOOD, "restore missing.yaml --write").fails(78, &["missing.yaml", "it does not exist"]);
 }
 
 #[test]
@@ -38,8 +38,8 @@ fn a_master_moves_only_where_the_node_has_an_instance() {
         .fails(3, &["error[move.no-instance]", "it has no instance on b, only on `a`"]);
     unchanged(GOOD, "move dn01 cn01 b --write").fails(3, &["cn01 cannot be moved"]);
     unchanged(GOOD, "move dn01").fails(64, &["<SERVER>"]);
-    unchanged(GOOD, "move dn01 b --write --target cn01").fails(64, &["--target leaves dn01 out"]);
-    unchanged(GOOD, "move dn01 b --out plan.json").fails(64, &["--out wants --write"]);
+    unchanged(GOOD, "move dn01 b --write --target cn01").fails(64, &["--target does not name dn01"]);
+    unchanged(GOOD, "move dn01 b --out plan.json").fails(64, &["--out requires --write"]);
     unchanged(GOOD, "move dn01 a --write").ends(0).says(&["Already declared on a: dn01."]);
     let shown = unchanged(GOOD, "move dn01 b");
     shown.ends(0).says(&["dn01       datanode     a -> b", "-  dn01: {master: a,", "+  dn01: {master: b,"]);
@@ -79,7 +79,7 @@ fn a_server_without_masters_needs_nothing() {
 fn without_write_the_change_is_only_shown() {
     let shown = unchanged(GOOD, DRAIN);
     shown.ends(0).says(&["dn01       datanode     a -> b", "-  dn01: {master: a,", "+  dn01: {master: b,"]);
-    unchanged(GOOD, &format!("{DRAIN} --out plan.json")).fails(64, &["--out wants --write"]);
+    unchanged(GOOD, &format!("{DRAIN} --out plan.json")).fails(64, &["--out requires --write"]);
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn layout_and_comments_stay_byte_for_byte() {
 #[test]
 fn yaml_that_cannot_be_edited_is_refused() {
     let anchor = GOOD.replace("  dn01: {master: a", "  dn01: {master: &m a");
-    unchanged(&anchor, &format!("{DRAIN} --write")).fails(78, &["anchors and aliases are not read"]);
+    unchanged(&anchor, &format!("{DRAIN} --write")).fails(78, &["anchors and aliases are not allowed"]);
     let block = GOOD.replace(
         "  dn01: {master: a, port: 23001, data: /data/dn01, instances: [{server: a}, {server: b}]}",
         "  dn01:\n    master: >-\n      a\n    port: 23001\n    data: /data/dn01\n    instances: [{server: a}, {server: b}]",
@@ -144,7 +144,7 @@ fn a_file_that_changed_underneath_is_not_overwritten() {
     let (_knock, _) = silent.accept().unwrap();
     std::fs::write(&path, text.clone() + "# mine\n").unwrap();
     let ended = run.wait();
-    ended.fails(1, &["somebody changed it since otb read it", "nothing was changed"]);
+    ended.fails(1, &["another program changed it after otb read it", "nothing was changed"]);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text + "# mine\n");
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
 }
@@ -180,7 +180,7 @@ fn only_masters_are_restored() {
 fn an_old_file_that_does_not_fit_is_refused() {
     let other = GOOD.replace("cluster: c1", "cluster: c2");
     let (ended, after) = restored(GOOD, &other, "--write");
-    ended.fails(64, &["is of the cluster c2, not of c1"]);
+    ended.fails(64, &["belongs to the cluster c2, not to c1"]);
     assert_eq!(after, GOOD);
     let now = GOOD.replace("dn01: {master: a", "dn01: {master: b").replace("{server: a}, {server: b}]", "{server: b}]");
     let (ended, after) = restored(&now, GOOD, "--write");

@@ -87,7 +87,7 @@ fn that_cannot_be_laid_ready() {
         ended.ends(7).says(&[&format!("not done stage-fence:{node}@{on}"), &format!("still: switchover {node}")]);
         assert_eq!(process(), was, "{ended:?}");
         // Where it stayed it knows of the other one, which serves clients through it.
-        ended.says(&["Who stayed is told of those that moved", &format!("routed anew on {node}@{on}")]);
+        ended.says(&["Updating routes on the nodes that did not move", &format!("routes updated on {node}@{on}")]);
         assert!(!ended.stdout.contains("still: reroute"), "{}", ended.stdout);
         place.otb("plan --target dn01 --detailed-exitcode").run().ends(0);
         std::fs::remove_dir(data.join("recovery.conf.otb")).unwrap();

@@ -64,7 +64,7 @@ fn the_base_of_these_tests_is_valid() {
 
 #[test]
 fn no_file() {
-    refused(Path::new("/nonexistent/cluster.yaml"), &["/nonexistent/cluster.yaml", "no such file", "--file"]);
+    refused(Path::new("/nonexistent/cluster.yaml"), &["/nonexistent/cluster.yaml", "it does not exist", "--file"]);
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn an_empty_file() {
 
 #[test]
 fn ten_megabytes() {
-    refused_text("# big\n".repeat((10 << 20) / 6), &["bytes", "cluster.yaml", "none has more than"]);
+    refused_text("# big\n".repeat((10 << 20) / 6), &["bytes", "cluster.yaml", "no valid one has more than"]);
 }
 
 #[test]

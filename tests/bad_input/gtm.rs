@@ -78,7 +78,7 @@ fn a_gtm_out_of_sight_is_failed_over_with_waivers_and_what_was_left_out_is_said(
     place.otb(apply).limit(Duration::from_secs(90)).run().ends(3).says(&["fence:gtm_1", "routes:cn01@s29"]);
     let waived = format!("{apply} --waive fence:gtm_1 --waive routes:cn01@s29 --waive routes:dn01@s29 --reason pulled");
     let ended = place.otb(&waived).limit(Duration::from_secs(90)).run();
-    ended.says(&["not seen: cn01@s29"]);
+    ended.says(&["not observed: cn01@s29"]);
     // The routers in sight have a GTM again.
     let status = place.otb("status --timeout 2s").limit(Duration::from_secs(60)).run();
     status.says(&["cn02   cn    s47  "]);

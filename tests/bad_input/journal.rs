@@ -31,7 +31,7 @@ fn each_line_is_as_the_schema_says_and_each_step_stands_before_its_end() {
         let found = lines
             .iter()
             .position(|line| line["entry"]["event"]["event"] == event && line["entry"]["event"]["step"] == *step);
-        found.unwrap_or_else(|| panic!("{event} of {step} is not there"))
+        found.unwrap_or_else(|| panic!("{event} of {step} does not exist"))
     };
     assert_eq!(steps.len(), 19);
     for step in steps {
@@ -139,7 +139,7 @@ fn history_shows_each_run_and_says_what_the_journal_lacks() {
     last.ends(0).says(&["Run 1 of opentenbase_cluster: ", "done     promote:dn01@s47", "exit 0, done and verified"]);
     assert_eq!(history("1").stdout, last.stdout);
     history("2").fails(64, &["error[usage.unknown-run]", "it has 1 runs"]);
-    history("--target dn02").ends(0).says(&["No run is recorded in "]);
+    history("--target dn02").ends(0).says(&["records no run"]);
     let schema = include_str!("../../schemas/history.schema.json");
     let document: Value = serde_json::from_str(&history("--format json").ends(0).stdout).unwrap();
     let validator = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
@@ -151,12 +151,12 @@ fn history_shows_each_run_and_says_what_the_journal_lacks() {
     let end = promoting + whole[promoting..].find('\n').unwrap() + 20;
     std::fs::write(&journal, &whole[..end]).unwrap();
     let cut = history("--last");
-    cut.fails(0, &["warning: line ", " is left out"]);
+    cut.fails(0, &["warning: line ", " is skipped"]);
     cut.says(&[
         "done     stop:dn01@s29",
         "promote:dn01@s47: it began",
-        "never began",
-        "otb plan shows what is left to do",
+        "never started",
+        "otb plan shows the remaining steps",
     ]);
     history("").says(&["cut off"]);
 }
@@ -166,7 +166,7 @@ fn a_cluster_without_a_journal_has_no_history_and_gets_none() {
     let place = Place::moving("");
     let state = place.dir().join("state");
     let home = state.to_str().unwrap();
-    place.otb("history").env("XDG_STATE_HOME", home).run().ends(0).says(&["No run is recorded in "]);
+    place.otb("history").env("XDG_STATE_HOME", home).run().ends(0).says(&["records no run"]);
     assert!(!state.exists());
     place.otb("history --journal /nonexistent/journal").run().fails(1, &["error[journal.unreadable]"]);
     place.otb("apply --auto-approve").env("XDG_STATE_HOME", home).run().fails(0, &["history --last shows this run"]);

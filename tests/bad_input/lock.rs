@@ -34,7 +34,7 @@ fn a_run_that_loses_its_lock_stops_at_the_next_step() {
     run.until_said("done     hold");
     break_locks(&place);
     let ended = run.wait();
-    ended.fails(7, &["the lock on s29 was lost", "somebody else may act now"]).says(&["left out"]);
+    ended.fails(7, &["the lock on s29 was lost", "another otb may be working now"]).says(&["left out"]);
     assert!(!ended.stderr.contains("promote:dn01@s47  "), "{}", ended.stderr);
     place.fault("slow pg_ctl 0");
     place.settles();
@@ -58,9 +58,9 @@ fn who_holds_the_lock_is_told_as_soon_as_it_is_written() {
         ended
     };
     let unnamed = held("echo; exec 1>&-; exec sleep 3");
-    unnamed.fails(5, &["lock.held", "another otb works on", "somebody who left no name (lock on s29)"]);
+    unnamed.fails(5, &["lock.held", "another otb is working on", "unknown holder (lock on s29)"]);
     let named = held("echo; exec 1>&-; sleep 0.3; echo 'otb ann@there, pid 1' >\"$1\"; exec sleep 3");
-    named.fails(5, &["another otb works on", ": otb ann@there, pid 1 (lock on s29)"]);
+    named.fails(5, &["another otb is working on", ": otb ann@there, pid 1 (lock on s29)"]);
     std::fs::remove_file(&note).unwrap();
     let leaving = held("echo; exec 1>&-; exec sleep 0.3");
     leaving.ends(0);

@@ -22,13 +22,13 @@ fn promote(place: &Place) {
 #[test]
 fn makes_two_masters_of_nobody_who_turns_back() {
     let place = asked_for();
-    let told = "dn01@s47 was told to become a master and may do so at any moment";
+    let told = "dn01@s47 has a promotion request and may become a master at any moment";
     place.otb("apply --auto-approve").run().ends(3).says(&[
         "block   promotion:dn01@s47",
         told,
-        "hint: declare `master: s47`, which goes on from there; or on s47 run `pg_ctl -Z datanode",
+        "hint: declare `master: s47`, which finishes the promotion; or on s47 run `pg_ctl -Z datanode",
     ]);
-    place.otb("drift").run().ends(2).says(&["role:dn01@s47", "was told to become a master"]);
+    place.otb("drift").run().ends(2).says(&["role:dn01@s47", "has a promotion request"]);
     // No waiver helps.
     place.otb("apply --auto-approve --waive promotion:dn01@s47 --reason CHG-1").run().fails(64, &["cannot be waived"]);
     // What the hint says does.
@@ -45,12 +45,12 @@ fn is_not_resumed_beside_a_master() {
     place.fault("pause-replay dn01@s47");
     place.fault("write 1");
     promote(&place);
-    place.otb("status").run().ends(0).says(&["dn01@s47 was told to become a master"]);
+    place.otb("status").run().ends(0).says(&["dn01@s47 has a promotion request"]);
     place.otb("plan").run().ends(0).says(&["warn    promotion:dn01@s47", "hint: on s47 run `pg_ctl -Z datanode"]);
     place.declare("dn01", "s47");
     place.otb("apply --auto-approve").run().ends(3).says(&[
         "block   promotion:dn01@s47",
-        "hint: it would promote dn01@s47 at once: do first what promotion:dn01@s47 says",
+        "hint: a start would promote dn01@s47 at once: first do what promotion:dn01@s47 says",
     ]);
     place.fault("stop dn01@s47");
     place.fault("start dn01@s47");
@@ -63,7 +63,7 @@ fn is_not_resumed_beside_a_master() {
 fn is_taken_back_where_the_file_has_gone() {
     let place = asked_for();
     std::fs::remove_file(place.dir().join("s47/dn01/recovery.conf")).unwrap();
-    let gone = "nobody may start it before";
+    let gone = "do not start it before";
     place.otb("apply --auto-approve").run().ends(3).says(&["block   promotion:dn01@s47", gone]);
     place.fault("stop dn01@s47");
     place.settles();

@@ -69,9 +69,9 @@ fn an_edited_plan() {
     let fingerprint = edited(&place, &saved, |plan| plan["fingerprint"] = "00".into());
     refused(&place, &fingerprint, 1, &["changed after otb wrote it"]);
     let fewer = edited(&place, &saved, |plan| drop(plan["steps"].as_array_mut().unwrap().remove(3)));
-    refused(&place, &fewer, 4, &["does not fit"]);
+    refused(&place, &fewer, 4, &["the cluster changed since the plan was made"]);
     let other = edited(&place, &saved, |plan| plan["steps"][0]["action"]["instance"] = "dn02@s47".into());
-    refused(&place, &other, 4, &["does not fit"]);
+    refused(&place, &other, 4, &["the cluster changed since the plan was made"]);
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn a_plan_of_another_cluster() {
     let (place, saved) = planned();
     let other = Place::up("");
     let before = (place.state(), other.state());
-    other.otb("apply").args([&saved]).run().fails(4, &["was not made from", "dn01", "--file"]);
+    other.otb("apply").args([&saved]).run().fails(4, &["was made from another version of", "dn01", "--file"]);
     let renamed = place.write("renamed.yaml", place.text().replace("cluster: opentenbase_cluster", "cluster: prod"));
     crate::limited::otb(&renamed).line("apply").args([&saved]).run().fails(4, &["opentenbase_cluster", "prod"]);
     assert_eq!((place.state(), other.state()), before);
@@ -89,7 +89,7 @@ fn a_plan_of_another_cluster() {
 fn a_file_that_was_changed_since() {
     let (place, saved) = planned();
     place.declare("dn01", "s29");
-    refused(&place, &saved, 4, &["dn01: the plan wants its master on s47, the file on s29", "plan again"]);
+    refused(&place, &saved, 4, &["dn01: the plan declares its master on s47, the file on s29", "plan again"]);
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_step_that_the_same_facts_call_for_only_now_is_named() {
     place.otb("plan -o").args([&saved]).run().ends(0);
     // A pooler is no part of the fingerprint.
     place.fault("stale-pool cn02@s47 dn01=127.0.0.9:1234");
-    refused(&place, &saved, 4, &["step reload:cn02@s47: was not planned, is called for now"]);
+    refused(&place, &saved, 4, &["step reload:cn02@s47: was not planned, but is needed now"]);
 }
 
 #[test]

@@ -114,7 +114,7 @@ fn a_postgresql_that_is_no_opentenbase() {
 
 #[test]
 fn a_server_whose_error_would_take_over_the_terminal() {
-    fake("dn02", Fake::Terminal, &["turned the login down"]);
+    fake("dn02", Fake::Terminal, &["refused the login"]);
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn wrong_passwords() {
             let run = place.otb(line);
             let run = if let Some(password) = password { run.env("PGPASSWORD", password) } else { run };
             let ended = run.run();
-            ended.ends(code).says(&["turned the login down"]);
+            ended.ends(code).says(&["refused the login"]);
             let all = ended.stdout + &ended.stderr;
             assert!(all.contains("password"), "{all}");
             assert!(!all.contains("wrong-guess") && !all.contains("secret-of"), "{all}");

@@ -86,7 +86,7 @@ fn without_a_promotion_nothing_tells_where_they_parted() {
     assert_eq!(kinds, ["repair"]);
     let brain = plan["checks"].as_array().unwrap().iter().find(|check| check["code"] == "split-brain").unwrap();
     assert_eq!(brain["verdict"], "waived");
-    assert!(brain["found"].as_str().unwrap().contains("no history file tells where they parted"), "{brain}");
+    assert!(brain["found"].as_str().unwrap().contains("no history file shows where both split"), "{brain}");
 }
 
 /// The given-up copy is left where it is, fenced, where the file says so.
@@ -120,7 +120,11 @@ fn a_standby_of_the_master_that_is_given_up() {
         place.fault(fault);
         let mut run = place.otb(WAIVED).start();
         if code == 8 {
-            run.wait().ends(8).says(&["not done rejoin:dn01@s63", "left out rejoin:dn01@s29", "is only seen while"]);
+            run.wait().ends(8).says(&[
+                "not done rejoin:dn01@s63",
+                "left out rejoin:dn01@s29",
+                "only it shows which timeline",
+            ]);
         } else {
             run.until_said("done     stop:dn01@s29");
             run.signal(Signal::KILL);

@@ -164,7 +164,12 @@ fn apply_tells_machines_what_happens() {
     // A finished plan is no stale one: what it wants is so.
     let gone = events(&place.otb("apply --format json").args([&saved]).run().ends(0).stdout);
     assert_eq!((gone.len(), &gone[1]["report"]), (2, &Value::Null));
-    place.otb("apply").args([&saved]).run().ends(0).says(&["Nothing to do: what this plan wants is already so."]);
+    place
+        .otb("apply")
+        .args([&saved])
+        .run()
+        .ends(0)
+        .says(&["Nothing to do: the cluster already is as this plan declares."]);
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn waivers_that_cannot_be() {
     for command in ["plan", "apply --auto-approve"] {
         let wrong = |args: &str, parts: &[&str]| wrong(&format!("{command} {args}"), parts);
         wrong("--waive lag:dn01", &["--reason"]);
-        wrong("--waive nonsense:dn01 --reason CHG-1", &["no check nonsense", "known are `", "`lag`"]);
+        wrong("--waive nonsense:dn01 --reason CHG-1", &["no check nonsense", "known values: `", "`lag`"]);
         wrong("--waive lagg:dn01 --reason CHG-1", &["no check lagg", "did you mean --waive lag:dn01?"]);
         wrong("--waive lag:dn1 --reason CHG-1", &["no node or instance dn1", "did you mean --waive lag:dn0"]);
         wrong("--waive disk:dn01@aa --reason CHG-1", &["instance dn01@aa", "did you mean --waive disk:dn01@a?"]);
@@ -146,7 +146,8 @@ fn a_missing_file_that_the_environment_names_is_told_with_it() {
     }
     std::fs::write(demo.join("cluster.yaml"), GOOD).unwrap();
     with_variable(above.path(), "demo/cluster.yaml", "validate").ends(0);
-    let parts = ["OTB_FILE is demo/cluster.yaml, a path from ", "did you mean otb -f ../demo/cluster.yaml validate?"];
+    let parts =
+        ["OTB_FILE is demo/cluster.yaml, a path relative to ", "did you mean otb -f ../demo/cluster.yaml validate?"];
     with_variable(&docs, "demo/cluster.yaml", "validate").fails(78, &parts);
     with_variable(&docs, "/nonexistent/x.yaml", "validate").fails(78, &["OTB_FILE is /nonexistent/x.yaml; "]);
 }

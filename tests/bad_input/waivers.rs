@@ -33,7 +33,7 @@ fn the_line_repeats_the_command_with_every_waiver_and_wants_a_reason() {
         let words = line.strip_prefix(&head).unwrap().replace("\"...\"", reason);
         place.otb(&words).run()
     };
-    pasted("...").fails(64, &["--waive wants a --reason"]);
+    pasted("...").fails(64, &["--waive requires a --reason"]);
     pasted("CHG-1").ends(2).says(&["waived  data-loss:dn01", "waived: CHG-1"]);
 }
 

@@ -60,7 +60,7 @@ fn section(out: &mut String, title: &str, schema: &Value) {
     for (key, value) in schema["properties"].as_object().unwrap() {
         let must = schema["required"].as_array().is_some_and(|keys| keys.iter().any(|known| known == key));
         let default = match value.get("default") {
-            _ if must => "must be there".to_owned(),
+            _ if must => "required".to_owned(),
             Some(Value::Object(_)) | None => String::new(),
             Some(Value::String(text)) => format!("`{text}`"),
             Some(other) => format!("`{other}`"),

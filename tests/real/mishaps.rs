@@ -156,7 +156,7 @@ pub(crate) fn two_at_once(real: &Real) {
         refused.stdout,
         refused.stderr
     );
-    for says in ["another otb works on opentenbase_cluster: otb ", ", pid ", ", since ", "(lock on s29)"] {
+    for says in ["another otb is working on opentenbase_cluster: otb ", ", pid ", ", since ", "(lock on s29)"] {
         assert!(refused.stderr.contains(says), "{says:?} is not in\n{}", refused.stderr);
     }
     assert_eq!([recovery(real, "s29"), recovery(real, "s47")], ["t", "f"]);

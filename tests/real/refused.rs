@@ -21,7 +21,7 @@ pub(crate) fn wrong_statements(real: &Real) {
         Wrong {
             what: "an install of another version",
             file: right.replace(&format!("{root}/s47/install"), &other_version(real)),
-            says: &["tools-version:dn01", "the tools of dn01@s47 are of version 14.5", "correct `install`"],
+            says: &["tools-version:dn01", "the tools of dn01@s47 have version 14.5", "correct `install`"],
         },
         Wrong {
             what: "the data directories of two nodes, each the other's",
@@ -33,7 +33,7 @@ pub(crate) fn wrong_statements(real: &Real) {
         wrong.push(Wrong {
             what: "an OS user without rights",
             file: right.replace(&format!("run_as: {}", real.user()), "run_as: nobody"),
-            says: &["recovery-conf:dn01@s47", "Permission denied", "see `shell` in the file"],
+            says: &["recovery-conf:dn01@s47", "Permission denied", "check `shell` in the file"],
         });
     } else {
         say("SKIPPED 1 part of the real lane: only root can become an OS user without rights");
@@ -49,7 +49,7 @@ pub(crate) fn wrong_statements(real: &Real) {
 pub(crate) fn standby_of_another_cluster(real: &Real) {
     let (standby, master) = (real.instance("dn01@s47"), real.instance("dn01@s29"));
     real.make_stranger(standby, master);
-    is_refused(real, real, "a standby of another cluster", &["system:dn01", "it is a copy of another node"]);
+    is_refused(real, real, "a standby of another cluster", &["system:dn01", "it belongs to another node"]);
 }
 
 pub(crate) fn wrong_host_key(real: &Real) {
@@ -69,7 +69,7 @@ pub(crate) fn full_disk(real: &Real) {
     real.copy_into(standby, real.instance("dn01@s29"));
     let room = format!("df -P -k {} | tail -n 1 | awk '{{print $4 - 20000}}'", standby.data);
     real.hands().must(&format!("head -c $(($({room}) * 1024)) /dev/zero >{}/ballast", standby.data), 60);
-    is_refused(real, real, "a full disk", &["disk:dn01@s47", "are free where dn01@s47 writes", "make room"]);
+    is_refused(real, real, "a full disk", &["disk:dn01@s47", "are free where dn01@s47 writes", "free space"]);
     Hands::kill(standby.data.as_ref());
 }
 

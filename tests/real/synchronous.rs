@@ -122,7 +122,7 @@ pub(crate) fn failover_without_a_waiver(real: &Real) {
         Hands::kill(real.instance(&format!("dn01@{from}")).data.as_ref());
         declare_node(real, "dn01", to);
         let plan = real.otb(&["plan".to_owned(), "--format".to_owned(), "json".to_owned()]);
-        asked_about += usize::from(plan.stdout.contains("no client was told of a commit in it"));
+        asked_about += usize::from(plan.stdout.contains("no client saw a commit in it"));
         let ran = real.otb(&["apply".to_owned(), "--auto-approve".to_owned()]);
         assert_eq!(ran.code, 0, "{}{}\n{}", ran.stdout, ran.stderr, real.logs_of("dn01"));
         settle(&writers);

@@ -109,9 +109,9 @@ fn a_fault_that_does_not_fit_is_said() {
     let sandbox = Sandbox::up(&[]);
     for (args, part) in [
         (["lag", "dn01@s29"], "does not fit dn01@s29"),
-        (["kill", "dn09@s29"], "there is no instance dn09@s29"),
-        (["kill", "dn09"], "there is no node dn09"),
-        (["partition", "s30"], "there is no server \"s30\""),
+        (["kill", "dn09@s29"], "the sandbox has no instance dn09@s29"),
+        (["kill", "dn09"], "the sandbox has no node dn09"),
+        (["partition", "s30"], "the sandbox has no server \"s30\""),
     ] {
         let ran = sandbox.try_fault(&args);
         assert!(ran.code != 0 && ran.err.contains(part), "{args:?}: {}", ran.err);

@@ -185,7 +185,7 @@ fn end(lab: &mut Lab, id: &InstanceId) -> Result<(), Failed> {
     shell(lab, id)?;
     let (disk, now) = (lab.disks[id], lab.now());
     if lab.world.word(disk) == "stopped" {
-        return Err(not_done("its pid file is not there"));
+        return Err(not_done("its pid file does not exist"));
     }
     lab.world.kill(disk, now);
     let files = lab.files_of(id);

@@ -21,7 +21,7 @@ pub(crate) fn observe(lab: &Lab) -> Observation {
             let facts = seen.instances.get_mut(id).unwrap();
             if facts.is_stopped() && facts.wal_end.is_known_and(|end| *end > beyond) {
                 facts.unreplicated = if lab.unreadable {
-                    Fact::unknown(UnknownKind::Unreadable, "pg_waldump said nothing")
+                    Fact::unknown(UnknownKind::Unreadable, "pg_waldump printed nothing")
                 } else {
                     Fact::Known(missing(lab.world.postgres(lab.disks[id]).unwrap(), beyond))
                 };
@@ -201,7 +201,7 @@ fn answered(lab: &Lab, id: &InstanceId, copy: &Postgres) -> InstanceFacts {
             facts.admission = Fact::Known(Admission::Admitted { user: "opentenbase".to_owned() });
             facts.pool_agrees = match copy.home.kind {
                 NodeKind::Coordinator => Fact::Known(lab.world.pool_agrees(lab.disks[id])),
-                _ => Fact::not_asked("only a coordinator that is a master knows"),
+                _ => Fact::not_asked("only a coordinator that is a master can report it"),
             };
         }
         Some(standby) => {

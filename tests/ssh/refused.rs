@@ -60,7 +60,7 @@ fn a_user_whom_sudo_does_not_know() {
 fn a_bastion_that_is_down() {
     let Some(mut behind) = Behind::a_bastion() else { return };
     behind.place.declare("dn01", "s47");
-    behind.otb("plan --detailed-exitcode").run().ends(2).says(&["1 change in 19 steps. Looked at"]);
+    behind.otb("plan --detailed-exitcode").run().ends(2).says(&["1 change in 19 steps. Observed"]);
     behind.sshds.stop(BASTION);
     is_refused(&behind, &["the shell of s29 cannot be reached", "the shell of s47 cannot be reached"]);
 }

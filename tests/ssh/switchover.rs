@@ -42,7 +42,7 @@ fn switchover_and_back_as_another_user_by_sudo() {
     let me = String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
     let sudo = Command::new("sudo").args(["-n", "-u", me.trim(), "true"]).stderr(Stdio::null()).status();
     if !sudo.is_ok_and(|status| status.success()) {
-        return skip::skipped("1 test of the ssh lane", "sudo -n is not there or wants a password");
+        return skip::skipped("1 test of the ssh lane", "sudo -n does not work without a password");
     }
     let sandbox = Sandbox::up(&[]);
     let sshds = Sshds::start(&borrowed(&servers(&sandbox.file())));

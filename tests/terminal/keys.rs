@@ -39,7 +39,7 @@ fn the_question_is_answered_and_progress_shown() {
         &["done     promote:dn01@s47", "Done: the cluster is as declared", "19 of 19 steps done and verified"],
     );
     // What moved is gone.
-    for rest in ["/19 steps", "stop:dn01@s29, ", "looking at"] {
+    for rest in ["/19 steps", "stop:dn01@s29, ", "observing"] {
         assert!(!shown.screen.contains(rest), "{rest:?} is left:\n{}", shown.screen);
     }
     assert_eq!(shown.screen.matches("done     ").count(), 19, "{}", shown.screen);
@@ -71,11 +71,11 @@ fn ctrl_c_while_it_looks_leaves_nothing_behind() {
     place.fault("hang cn01@s29");
     for command in ["apply --auto-approve", "plan", "drift", "status", "graph", "drain s29"] {
         let mut terminal = on_terminal(&place, &format!("{command} --timeout 20s"), 80, &[]);
-        terminal.until("looking at 8 instances, ");
+        terminal.until("observing 8 instances, ");
         terminal.types(CTRL_C);
         let shown = terminal.end();
         shown.ends(130, &["interrupted, nothing was changed"]);
-        for rest in ["^C", "looking at"] {
+        for rest in ["^C", "observing"] {
             assert!(!shown.screen.contains(rest), "{rest:?} is left of {command}:\n{}", shown.screen);
         }
     }
@@ -96,9 +96,9 @@ fn ctrl_c_before_the_promotion_takes_back() {
     let shown = terminal.end();
     shown.ends(6, &["Interrupted. Rolling back ", "undone   stop:dn01@s29", "otb explain apply.rolled-back"]);
     begins_a_line(&shown.screen, "Interrupted and rolled back: the cluster is as before, verified.");
-    begins_a_line(&shown.screen, "  5 of 19 steps had been done; what they changed is undone");
+    begins_a_line(&shown.screen, "  5 of 19 steps were done; their changes are undone");
     // Nothing failed, and nothing is to be fixed; what was never begun is told once for each reason.
-    for word in ["ailed", "mend what", "fix what"] {
+    for word in ["ailed", "Fix what", "fix what"] {
         assert!(!shown.screen.contains(word), "{word:?} is on the screen:\n{}", shown.screen);
     }
     assert_eq!(shown.screen.matches("left out").count(), 2, "{}", shown.screen);

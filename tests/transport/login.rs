@@ -77,7 +77,7 @@ async fn a_server_that_starts_up_is_a_process() {
 async fn a_wrong_password_is_a_denial() {
     let (kind, why) = kind(Manner::Says(fatal("28P01", "wrong password")), LONG).await;
     assert_eq!(kind, UnknownKind::Denied, "{why}");
-    assert!(why.ends_with("turned the login down: wrong password"));
+    assert!(why.ends_with("refused the login: wrong password"));
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ fn every_format_of_plan_show_and_status() {
     place.fault("pause-replay dn01@s47");
     let refused = place.otb("plan --format markdown").run();
     refused.ends(0).says(&["⛔", "refused by 1 check", "### Checks that did not pass", "replay:dn01"]);
-    place.otb("plan --format html").run().ends(0).says(&["banner refused", "After, were it not refused"]);
+    place.otb("plan --format html").run().ends(0).says(&["banner refused", "After, if it were not refused"]);
     place.otb("status --format markdown").run().ends(0).says(&["**otb status**", "`dn01@s47`"]);
     place.otb("status --format html").run().ends(0).says(&["<svg ", "dn01@s47"]);
 }
@@ -32,18 +32,18 @@ fn every_format_of_plan_show_and_status() {
 fn what_a_target_leaves_aside_is_said() {
     let place = Place::up("");
     place.declare("dn02", "s29");
-    let only = "dn01 of opentenbase_cluster (by --target only) is as declared";
+    let only = "dn01 of opentenbase_cluster (only these, by --target) is as declared";
     for command in ["plan", "apply", "drift"] {
-        let looked_at = "Looked at 2 instances, 4 rows of pgxc_node on 4 routers";
+        let looked_at = "Observed 2 instances, 4 rows of pgxc_node on 4 routers";
         place.otb(command).line("--target dn01").run().ends(0).says(&[only, looked_at]);
     }
     let both = place.otb("plan --target dn01 --target cn01").run();
-    both.ends(0).says(&["dn01, cn01 of opentenbase_cluster (by --target only) are as declared"]);
+    both.ends(0).says(&["dn01, cn01 of opentenbase_cluster (only these, by --target) are as declared"]);
     place.declare("dn01", "s47");
     let plan = place.otb("plan --target dn01 --format markdown").run();
     plan.ends(0).says(&["1 change in 19 steps for dn01 only ("]);
     let applied = place.otb("apply --auto-approve --target dn01").run();
-    applied.ends(0).says(&["Done: dn01 of opentenbase_cluster (by --target only) is as declared"]);
+    applied.ends(0).says(&["Done: dn01 of opentenbase_cluster (only these, by --target) is as declared"]);
     place.otb("plan --detailed-exitcode").run().ends(2).says(&["switchover dn02"]);
 }
 
@@ -54,8 +54,8 @@ fn a_format_that_a_command_cannot_write_is_wrong_usage() {
         ("apply --format html", "writes text and json only"),
         ("validate --format json", "writes text only"),
         ("graph --format html", "--as"),
-        ("plan --format json --diff", "--diff goes with --format text"),
-        ("status --watch --format html", "--watch goes with --format text and json"),
+        ("plan --format json --diff", "--diff requires --format text"),
+        ("status --watch --format html", "--watch requires --format text or json"),
     ] {
         place.otb(line).run().fails(64, &[parts]);
     }

@@ -104,7 +104,7 @@ fn a_change_begins_with_its_one_sentence() {
 fn nothing_to_do_is_said_with_what_was_looked_at() {
     let plan = Shape { servers: 2, coordinators: 1, datanodes: 1, moved: 0, name: "dn" }.plan();
     let document = plan_markdown(&plan);
-    assert!(document.lines().next().unwrap().contains("nothing to do, looked at 5 instances"), "{document}");
+    assert!(document.lines().next().unwrap().contains("nothing to do, observed 5 instances"), "{document}");
     assert!(!document.contains("mermaid"));
     assert_sound(&plan);
 }
@@ -116,7 +116,7 @@ fn however_large_the_cluster_it_fits_a_comment_and_says_what_is_left_out() {
         assert_eq!(plan.changes.len(), moved);
         let read = assert_sound(&plan);
         let document = plan_markdown(&plan);
-        assert!(document.contains("> Cut to fit 60000 characters. Left out: "), "{moved}");
+        assert!(document.contains("> Cut to fit 60000 characters. Not shown: "), "{moved}");
         // Of thousands of steps the ones that matter most are among those shown.
         assert!(read.text.contains("promote:dn0000@s1"), "{moved}");
         assert!(read.text.contains("point of no return"), "{moved}");
@@ -138,7 +138,7 @@ fn a_router_that_disagrees_everywhere_does_not_push_out_the_rest() {
     assert_sound(&plan);
     assert!(document.contains(&format!("_and {} lines more._", step.run.len() - 20)), "{document}");
     assert!(document.contains("reload:cn0000@s0"));
-    let (changes, rest) = document.split_once("_Left out here: ").unwrap();
+    let (changes, rest) = document.split_once("_Not shown here: ").unwrap();
     let shown = changes.lines().filter(|line| line.starts_with("| reroute |")).count();
     let missing = rest.split(' ').next().unwrap().parse::<usize>().unwrap();
     assert!(shown > 10 && shown + missing == 480, "{shown} and {missing}");
@@ -146,6 +146,6 @@ fn a_router_that_disagrees_everywhere_does_not_push_out_the_rest() {
     let status = status_markdown(&declared, &seen, &diagnosed(&declared, &seen), "2026-01-01T00:00:00Z");
     assert!(status.chars().count() <= 60_000);
     assert!(status.lines().next().unwrap().contains("480 problems"), "{status}");
-    assert!(status.contains("_Left out here: "));
+    assert!(status.contains("_Not shown here: "));
     read(&status);
 }

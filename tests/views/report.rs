@@ -34,7 +34,7 @@ fn what_no_plan_shows_is_not_left_to_another_apply() {
         notes: Vec::new(),
     };
     let text = report_text(&plan, &report, &settled, false);
-    assert!(text.contains("otb apply finds nothing to do: mend its cause"), "{text}");
+    assert!(text.contains("otb apply finds nothing to do: fix the cause"), "{text}");
     let text = report_text(&plan, &report, &plan, false);
     assert!(!text.contains("finds nothing to do"), "{text}");
 }

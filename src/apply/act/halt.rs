@@ -96,8 +96,8 @@ async fn stop_at_once(instance: &Instance, fenced: bool, field: &Field<'_>) -> R
     let id = &instance.id;
     let seconds = field.cluster.policy.fast_stop_seconds;
     let told = format!(
-        "sessions of {id} did not end within {seconds} s of a fast stop, as those that wait for a page behind a \
-         transaction in doubt; it was stopped with -m immediate"
+        "sessions of {id} did not end within {seconds} s of a fast stop (they may wait for a page behind a \
+            transaction in doubt); otb stopped it with -m immediate"
     );
     let fence = fenced.then(|| command::rename(&dialect::staged_fence(instance), &dialect::recovery_path(instance)));
     let stop = command::stop_at_once(instance, Patience::from(AT_ONCE));
@@ -116,7 +116,7 @@ async fn stop_at_once(instance: &Instance, fenced: bool, field: &Field<'_>) -> R
     };
     let last = last.await.map_err(|failed: Failed| Failed::NotDone(format!("{told}; {failed}")))?;
     field.remember_last_wal(id, last).await;
-    field.note(format!("{told}. The move goes on if the standby has all its WAL: {last}.")).await;
+    field.note(format!("{told}. The move continues if the standby has all its WAL: {last}.")).await;
     Ok(())
 }
 
@@ -170,7 +170,7 @@ async fn catch_up_gtm(
     field: &Field<'_>,
 ) -> Result<(), Failed> {
     let position = field.remembered_flush(source).await;
-    let position = position.ok_or_else(|| format!("how far {source} had flushed is not known"))?;
+    let position = position.ok_or_else(|| format!("the last WAL position that {source} flushed is not known"))?;
     let deadline = Instant::now() + limit.saturating_sub(ASK);
     loop {
         match condition::flushed(standby, position, field).await {

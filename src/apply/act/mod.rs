@@ -127,10 +127,10 @@ pub fn judge(acted: Result<(), Failed>, unmet: Option<(Condition, Found)>, can_t
         (Err(Failed::NotBegun(why)), Some(_)) => Outcome::NotBegun { why },
         (Err(Failed::NotDone(why)), Some(_)) => Outcome::not_done(why),
         (Err(Failed::Unknown(why)), Some((condition, _))) => {
-            Outcome::Unknown { why: format!("{why}; afterwards it is not so that {condition}") }
+            Outcome::Unknown { why: format!("{why}; after that, it is not true that {condition}") }
         }
         (Ok(()), Some((condition, Found::Unknown(why)))) => {
-            Outcome::Unknown { why: format!("whether {condition} is not known: {why}") }
+            Outcome::Unknown { why: format!("otb could not find out whether {condition}: {why}") }
         }
         (Ok(()), Some((condition, found))) => Outcome::not_done(instead(&condition, &found)),
         // Without a postcondition to look at, the act's own word is all there is.
@@ -171,7 +171,7 @@ fn instead(condition: &Condition, found: &Found) -> String {
     match found {
         Found::Holds => condition.to_string(),
         Found::Fails(why) => format!("expected that {condition}, but {why}"),
-        Found::Unknown(why) => format!("expected that {condition}, but that could not be learned: {why}"),
+        Found::Unknown(why) => format!("expected that {condition}, but could not verify it: {why}"),
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) async fn promote(id: &InstanceId, limit: Duration, field: &Field<'_>)
         }
         if Instant::now() >= deadline {
             return Err(Failed::Unknown(format!(
-                "{id} is still a standby after {} s; the request stays in force",
+                "{id} is still a standby after {} s; the promotion request stays in force",
                 limit.as_secs()
             )));
         }
@@ -90,7 +90,7 @@ async fn promote_gtm(instance: &Instance, limit: Duration, field: &Field<'_>) ->
 /// A standby that may not write its recovery.conf dies of its promotion (field notes, section 6).
 async fn died(id: &InstanceId, field: &Field<'_>) -> Result<(), Failed> {
     match condition::check(&Condition::Stopped { instance: id.clone() }, field).await {
-        Found::Holds => Err(Failed::NotDone(format!("the server of {id} died of the promotion: its log says why"))),
+        Found::Holds => Err(Failed::NotDone(format!("the server of {id} ended during the promotion: read its log"))),
         Found::Fails(_) | Found::Unknown(_) => Ok(()),
     }
 }

@@ -73,7 +73,7 @@ pub(super) async fn stays(
             return Some((condition, found));
         }
         if condition::check(&Condition::Stopped { instance: id.clone() }, field).await == Found::Holds {
-            let why = format!("the server of {id} has ended since it was started: its log says why");
+            let why = format!("the server of {id} ended after its start: read its log");
             return Some((condition, Found::Fails(why)));
         }
         if Instant::now() >= deadline {

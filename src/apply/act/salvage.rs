@@ -70,7 +70,7 @@ async fn source_as_planned(wanted: &Wanted<'_>, field: &Field<'_>) -> Result<Con
     let (its, own) = (its?, own?);
     if its.system_id != own.system_id {
         let (its, own) = (its.system_id, own.system_id);
-        return Err(format!("the directory of {source} has system identifier {its}, {standby} has {own}"));
+        return Err(format!("the directory of {source} has system identifier {its}, but {standby} has {own}"));
     }
     if its.timeline != timeline || its.wal_segment_bytes != segment_bytes {
         let (timeline, bytes) = (its.timeline, its.wal_segment_bytes);
@@ -81,7 +81,7 @@ async fn source_as_planned(wanted: &Wanted<'_>, field: &Field<'_>) -> Result<Con
     let end = read_end_of_wal(&output.text, &its)?;
     match salvage::end_of_last_record(end, segment_bytes) {
         end if end == to => Ok(its),
-        end => Err(format!("the WAL of {source} ends at {end} now, and at {to} when it was planned")),
+        end => Err(format!("the WAL of {source} ends at {end}; when the plan was made it ended at {to}")),
     }
 }
 
@@ -97,7 +97,7 @@ impl Way<'_> {
         self.write(&[salvage::begin_staging(self.standby)], "begins staging").await?;
         for part in range.parts() {
             if Instant::now() >= deadline {
-                return Err(Failed::NotDone("the time limit was over before all WAL files were staged".to_owned()));
+                return Err(Failed::NotDone("the time limit ended before all WAL files were staged".to_owned()));
             }
             self.stage_part(&part, control).await?;
         }
@@ -155,7 +155,7 @@ impl Way<'_> {
             return Ok(output.text);
         }
         let (server, said) = (&source.id.server, shown(output.said()));
-        Err(Failed::NotDone(format!("the WAL of {} could not be read on {server}: {said}", source.id)))
+        Err(Failed::NotDone(format!("could not read the WAL of {} on {server}: {said}", source.id)))
     }
 
     async fn write(&self, commands: &[Command], about: &str) -> Result<(), Failed> {
@@ -167,7 +167,7 @@ impl Way<'_> {
             return Ok(());
         }
         let (server, said) = (&standby.id.server, shown(output.said()));
-        Err(Failed::NotDone(format!("the WAL for {} could not be staged on {server}: {said}", standby.id)))
+        Err(Failed::NotDone(format!("could not stage the WAL for {} on {server}: {said}", standby.id)))
     }
 }
 
@@ -199,7 +199,7 @@ async fn replay_to(wanted: &Wanted<'_>, deadline: Instant, field: &Field<'_>) ->
                 if replayed > reached {
                     (reached, since) = (replayed, Instant::now());
                 }
-                format!("{standby} replays to {replayed} only, and the salvaged WAL ends at {to}: its log says why")
+                format!("{standby} replays only to {replayed}, but the salvaged WAL ends at {to}: read its log")
             }
             Ok((Role::Master, _)) => return Err(Failed::Unknown(format!("{standby} runs as master"))),
             Err(why) => why,

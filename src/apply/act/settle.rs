@@ -28,8 +28,8 @@ const FRESH: Duration = Duration::from_secs(2);
 const HOPELESS: Duration = Duration::from_secs(15);
 
 /// Why pg_clean, called twice, finishes nothing.
-const LEFT_ALONE: &str = "pg_clean leaves it alone, because some participant cannot tell its outcome: bring that node \
-    back, then run otb apply again";
+const LEFT_ALONE: &str = "pg_clean does not finish it, because one node of the transaction does not know its \
+    outcome: bring that node back, then run otb apply again";
 
 /// A prepared transaction that is older than the step: it was prepared before.
 struct Held {
@@ -57,14 +57,14 @@ impl Survey {
     fn keeps_away(&self, database: &str) -> Option<String> {
         if let Some(gid) = self.of_clients.get(database) {
             return Some(format!(
-                "a client has prepared {gid:?} there, which pg_clean would roll back: ask its owner to commit or roll \
-                 back, then run otb apply again"
+                "a client prepared {gid:?} there, and pg_clean would roll it back: ask its owner to commit it or \
+                    roll it back, then run otb apply again"
             ));
         }
         let master = self.shows_a_part.as_ref()?;
         Some(format!(
-            "{master} holds more than {MOST_PREPARED} prepared transactions, and pg_clean would roll back those of \
-             clients: if there are none, run `{}` on a coordinator until it returns no row, then otb apply again",
+            "{master} has more than {MOST_PREPARED} prepared transactions, and pg_clean would roll back those of \
+                clients: if there are none, run `{}` on a coordinator until it returns no row, then otb apply again",
             finish_in_doubt()
         ))
     }
@@ -142,7 +142,7 @@ async fn survey(masters: &[InstanceId], began: Instant, field: &Field<'_>) -> Re
     let answers = join_all(masters.iter().map(|master| field.query(master, &sql, ASK))).await;
     let mut survey = Survey::default();
     for (master, answer) in masters.iter().zip(answers) {
-        let rows = answer.map_err(|error| format!("what {master} holds prepared is not known: {error}"))?;
+        let rows = answer.map_err(|error| format!("could not read the prepared transactions of {master}: {error}"))?;
         read(master, &rows, began.elapsed(), &mut survey)?;
     }
     Ok(survey)
@@ -157,7 +157,7 @@ fn read(master: &InstanceId, rows: &Rows, since: Duration, survey: &mut Survey) 
     for row in rows.iter() {
         let age = row.get("prepared").zip(row.get("now")).and_then(|(at, now)| prepared_age(at, now));
         let (Some(gid), Some(database), Some(age)) = (row.get("gid"), row.get("database"), age) else {
-            return Err(format!("{master} did not say what it holds prepared"));
+            return Err(format!("{master} did not report its prepared transactions"));
         };
         let (gid, database) = (shown(gid), shown(database));
         match Origin::of(&gid) {
@@ -196,14 +196,14 @@ async fn still_commits(survey: &Survey, database: &str, masters: &[InstanceId], 
     for (coordinator, begun) in by_origin {
         let rows = match field.query(&coordinator, &sql, ASK).await {
             Ok(rows) => rows,
-            Err(error) => return Some(format!("whether {coordinator} still commits is not known: {error}")),
+            Err(error) => return Some(format!("otb could not find out whether {coordinator} still commits: {error}")),
         };
         let sessions = read_sessions(rows.iter().map(|row| (row.get("pid"), row.get("xid"))));
         let lives = begun.into_iter().find_map(|(xid, gid)| Some((sessions.get(&xid)?, gid)));
         if let Some((pid, gid)) = lives {
             return Some(format!(
                 "session {pid} of {coordinator} still commits {gid}: if it hangs, run select \
-                 pg_terminate_backend({pid}) there, then otb apply again"
+                    pg_terminate_backend({pid}) there, then otb apply again"
             ));
         }
     }
@@ -219,13 +219,13 @@ async fn clean(
     field: &Field<'_>,
 ) -> Result<(), String> {
     let others = field.cluster.nodes_of(NodeKind::Coordinator).map(crate::model::Node::master_id);
-    let mut refusal = "no coordinator could be asked for pg_clean".to_owned();
+    let mut refusal = "no coordinator answered, so pg_clean could not run".to_owned();
     for id in std::iter::once(first.clone()).chain(others.filter(|id| id != first)) {
         let instance = field.instance(&id)?;
         match clean_through(instance, database, asked, limit, field).await {
             Ok(()) => return Ok(()),
             Err(error) if is_missing(&error) => return Err(not_installed(instance, database, field)),
-            Err(error) => refusal = format!("pg_clean through {id}: {error}"),
+            Err(error) => refusal = format!("pg_clean on {id}: {error}"),
         }
     }
     Err(refusal)
@@ -255,14 +255,15 @@ fn is_missing(error: &SqlError) -> bool {
 fn not_installed(coordinator: &Instance, database: &str, field: &Field<'_>) -> String {
     let user = &field.cluster.connection.user;
     let line = psql_line(&coordinator.endpoint, user, database, CREATE_PG_CLEAN);
-    format!("pg_clean is not in database {database}: run {line}, then otb apply again")
+    format!("database {database} has no pg_clean: run {line}, then otb apply again")
 }
 
 /// `2 transactions from before are still prepared, the oldest _$XC$1:cn01:F:2:0 (postgres, 14 s) on dn01@s47; ...`
 fn still_prepared(open: &[Held], refusals: &BTreeMap<String, String>) -> String {
     let Some(oldest) = open.iter().max_by_key(|held| held.age) else { return String::new() };
     let gids: BTreeSet<&str> = open.iter().map(|held| held.gid.as_str()).collect();
-    let are = if gids.len() == 1 { "transaction from before is" } else { "transactions from before are" };
+    let are =
+        if gids.len() == 1 { "transaction from before the run is" } else { "transactions from before the run are" };
     let Held { gid, database, age, .. } = oldest;
     let on: BTreeSet<&InstanceId> = open.iter().filter(|held| held.gid == *gid).map(|held| &held.on).collect();
     let on = on.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -302,7 +303,7 @@ mod tests {
         let why = survey.keeps_away("shop").unwrap();
         let told = still_prepared(&survey.open, &BTreeMap::from([("postgres".to_owned(), why)]));
         assert!(
-            told.starts_with("1 transaction from before is still prepared, the oldest _$XC$1:cn01:F:2:0"),
+            told.starts_with("1 transaction from before the run is still prepared, the oldest _$XC$1:cn01:F:2:0"),
             "{told}"
         );
         assert!(told.contains("\"mine\""), "{told}");

@@ -29,7 +29,7 @@ pub(in crate::apply) async fn run_all(
         return Ok(output);
     }
     let said = shown(output.said());
-    let why = format!("on {} the command exited {} and said: {said}", id.server, output.status);
+    let why = format!("on {} the command ended with exit code {} and printed: {said}", id.server, output.status);
     // Killed, it may have done its work, or have set it going.
     Err(if output.status > KILLED { Failed::Unknown(why) } else { Failed::NotDone(why) })
 }

@@ -24,7 +24,12 @@ pub(super) async fn prove_commit(id: &InstanceId, limit: Duration, field: &Field
     let left = deadline.saturating_duration_since(Instant::now()).max(PATIENTLY);
     let answer = session.act(&commit_that_waits(), left).await;
     session.close().await;
-    let waited = |error| Failed::NotDone(format!("a commit that waits for its standbys does not end on {id}: {error}"));
+    let waited = |error| {
+        Failed::NotDone(format!(
+            "a commit on {id} that waits for its synchronous standbys does not \
+        end: {error}"
+        ))
+    };
     answer.map(drop).map_err(waited)
 }
 
@@ -44,5 +49,5 @@ pub(in crate::apply) async fn synchronous(id: &InstanceId, wanted: u32, field: &
         })
         .collect();
     let listed = if listed.is_empty() { "no standby".to_owned() } else { listed.join(", ") };
-    Ok(Found::Fails(format!("{id} lists {listed}, and its commits wait for {wanted} that count")))
+    Ok(Found::Fails(format!("{id} lists {listed}, but its commits wait for {wanted} synchronous standbys")))
 }

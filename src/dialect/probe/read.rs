@@ -14,7 +14,7 @@ use crate::model::{
 };
 
 /// Why a tool was not run.
-const BY_ITSELF: &str = "the process answers for itself";
+const BY_ITSELF: &str = "the process itself answers";
 
 /// Reads what the script printed: one [`Probe`] for each of the same looks.
 pub fn read_probe(looks: &[Look<'_>], text: &str) -> Vec<Probe> {
@@ -24,7 +24,7 @@ pub fn read_probe(looks: &[Look<'_>], text: &str) -> Vec<Probe> {
         .enumerate()
         .map(|(number, look)| {
             let version = asked_by(looks, number).map(|number| read_version(output.of(number)));
-            let tools_version = version.unwrap_or_else(|| Fact::not_asked("gtm_ctl does not tell its version"));
+            let tools_version = version.unwrap_or_else(|| Fact::not_asked("gtm_ctl does not report its version"));
             Probe { tools_version, ..read_one(*look, output.of(number)) }
         })
         .collect()
@@ -41,7 +41,7 @@ fn read_one(Look { at, tools }: Look<'_>, said: Said) -> Probe {
     };
     let control = match (tools, kind, said.tool("control")) {
         (Tools::None, ..) => Fact::not_asked(BY_ITSELF),
-        (Tools::Process, ..) => Fact::not_asked("only the process was asked for"),
+        (Tools::Process, ..) => Fact::not_asked("only the process was asked"),
         (_, NodeKind::Gtm, _) => Fact::not_asked("a GTM has no pg_control"),
         (.., Some((0, text))) => known_or(UnknownKind::Unreadable, read_control(text)),
         (.., Some((_, text))) => Fact::unknown(UnknownKind::Failed, shown(text)),
@@ -56,7 +56,7 @@ fn read_surroundings(instance: &Instance, said: Said) -> (Fact<Surroundings>, Op
     let server = said.of_the_server();
     let clock = server.tool("clock");
     if said.tool("mark").is_none() || clock.is_none() {
-        return (cut_off("what stands around it"), None);
+        return (cut_off("its host environment"), None);
     }
     let around = around::read(instance, &|key| server.text(key).to_owned(), &|key| said.text(key).to_owned());
     (Fact::Known(around), clock.and_then(|(_, text)| read_clock(text)))
@@ -84,8 +84,8 @@ fn read_process(kind: NodeKind, said: Said) -> (Fact<Process>, Option<Role>) {
     match read {
         _ if is_not_there(said) => {
             let why = match kind {
-                NodeKind::Gtm => "its data directory is not there",
-                _ => "its data directory is not there: not mounted, or lost (docs/how-to/lost-standby.md)",
+                NodeKind::Gtm => "its data directory does not exist",
+                _ => "its data directory does not exist: not mounted, or lost (docs/how-to/lost-standby.md)",
             };
             (Fact::unknown(UnknownKind::Failed, why), None)
         }
@@ -109,7 +109,7 @@ fn is_not_there(said: Said) -> bool {
 }
 
 fn read_data_dir(kind: NodeKind, said: Said) -> Fact<DataDir> {
-    let Some((status, text)) = said.tool("mark") else { return cut_off("a look at the data directory") };
+    let Some((status, text)) = said.tool("mark") else { return cut_off("the data directory") };
     let present = status == 0;
     if !present && !is_not_there(said) {
         return Fact::unknown(UnknownKind::Failed, shown(text));
@@ -125,7 +125,7 @@ fn read_data_dir(kind: NodeKind, said: Said) -> Fact<DataDir> {
         }
         (Some((_, error)), _) if is_absent(error) => None,
         (Some((_, error)), _) => return Fact::unknown(UnknownKind::Failed, shown(error)),
-        _ => return cut_off("a look at the data directory"),
+        _ => return cut_off("the data directory"),
     };
     let promotion_asked = kind.is_router() && said.text("promote") == "asked";
     Fact::Known(DataDir { present, recovery_conf, promotion_asked, free_bytes, pid_file: read_pid(kind, said) })
@@ -134,7 +134,7 @@ fn read_data_dir(kind: NodeKind, said: Said) -> Fact<DataDir> {
 /// Its status is 1 where there is no such file, and is not told where nobody could see whether there is.
 fn read_pid(kind: NodeKind, said: Said) -> Fact<Option<PidFile>> {
     match said.tool("pid") {
-        _ if kind == NodeKind::Gtm => Fact::not_asked("gtm.pid tells nothing of its own process"),
+        _ if kind == NodeKind::Gtm => Fact::not_asked("gtm.pid does not describe its own process"),
         Some((0, text)) => known_or(UnknownKind::Unreadable, read_pid_file(text).map(Some)),
         Some(_) => Fact::Known(None),
         None => Fact::unknown(UnknownKind::Failed, "postmaster.pid could not be read"),
@@ -189,7 +189,7 @@ pub(super) fn read_oldest_wal(text: &str) -> Fact<Lsn> {
     };
     match text.lines().map(begin).collect::<Option<Vec<Lsn>>>().and_then(|all| all.into_iter().min()) {
         Some(oldest) => Fact::Known(oldest),
-        None => Fact::unknown(UnknownKind::Unreadable, "pg_wal shows no WAL files that tell where they begin"),
+        None => Fact::unknown(UnknownKind::Unreadable, "pg_wal has no WAL files that show where they begin"),
     }
 }
 

@@ -100,7 +100,7 @@ fn a_process_alone_is_asked_for_without_its_files() {
     let read = |text: &str| read_probe(&look, text).remove(0).process;
     assert_eq!(read("0 run no server running: no postmaster.pid\n0 run.status 3\n"), Fact::Known(Process::Stopped));
     let absent = "0 run x\n0 run.status 4\n0 mark No such file or directory\n0 mark.status 1\n";
-    assert!(read(absent).reason().unwrap().why.contains("is not there"));
+    assert!(read(absent).reason().unwrap().why.contains("does not exist"));
 }
 
 #[test]

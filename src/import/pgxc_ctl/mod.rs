@@ -27,12 +27,15 @@ pub fn from_pgxc_ctl(text: &str, given: &BTreeMap<String, String>) -> Result<Dra
         draft.nodes.iter().flat_map(|node| &node.copies).filter_map(|copy| Some(copy.server.clone()?.host)).collect();
     draft.name_sites(&name_servers(hosts.into_iter().map(|host| (host, None)), &BTreeMap::new()));
     if let Some(place) = variables.others() {
-        let what = format!("{place} may set what the file itself does not, such as forward ports; otb does not run it");
+        let what = format!(
+            "{place} may set variables that the file does not set, such as forward ports; otb does \
+            not run it"
+        );
         draft.remark("pgxc_ctl.conf", what);
     }
     if !variables.passed().is_empty() {
         let lines: Vec<String> = variables.passed().iter().map(ToString::to_string).collect();
-        draft.remark("pgxc_ctl.conf", format!("not assignments, and not run: lines {}", lines.join(", ")));
+        draft.remark("pgxc_ctl.conf", format!("not assignments, so otb did not run them: lines {}", lines.join(", ")));
     }
     draft.settle();
     Ok(draft)
@@ -66,7 +69,13 @@ impl Reader {
             None => {}
         }
         if let Some(Err(why)) = self.install() {
-            self.draft.open("install", format!("where OpenTenBase is installed is not known: pgxcInstallDir: {why}"));
+            self.draft.open(
+                "install",
+                format!(
+                    "the install directory of OpenTenBase is not known: pgxcInstallDir: \
+                {why}"
+                ),
+            );
         }
     }
 
@@ -76,7 +85,7 @@ impl Reader {
             Ok(text) if is_none(&text) => None,
             Ok(text) => Some(text),
             Err(why) => {
-                self.draft.remark(about, format!("{name} is left out: {why}"));
+                self.draft.remark(about, format!("{name} is skipped: {why}"));
                 None
             }
         }
@@ -94,7 +103,7 @@ impl Reader {
         let name = match self.variables.one("gtmName") {
             None => return Err(self.missing("gtmName", None)),
             Some(Err(why)) => {
-                self.draft.open("gtm", format!("which it is, is not known: gtmName: {why}"));
+                self.draft.open("gtm", format!("the active GTM is not known: gtmName: {why}"));
                 return Ok(());
             }
             Some(Ok(name)) => self.node_name("gtmName", &name)?,
@@ -117,7 +126,7 @@ impl Reader {
             Ok(names) if names.is_empty() => return Err(self.wrong(kind.names, "it names no node")),
             Ok(names) => names,
             Err(why) => {
-                self.draft.open(kind.section, format!("which there are is not known: {}: {why}", kind.names));
+                self.draft.open(kind.section, format!("the nodes are not known: {}: {why}", kind.names));
                 return Ok(());
             }
         };
@@ -135,7 +144,7 @@ impl Reader {
     fn node(&mut self, name: NodeName, kind: NodeKind, master: Option<CopyDraft>, slave: Option<CopyDraft>) {
         let site = master.as_ref().and_then(|copy| copy.server.clone());
         if site.is_none() {
-            self.draft.open(name.to_string(), "on which server its master is, is not known");
+            self.draft.open(name.to_string(), "the server of its master is not known");
         }
         self.draft.nodes.push(NodeDraft {
             name,
@@ -158,7 +167,7 @@ impl Reader {
             Some(Err(_)) => false,
         };
         if none {
-            let what = format!("{slave} is y, and {servers} names no server: no slaves, as for pgxc_ctl");
+            let what = format!("{slave} is y, but {servers} names no server: no slaves, as in pgxc_ctl");
             self.draft.remark(section, what);
         }
         Ok(!none)
@@ -177,7 +186,8 @@ impl Reader {
             Ok(true) => self.copy(lists, entry, needed_by, master.map(std::slice::from_ref).unwrap_or_default()),
             Ok(false) => Ok(None),
             Err(why) => {
-                let what = "whether it has a slave is not known, nor its server, port, data directory and installation";
+                let what = "otb does not know whether it has a slave, nor its server, port, data directory and \
+                    installation";
                 Ok(Some(CopyDraft { todo: vec![format!("{what}: {why}")], ..CopyDraft::default() }))
             }
         }
@@ -196,7 +206,7 @@ impl Reader {
             Ok(text) if is_none(&text) => return Ok(None),
             Ok(text) => {
                 let host = Host::new(&*text)
-                    .map_err(|error| self.wrong(lists.servers, format!("{text:?} is no host: {error}")))?;
+                    .map_err(|error| self.wrong(lists.servers, format!("{text:?} is not a host: {error}")))?;
                 copy.server = Some(Site::beside(others, host));
             }
             Err(why) => copy.todo.push(format!("its server is not known: {}: {why}", lists.servers)),
@@ -225,7 +235,7 @@ impl Reader {
 
     fn port(&self, list: &str, text: &str) -> Result<u16, SourceError> {
         let port = text.parse().ok().filter(|port| *port > 0);
-        port.ok_or_else(|| self.wrong(list, format!("{text:?} is no port")))
+        port.ok_or_else(|| self.wrong(list, format!("{text:?} is not a port")))
     }
 
     /// An entry of a list that has as many as there are nodes.
@@ -249,7 +259,7 @@ impl Reader {
     }
 
     fn node_name(&self, list: &str, text: &str) -> Result<NodeName, SourceError> {
-        NodeName::new(text).map_err(|error| self.wrong(list, format!("{text:?} is no node name: {error}")))
+        NodeName::new(text).map_err(|error| self.wrong(list, format!("{text:?} is not a node name: {error}")))
     }
 
     /// Of a variable that is not set: what is written nearly so, else what wants it.
@@ -263,7 +273,7 @@ impl Reader {
             },
             (None, Some(needed_by)) => SourceError {
                 line: self.variables.line(needed_by),
-                what: format!("{name} is not set, and {needed_by} wants it"),
+                what: format!("{name} is not set, but {needed_by} requires it"),
             },
             (None, None) => SourceError { line: None, what: format!("{name} is not set") },
         }
@@ -276,7 +286,7 @@ impl Reader {
 
 fn path(text: &str) -> Expanded {
     let plain = text.starts_with('/') && !text.contains(|c: char| c.is_control() || matches!(c, '{' | '}'));
-    if plain { Ok(text.to_owned()) } else { Err(format!("{text:?} is no absolute path")) }
+    if plain { Ok(text.to_owned()) } else { Err(format!("{text:?} is not an absolute path")) }
 }
 
 /// pgxc_ctl's word for nothing.

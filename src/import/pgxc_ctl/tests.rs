@@ -39,7 +39,7 @@ fn what_only_bash_knows_stays_open() {
 fn mistakes_name_their_line() {
     for (from, to, line, part) in [
         ("datanodePorts=(23001 23002)", "datanodePorts=(23001)", 20, "it has 1 entry for 2 nodes"),
-        ("coordPorts=(15432)", "coordPorts=(x)", 14, "no port"),
+        ("coordPorts=(15432)", "coordPorts=(x)", 14, "not a port"),
         ("coordNames=(cn01)", "coordNames=(cn01", 13, "has no )"),
         ("gtmName=gtm_1", "gtmName='gtm_1", 5, "not closed"),
     ] {

@@ -15,7 +15,7 @@ impl Variables {
     pub(super) fn assign(&mut self, assignment: &Assignment) {
         let Assignment { name, index, appends, value } = assignment;
         if name == "IFS" {
-            self.nothing = Some(format!("line {} changes IFS, by which words are told apart", self.line));
+            self.nothing = Some(format!("line {} changes IFS, which decides how bash splits words", self.line));
         }
         let elements = match (value, index) {
             (Value::One(word), None) => {
@@ -35,7 +35,7 @@ impl Variables {
                     Err(why) => Err(why),
                 }
             }
-            (Value::Many(_), Some(_)) => Err("a list in a list is not read".to_owned()),
+            (Value::Many(_), Some(_)) => Err("otb does not read a list in a list".to_owned()),
             (Value::Many(words), None) => {
                 let fields = self.all_fields(words);
                 let begin = if *appends { self.before(name) } else { Ok(BTreeMap::new()) };
@@ -75,7 +75,7 @@ impl Variables {
         }
         let next = elements.keys().next_back().map_or(0, |last| last + 1);
         if elements.len() + fields.len() > MOST_ELEMENTS {
-            return Err("the list is longer than otb reads".to_owned());
+            return Err("the list is too long for otb".to_owned());
         }
         elements.extend((next..).zip(fields));
         Ok(elements)
@@ -103,7 +103,7 @@ impl Variables {
             return Some(true);
         }
         // Numbers, references, other letters: whatever is set later is no longer what is written.
-        let why = format!("line {} declares it as something that otb does not read", command.line);
+        let why = format!("line {} declares it with an option that otb does not read", command.line);
         let names = names.iter().filter_map(literal).chain(assigns.iter().map(|assignment| assignment.name.clone()));
         self.loose.extend(names.map(|name| (name, why.clone())));
         None
@@ -116,7 +116,7 @@ impl Variables {
             return Ok(at);
         }
         let last = of.as_ref().ok().and_then(|elements| elements.keys().next_back().copied());
-        last.map(|last| last + 1 + at).filter(|at| *at >= 0).ok_or_else(|| "its index is below zero".to_owned())
+        last.map(|last| last + 1 + at).filter(|at| *at >= 0).ok_or_else(|| "its index is less than zero".to_owned())
     }
 
     pub(super) fn arithmetic(&mut self, text: &Word) -> Result<i64, String> {
@@ -141,7 +141,7 @@ impl arithmetic::Names for Variables {
         }
         let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
         let number = arithmetic::number(digits).filter(|_| digits.starts_with(|c: char| c.is_ascii_digit()));
-        number.map(|number| sign * number).ok_or_else(|| format!("${name} is no number"))
+        number.map(|number| sign * number).ok_or_else(|| format!("${name} is not a number"))
     }
 
     fn set(&mut self, name: &str, value: i64) {

@@ -112,7 +112,7 @@ impl Variables {
         match (self.given.get(name), &self.others) {
             (Some(given), _) => Some(Ok(BTreeMap::from([(0, Ok(given.clone()))]))),
             (None, Some(place)) => {
-                Some(Err(format!("{place} may set ${name}, and otb does not run it; --set {name}=...")))
+                Some(Err(format!("{place} may set ${name}, but otb does not run it; use --set {name}=...")))
             }
             (None, None) => None,
         }
@@ -167,7 +167,7 @@ impl Variables {
                 let why = format!("a function on line {} may set it", command.line);
                 self.loose.extend(effects.names.into_iter().map(|name| (name, why.clone())));
                 if effects.anything {
-                    self.nothing = Some(format!("the function on line {} may set anything", command.line));
+                    self.nothing = Some(format!("the function on line {} may set any variable", command.line));
                 }
                 Some(true)
             }
@@ -185,7 +185,7 @@ impl Variables {
 
     /// `place` is the command that may have these effects.
     fn forget(&mut self, effects: &Effects, place: &str) {
-        let why = |name: &str| format!("{place} may set ${name}, and otb does not run it");
+        let why = |name: &str| format!("{place} may set ${name}, but otb does not run it");
         for name in &effects.names {
             self.set_elements(name, Err(why(name)));
         }

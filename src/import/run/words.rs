@@ -42,7 +42,7 @@ impl Variables {
                 let lists: Vec<_> = words.iter().map(|word| self.split(word)).collect();
                 lists.into_iter().collect::<Result<Vec<_>, String>>().map(|lists| lists.concat())
             }
-            None => Err("a list in braces is longer than otb reads".to_owned()),
+            None => Err("a list in braces is too long for otb".to_owned()),
         };
         if let Err(why) = &fields {
             self.forget_of(word, why);
@@ -222,7 +222,7 @@ fn certain(elements: &BTreeMap<i64, Expanded>, at: i64) -> Result<&BTreeMap<i64,
 }
 
 fn bounded(text: String) -> Expanded {
-    if text.len() > MOST_BYTES { Err("it is longer than otb reads".to_owned()) } else { Ok(text) }
+    if text.len() > MOST_BYTES { Err("it is too long for otb".to_owned()) } else { Ok(text) }
 }
 
 fn has_quotes(word: &Word) -> bool {
@@ -240,7 +240,7 @@ fn pattern(text: &str) -> String {
 
 /// Why a variable has no value.
 pub(super) fn unset(name: &str) -> String {
-    format!("${name} is not set in the file; --set {name}=...")
+    format!("${name} is not set in the file; use --set {name}=...")
 }
 
 /// `[2]=x` in a list.

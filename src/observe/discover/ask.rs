@@ -81,7 +81,7 @@ async fn postgres(who: &Who, outside: &Outside, limits: &Limits) -> Said {
     let answers = session.query_all(&questions, limits.answer).await;
     session.close().await;
     let [_, name, data, role, system_id, senders, settings] = answers.as_slice() else {
-        return Said::nothing(&Unknown { kind: UnknownKind::Unreadable, why: format!("{} gave no answer", who.at) });
+        return Said::nothing(&Unknown { kind: UnknownKind::Unreadable, why: format!("{} did not answer", who.at) });
     };
     let senders = fact(senders, answer::senders);
     let streaming = senders.known().into_iter().flatten().filter(|sender| sender.sent.is_some());
@@ -108,5 +108,5 @@ async fn postgres(who: &Who, outside: &Outside, limits: &Limits) -> Said {
 
 fn directory(text: &str) -> Result<String, String> {
     let usable = text.starts_with('/') && !text.contains(|c: char| c.is_control() || matches!(c, '{' | '}'));
-    if usable { Ok(text.to_owned()) } else { Err(format!("{text:?} is no absolute path that can be declared")) }
+    if usable { Ok(text.to_owned()) } else { Err(format!("{text:?} is not an absolute path that can be declared")) }
 }

@@ -19,10 +19,10 @@ pub(super) async fn ask(at: &Endpoint, limits: &Limits) -> Said {
     });
     Said {
         role: Fact::Known(status.role),
-        name: Fact::not_asked("a GTM does not say"),
-        data: Fact::not_asked("a GTM does not say where its data is; its server's shell does"),
+        name: Fact::not_asked("a GTM does not report it"),
+        data: Fact::not_asked("a GTM does not report its data directory; its server's shell does"),
         system_id: Fact::not_asked("a GTM has none"),
-        started: Fact::not_asked("a GTM does not say"),
+        started: Fact::not_asked("a GTM does not report it"),
         forward: Fact::Known(None),
         standbys: standbys.collect(),
     }

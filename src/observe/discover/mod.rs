@@ -39,11 +39,11 @@ pub enum DiscoverError {
     Outside(#[from] OutsideError),
     #[error("failed to log in to a coordinator: {0}")]
     NoSession(SqlError),
-    #[error("{0} is no OpenTenBase coordinator: {1}")]
+    #[error("{0} is not an OpenTenBase coordinator: {1}")]
     NoNode(Endpoint, String),
     #[error("{at} is the datanode {name}, not a coordinator")]
     Datanode { at: Endpoint, name: NodeName, coordinators: Vec<String> },
-    #[error("the coordinator at {0} has no pgxc_node to read: {1}")]
+    #[error("the coordinator at {0} has no pgxc_node that otb can read: {1}")]
     NoRoutes(Endpoint, String),
 }
 
@@ -88,7 +88,7 @@ pub async fn discover(way: &Way, limits: &Limits) -> Result<Discovery, DiscoverE
 fn name_of(census: &Fact<Census>) -> Fact<String> {
     match census {
         Fact::Known(Census { name: Some(name), .. }) => Fact::Known(name.clone()),
-        Fact::Known(_) => Fact::unknown(UnknownKind::Unreadable, "uname -n said nothing"),
+        Fact::Known(_) => Fact::unknown(UnknownKind::Unreadable, "uname -n printed nothing"),
         Fact::Unknown(unknown) => Fact::Unknown(unknown.clone()),
     }
 }
@@ -108,7 +108,7 @@ async fn first_look(way: &Way, limits: &Limits) -> Result<First, DiscoverError> 
     let answers = session.query_all(&questions, limits.answer).await;
     session.close().await;
     let [_, name, cluster, routes] = answers.as_slice() else {
-        return Err(DiscoverError::NoNode(at.clone(), "it gave no answer".to_owned()));
+        return Err(DiscoverError::NoNode(at.clone(), "it did not answer".to_owned()));
     };
     let name = match fact(name, answer::node_name) {
         Fact::Known(name) => name,
@@ -216,7 +216,7 @@ async fn census(
             let census = match server_name(n) {
                 Some(server) => match outside.shells.run(&server, script, limits.shell).await {
                     Ok(output) => read_census(&output.text).map_or_else(
-                        || Fact::unknown(UnknownKind::Unreadable, "its shell did not answer to the end"),
+                        || Fact::unknown(UnknownKind::Unreadable, "its shell did not answer completely"),
                         Fact::Known,
                     ),
                     Err(error) => Fact::Unknown(error.unknown()),

@@ -41,7 +41,7 @@ pub(super) fn whoever_is_held_is_released(book: &Book<'_>) -> Vec<String> {
     let (hold, release) = match (holds.as_slice(), releases.as_slice()) {
         ([], []) => return Vec::new(),
         ([hold], [release]) => (*hold, *release),
-        _ => return vec!["there is not one release for one hold".to_owned()],
+        _ => return vec!["the plan does not have one release for each hold".to_owned()],
     };
     let mut wrong = Vec::new();
     if let (Action::Hold { coordinators: held, .. }, Action::Release { coordinators: freed, .. }) =

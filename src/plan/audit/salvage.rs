@@ -29,7 +29,7 @@ pub(super) fn what_is_salvaged_comes_from_a_fenced_copy_before_the_promotion(boo
     for step in book.steps() {
         let Action::Salvage { standby, source, .. } = &step.action else { continue };
         if !step.before.contains(&Condition::Stopped { instance: source.clone() }) {
-            wrong.push(format!("{} does not ask whether {source} is stopped", step.id));
+            wrong.push(format!("{} does not verify that {source} is stopped", step.id));
         }
         let is_fence = |other: &&Step| matches!(&other.action, Action::Fence { instance, .. } if instance == source);
         let open = book.plan.facts.get(&format!("{source}: starts as")).map(String::as_str) == Some("master");

@@ -11,10 +11,10 @@ pub(super) fn ids_are_unique_and_their_actions(book: &Book<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
     for step in book.steps() {
         if !seen.insert(&step.id) {
-            wrong.push(format!("{} stands twice", step.id));
+            wrong.push(format!("{} appears twice", step.id));
         }
         if step.id.as_str() != format!("{}:{}", step.action.verb(), step.action.target()) {
-            wrong.push(format!("{} does not do what its name says", step.id));
+            wrong.push(format!("{} does something else than its name says", step.id));
         }
     }
     wrong
@@ -27,7 +27,7 @@ pub(super) fn needs_are_earlier_steps_of_no_later_phase(book: &Book<'_>) -> Vec<
     for step in book.steps() {
         for need in &step.needs {
             match earlier.get(need) {
-                None => wrong.push(format!("{} needs {need}, which is no earlier step", step.id)),
+                None => wrong.push(format!("{} needs {need}, which is not an earlier step", step.id)),
                 Some(earlier) if earlier.phase > step.phase => {
                     wrong.push(format!("{} needs {need}, which belongs to a later phase", step.id));
                 }
@@ -80,7 +80,7 @@ pub(super) fn targets_are_kept(book: &Book<'_>) -> Vec<String> {
             _ => Vec::new(),
         };
         let outside = nodes.into_iter().filter(|node| !targets.contains(node));
-        wrong.extend(outside.map(|node| format!("{} touches {node}, which is no target", step.id)));
+        wrong.extend(outside.map(|node| format!("{} changes {node}, which is not a target", step.id)));
     }
     wrong
 }

@@ -31,10 +31,10 @@ pub(super) fn a_second_master_ends_by_name_and_for_good(book: &Book<'_>) -> Vec<
             book.plan.checks.iter().find(|found| found.id.as_str() == name).map(|found| found.verdict)
         };
         if verdict("split-brain") != Some(Verdict::Waived) {
-            wrong.push(format!("{} gives up a master, and no waiver of split-brain:{} says so", step.id, id.node));
+            wrong.push(format!("{} gives up a master, but no waiver of split-brain:{} allows it", step.id, id.node));
         }
         if !matches!(verdict("kept-copy"), Some(Verdict::Pass | Verdict::Warn)) {
-            wrong.push(format!("{} gives up a master, and nothing says that the other is the one to keep", step.id));
+            wrong.push(format!("{} gives up a master, but no check decides which one is kept", step.id));
         }
         if step.undo != Undo::Never {
             wrong.push(format!("{} could be undone: that would make two masters", step.id));
@@ -42,7 +42,7 @@ pub(super) fn a_second_master_ends_by_name_and_for_good(book: &Book<'_>) -> Vec<
         let declared = book.plan.cluster.nodes.get(&id.node).map(crate::model::Node::master_id);
         let kept = declared.map(|instance| Condition::Runs { instance, role: Role::Master });
         if kept.is_none_or(|kept| !step.before.contains(&kept)) {
-            wrong.push(format!("{} does not make sure that the master that is kept runs", step.id));
+            wrong.push(format!("{} does not ensure that the kept master runs", step.id));
         }
         let told = book.steps().filter(|other| match &other.action {
             Action::Reroute { routes, .. } => routes.iter().any(|change| change.node == id.node),
@@ -62,7 +62,7 @@ pub(super) fn its_rows_are_not_taken_for_the_clusters(book: &Book<'_>) -> Vec<St
         let Action::Rejoin { instance, method, .. } = &step.action else { continue };
         let holds_rows = book.plan.cluster.instance(instance).is_some_and(|at| at.kind != NodeKind::Gtm);
         if holds_rows && is_second_master(book, instance) && *method != RejoinMethod::BaseBackup {
-            wrong.push(format!("{} would take the rows of a second master for the cluster's", step.id));
+            wrong.push(format!("{} would treat the rows of a second master as the cluster's rows", step.id));
         }
     }
     wrong

@@ -20,7 +20,7 @@ pub(super) fn returns_keep_their_fence(book: &Book<'_>) -> Vec<String> {
         let Action::Return { instance, upstream, .. } = &step.action else { continue };
         let master = book.plan.cluster.nodes.get(&instance.node).map(Node::master_id);
         if master.as_ref() != Some(upstream) || instance == upstream {
-            wrong.push(format!("{} makes a standby of another than the declared master", step.id));
+            wrong.push(format!("{} makes a standby of an instance that is not the declared master", step.id));
         }
         let takes_over = |other: &&Step| {
             matches!(other.phase, Phase::Gtm | Phase::Move)

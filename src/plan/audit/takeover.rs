@@ -34,11 +34,11 @@ pub(super) fn one_promotion_per_node_of_the_declared_master(book: &Book<'_>) -> 
         let becomes = becomes(step);
         let id = step.action.target();
         if becomes && node(book, id).is_none_or(|node| node.master_id() != *id) {
-            wrong.push(format!("{} makes a master of what is not the declared one", step.id));
+            wrong.push(format!("{} promotes an instance that is not the declared master", step.id));
         }
         let ends = matches!(step.action, Action::Stop { .. }) && super::split::is_second_master(book, id);
         if step.point_of_no_return != (ends || matches!(step.action, Action::Promote { .. })) {
-            wrong.push(format!("{} has the mark of the point of no return wrong", step.id));
+            wrong.push(format!("{} has a wrong mark of the point of no return", step.id));
         }
         if becomes && times.get(&id.node).is_some_and(|times| *times > 1) {
             wrong.push(format!("{} is not the only step that gives {} a master", step.id, id.node));
@@ -55,7 +55,7 @@ pub(super) fn nothing_is_promoted_beside_what_may_be_written_to(book: &Book<'_>)
         let others = node(book, to).into_iter().flat_map(|node| node.instances.values());
         for other in others.map(|instance| &instance.id).filter(|id| *id != to) {
             if !is_harmless(book, step, other) {
-                wrong.push(format!("{} would promote beside {other}, which may still be written to", step.id));
+                wrong.push(format!("{} would promote while {other} may still accept writes", step.id));
             }
         }
     }
@@ -116,7 +116,7 @@ pub(super) fn nothing_is_promoted_that_may_lack_transactions(book: &Book<'_>) ->
         let brought = super::salvage::is_brought(book, step, to);
         let accepted = loss && brought && lets_pass(book, &format!("fence:{}", to.node));
         if !caught_up && !accepted {
-            wrong.push(format!("{} may lose transactions, and nothing in the plan says so", step.id));
+            wrong.push(format!("{} may lose transactions, but the plan does not report it", step.id));
         }
     }
     wrong
@@ -142,7 +142,11 @@ pub(super) fn a_stopped_master_is_fenced(book: &Book<'_>) -> Vec<String> {
             .iter()
             .any(|condition| matches!(condition, Condition::Fenced { instance: at, .. } if at == instance));
         if !(*fenced && staged && proved) {
-            wrong.push(format!("{} leaves {instance} unfenced: started again it would be a second master", step.id));
+            wrong.push(format!(
+                "{} leaves {instance} without a fence: after its next start it would be a second \
+                master",
+                step.id
+            ));
         }
     }
     wrong
@@ -167,7 +171,11 @@ pub(super) fn what_would_start_as_a_master_is_fenced(book: &Book<'_>) -> Vec<Str
                 _ => false,
             };
             if open {
-                wrong.push(format!("{} leaves {other} unfenced: started it would be a second master", step.id));
+                wrong.push(format!(
+                    "{} leaves {other} without a fence: after its next start it would be a second \
+                    master",
+                    step.id
+                ));
             }
         }
     }
@@ -182,11 +190,11 @@ pub(super) fn nothing_is_restarted_beside_a_master(book: &Book<'_>) -> Vec<Strin
         for other in others.map(|other| &other.id).filter(|id| *id != instance) {
             let role = book.plan.facts.get(&format!("{other}: role")).map_or("unknown", String::as_str);
             if role != "standby" && !role.starts_with("stopped") {
-                wrong.push(format!("{} would start a master beside {other}, which may be one", step.id));
+                wrong.push(format!("{} would start a master while {other} may be one", step.id));
             }
         }
         if !step.before.contains(&Condition::Stopped { instance: instance.clone() }) {
-            wrong.push(format!("{} does not ask whether {instance} is stopped", step.id));
+            wrong.push(format!("{} does not verify that {instance} is stopped", step.id));
         }
     }
     wrong
@@ -204,7 +212,7 @@ pub(super) fn a_gtm_standby_has_redone_a_record(book: &Book<'_>) -> Vec<String> 
             matches!(&step.action, Action::AwaitRedo { standby, .. } if standby == to) && step.after.contains(&streams)
         });
         if !awaited {
-            wrong.push(format!("{} does not wait until {to} has redone a record", stop.id));
+            wrong.push(format!("{} does not wait until {to} has replayed a record", stop.id));
         }
     }
     wrong
@@ -240,17 +248,17 @@ pub(super) fn the_gtm_goes_alone(book: &Book<'_>) -> Vec<String> {
         let own = is_gtm(step.action.target());
         match (&step.action, step.phase) {
             (Action::RepointGtm { .. }, _) => {}
-            (_, Phase::Gtm) if !own => wrong.push(format!("{} stands among the GTM's steps", step.id)),
+            (_, Phase::Gtm) if !own => wrong.push(format!("{} is among the GTM's steps", step.id)),
             (Action::Stop { .. }, _) if own => {
                 // Nothing commits from here on: what takes its time has to be over.
                 let late = book.steps().filter(|other| matches!(other.action, Action::Checkpoint { .. }));
                 let late = late.filter(|other| !book.waits_for(step, other));
                 wrong.extend(late.map(|other| format!("{} does not wait for {}", step.id, other.id)));
                 if step.phase != Phase::Gtm {
-                    wrong.push(format!("{} stands outside the GTM's own part", step.id));
+                    wrong.push(format!("{} is outside the GTM's part", step.id));
                 }
             }
-            (_, Phase::Move) if own => wrong.push(format!("{} stands outside the GTM's own part", step.id)),
+            (_, Phase::Move) if own => wrong.push(format!("{} is outside the GTM's part", step.id)),
             _ => {}
         }
     }

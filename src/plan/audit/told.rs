@@ -22,7 +22,7 @@ pub(super) fn routes_lead_to_declared_masters(book: &Book<'_>) -> Vec<String> {
             let master = book.plan.cluster.nodes.get(&change.node).and_then(|node| node.master_instance());
             if master.is_none_or(|master| master.endpoint != change.to) {
                 wrong.push(format!(
-                    "{} leads {} to {}, which is not its declared master",
+                    "{} routes {} to {}, which is not its declared master",
                     step.id, change.node, change.to
                 ));
             }
@@ -64,12 +64,12 @@ pub(super) fn each_router_reloads_once_after_it_was_told(book: &Book<'_>) -> Vec
             _ => continue,
         };
         if count.get(&(step.action.verb(), router)).is_some_and(|same| *same > 1) {
-            wrong.push(format!("{} is not the only one of its kind on {router}", step.id));
+            wrong.push(format!("{} is not the only step of its kind on {router}", step.id));
         }
         let reload = reloads.get(router);
         let told = matches!(step.action, Action::Reroute { .. });
         match reload {
-            None => wrong.push(format!("{} is never followed by a reload of {router}", step.id)),
+            None => wrong.push(format!("{} is not followed by a reload of {router}", step.id)),
             Some(reload) if told && !reload.needs.contains(&step.id) => {
                 wrong.push(format!("{} does not wait for {}", reload.id, step.id));
             }
@@ -105,7 +105,7 @@ pub(super) fn rejoins_follow_the_declared_master_and_come_last(book: &Book<'_>) 
         let Action::Rejoin { instance, upstream, .. } = &step.action else { continue };
         let master = book.plan.cluster.nodes.get(&instance.node).map(crate::model::Node::master_id);
         if master.as_ref() != Some(upstream) || instance == upstream {
-            wrong.push(format!("{} makes a standby of another than the declared master", step.id));
+            wrong.push(format!("{} makes a standby of an instance that is not the declared master", step.id));
         }
         let open = book.steps().filter(|other| matches!(other.phase, Phase::Gtm | Phase::Move | Phase::Reload));
         let open = open.filter(|other| !book.waits_for(step, other));
@@ -127,7 +127,7 @@ pub(super) fn every_run_settles(book: &Book<'_>) -> Vec<String> {
         return Vec::new();
     }
     let Some(settle) = book.steps().find(|step| matches!(step.action, Action::Settle { .. })) else {
-        return vec!["no step settles what an earlier stop may have left in doubt".to_owned()];
+        return vec!["no step settles the transactions that an earlier stop may have left in doubt".to_owned()];
     };
     let early = reloads.into_iter().filter(|reload| !book.waits_for(settle, reload));
     early.map(|reload| format!("{} does not wait for {}", settle.id, reload.id)).collect()

@@ -30,7 +30,7 @@ pub(super) fn steps_stand_in_their_phase(book: &Book<'_>) -> Vec<String> {
         };
         !phases.contains(&step.phase)
     });
-    stray.map(|step| format!("{} stands in a phase where it does not belong", step.id)).collect()
+    stray.map(|step| format!("{} is in a phase where it does not belong", step.id)).collect()
 }
 
 /// What shows that a step is done: without it a command's word would be all there is.
@@ -84,7 +84,7 @@ pub(super) fn what_is_done_is_proved(book: &Book<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
     for step in book.steps() {
         let missing = proofs(book, step).into_iter().filter(|proof| !step.after.contains(proof));
-        wrong.extend(missing.map(|proof| format!("{} does not see to it that {proof}", step.id)));
+        wrong.extend(missing.map(|proof| format!("{} does not ensure that {proof}", step.id)));
     }
     wrong
 }
@@ -123,7 +123,7 @@ pub(super) fn each_step_serves_a_change(book: &Book<'_>) -> Vec<String> {
         }
     };
     let stray = book.steps().filter(|step| !serves(step));
-    stray.map(|step| format!("{} serves none of the plan's changes", step.id)).collect()
+    stray.map(|step| format!("{} serves no change of the plan", step.id)).collect()
 }
 
 /// Of a node that gets a master every router is told whose row was seen to lead elsewhere; of a GTM also every running
@@ -138,7 +138,10 @@ pub(super) fn every_router_is_told(book: &Book<'_>) -> Vec<String> {
         for router in &routers {
             let concerned = router.is_astray(book, node) && router.listens || is_gtm && router.hidden;
             if concerned && !told.contains(&(&router.node.name, node)) {
-                wrong.push(format!("{} is not told to {}", takeover.id, router.node.name));
+                wrong.push(format!(
+                    "{} is not followed by an update of the routes of {}",
+                    takeover.id, router.node.name
+                ));
             }
         }
     }
@@ -162,7 +165,9 @@ pub(super) fn started_routers_are_told(book: &Book<'_>) -> Vec<String> {
         }
         let moved = takeovers.iter().map(|step| &step.action.target().node);
         let missing = gtms.iter().copied().chain(moved).filter(|other| !told.contains(&(router, *other)));
-        wrong.extend(missing.map(|other| format!("{} starts {router}, which is not told of {other}", step.id)));
+        wrong.extend(
+            missing.map(|other| format!("{} starts {router}, but no step updates its route to {other}", step.id)),
+        );
     }
     wrong
 }

@@ -28,7 +28,7 @@ pub(crate) fn for_routers(
         let found = format!("{} has {rows} GTM {}", router.router, if rows == 1 { "row" } else { "rows" });
         match router.gtm_rows() {
             1 => Finding::pass(found),
-            _ => Finding::block(found, "repair pgxc_node on this router by hand: exactly one row of type G"),
+            _ => Finding::block(found, "fix pgxc_node on this router by hand: it must have exactly one row of type G"),
         }
         .of(CheckCode::GtmRow, &router.router)
     }));
@@ -58,25 +58,25 @@ pub(crate) fn for_gtm(cluster: &Cluster, seen: &Observation, nodes: &[NodeSurvey
 /// Whether ALTER GTM NODE can reach the router, now or once another step has brought its master up.
 fn can_be_told(router: &RouterView<'_>, cluster: &Cluster, seen: &Observation) -> Finding {
     let at = &router.router;
-    let Some(node) = cluster.nodes.get(&at.node) else { return Finding::pass("it is no router") };
+    let Some(node) = cluster.nodes.get(&at.node) else { return Finding::pass("it is not a router") };
     if let Some(master) = present_master(node, seen) {
-        return Finding::pass(format!("{master} runs as master and can be told of the GTM"));
+        return Finding::pass(format!("{master} runs as master, so its GTM route can be updated"));
     }
     match diagnose(node, seen) {
         Situation::Masterless | Situation::Down => Finding::warn(
-            format!("no master of {} runs: it is told of the GTM once one does", node.name),
-            "nothing, if this node is to be moved or started by the same run",
+            format!("no master of {} runs: its GTM route is updated once one runs", node.name),
+            "do nothing if the same run moves or starts this node",
         ),
         Situation::NoCandidate { master: None } if seen.instances.get(at).is_some_and(InstanceFacts::is_stopped) => {
             Finding::warn(
                 format!("{at} is stopped, and still has the GTM's old address"),
-                "once it runs, plan again: it is told then",
+                "plan again once it runs: its GTM route is updated then",
             )
         }
         _ => Finding::unknown(
-            format!("whether {at} runs is not known, so it may go on with the GTM's old address"),
+            format!("otb does not know whether {at} runs, so it may keep the GTM's old address"),
             format!(
-                "bring this router back first, or accept that it is told by a later plan: --waive {}:{at} --reason ...",
+                "bring this router back first, or let a later plan update it: --waive {}:{at} --reason ...",
                 CheckCode::Routes.word()
             ),
         ),
@@ -89,24 +89,24 @@ fn readable(router: &RouterView<'_>, cluster: &Cluster, seen: &Observation) -> F
         let node = cluster.nodes.get(&router.router.node);
         // To start it is the way to bring it back: a refusal here would refuse the cure.
         if node.is_some_and(|node| diagnose(node, seen) == Situation::Down) {
-            return Finding::pass(format!("{found}; its rows are compared once this run has started it"));
+            return Finding::pass(format!("{found}; otb compares its rows once this run has started it"));
         }
         let next = match why.kind {
             UnknownKind::NoTimestamp => {
-                "give it a GTM that answers first: plan without --target, or with the GTM as well"
+                "make sure that it has a GTM that answers: plan without --target, or plan the GTM too"
             }
             kind => kind.way_out().unwrap_or("bring this router back first"),
         };
-        return Finding::unknown(found, format!("{next}; waived, it stays wrong until the next plan"));
+        return Finding::unknown(found, format!("{next}; with a waiver it keeps its wrong routes until the next plan"));
     }
     let missing: Vec<String> = router.missing().iter().map(ToString::to_string).collect();
     if missing.is_empty() {
-        return Finding::pass(format!("{} rows were read", router.len()));
+        return Finding::pass(format!("otb read {} rows", router.len()));
     }
     if let Some((name, gtm)) = router.gtm_by_another_name(cluster) {
         return Finding::block(
-            format!("{} calls its GTM {name}, the file calls it {gtm}", router.router),
-            format!("the catalog's name counts: write {name} in place of {gtm} in the file"),
+            format!("{} calls its GTM {name}, but the file calls it {gtm}", router.router),
+            format!("write {name} instead of {gtm} in the file: the name in pgxc_node counts"),
         );
     }
     Finding::block(
@@ -117,8 +117,8 @@ fn readable(router: &RouterView<'_>, cluster: &Cluster, seen: &Observation) -> F
 
 fn strangers(router: &RouterView<'_>) -> Option<Check> {
     let rows = router.strangers();
-    let hint = "declare these nodes in the file, or drop the rows";
-    let found = || format!("{} also routes to {}, which the file does not name", router.router, rows.join(", "));
+    let hint = "declare these nodes in the file, or remove the rows with DROP NODE";
+    let found = || format!("{} also routes to {}, which the file does not declare", router.router, rows.join(", "));
     (!rows.is_empty()).then(|| Finding::warn(found(), hint).of(CheckCode::Strangers, &router.router))
 }
 
@@ -127,27 +127,27 @@ fn active(node: &Node, seen: &Observation, brought_up: bool, planned: bool) -> F
     let masters = running_masters(node, seen);
     match masters.as_slice() {
         [only] => Finding::pass(format!("{only} is the active GTM")),
-        [] if brought_up => Finding::pass(format!("no active GTM answers; {declared} is brought up first")),
+        [] if brought_up => Finding::pass(format!("no active GTM answers; otb starts {declared} first")),
         [] => {
             let why = seen
                 .instances
                 .get(&declared)
                 .and_then(|facts| facts.role.reason())
                 .map_or_else(String::new, |why| format!(": {why}"));
-            let next = if planned { "do what the check standby says of" } else { "plan as well" };
+            let next = if planned { "fix what the check standby says about" } else { "plan also" };
             let by_hand = node.master_instance().map_or_else(String::new, |gtm| {
                 let start = command::start(gtm, command::Patience(60));
                 format!(", or start it by hand, on {}: {start}", gtm.id.server)
             });
             Finding::unknown(
                 format!("no active GTM answers{why}"),
-                format!("nothing commits without it: {next} {}{by_hand}", node.name),
+                format!("nothing commits without a GTM: {next} {}{by_hand}", node.name),
             )
         }
         _ => Finding::block(
             "two active GTMs answer",
             format!(
-                "plan {} as well, with the one to keep declared as its master: that says what is given up",
+                "plan {} too, and declare the GTM to keep as its master: the plan then shows what is lost",
                 node.name
             ),
         ),
@@ -164,12 +164,13 @@ pub(crate) fn for_altered(routers: &[RouterSurvey], seen: &Observation) -> Vec<C
         let finding = match settings.is_on("is_superuser") {
             Some(true) => Finding::pass(format!("otb's user is superuser on {id}")),
             Some(false) => Finding::block(
-                format!("otb's user is no superuser on {id}, and ALTER NODE wants one"),
+                format!("otb's user is not superuser on {id}, and ALTER NODE requires a superuser"),
                 "name a superuser as connection.user in the file",
             ),
-            None => {
-                Finding::unknown(format!("whether otb's user is superuser on {id} is not known"), super::LOOK_AGAIN)
-            }
+            None => Finding::unknown(
+                format!("otb could not find out whether its user is superuser on {id}"),
+                super::LOOK_AGAIN,
+            ),
         };
         Some(finding.of(CheckCode::Superuser, id))
     };
@@ -186,14 +187,14 @@ pub(crate) fn for_unclear(node: &Node, situation: &Situation, seen: &Observation
         Situation::Unclear => {
             let facts = seen.instances.get(&declared);
             let reason = facts.and_then(|f| f.process.reason().or(f.role.reason()));
-            let why = reason.map_or_else(|| "it was not looked at".to_owned(), ToString::to_string);
+            let why = reason.map_or_else(|| "it was not observed".to_owned(), ToString::to_string);
             let left_alone = CheckId::new(CheckCode::Routes, &declared);
             if waivers.iter().any(|waiver| waiver.check == left_alone) {
-                let found = format!("what {declared} does is not known: {why}; it is left as it is");
-                return Some(Finding::warn(found, "plan again once it is in sight").of(CheckCode::Standby, &node.name));
+                let found = format!("the state of {declared} is not known: {why}; otb does not change it");
+                return Some(Finding::warn(found, "plan again once it answers").of(CheckCode::Standby, &node.name));
             }
             Finding::unknown(
-                format!("no master of {} was found, and what {declared} does is not known: {why}", node.name),
+                format!("no master of {} was found, and the state of {declared} is not known: {why}", node.name),
                 hints::hung_master(node, seen).unwrap_or_else(|| {
                     way_out(reason, "fix the connection or the shell to that server, then plan again")
                 }),
@@ -214,8 +215,8 @@ fn no_candidate(node: &Node, master: Option<&InstanceId>, seen: &Observation) ->
     let Some(process) = facts.and_then(|f| f.process.known()) else {
         let why = facts.and_then(|f| f.process.reason()).map_or_else(String::new, ToString::to_string);
         return Finding::unknown(
-            format!("what {declared} does is not known: {why}"),
-            "mend the connection or the shell to that server, then plan again",
+            format!("the state of {declared} is not known: {why}"),
+            "fix the connection or the shell to that server, then plan again",
         );
     };
     let is_standby = facts.is_some_and(|f| f.is_running(Role::Standby));
@@ -223,7 +224,7 @@ fn no_candidate(node: &Node, master: Option<&InstanceId>, seen: &Observation) ->
     match master {
         Some(master) => match facts.and_then(silent) {
             Some(why) => Finding::block(
-                format!("{declared} runs and does not say what it is ({why}), so it cannot take over from {master}"),
+                format!("{declared} runs but does not report its role ({why}), so it cannot take over from {master}"),
                 way_out(
                     Some(why),
                     format!(
@@ -239,7 +240,7 @@ fn no_candidate(node: &Node, master: Option<&InstanceId>, seen: &Observation) ->
         },
         None => match situation::facts(node, seen).find_map(|(id, facts)| Some((id, silent(facts)?))) {
             Some((other, why)) => Finding::block(
-                format!("{state}, and {other}, which may hold more, runs and does not say what it is ({why})"),
+                format!("{state}, and {other}, which may have more data, runs but does not report its role ({why})"),
                 way_out(
                     Some(why),
                     format!(
@@ -249,7 +250,7 @@ fn no_candidate(node: &Node, master: Option<&InstanceId>, seen: &Observation) ->
                 ),
             ),
             None => Finding::block(
-                format!("{state}, no master of {} runs, and another copy may hold more", declared.node),
+                format!("{state}, no master of {} runs, and another instance may have more data", declared.node),
                 hints::start_the_last(node, seen),
             ),
         },

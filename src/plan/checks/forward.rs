@@ -19,10 +19,11 @@ pub(super) fn known(cluster: &Cluster, seen: &Observation, routers: &[RouterView
         return (!with.is_empty()).then(|| {
             Finding::warn(
                 format!(
-                    "the file has a forward_port of {}, and this version's pgxc_node has none: it is not sent",
+                    "the file has a forward_port of {}, but pgxc_node of this version has no such column: otb \
+                        ignores it",
                     names(&with)
                 ),
-                "remove it, unless the cluster is about to become v5",
+                "remove it, unless you will upgrade the cluster to v5",
             )
         });
     }
@@ -33,7 +34,10 @@ pub(super) fn known(cluster: &Cluster, seen: &Observation, routers: &[RouterView
             Some(Finding::pass(match without.as_slice() {
                 [] => "every node has a forward_port".to_owned(),
                 without => {
-                    format!("the file has no forward_port of {}: otb uses what the processes say", names(without))
+                    format!(
+                        "the file has no forward_port of {}: otb uses the ports that the processes report",
+                        names(without)
+                    )
                 }
             }))
         })
@@ -57,8 +61,8 @@ fn not_known(seen: &Observation, routers: &[RouterView<'_>], without: &[&Node]) 
     (!open.is_empty()).then(|| {
         Finding::unknown(
             format!(
-                "the forward_port of {} is not known, neither from the file nor from the process: \
-                 the routers would keep the old master's",
+                "the forward_port of {} is not in the file, and the process does not report it: the routers would \
+                    keep the old master's port",
                 open.join(", ")
             ),
             "write forward_port of each instance into the file, as in its postgresql.conf",
@@ -80,13 +84,12 @@ fn other_forward_port(cluster: &Cluster, seen: &Observation) -> Option<Finding> 
     let differs = |instance: &Instance| {
         let declared = u64::from(instance.forward_port?);
         let own = own(seen.instances.get(&instance.id)?)?;
-        (own != declared).then(|| format!("{} has forward_port {own}, the file says {declared}", instance.id))
+        (own != declared).then(|| format!("{} has forward_port {own}, but the file declares {declared}", instance.id))
     };
     let of = |instances: &mut dyn Iterator<Item = &Instance>| instances.filter_map(differs).collect::<Vec<_>>();
     let masters = of(&mut cluster.routers().filter_map(Node::master_instance));
     let standbys = of(&mut cluster.routers().flat_map(Node::standbys));
-    let hint =
-        "write forward_port into the file as in postgresql.conf of the instance, or correct it there and restart";
+    let hint = "correct forward_port in the file, or correct it in postgresql.conf of the instance and restart it";
     match (masters.as_slice(), standbys.as_slice()) {
         ([], []) => None,
         ([], standbys) => Some(Finding::warn(standbys.join("; "), hint)),
@@ -102,12 +105,12 @@ fn deaf(cluster: &Cluster, seen: &Observation) -> Option<Finding> {
         let port = u16::try_from(own(facts)?).ok().filter(|port| *port != 0)?;
         let listeners = facts.surroundings.known()?.listeners.as_ref()?;
         let none = listeners.iter().all(|listener| listener.port != port);
-        none.then(|| format!("{} says forward_port {port} and does not listen on it", instance.id))
+        none.then(|| format!("{} has forward_port {port} but does not listen on it", instance.id))
     };
     let masters = cluster.routers().flat_map(|node| node.instances.values());
     let found: Vec<String> = masters.filter_map(deaf).collect();
     (!found.is_empty()).then(|| {
-        let hint = "a changed forward_port needs a restart of that server; its log says why if that does not help";
+        let hint = "restart that server: a changed forward_port requires it; if that does not help, read its log";
         Finding::warn(found.join("; "), hint)
     })
 }
@@ -120,13 +123,13 @@ pub(super) fn free(takeover: &Takeover<'_>) -> Option<Check> {
     let listeners = takeover.standby.surroundings.known().and_then(|around| around.listeners.as_ref());
     let finding = match listeners {
         None => Finding::warn(
-            format!("whether port {port}, the forward_port of {id}, is free on {server} is not known"),
+            format!("otb could not find out whether port {port}, the forward_port of {id}, is free on {server}"),
             LOOK_AGAIN,
         ),
         Some(listeners) if listeners.iter().any(|listener| collides(listener, port, settings)) => Finding::block(
             format!(
-                "port {port}, the forward_port of {id}, is taken on {server}: promoted, its server would end and start \
-                 again and again"
+                "port {port}, the forward_port of {id}, is taken on {server}: after a promotion its server would \
+                    end and restart again and again"
             ),
             format!("free that port, or set another forward_port for {id} in its postgresql.conf and restart it"),
         ),

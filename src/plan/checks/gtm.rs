@@ -37,20 +37,20 @@ impl View<'_> {
     fn gtm_loss(&self) -> Finding {
         if let Some((ahead, by)) = self.gtm_ahead() {
             let (node, declared) = (&self.node.name, self.declared);
-            let way = format!("write `master: {}` for {node}", ahead.server);
+            let way = format!("declare `master: {}` for {node}", ahead.server);
             let waiver = CheckId::new(CheckCode::DataLoss, node);
             return Finding::block(
-                format!("{ahead} holds {by} more of the GTM's log than {declared}: sequences and their values"),
+                format!("{ahead} has {by} more of the GTM's log than {declared}: sequences and their values"),
                 format!("{way}, or accept the loss: --waive {waiver} --reason ..."),
             );
         }
         let held = self.standby.wal_end.known().map_or_else(|| "an unknown position".to_owned(), ToString::to_string);
         Finding::warn(
             format!(
-                "{} holds the GTM's log up to {held}; how far the last active GTM wrote cannot be told",
+                "{} has the GTM's log up to {held}; the last position of the old active GTM is not known",
                 self.declared
             ),
-            "no rows are at stake; sequence values handed out in its last moment may be handed out again",
+            "no rows can be lost; the GTM may repeat sequence values of the last moment",
         )
     }
 

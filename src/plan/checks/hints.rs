@@ -33,7 +33,7 @@ pub(super) fn hung_master(node: &Node, seen: &Observation) -> Option<String> {
     let standby = situation::facts(node, seen).find(|(_, facts)| facts.is_running(Role::Standby));
     Some(match standby {
         Some((id, _)) => format!(
-            "it hangs: `otb move {} {} --write`, and otb ends it before it promotes {id}; or {by_hand}",
+            "it hangs: `otb move {} {} --write`; otb then ends it before it promotes {id}; or {by_hand}",
             node.name, id.server
         ),
         None => format!("it hangs: {by_hand}"),
@@ -68,9 +68,8 @@ pub(super) fn start_the_last(node: &Node, seen: &Observation) -> String {
         Some(id) => {
             format!("{id} stopped last: `otb move {} {} --write`, `otb apply`, then move it back", node.name, id.server)
         }
-        None => {
-            "declare as master the instance that stopped last (`otb status` shows how far each went), apply, then move"
-                .to_owned()
-        }
+        None => "declare the instance that stopped last as master (`otb status` shows how far each one went), apply, \
+                then move"
+            .to_owned(),
     }
 }

@@ -16,12 +16,12 @@ pub(super) fn hold(takeover: &Takeover<'_>) -> Option<Check> {
         return None;
     }
     let finding = if cluster.policy.hold == HoldPolicy::Off {
-        Finding::pass("policy.hold is off: statements of clients may fail while it moves")
+        Finding::pass("policy.hold is off: client statements may fail during the move")
     } else if let Some(finding) = kept_away(cluster, seen) {
         finding
     } else {
         match master.load.known().map_or(0, |load| load.kept_connections) {
-            0 => Finding::pass("no open transaction keeps a hold away"),
+            0 => Finding::pass("no open transaction prevents a hold"),
             count => kept_connections(id, count),
         }
     };
@@ -47,14 +47,17 @@ fn kept_away(cluster: &Cluster, seen: &Observation) -> Option<Finding> {
     let wait = policy.hold_wait_seconds;
     Some(Finding::warn(
         format!(
-            "on {coordinator} {sessions}, and the oldest transaction is {oldest} s old: clients may not be held within {wait} s"
+            "on {coordinator} {sessions}, and the oldest transaction is {oldest} s old: otb may not be able to hold \
+                clients within {wait} s"
         ),
         match policy.hold {
             HoldPolicy::Require => {
-                "end it first (pg_stat_activity there shows whose it is): policy.hold is require, and nothing moves without a hold"
+                "end it first (pg_stat_activity there shows its session): policy.hold is require, and nothing moves \
+                    without a hold"
             }
             HoldPolicy::Prefer | HoldPolicy::Off => {
-                "end it first (pg_stat_activity there shows whose it is), or the move goes on without a hold, and statements may fail"
+                "end it first (pg_stat_activity there shows its session), or the move continues without a hold, and \
+                    statements may fail"
             }
         },
     ))
@@ -68,8 +71,9 @@ fn kept_connections(id: &InstanceId, count: u64) -> Finding {
     };
     Finding::warn(
         format!(
-            "{sessions} to {id} for server-side prepared statements: each that is idle while clients are held gets one error afterwards"
+            "{sessions} to {id} for server-side prepared statements: each one that is idle during the hold gets one \
+                error afterwards"
         ),
-        "nothing to do where the application repeats a failed statement; otherwise move while these sessions are away",
+        "do nothing if the application repeats failed statements; otherwise move when these sessions are closed",
     )
 }

@@ -31,18 +31,18 @@ fn supervised(takeover: &Takeover<'_>, id: &InstanceId, facts: &InstanceFacts) -
 fn around<'a>(id: &InstanceId, facts: &'a InstanceFacts) -> Result<&'a Surroundings, String> {
     match &facts.surroundings {
         Fact::Known(around) => Ok(around),
-        Fact::Unknown(why) => Err(format!("the server of {id} could not be looked at: {why}")),
+        Fact::Unknown(why) => Err(format!("the server of {id} could not be observed: {why}")),
     }
 }
 
 pub(super) fn tools(id: &InstanceId, facts: &InstanceFacts) -> Finding {
     match around(id, facts) {
-        Ok(around) if around.missing_tools.is_empty() => Finding::pass(format!("the tools of {id} are there")),
+        Ok(around) if around.missing_tools.is_empty() => Finding::pass(format!("the tools of {id} exist")),
         Ok(around) => Finding::block(
-            format!("on the server of {id} these cannot be run: {}", around.missing_tools.join(", ")),
-            "correct `install` in the file, or the rights of its bin directory",
+            format!("on the server of {id} these programs cannot run: {}", around.missing_tools.join(", ")),
+            "correct `install` in the file, or the permissions of its bin directory",
         ),
-        Err(why) => Finding::unknown(why, "see `shell` in the file"),
+        Err(why) => Finding::unknown(why, "check `shell` in the file"),
     }
 }
 
@@ -66,14 +66,15 @@ fn clocks(takeover: &Takeover<'_>, id: &InstanceId, master: &InstanceFacts) -> F
 pub(super) fn supervisor(id: &InstanceId, facts: &InstanceFacts) -> Finding {
     match around(id, facts) {
         Ok(around) if around.keepers.is_empty() => {
-            Finding::pass(format!("nothing was found that would start {id} again"))
+            Finding::pass(format!("no program was found that would start {id} again"))
         }
         Ok(around) => Finding::warn(
-            format!("{id} may be started again behind otb's back by {}", around.keepers.join(", ")),
-            "switch it off until the run is over",
+            format!("{} may start {id} again while otb works", around.keepers.join(", ")),
+            "switch it off until the run has finished",
         ),
-        Err(why) => {
-            Finding::warn(format!("what could start {id} again is not known: {why}"), "see `shell` in the file")
-        }
+        Err(why) => Finding::warn(
+            format!("otb could not find out what may start {id} again: {why}"),
+            "check `shell` in the file",
+        ),
     }
 }

@@ -35,9 +35,9 @@ fn data_directories(copies: &[(&Instance, &InstanceFacts)]) -> Option<Finding> {
     };
     let strange: Vec<String> = copies.iter().filter_map(strange).collect();
     Some(if strange.is_empty() {
-        Finding::pass("each directory that could be looked at is this node's")
+        Finding::pass("each directory that could be observed belongs to this node")
     } else {
-        let hint = "correct `data` in the file; or, where the directory is right, the server's `shell` or `address`";
+        let hint = "correct `data` in the file; if the directory is right, correct the server's `shell` or `address`";
         Finding::block(strange.join("; "), hint)
     })
 }
@@ -48,17 +48,18 @@ fn elsewhere(instance: &Instance, own: &PidFile, seen: &DataDir) -> Option<Strin
     let (id, PidFile { pid, directory, .. }) = (&instance.id, own);
     let what = match &seen.pid_file {
         _ if !seen.present && *directory == instance.data => return None,
-        _ if !seen.present => "is not there".to_owned(),
+        _ if !seen.present => "does not exist".to_owned(),
         Fact::Known(None) => "has no postmaster.pid".to_owned(),
         Fact::Known(Some(file)) if file == own => return None,
-        Fact::Known(Some(file)) => format!("is that of process {}, which runs in {}", file.pid, file.directory),
+        Fact::Known(Some(file)) => format!("belongs to process {}, which runs in {}", file.pid, file.directory),
         Fact::Unknown(_) => return None,
     };
-    Some(format!("the directory declared for {id} {what}, and {id} is process {pid}, which runs in {directory}"))
+    Some(format!("the directory declared for {id} {what}, but {id} is process {pid}, which runs in {directory}"))
 }
 
 fn of_another(id: &InstanceId, SystemId(wanted): SystemId, SystemId(found): SystemId) -> Option<String> {
-    let what = || format!("the directory declared for {id} has system identifier {found}, {} has {wanted}", id.node);
+    let what =
+        || format!("the directory declared for {id} has system identifier {found}, but {} has {wanted}", id.node);
     (found != wanted).then(what)
 }
 
@@ -70,14 +71,14 @@ fn tools(copies: &[(&Instance, &InstanceFacts)]) -> Option<Finding> {
         let server = facts.version.known().unwrap_or(of_node);
         match &facts.tools_version {
             Fact::Known(tools) if tools != server => {
-                Some(format!("the tools of {id} are of version {tools}, the server is of {server}"))
+                Some(format!("the tools of {id} have version {tools}, the server has {server}"))
             }
             _ => None,
         }
     };
     let strange: Vec<String> = copies.iter().filter_map(strange).collect();
     Some(if strange.is_empty() {
-        Finding::pass(format!("the tools that could be looked at are of version {of_node}"))
+        Finding::pass(format!("the tools that could be observed have version {of_node}"))
     } else {
         Finding::block(strange.join("; "), "correct `install` in the file")
     })

@@ -20,7 +20,7 @@ pub(super) fn all(takeover: &Takeover<'_>) -> Vec<Check> {
     let node = &takeover.node.name;
     let with = |read: &dyn Fn(&Load) -> Finding| match &master.load {
         Fact::Known(load) => read(load),
-        Fact::Unknown(why) => Finding::unknown(format!("what {id} is doing is not known: {why}"), LOOK_AGAIN),
+        Fact::Unknown(why) => Finding::unknown(format!("the load of {id} is not known: {why}"), LOOK_AGAIN),
     };
     vec![
         with(&|load| backup(id, master, load)).of(CheckCode::Backup, node),
@@ -40,8 +40,8 @@ fn backup(id: &InstanceId, master: &InstanceFacts, load: &Load) -> Finding {
         (false, false) => return Finding::pass("no backup is running"),
     };
     Finding::block(
-        format!("{kind} is running on {id}: the stop would make it worthless"),
-        format!("wait for it, or end it on {id}"),
+        format!("{kind} is running on {id}: the stop would make it useless"),
+        format!("wait until it has finished, or end it on {id}"),
     )
 }
 
@@ -54,7 +54,7 @@ fn transactions(id: &InstanceId, load: &Load) -> Finding {
         format!(
             "on {id} the oldest transaction is {oldest} s old, {idle} sessions are idle in transaction: the stop ends them"
         ),
-        format!("look at pg_stat_activity on {id}; the stop rolls back what is open"),
+        format!("look at pg_stat_activity on {id}; the stop rolls back open transactions"),
     )
 }
 
@@ -62,7 +62,10 @@ fn transactions(id: &InstanceId, load: &Load) -> Finding {
 /// fast stop does not end either (docs/explanation/in-doubt.md).
 fn in_doubt(takeover: &Takeover<'_>, id: &InstanceId, master: &InstanceFacts) -> Finding {
     if let Fact::Unknown(why) = &master.prepared {
-        return Finding::unknown(format!("whether a transaction is in doubt on {id} is not known: {why}"), LOOK_AGAIN);
+        return Finding::unknown(
+            format!("otb could not find out whether a transaction is in doubt on {id}: {why}"),
+            LOOK_AGAIN,
+        );
     }
     let held = takeover.seen.in_doubt.iter().filter(|one| one.prepared_on.contains(id));
     let (cut, client): (Vec<&InDoubt>, Vec<&InDoubt>) = held.partition(|one| one.is_of_a_coordinator());
@@ -84,7 +87,7 @@ fn in_doubt(takeover: &Takeover<'_>, id: &InstanceId, master: &InstanceFacts) ->
         [] => Finding::pass(format!("no transaction is in doubt on {id}")),
         several => Finding::warn(
             format!("{}; it moves with the data and stays prepared", in_doubt_on(id, several, takeover.seen)),
-            "ask its owner to commit or roll back; otb never touches what a client has prepared",
+            "ask its owner to commit or roll back; otb never changes a transaction that a client prepared",
         ),
     }
 }
@@ -97,7 +100,8 @@ fn way_out(takeover: &Takeover<'_>, database: &str) -> String {
     };
     if let Some(gid) = prepared_by_a_client(database, seen) {
         return format!(
-            "ask the owner of {gid:?}, which a client has prepared, to commit or roll back: pg_clean would roll it back"
+            "a client prepared {gid:?}: ask its owner to commit it or roll it back, because pg_clean would roll it \
+                back"
         );
     }
     let user = &cluster.connection.user;
@@ -136,8 +140,8 @@ pub(super) fn pg_clean(takeover: &Takeover<'_>) -> Option<Check> {
     } else {
         let line = psql_line(&coordinator.endpoint, &cluster.connection.user, database, CREATE_PG_CLEAN);
         Finding::warn(
-            format!("pg_clean is not in database {database}: otb could not finish a commit that the move cuts in half"),
-            format!("once, and in each other database that clients use: {line}"),
+            format!("database {database} has no pg_clean: otb could not finish a commit that the move interrupts"),
+            format!("run once, and in each other database that clients use: {line}"),
         )
     };
     Some(finding.of(CheckCode::PgClean, &node.name))
@@ -148,21 +152,21 @@ fn slots(takeover: &Takeover<'_>, id: &InstanceId, load: &Load) -> Finding {
         0 => Finding::pass("no replication slot is lost"),
         count => Finding::warn(
             format!("{id} has {count} replication slots, which do not move to {}", takeover.declared),
-            "create them on the new master for those who use them; otb's standbys use none",
+            "create them on the new master for the clients that use them; otb's standbys use none",
         ),
     }
 }
 
 fn archiver(id: &InstanceId, master: &InstanceFacts) -> Finding {
     let Fact::Known(around) = &master.surroundings else {
-        return Finding::warn(format!("whether WAL of {id} waits for archiving is not known"), LOOK_AGAIN);
+        return Finding::warn(format!("otb could not find out whether WAL of {id} waits for archiving"), LOOK_AGAIN);
     };
     let waiting = around.unarchived;
     if waiting < BACKLOG {
         return Finding::pass(format!("{waiting} WAL files wait for archiving"));
     }
     Finding::warn(
-        format!("{waiting} WAL files of {id} wait for archiving: its stop takes until they are archived"),
-        format!("mend archive_command on {id} first, or expect a longer write gap"),
+        format!("{waiting} WAL files of {id} wait for archiving: the stop waits until they are archived"),
+        format!("fix archive_command on {id} first, or expect a longer write gap"),
     )
 }

@@ -14,8 +14,8 @@ use crate::plan::check::{CheckCode, CheckId};
 use crate::plan::salvage::{self, Salvage};
 
 /// The commits that this does not cover.
-const UNACKNOWLEDGED: &str = "sessions with synchronous_commit = local or off did not wait, nor did those whose wait was \
-    cancelled: what they committed last may be lost";
+const UNACKNOWLEDGED: &str = "sessions with synchronous_commit = local or off did not wait, and sessions whose wait \
+    was cancelled did not either: their last commits may be lost";
 
 /// What the declared master lacks of another copy's WAL.
 struct Lacking {
@@ -56,7 +56,7 @@ impl fmt::Display for Count {
 impl View<'_> {
     pub(super) fn data_loss(&self) -> Finding {
         let Some(have) = held(self.standby) else {
-            return Finding::unknown(format!("how much WAL {} holds is not known", self.declared), LOOK_AGAIN);
+            return Finding::unknown(format!("the WAL position of {} is not known", self.declared), LOOK_AGAIN);
         };
         let salvage = salvage::decide(self.node, self.seen);
         let lacking = |have| -> Vec<Lacking> {
@@ -71,10 +71,11 @@ impl View<'_> {
             let hung = self.node.standbys().map(|instance| &instance.id).find(|id| self.hangs(id));
             return Finding::pass(match hung {
                 Some(id) => format!(
-                    "{} holds all WAL up to {have}; how far {id} went is read once it is ended, before the promotion",
+                    "{} has all WAL up to {have}; otb reads how far {id} went after it has ended it, before the \
+                        promotion",
                     self.declared
                 ),
-                None => format!("{} holds all WAL up to {have}, and no other copy has more", self.declared),
+                None => format!("{} has all WAL up to {have}, and no other instance has more", self.declared),
             });
         };
         let mut found = lacking.iter().map(|lacking| lacking.found.as_str()).collect::<Vec<_>>().join("; ");
@@ -85,8 +86,8 @@ impl View<'_> {
             Loss::None => return Finding::pass(found),
             Loss::Undecided => Finding::warn(
                 found,
-                "they stay in doubt after the failover: pg_clean_check_txn(120) shows them, pg_clean_execute(120) ends \
-                 them (extension pg_clean)",
+                "they stay in doubt after the failover: pg_clean_check_txn(120) lists them, pg_clean_execute(120) \
+                    finishes them (extension pg_clean)",
             ),
             Loss::Transactions(_) | Loss::Unknown if self.waited_for(self.declared).is_some() => {
                 Finding::warn(self.unacknowledged(&found), UNACKNOWLEDGED)
@@ -99,7 +100,7 @@ impl View<'_> {
 
     fn unacknowledged(&self, found: &str) -> String {
         let master = self.waited_for(self.declared).map_or_else(String::new, ToString::to_string);
-        format!("{found}; no client was told of a commit in it, for commits on {master} waited for {}", self.declared)
+        format!("{found}; no client saw a commit in it, because commits on {master} waited for {}", self.declared)
     }
 
     /// Nothing is lost of what a step brings before the promotion, where no copy holds more than that.
@@ -115,8 +116,8 @@ impl View<'_> {
         let details = lacking(*from).into_iter().filter(|lacking| lacking.of == *source);
         let details = details.flat_map(|lacking| lacking.details).collect();
         let found = format!(
-            "{source} holds WAL up to {to}, {bytes} more than {declared} received ({from}), and {step} brings it before the \
-             promotion"
+            "{source} has WAL up to {to}, {bytes} more than {declared} received ({from}), and {step} brings it \
+                before the promotion"
         );
         Some(Finding::pass(found).listing(details).resting_on(step))
     }
@@ -125,11 +126,15 @@ impl View<'_> {
     fn way(&self, loss: &str) -> String {
         let node = &self.node.name;
         let way = match self.complete_standby() {
-            Some(id) => format!("{id} has all of it: write `master: {}` for {node}", id.server),
+            Some(id) => format!("{id} has all of it: declare `master: {}` for {node}", id.server),
             None if self.better_standby().is_some() => self.better_standby().map_or_else(String::new, |id| {
-                format!("commits waited for {id}, which has every one that a client was told of: write `master: {}` for {node}", id.server)
+                format!(
+                    "commits waited for {id}, so it has every commit that a client saw: declare `master: {}` \
+                    for {node}",
+                    id.server
+                )
             }),
-            None => "bring the other copy back and switch over from it".to_owned(),
+            None => "bring the other instance back and switch over from it".to_owned(),
         };
         let waiver = CheckId::new(CheckCode::DataLoss, node);
         format!("{way}, or accept {loss}: --waive {waiver} --reason ...")
@@ -152,31 +157,37 @@ impl View<'_> {
             Fact::Known(end) if *end <= have => return None,
             Fact::Known(end) => *end,
             Fact::Unknown(why) => {
-                let found = format!("what {id} wrote last is not known: {why}");
+                let found = format!("the last WAL position of {id} is not known: {why}");
                 return Some(Lacking { of: id.clone(), found, loss: Loss::Unknown, details: Vec::new() });
             }
         };
         let declared = self.declared;
         let bytes = ByteSize(end.bytes_ahead_of(have));
-        let more = format!("{id} holds WAL up to {end}, {bytes} more than {declared} received ({have})");
+        let more = format!("{id} has WAL up to {end}, {bytes} more than {declared} received ({have})");
         let missing = match &facts.unreplicated {
             Fact::Known(missing) if missing.beyond == have => missing,
             unread => {
-                let why = unread
-                    .hidden()
-                    .map_or_else(String::new, |why| format!(", and which transactions end in it is not known: {why}"));
+                let why = unread.hidden().map_or_else(String::new, |why| {
+                    format!(
+                        ", and otb could not find out which transactions end in \
+                        it: {why}"
+                    )
+                });
                 return Some(Lacking { of: id.clone(), found: more + &why, loss: Loss::Unknown, details: Vec::new() });
             }
         };
-        let only = format!("the {bytes} of WAL that {id} holds and {declared} lacks hold no commit");
+        let only = format!("the {bytes} of WAL that {id} has and {declared} lacks contain no commit");
         let loss = loss(missing);
         let found = match &loss {
             Loss::None => only,
             Loss::Undecided => {
-                format!("{only}, but the rollback of {} that {declared} keeps prepared", counted(missing.undecided))
+                format!(
+                    "{only}, except the rollback of {}, which {declared} keeps prepared",
+                    counted(missing.undecided)
+                )
             }
             Loss::Transactions(count) => format!("{more}, and {count} would be lost"),
-            Loss::Unknown => format!("{more}; what was read of it holds no commit, and the rest was not read"),
+            Loss::Unknown => format!("{more}; the part that was read contains no commit, and the rest was not read"),
         };
         Some(Lacking { of: id.clone(), found, loss, details: listed(id, declared, missing) })
     }

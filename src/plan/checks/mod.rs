@@ -69,7 +69,7 @@ pub(crate) fn for_node<'a>(
     checks
 }
 
-const LOOK_AGAIN: &str = "run `otb status` to see what answers, mend it, and plan again";
+const LOOK_AGAIN: &str = "run `otb status` to see what answers, fix what does not, and plan again";
 
 /// What to do next about what is not known: by its kind, `otherwise` where that does not tell.
 fn way_out(why: Option<&Unknown>, otherwise: impl Into<String>) -> String {

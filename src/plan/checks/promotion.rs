@@ -26,8 +26,8 @@ pub(crate) fn for_promotion(survey: &NodeSurvey<'_>, seen: &Observation) -> Vec<
             }
             // Said, and no more: a cluster in need must not wait for the shell of a server that serves.
             Fact::Unknown(why) if makes_a_master && other.id != declared => Finding::warn(
-                format!("whether {} was told to become a master is not known: {}", other.id, why.why),
-                format!("make sure that there is no {}/promote on {}", other.data, other.id.server),
+                format!("otb could not find out whether {} has a promotion request: {}", other.id, why.why),
+                format!("make sure that {}/promote does not exist on {}", other.data, other.id.server),
             ),
             _ => return None,
         };
@@ -46,23 +46,27 @@ pub(crate) fn is_told_to_promote(facts: &InstanceFacts) -> bool {
 }
 
 fn found(Instance { id, data, .. }: &Instance) -> String {
-    format!("{id} was told to become a master and may do so at any moment: {data}/promote is there")
+    format!("{id} has a promotion request and may become a master at any moment: {data}/promote exists")
 }
 
 fn hint(instance: &Instance, facts: &InstanceFacts, masters: &[InstanceId]) -> String {
     let (server, stop) = (&instance.id.server, command::stop(instance, command::Patience(60)));
     let careful = match becomes(instance, facts) {
-        Some(_) => format!("; nobody may start it before {} makes it a standby", recovery_path(instance)),
+        Some(_) => format!("; do not start it before {} makes it a standby", recovery_path(instance)),
         None => String::new(),
     };
-    let stop = format!("on {server} run `{stop}` and plan again: its next start takes the request back{careful}");
-    if masters.is_empty() { format!("declare `master: {server}`, which goes on from there; or {stop}") } else { stop }
+    let stop = format!("on {server} run `{stop}` and plan again: its next start removes the request{careful}");
+    if masters.is_empty() {
+        format!("declare `master: {server}`, which finishes the promotion; or {stop}")
+    } else {
+        stop
+    }
 }
 
 /// How a paused standby goes on: not into a promotion that somebody asked for, beside a master that serves.
 pub(super) fn resume(cluster: &Cluster, id: &InstanceId, node: &Node, seen: &Observation) -> String {
     if seen.instances.get(id).is_some_and(is_told_to_promote) && !running_masters(node, seen).is_empty() {
-        format!("it would promote {id} at once: do first what promotion:{id} says")
+        format!("a start would promote {id} at once: first do what promotion:{id} says")
     } else {
         hints::statement(cluster, id, "select pg_wal_replay_resume()")
     }

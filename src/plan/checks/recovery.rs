@@ -19,13 +19,13 @@ pub(super) fn delay(cluster: &Cluster, node: &Node, from: Option<&InstanceId>, s
     let found = format!("{declared} is a delayed standby: recovery_min_apply_delay is {delay} in {path}");
     let finding = match from {
         Some(_) => Finding::block(
-            format!("{found}; clients would wait until it has replayed all"),
+            format!("{found}; clients would wait until it has replayed everything"),
             format!("declare another standby as master, or set the delay to 0 on {} and restart it", declared.server),
         ),
         None => Finding::block(
-            format!("{found}; promoted, it replays at once what it has received"),
-            "declare another standby as master if one runs; look first whether what the delay is meant to keep out has been \
-             received",
+            format!("{found}; after its promotion it replays at once what it has received"),
+            "declare another standby as master if one runs; first check whether it received the mistake that the \
+                delay should keep out",
         ),
     };
     Some(finding.of(CheckCode::Delay, &declared))
@@ -38,8 +38,8 @@ pub(crate) fn for_kept_slots(cluster: &Cluster, survey: &NodeSurvey<'_>, seen: &
         let slot = own(seen.instances.get(id)?)?.slot.as_ref()?;
         let create = format!("select pg_create_physical_replication_slot('{}')", slot.replace('\'', "''"));
         let finding = Finding::warn(
-            format!("{id} streams by the replication slot {slot}: {upstream} must have it"),
-            format!("where it is missing: {}", hints::statement(cluster, &upstream, &create)),
+            format!("{id} streams through the replication slot {slot}: {upstream} must have it"),
+            format!("if it does not exist: {}", hints::statement(cluster, &upstream, &create)),
         );
         Some(finding.of(CheckCode::Slots, id))
     };

@@ -38,7 +38,7 @@ pub(crate) fn becomes(instance: &Instance, facts: &InstanceFacts) -> Option<Stri
             Some(format!("runs as master, and its next start makes it a standby{of}: {path}{whose}"))
         }
         None if facts.is_running(Role::Standby) => Some(format!(
-            "runs as standby, and its next start makes it a second master: {path} has gone or does not say standby"
+            "runs as standby, and its next start makes it a second master: {path} is missing or does not say standby"
         )),
         _ => None,
     }
@@ -55,14 +55,14 @@ pub(super) fn keep(cluster: &Cluster, instance: &Instance, facts: &InstanceFacts
         (NodeKind::Gtm, true) => format!("append the line `startup = ACT` to {path} on {server}"),
         (_, true) => format!("move {path} on {server} out of the way: a running server does not need it"),
         (NodeKind::Coordinator | NodeKind::Datanode, false) if cluster.policy.old_master == OldMaster::Leave => {
-            format!("write {path} on {server}, for the server's OS user, before anybody restarts it")
+            format!("write {path} on {server}, owned by the server's OS user, before the server restarts")
         }
         (_, false) => {
             let stop = command::stop(instance, command::Patience(60));
             format!("on {server} run `{stop}`, then otb apply: it writes the file and starts the standby")
         }
     };
-    format!("look again; if it still says so: {cure}")
+    format!("run otb plan again; if the message stays: {cure}")
 }
 
 /// For a standby that its file does not make one: it has gone, or the directory is not the one in which it runs.

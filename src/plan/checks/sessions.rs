@@ -29,7 +29,7 @@ pub(crate) fn for_reloads(cluster: &Cluster, routers: &[RouterSurvey], seen: &Ob
         let sessions = if total == 1 { "session" } else { "sessions" };
         Finding::warn(
             format!("the pool reloads would end {total} {sessions} of clients now ({each})"),
-            "each gets 57P01 and must connect again; sessions that are idle for more than 5 s go on",
+            "each gets 57P01 and must reconnect; sessions that are idle for more than 5 s continue",
         )
     };
     Some(finding.of(CheckCode::Sessions, &cluster.name))

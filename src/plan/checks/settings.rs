@@ -35,7 +35,7 @@ fn cluster_name(takeover: &Takeover<'_>, settings: &Settings) -> Finding {
     match settings.text("pgxc_cluster_name") {
         Some(name) if name == wanted => Finding::pass(format!("{declared} belongs to {name}")),
         Some(name) => Finding::block(
-            format!("{declared} belongs to cluster {name}, the file is about {wanted}"),
+            format!("{declared} belongs to cluster {name}, but the file is for {wanted}"),
             "correct `cluster`, or this instance's address and port, in the file",
         ),
         None => Finding::unknown(format!("{declared} has no pgxc_cluster_name"), LOOK_AGAIN),
@@ -46,7 +46,7 @@ fn hot_standby(declared: &InstanceId, settings: &Settings) -> Finding {
     match settings.is_on("hot_standby") {
         Some(true) => Finding::pass("hot_standby is on"),
         Some(false) => Finding::block(
-            format!("hot_standby is off on {declared}: how far it has replayed cannot be asked"),
+            format!("hot_standby is off on {declared}: it cannot report how far it has replayed"),
             "set hot_standby = on in its postgresql.conf and restart it",
         ),
         None => Finding::unknown(format!("hot_standby of {declared} is not known"), LOOK_AGAIN),
@@ -58,14 +58,14 @@ fn room(takeover: &Takeover<'_>, settings: &Settings) -> Finding {
     let used = takeover.standby.load.known().map_or(0, |load| load.senders);
     match settings.number("max_wal_senders") {
         Some(senders) if senders >= wanted + used => {
-            Finding::pass(format!("max_wal_senders is {senders}, {used} in use; {wanted} are wanted"))
+            Finding::pass(format!("max_wal_senders is {senders}, {used} in use; {wanted} more are needed"))
         }
         Some(senders) => Finding::block(
             format!(
-                "max_wal_senders of {} is {senders}, {used} in use; {wanted} more are wanted for the other copies",
+                "max_wal_senders of {} is {senders}, {used} in use; {wanted} more are needed for the other instances",
                 takeover.declared
             ),
-            "raise max_wal_senders in its postgresql.conf and restart it; waived, the old master cannot rejoin",
+            "raise max_wal_senders in its postgresql.conf and restart it; with a waiver the old master cannot rejoin",
         ),
         None => Finding::unknown(format!("max_wal_senders of {} is not known", takeover.declared), LOOK_AGAIN),
     }
@@ -75,12 +75,12 @@ fn wal_keep(takeover: &Takeover<'_>, settings: &Settings) -> Finding {
     match settings.number("wal_keep_segments") {
         Some(0) => Finding::warn(
             format!(
-                "wal_keep_segments of {} is 0: WAL may be gone before the other copies ask for it",
+                "wal_keep_segments of {} is 0: the server may remove WAL before the other instances have read it",
                 takeover.declared
             ),
             "set wal_keep_segments to a few; a copy that comes too late is rebuilt by pg_basebackup",
         ),
-        Some(segments) => Finding::pass(format!("{segments} WAL segments are kept for the other copies")),
+        Some(segments) => Finding::pass(format!("{segments} WAL segments are kept for the other instances")),
         None => Finding::warn(format!("wal_keep_segments of {} is not known", takeover.declared), LOOK_AGAIN),
     }
 }
@@ -88,11 +88,9 @@ fn wal_keep(takeover: &Takeover<'_>, settings: &Settings) -> Finding {
 fn prepared_limit(declared: &InstanceId, own: &Settings, from: &InstanceId, theirs: &Fact<Settings>) -> Finding {
     const NAME: &str = "max_prepared_transactions";
     match (own.number(NAME), theirs.known().and_then(|settings| settings.number(NAME))) {
-        (Some(own), Some(theirs)) if own >= theirs => Finding::pass(format!("{NAME} is {own}, the master's {theirs}")),
+        (Some(own), Some(theirs)) if own >= theirs => Finding::pass(format!("{NAME} is {own}, on the master {theirs}")),
         (Some(own), Some(theirs)) => Finding::block(
-            format!(
-                "{NAME} of {declared} is {own}, of {from} {theirs}: distributed transactions will fail for want of it"
-            ),
+            format!("{NAME} of {declared} is {own}, of {from} {theirs}: distributed transactions will fail under load"),
             format!("set {NAME} = {theirs} in postgresql.conf of {declared} and restart it"),
         ),
         _ => Finding::unknown(format!("{NAME} of {declared} or of {from} is not known"), LOOK_AGAIN),
@@ -109,13 +107,13 @@ pub(super) fn admission(takeover: &Takeover<'_>, from: &InstanceId, admission: &
         Fact::Known(Admission::Refused { user, why }) => Finding::block(
             format!("the server of {from} may not replicate from {declared} as {user}: {why}"),
             format!(
-                "let it in by a `host replication {user}` line in pg_hba.conf of {declared}, then pg_reload_conf(); \
-                 waived, the old master cannot rejoin"
+                "add a line `host replication {user}` for it to pg_hba.conf of {declared}, then run \
+                    pg_reload_conf(); with a waiver the old master cannot rejoin"
             ),
         ),
         Fact::Unknown(why) => Finding::unknown(
-            format!("whether the server of {from} may replicate from {declared} is not known: {why}"),
-            "otb tries it by psql from that server: see `shell` and `install` in the file",
+            format!("otb could not find out whether the server of {from} may replicate from {declared}: {why}"),
+            "otb tries it with psql on that server: check `shell` and `install` in the file",
         ),
     }
 }

@@ -52,13 +52,14 @@ pub(crate) fn for_split_elsewhere(node: &Node, masters: &[InstanceId], seen: &Ob
     let list: Vec<String> = masters.iter().map(timeline).collect();
     Finding::block(
         format!(
-            "{} masters of {} run at once, and {}, which the file declares, is none of them: {}",
+            "{} masters of {} run at the same time, and {}, which the file declares, is not one of them: {}",
             masters.len(),
             node.name,
             node.master_id(),
             list.join("; ")
         ),
-        "declare the one to keep (as a rule the one that routers lead to) and plan again: that says what is given up",
+        "declare the master to keep (usually the one that routers lead to) and plan again: the plan then shows what \
+            is given up",
     )
     .of(CheckCode::KeptCopy, &node.name)
 }
@@ -124,13 +125,13 @@ impl Split<'_> {
         let servers: Vec<String> = self.others.iter().map(|id| id.server.to_string()).collect();
         Finding::block(
             format!(
-                "{} masters of {} run at once. Kept, as the file declares: {kept}. Given up: {}",
+                "{} masters of {} run at the same time. Kept, as the file declares: {kept}. Given up: {}",
                 self.others.len() + 1,
                 self.node.name,
                 given_up.join("; and ")
             ),
             format!(
-                "to give it up: --waive {}:{} --reason ...; to keep it instead declare master: {}",
+                "to give it up: --waive {}:{} --reason ...; to keep it instead, declare master: {}",
                 CheckCode::SplitBrain.word(),
                 self.node.name,
                 servers.join(" or ")
@@ -148,7 +149,7 @@ impl Split<'_> {
         };
         let unsure = match self.led.unknown.as_slice() {
             [] => String::new(),
-            unknown => format!(" (of {} it is not known)", listed(unknown)),
+            unknown => format!(" (not known for {})", listed(unknown)),
         };
         match led {
             [] => format!("{id}, {state}, no router leads to it{unsure}"),
@@ -173,9 +174,9 @@ impl Split<'_> {
 
     fn costs(&self, other: &InstanceFacts) -> String {
         if self.is_gtm() {
-            return "what it handed out alone cannot be asked: values of sequences may be handed out again".to_owned();
+            return "otb cannot find out which sequence values it assigned alone: the GTM may repeat some".to_owned();
         }
-        let aside = "its directory is kept aside, the cluster will not have these rows";
+        let aside = "its directory is kept aside, and the cluster will not have these rows";
         format!("it wrote {} ({aside})", wrote_alone(self.facts, other))
     }
 
@@ -189,23 +190,24 @@ impl Split<'_> {
                 let routers: Vec<InstanceId> = others.iter().map(|(router, _)| router.clone()).collect();
                 Finding::block(
                     format!(
-                        "no router leads to {}, which the file declares, and {} to {other}: what clients wrote is there",
+                        "no router leads to {}, which the file declares, but {} to {other}: clients wrote there",
                         self.kept,
                         leads(&routers)
                     ),
                     format!(
-                        "declare master: {}, repair, and switch over to {} in a second run: nothing clients saw is lost",
+                        "declare master: {}, repair, and switch over to {} in a second run: that loses nothing that \
+                            clients saw",
                         other.server, self.kept.server
                     ),
                 )
             }
             ([], []) if !unknown.is_empty() => Finding::unknown(
-                format!("where {} lead is not known, and no other router leads to {}", listed(unknown), self.kept),
-                "bring these routers back first: what clients wrote is where they lead",
+                format!("it is not known where {} lead, and no other router leads to {}", listed(unknown), self.kept),
+                "bring these routers back first: clients wrote where they lead",
             ),
             ([], []) => Finding::warn(
                 format!("no router leads to any of the masters of {}", self.node.name),
-                "look into the copies yourself before one is given up",
+                "compare the data of the instances before you give one up",
             ),
             (led, _) => Finding::pass(format!("{} to {}", leads(led), self.kept)),
         }
@@ -225,16 +227,16 @@ impl Split<'_> {
             _ if !may_have_later => Finding::pass(format!("every router leads to {}", self.kept)),
             (Some(own), Some(furthest)) => Finding::block(
                 format!(
-                    "the clock of {} is {} s behind, and not every router is known to lead to it: a node that saw a \
-                     later commit refuses all statements until it has caught up",
+                    "the clock of {} is {} s behind, and otb does not know that every router leads to it: a node \
+                        that saw a later commit refuses all statements until the clock has caught up",
                     self.kept,
                     furthest.seconds_ahead_of(*own)
                 ),
                 "declare the GTM that is ahead as master",
             ),
             _ => Finding::unknown(
-                format!("whether the clock of {} is ahead is not known", self.kept),
-                "run `otb status` to see what answers, and plan again",
+                format!("otb could not find out whether the clock of {} is ahead", self.kept),
+                "run `otb status` to see what answers, then plan again",
             ),
         }
     }

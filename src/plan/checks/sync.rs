@@ -30,7 +30,7 @@ pub(super) fn standbys(
     let view = View { cluster, declared: &declared, names, node: survey.node };
     match judge(survey.node, &survey.situation, &survey.rejoins, seen) {
         Err(why) => Finding::unknown(
-            format!("what commits on {declared} will wait for is not known: {why}"),
+            format!("it is not known what commits on {declared} will wait for: {why}"),
             format!("correct {NAMES} on {declared} and reload"),
         ),
         Ok(None) => view.no_wait(from),
@@ -56,7 +56,7 @@ impl View<'_> {
         let value = settings.text(NAMES).unwrap_or_default();
         let what = format!("commits on {} wait for standbys ({NAMES} = '{value}')", self.node.name);
         Finding::warn(
-            format!("{what}, and after the move they will not: {} is set otherwise", self.declared),
+            format!("{what}, but after the move they will not: {} has another setting", self.declared),
             format!("set {NAMES} and synchronous_commit on {} as on the present master, and reload", self.declared),
         )
     }
@@ -76,8 +76,8 @@ impl View<'_> {
         match sync.early.iter().find(copied) {
             None => Finding::pass(found),
             Some(id) => Finding::warn(
-                format!("{found}; until {id} is rebuilt by pg_basebackup, commits hang"),
-                format!("to have service before that: {}", self.without()),
+                format!("{found}; until pg_basebackup has rebuilt {id}, commits hang"),
+                format!("to restore service before that: {}", self.without()),
             ),
         }
     }
@@ -85,15 +85,15 @@ impl View<'_> {
     fn unmet(&self, sync: &SyncCommits) -> Finding {
         let Self { declared, names, .. } = self;
         let found = match sync.copies.as_slice() {
-            [] => "none will be there".to_owned(),
-            some => format!("only {} will be there", listed(some)),
+            [] => "none will exist".to_owned(),
+            some => format!("only {} will exist", listed(some)),
         };
         let others = match sync.others.as_slice() {
             [] => String::new(),
-            some => format!("; {} will stream under a name that is not in the list", listed(some)),
+            some => format!("; {} will stream with a name that is not in the list", listed(some)),
         };
         let found = format!(
-            "commits on {declared} will hang: they wait for {} of '{names}', and {found}{others}",
+            "commits on {declared} will hang: they wait for {} of '{names}', but {found}{others}",
             standbys_in_words(sync.number)
         );
         let waiver = CheckId::new(CheckCode::SyncStandbys, &self.node.name);
@@ -111,7 +111,7 @@ impl View<'_> {
     /// How to serve without such standbys, and the way back.
     fn without(&self) -> String {
         let back = self.line(&format!("alter system reset {NAMES}"));
-        format!("{}; once the other copy is a standby again: {back}", self.set(""))
+        format!("{}; once the other instance is a standby again: {back}", self.set(""))
     }
 
     fn set(&self, value: &str) -> String {

@@ -70,8 +70,8 @@ impl View<'_> {
         match &facts.node_name {
             Fact::Known(name) if *name == id.node => Finding::pass(format!("{id} calls itself {name}")),
             Fact::Known(name) => Finding::block(
-                format!("the process at {} calls itself {name}, not {}", self.endpoint(id), id.node),
-                "correct address and port of this instance in the file",
+                format!("the process at {} reports the name {name}, not {}", self.endpoint(id), id.node),
+                "correct the address and port of this instance in the file",
             ),
             Fact::Unknown(why) => Finding::unknown(format!("the name of {id} is not known: {why}"), LOOK_AGAIN),
         }
@@ -85,8 +85,9 @@ impl View<'_> {
         match (&self.standby.system_id, &master.system_id) {
             (Fact::Known(a), Fact::Known(b)) if a == b => Finding::pass(format!("both have system identifier {a}")),
             (Fact::Known(a), Fact::Known(b)) => Finding::block(
-                format!("{} has system identifier {a}, {id} has {b}: it is a copy of another node", self.declared),
-                "point the file at this node's own standby, or rebuild the standby by pg_basebackup",
+                format!("{} has system identifier {a}, but {id} has {b}: it belongs to another node", self.declared),
+                "correct the file so that it names this node's own standby, or rebuild the standby with \
+                    pg_basebackup",
             ),
             (Fact::Unknown(why), _) | (_, Fact::Unknown(why)) => {
                 Finding::unknown(format!("a system identifier is not known: {why}"), LOOK_AGAIN)
@@ -111,8 +112,8 @@ impl View<'_> {
         match (&self.standby.timeline, &master.timeline) {
             (Fact::Known(a), Fact::Known(b)) if a <= b => Finding::pass(format!("standby on {a}, master on {b}")),
             (Fact::Known(a), Fact::Known(b)) => Finding::block(
-                format!("the standby is on timeline {a}, ahead of the master's {b}"),
-                "the standby was promoted once: find out which copy holds the data before going on",
+                format!("the standby is on timeline {a}, ahead of the master's timeline {b}"),
+                "the standby was promoted once: find out which instance has the right data before you go on",
             ),
             (Fact::Unknown(why), _) | (_, Fact::Unknown(why)) => {
                 Finding::unknown(format!("a timeline is not known: {why}"), LOOK_AGAIN)
@@ -129,13 +130,11 @@ impl View<'_> {
                 format!("{} does not stream from {id}", self.declared),
                 match self.node.kind {
                     NodeKind::Gtm => format!(
-                        "started just now it needs some seconds; else declare {} as master and apply: that starts it again",
+                        "if it was just started, it needs some seconds; otherwise declare {} as master and apply: \
+                            that starts it again",
                         id.server
                     ),
-                    _ => format!(
-                        "look into the log of {}; a standby that lacks WAL is rebuilt by pg_basebackup",
-                        self.declared
-                    ),
+                    _ => format!("read the log of {}; if it lacks WAL, rebuild it with pg_basebackup", self.declared),
                 },
             ),
             (Fact::Known(facts), _) if facts.upstream.as_ref().is_some_and(|at| at.to_string() != upstream) => {
@@ -144,7 +143,7 @@ impl View<'_> {
                     "correct primary_conninfo in its recovery.conf and restart it",
                 )
             }
-            (_, Fact::Unknown(why)) => unknown(format!("whom {id} sends WAL to is not known: {why}")),
+            (_, Fact::Unknown(why)) => unknown(format!("the replication connections of {id} are not known: {why}")),
             (_, Fact::Known(all)) if !all.iter().any(|sender| sender.state == "streaming") => Finding::block(
                 format!("{id} lists no standby that streams"),
                 format!("compare pg_stat_replication on {id} with recovery.conf of {}", self.declared),
@@ -160,7 +159,9 @@ impl View<'_> {
                 promotion::resume(self.cluster, self.declared, self.node, self.seen),
             ),
             Fact::Known(_) => Finding::pass("replay is not paused"),
-            Fact::Unknown(why) => Finding::unknown(format!("whether replay is paused is not known: {why}"), LOOK_AGAIN),
+            Fact::Unknown(why) => {
+                Finding::unknown(format!("otb could not find out whether replay is paused: {why}"), LOOK_AGAIN)
+            }
         }
     }
 
@@ -178,9 +179,9 @@ impl View<'_> {
                 }
             }
             (Fact::Unknown(why), _) => {
-                Finding::unknown(format!("how far the master has written is not known: {why}"), LOOK_AGAIN)
+                Finding::unknown(format!("the last WAL position of the master is not known: {why}"), LOOK_AGAIN)
             }
-            (_, None) => Finding::unknown("how far the standby has replayed is not known".to_owned(), LOOK_AGAIN),
+            (_, None) => Finding::unknown("the replay position of the standby is not known".to_owned(), LOOK_AGAIN),
         }
     }
 
@@ -188,23 +189,23 @@ impl View<'_> {
         let path = self.cluster.instance(self.declared).map(dialect::recovery_path).unwrap_or_default();
         let file_name = path.rsplit('/').next().unwrap_or_default();
         let otherwise = match self.node.kind {
-            NodeKind::Gtm => "its promotion could not say in there that it is the active one",
-            NodeKind::Coordinator | NodeKind::Datanode => "promote would kill the standby",
+            NodeKind::Gtm => "the promotion could not write `startup = ACT` to that file",
+            NodeKind::Coordinator | NodeKind::Datanode => "pg_ctl promote would end the standby",
         };
         match &self.standby.data_dir {
             Fact::Unknown(why) => Finding::unknown(
-                format!("{file_name} of {} could not be looked at: {why}", self.declared),
-                "otb needs a shell on the server: see `shell` in the file",
+                format!("{file_name} of {} could not be observed: {why}", self.declared),
+                "otb needs a shell on the server: check `shell` in the file",
             ),
             Fact::Known(dir) if !dir.present => Finding::block(
-                format!("there is no data directory at {}", self.data(self.declared)),
+                format!("the data directory {} does not exist", self.data(self.declared)),
                 "correct `data` of this instance in the file",
             ),
             Fact::Known(dir) => match &dir.recovery_conf {
                 Some(file) if file.writable => Finding::pass(format!("{file_name} is {}", file.rights)),
                 Some(file) => Finding::block(
                     format!(
-                        "{file_name} of {} is {}, which its server may not write: {otherwise}",
+                        "{file_name} of {} is {}, so its server may not write it: {otherwise}",
                         self.declared, file.rights
                     ),
                     self.cluster
@@ -212,7 +213,7 @@ impl View<'_> {
                         .map_or_else(String::new, |own| hints::give_to_the_server(own, &path)),
                 ),
                 None => Finding::block(
-                    format!("{file_name} of {} does not make it a standby, yet it runs as one", self.declared),
+                    format!("{file_name} of {} does not make it a standby, but it runs as one", self.declared),
                     restart::way_back(self.cluster, self.declared, self.standby),
                 ),
             },
@@ -229,10 +230,10 @@ impl View<'_> {
         match free {
             Some(free) if free >= limit => Finding::pass(format!("at least {limit} are free")),
             Some(free) => Finding::block(
-                format!("{free} are free where {} writes; a promotion wants {limit}", self.declared),
-                "make room on that file system",
+                format!("{free} are free where {} writes; a promotion requires {limit}", self.declared),
+                "free space on that file system",
             ),
-            None => Finding::warn("free space is not known", "look at df on the server"),
+            None => Finding::warn("free space is not known", "run df on the server"),
         }
     }
 
@@ -259,7 +260,7 @@ impl View<'_> {
                 [] => String::new(),
                 hung => format!(": this run ends and fences {} first", hung.join(", ")),
             };
-            return Finding::pass(format!("no other copy of {} can be written to{ended}", self.node.name));
+            return Finding::pass(format!("no other instance of {} can accept writes{ended}", self.node.name));
         }
         // A server without a free slot runs, and its clients may write: it is no candidate for a failover.
         let role =
@@ -288,16 +289,16 @@ impl View<'_> {
         match (&facts.process, &facts.role) {
             // One that would start as a master gets a fence first, which wants a look at its files.
             (Fact::Known(Process::Stopped), _) if facts.data_dir.known().is_none() => Some(format!(
-                "{id} is stopped, and whether it would start as a master is not known: {}",
+                "{id} is stopped, but otb could not find out whether it would start as a master: {}",
                 why(facts.data_dir.reason())
             )),
             (Fact::Known(Process::Stopped), _) | (Fact::Known(_), Fact::Known(Role::Standby)) => None,
             (Fact::Unknown(_), _) => {
-                Some(format!("whether {id} still runs is not known: {}", why(facts.process.reason())))
+                Some(format!("otb could not find out whether {id} still runs: {}", why(facts.process.reason())))
             }
             (Fact::Known(Process::Running), _) if self.hangs(id) => None,
             (Fact::Known(Process::Running), role) => {
-                Some(format!("{id} runs, and whether as master is not known: {}", why(role.reason())))
+                Some(format!("{id} runs, and otb could not find out whether it is a master: {}", why(role.reason())))
             }
         }
     }
@@ -305,13 +306,13 @@ impl View<'_> {
 
 pub(super) fn shell(id: &InstanceId, facts: &InstanceFacts) -> Finding {
     match &facts.data_dir {
-        Fact::Known(dir) if dir.present => Finding::pass(format!("the data directory of {id} is in reach")),
+        Fact::Known(dir) if dir.present => Finding::pass(format!("the data directory of {id} can be read")),
         Fact::Known(_) => Finding::block(
-            format!("the data directory of {id} is not where the file says"),
+            format!("the data directory of {id} is not where the file declares it"),
             "correct `data` in the file",
         ),
         Fact::Unknown(why) => {
-            Finding::unknown(format!("no commands can be run for {id}: {why}"), "see `shell` in the file")
+            Finding::unknown(format!("otb cannot run commands for {id}: {why}"), "check `shell` in the file")
         }
     }
 }

@@ -40,8 +40,9 @@ impl StepList<'_> {
             action,
             before: Vec::new(),
             after: Vec::new(),
-            undo: Undo::Possible("the locks are released, and clients go on".to_owned()),
-            why: "Clients finish their transactions and wait with the next one: no statement fails, no commit is cut in half.",
+            undo: Undo::Possible("otb releases the locks, and clients continue".to_owned()),
+            why: "Clients finish their transactions and wait with the next one: no statement fails, no commit stops \
+                in the middle.",
             needs,
         }));
     }
@@ -57,7 +58,7 @@ impl StepList<'_> {
             before: Vec::new(),
             after: Vec::new(),
             undo: Undo::NotNeeded,
-            why: "The new masters serve: clients go on with the statements that waited.",
+            why: "The new masters serve: clients continue with the statements that waited.",
             needs,
         });
     }

@@ -16,7 +16,8 @@ impl StepList<'_> {
                 before: vec![Condition::Hangs { instance: instance.clone() }, runs(&to, Role::Standby)],
                 after: Vec::new(),
                 undo: Undo::Possible("the staged file is removed".to_owned()),
-                why: "In force the moment the process ends: nothing starts it as a master again.",
+                why: "The file takes effect at the moment when the process ends: nothing starts it as a master \
+                    again.",
                 needs: Vec::new(),
             });
         }
@@ -49,8 +50,8 @@ impl StepList<'_> {
             ],
             undo: Undo::Possible("the fence is removed and it is started again".to_owned()),
             why: match phase {
-                Phase::Gtm => "It may wake up at any time, and two active GTMs would hand out the same timestamps.",
-                _ => "It may wake up at any time, and its old sessions may still write: only its end makes sure.",
+                Phase::Gtm => "It may continue at any time, and two active GTMs would assign the same timestamps.",
+                _ => "It may continue at any time, and its old sessions may still write: only its end is certain.",
             },
             needs,
         })
@@ -63,7 +64,8 @@ impl StepList<'_> {
             before: vec![Condition::Stopped { instance: from.clone() }],
             after: vec![Condition::ReplayedAll { standby: to.clone(), source: from.clone() }],
             undo: Undo::NotNeeded,
-            why: "Nothing may be lost: if the standby lacks WAL of it, the old master is started again instead.",
+            why: "Nothing may be lost: if the standby lacks WAL of the old master, otb starts the old master again \
+                instead.",
             needs: vec![end],
         })
     }

@@ -147,9 +147,9 @@ impl StepList<'_> {
             after: vec![routed, Condition::GetsTimestamp { router: at.clone() }],
             undo: Undo::Never,
             why: if route.unread {
-                "It was down and may have missed a move of the GTM: without the right one nothing can be read of it."
+                "It was down and may have missed a move of the GTM: without the right GTM it can read nothing."
             } else {
-                "It works without a GTM and cures the router at once; a new session's SELECT is the proof."
+                "This works without a GTM and fixes the router at once; a SELECT in a new session is the proof."
             },
             needs,
         })
@@ -178,7 +178,7 @@ impl StepList<'_> {
             why: if router.is_unread() {
                 "It was down and may have missed a move: each row is compared, and changed if it differs."
             } else {
-                "ALTER NODE is local: each router must be told."
+                "ALTER NODE changes only one router: otb runs it on each of them."
             },
             needs,
         });
@@ -201,7 +201,7 @@ impl StepList<'_> {
             before: vec![runs(id, Role::Master)],
             after: agrees.into_iter().chain(forwards).collect(),
             undo: Undo::NotNeeded,
-            why: "The pooler is not the catalog: without it the router keeps using the old address.",
+            why: "The pooler keeps the old address until it is reloaded, even when pgxc_node is right.",
             needs,
         });
     }
@@ -238,16 +238,17 @@ impl StepList<'_> {
                     RejoinMethod::InPlace if survey.node.kind == NodeKind::Gtm => {
                         "A GTM standby copies its master's state when it starts."
                     }
-                    RejoinMethod::InPlace => "Its WAL is a prefix of the master's: it can follow without copying.",
+                    RejoinMethod::InPlace => {
+                        "Its WAL is a part of the master's WAL: it can follow without a \
+                        rebuild."
+                    }
                     RejoinMethod::Reconnect => {
-                        "It looks for its master every few seconds: done is when it streams again."
+                        "It connects to its master every few seconds: the step is done when it streams again."
                     }
-                    RejoinMethod::Unfence => "It streams already: from here on it is an ordinary standby.",
+                    RejoinMethod::Unfence => "It streams already: from now on it is an ordinary standby.",
                     RejoinMethod::Repoint => "It runs as a standby, but not of the declared master.",
-                    RejoinMethod::Replace => "It runs but can never follow the master: only a fresh copy can.",
-                    RejoinMethod::BaseBackup => {
-                        "Its WAL may have left the master's history: only a fresh copy is safe."
-                    }
+                    RejoinMethod::Replace => "It runs but can never follow the master: it must be rebuilt.",
+                    RejoinMethod::BaseBackup => "Its WAL may not be part of the master's history: it must be rebuilt.",
                 },
                 needs,
             });

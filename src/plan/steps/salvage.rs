@@ -15,9 +15,10 @@ impl StepList<'_> {
             before: vec![stopped.clone(), runs(standby, Role::Standby)],
             after: vec![all, stopped],
             undo: Undo::Possible(
-                "recovery.conf is as before, the standby is restarted, staged files are removed".to_owned(),
+                "recovery.conf is restored, the standby is restarted, staged files are removed".to_owned(),
             ),
-            why: "The dead master's disk has transactions that its standby lacks: replayed first, none is lost.",
+            why: "The dead master's disk has transactions that its standby lacks: the standby replays them first, \
+                so none is lost.",
             needs,
             action,
         })

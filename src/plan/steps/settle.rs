@@ -41,7 +41,8 @@ pub(in crate::plan) fn settle(
         limit_seconds: limits::of(&action).as_secs(),
         undo: Undo::Never,
         point_of_no_return: false,
-        why: "A commit that was cut in half stays prepared, and clients that need its rows wait until it is finished."
+        why: "A commit that stopped in the middle stays prepared, and clients that need its rows wait until it is \
+            finished."
             .to_owned(),
         needs,
         action,

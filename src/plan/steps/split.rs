@@ -13,7 +13,8 @@ impl StepList<'_> {
                 before: vec![runs(other, Role::Master), runs(kept, Role::Master)],
                 after: Vec::new(),
                 undo: Undo::Possible("the staged file is removed".to_owned()),
-                why: "Laid ready, it is in force the moment the second master ends: nobody starts it as one again.",
+                why: "The staged file takes effect at the moment when the second master ends: nothing starts it as \
+                    a master again.",
                 needs: Vec::new(),
             });
         }
@@ -39,9 +40,10 @@ impl StepList<'_> {
                 undo: Undo::Never,
                 why: match phase {
                     Phase::Gtm => {
-                        "What it hands out from here on the other does not know of; it is not started as active again."
+                        "The other GTM does not know the timestamps that this one assigns from now on; otb does not \
+                            start it as active again."
                     }
-                    _ => "Whatever it still accepts is lost to the cluster; it is not started as a master again.",
+                    _ => "The cluster loses what it still accepts; otb does not start it as a master again.",
                 },
                 needs: needs.clone(),
             });

@@ -41,7 +41,7 @@ impl StepList<'_> {
             before: vec![runs(from, Role::Master), runs(&to, Role::Standby)],
             after: Vec::new(),
             undo: Undo::Possible("the staged file is removed".to_owned()),
-            why: "Prepared now, it costs the write gap nothing, and the old master cannot come up as a master again.",
+            why: "Prepared now, it adds nothing to the write gap, and the old master cannot start as a master again.",
             needs: Vec::new(),
         });
         // A third copy that does not run and would come up as a master: the old one is fenced as it stops.
@@ -67,7 +67,7 @@ impl StepList<'_> {
                 Condition::Stopped { instance: instance.clone() },
             ],
             undo: Undo::Possible("recovery.conf is removed again".to_owned()),
-            why: "Started as it is, it would be a second master, and nothing in OpenTenBase complains of two.",
+            why: "Without it a start makes a second master, and OpenTenBase does not report two masters.",
             needs: needs.to_vec(),
         })
     }
@@ -92,7 +92,7 @@ impl StepList<'_> {
             ],
             undo: Undo::Possible("the fence is removed and the old master is started again".to_owned()),
             why: match phase {
-                Phase::Gtm => "Two active GTMs would hand out the same timestamps; from here on nothing commits.",
+                Phase::Gtm => "Two active GTMs would assign the same timestamps; from now on nothing commits.",
                 _ => "Only a stopped master writes nothing more; the write gap begins here.",
             },
             needs,
@@ -108,7 +108,7 @@ impl StepList<'_> {
             before: vec![runs(from, Role::Master)],
             after: Vec::new(),
             undo: Undo::NotNeeded,
-            why: "What is flushed now need not be flushed while nobody can write.",
+            why: "Data that is flushed now does not extend the write gap.",
             needs: Vec::new(),
         });
     }
@@ -120,7 +120,8 @@ impl StepList<'_> {
             before: vec![runs(from, Role::Master), runs(to, Role::Standby)],
             after: vec![Condition::Streams { standby: to.clone(), upstream: from.clone() }],
             undo: Undo::NotNeeded,
-            why: "A GTM promoted before it has redone a record loses its place in the log; one comes every five seconds.",
+            why: "A GTM that is promoted before it has replayed a record loses its position in the log; a record \
+                comes every five seconds.",
             needs: Vec::new(),
         });
     }
@@ -133,7 +134,7 @@ impl StepList<'_> {
             after: vec![Condition::ReplayedAll { standby: to.clone(), source: from.clone() }],
             undo: Undo::NotNeeded,
             why: match phase {
-                Phase::Gtm => "What the old one handed out, the new one must know of.",
+                Phase::Gtm => "The new GTM must know all timestamps that the old one assigned.",
                 _ => "Received is not replayed: promoted before this point, the new master would lack transactions.",
             },
             needs,
@@ -149,8 +150,8 @@ impl StepList<'_> {
             after: vec![runs(to, Role::Master)],
             undo: Undo::Never,
             why: match phase {
-                Phase::Gtm => "It is the active GTM from here on, and says so in its gtm.conf.",
-                _ => "The new timeline begins: from here on no other copy may become master.",
+                Phase::Gtm => "From now on it is the active GTM, and its gtm.conf says so.",
+                _ => "The new timeline begins: from now on no other instance may become master.",
             },
             needs,
         });
@@ -190,7 +191,8 @@ impl StepList<'_> {
             before: vec![Condition::Stopped { instance: to.clone() }],
             after: vec![runs(to, Role::Master)],
             undo: Undo::Never,
-            why: "Nobody took over, and no other copy holds more: started again, it goes on where it stopped.",
+            why: "No instance took over, and no other instance has more data: started again, it continues where it \
+                stopped.",
             needs: self.gtm_part.clone(),
         });
     }

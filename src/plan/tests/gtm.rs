@@ -117,8 +117,8 @@ fn with_the_gtm_down_its_part_is_planned_and_the_rest_expected() {
     assert_eq!(kinds, [("dn01", ChangeKind::Switchover), ("gtm_1", ChangeKind::Rejoin)]);
     // What is not known is said of each router, and where a copy of its table can be read.
     let told = |at: &str| plan.unseen.iter().find(|entry| entry.instance == id(at)).map(|entry| entry.why.clone());
-    assert!(told("dn01@s29").unwrap().contains("the copy of dn01@s47 has 5 rows"), "{:?}", told("dn01@s29"));
-    assert!(told("cn01@s29").unwrap().contains("no standby has a copy"));
+    assert!(told("dn01@s29").unwrap().contains("dn01@s47 has 5 rows"), "{:?}", told("dn01@s29"));
+    assert!(told("cn01@s29").unwrap().contains("no standby has these rows"));
 }
 
 #[test]
@@ -309,7 +309,7 @@ fn where_the_gtm_may_not_be_touched_what_lacks_its_timestamps_is_not_judged() {
     assert_eq!(names, ["standby:gtm_1", "gtm:gtm_1"]);
     let hint = refusing[1].hint.as_deref().unwrap();
     assert!(
-        hint.contains("do what the check standby says of gtm_1, or start it by hand, on s47: gtm_ctl -Z gtm"),
+        hint.contains("fix what the check standby says about gtm_1, or start it by hand, on s47: gtm_ctl -Z gtm"),
         "{hint}"
     );
 }

@@ -88,7 +88,7 @@ fn the_audit_wants_whoever_is_held_to_be_released() {
     let declared = cluster("s47");
     let plan = || make_plan(&declared, &healthy(&declared));
     let is = |step: &Step, phase: Phase| step.phase == phase;
-    catches(plan(), |plan| plan.steps.retain(|step| !is(step, Phase::Release)), "not one release for one hold");
+    catches(plan(), |plan| plan.steps.retain(|step| !is(step, Phase::Release)), "not have one release for each hold");
     let early = |plan: &mut Plan| {
         plan.steps.iter_mut().filter(|step| is(step, Phase::Release)).for_each(|step| step.needs.truncate(1));
     };

@@ -134,7 +134,7 @@ fn the_audit_wants_a_settlement_that_is_proved() {
     catches(plan(), |plan| plan.steps.retain(|step| !is_settle(step)), "no step settles");
     let spoil =
         |plan: &mut Plan| plan.steps.iter_mut().filter(|step| is_settle(step)).for_each(|step| step.after.clear());
-    catches(plan(), spoil, "does not see to it");
+    catches(plan(), spoil, "does not ensure");
     let spoil =
         |plan: &mut Plan| plan.steps.iter_mut().filter(|step| is_settle(step)).for_each(|step| step.needs.clear());
     catches(plan(), spoil, "does not wait for");

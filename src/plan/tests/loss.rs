@@ -46,7 +46,7 @@ fn missing(first: &[(u32, MissingEnd)]) -> MissingWal {
 #[test]
 fn wal_without_a_commit_loses_nothing() {
     let check = check(Fact::Known(missing(&[])));
-    let says = "the 120 B of WAL that dn01@s29 holds and dn01@s47 lacks hold no commit";
+    let says = "the 120 B of WAL that dn01@s29 has and dn01@s47 lacks contain no commit";
     assert_eq!((check.verdict, check.found.as_str(), check.hint), (Verdict::Pass, says, None));
 }
 
@@ -83,7 +83,9 @@ fn each_transaction_is_named_with_what_became_of_it() {
 fn a_rollback_alone_is_a_warning() {
     let check = check(Fact::Known(missing(&[(588, MissingEnd::AbortPrepared)])));
     assert_eq!(check.verdict, Verdict::Warn);
-    assert!(check.found.contains("hold no commit, but the rollback of 1 transaction that dn01@s47 keeps prepared"));
+    assert!(
+        check.found.contains("contain no commit, except the rollback of 1 transaction, which dn01@s47 keeps prepared")
+    );
     assert!(check.hint.unwrap().contains("pg_clean_execute"));
 }
 
@@ -96,14 +98,19 @@ fn more_than_was_read_is_said() {
     assert_eq!(found.details.last().map(String::as_str), Some("and at least 999 more"));
     let none = check(Fact::Known(MissingWal { complete: false, ..missing(&[]) }));
     assert_eq!(none.verdict, Verdict::Block);
-    assert!(none.found.contains("what was read of it holds no commit, and the rest was not read"), "{none:?}");
+    assert!(none.found.contains("the part that was read contains no commit, and the rest was not read"), "{none:?}");
 }
 
 #[test]
 fn what_was_not_read_refuses() {
     let unread = check(Fact::unknown(UnknownKind::TimedOut, "no answer from the shell of s29 within 15 s"));
     assert_eq!(unread.verdict, Verdict::Block);
-    assert!(unread.found.contains("is not known: no answer from the shell of s29 within 15 s"), "{unread:?}");
+    assert!(
+        unread
+            .found
+            .contains("could not find out which transactions end in it: no answer from the shell of s29 within 15 s"),
+        "{unread:?}"
+    );
     assert!(unread.hint.unwrap().ends_with("or accept the loss: --waive data-loss:dn01 --reason ..."));
     // What was read for a standby that had received more says nothing of this one.
     let other = check(Fact::Known(MissingWal { beyond: Lsn(1100), ..missing(&[]) }));

@@ -57,13 +57,13 @@ fn fitness_goes_before_everything() {
     behind(&mut seen, "dn01@s63", 101);
     goes_to(&declared, &seen, "s47", "standby, 0 B behind");
     behind(&mut seen, "dn01@s47", 102);
-    goes_to(&declared, &seen, "s63", "standby, 101 B behind: too far to be promoted now");
+    goes_to(&declared, &seen, "s63", "standby, 101 B behind: too far to promote now");
     seen.instances.get_mut(&id("dn01@s63")).unwrap().role = Fact::Known(Role::Master);
     goes_to(&declared, &seen, "s63", "runs as master already");
     stop(&mut seen, "dn01@s63", ControlState::ShutDown);
-    goes_to(&declared, &seen, "s47", "standby, 102 B behind: too far to be promoted now");
+    goes_to(&declared, &seen, "s47", "standby, 102 B behind: too far to promote now");
     seen.instances.insert(id("dn01@s47"), InstanceFacts::unknown(UnknownKind::TimedOut, "no answer within 5s"));
-    goes_to(&declared, &seen, "s47", "not seen: no answer within 5s");
+    goes_to(&declared, &seen, "s47", "not observed: no answer within 5s");
 }
 
 /// Nothing streams from a dead master: then it counts who holds the most.

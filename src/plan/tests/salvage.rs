@@ -77,7 +77,7 @@ fn what_cannot_be_brought_refuses_and_says_why() {
                 };
                 control.timeline = Timeline(2);
             },
-            "the standby does not know its timeline 2",
+            "the standby does not have its timeline 2",
         ),
         (
             |seen| {
@@ -128,8 +128,8 @@ fn the_audit_holds_the_promotion_to_the_salvage() {
         },
         "promote:dn01@s47 may lose transactions",
     );
-    catches(failover(), |plan| plan.steps[1].after.clear(), "salvage:dn01@s47 does not see to it that");
-    catches(failover(), |plan| plan.steps[1].before.clear(), "does not ask whether dn01@s29 is stopped");
+    catches(failover(), |plan| plan.steps[1].after.clear(), "salvage:dn01@s47 does not ensure that");
+    catches(failover(), |plan| plan.steps[1].before.clear(), "does not verify that dn01@s29 is stopped");
     catches(
         failover(),
         |plan| plan.steps[1].needs.clear(),

@@ -67,7 +67,7 @@ fn the_evidence_is_named_and_nothing_is_done_without_a_waiver() {
     for part in [
         "Kept, as the file declares: dn01@s29, timeline 1, WAL to 0/3E8, cn01@s29, cn02@s47, dn02@s47 lead to it",
         "Given up: dn01@s47, timeline 2, WAL to 0/B6C, no router leads to it",
-        "it wrote 2.0 KiB of WAL since they parted at 0/384",
+        "it wrote 2.0 KiB of WAL after both split at 0/384",
     ] {
         assert!(found.contains(part), "{part:?} is not in {found}");
     }
@@ -234,12 +234,12 @@ fn the_audit_holds_a_repair_to_its_rules() {
         let n = check(plan, "split-brain:dn01");
         plan.checks.remove(n);
     };
-    catches(repair(), unwaived, "no waiver of split-brain:dn01 says so");
+    catches(repair(), unwaived, "no waiver of split-brain:dn01 allows it");
     let unsure = |plan: &mut Plan| {
         let n = check(plan, "kept-copy:dn01");
         plan.checks[n].verdict = Verdict::Unknown;
     };
-    catches(repair(), unsure, "nothing says that the other is the one to keep");
+    catches(repair(), unsure, "no check decides which one is kept");
     let undo = |plan: &mut Plan| {
         let n = step(plan, "stop:dn01@s29");
         plan.steps[n].undo = Undo::Possible("started again".to_owned());
@@ -249,7 +249,7 @@ fn the_audit_holds_a_repair_to_its_rules() {
         let n = step(plan, "stop:dn01@s29");
         plan.steps[n].before.clear();
     };
-    catches(repair(), blind, "does not make sure that the master that is kept runs");
+    catches(repair(), blind, "does not ensure that the kept master runs");
     let early = |plan: &mut Plan| {
         let n = step(plan, "reroute:cn01@s29");
         plan.steps[n].needs.clear();
@@ -260,10 +260,10 @@ fn the_audit_holds_a_repair_to_its_rules() {
         let Action::Rejoin { method, .. } = &mut plan.steps[n].action else { panic!() };
         *method = RejoinMethod::InPlace;
     };
-    catches(repair(), in_place, "would take the rows of a second master for the cluster's");
+    catches(repair(), in_place, "would treat the rows of a second master as the cluster's rows");
     let unfenced = |plan: &mut Plan| {
         let n = step(plan, "stop:dn01@s29");
         plan.steps[n].after.pop();
     };
-    catches(repair(), unfenced, "unfenced");
+    catches(repair(), unfenced, "without a fence");
 }

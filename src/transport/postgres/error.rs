@@ -13,7 +13,7 @@ const TOO_MANY_CONNECTIONS: &str = "53300";
 /// What became of a login or a statement. Texts name the endpoint; whatever the server said is sanitised.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SqlError {
-    #[error("no instance is called {0}")]
+    #[error("the cluster has no instance {0}")]
     NoInstance(InstanceId),
     #[error("{at} refused the connection")]
     Refused { at: Endpoint },
@@ -21,11 +21,11 @@ pub enum SqlError {
     TimedOut { at: Endpoint, limit: Duration },
     #[error("{at} cannot be reached: {why}")]
     Unreachable { at: Endpoint, why: String },
-    #[error("{at} turned the login down: {why}")]
+    #[error("{at} refused the login: {why}")]
     Denied { at: Endpoint, why: String },
     #[error("{0}")]
     Server(Box<ServerError>),
-    #[error("{at} answered something that is not the PostgreSQL protocol: {why}")]
+    #[error("{at} sent an answer that is not the PostgreSQL protocol: {why}")]
     Unreadable { at: Endpoint, why: String },
     /// The statement was sent, and then contact was lost: nobody knows whether it took effect.
     #[error("contact with {at} was lost after sending, so the outcome is unknown: {why}")]
@@ -128,7 +128,7 @@ impl SqlError {
                 }
                 // tokio-util's words for an end within a message: what HTTP looks like to a PostgreSQL client.
                 io::ErrorKind::Other if io.to_string() == "bytes remaining on stream" => {
-                    Self::Unreadable { at, why: "the connection ended within a message".to_owned() }
+                    Self::Unreadable { at, why: "the connection ended in the middle of a message".to_owned() }
                 }
                 _ => Self::Unreachable { at, why: cause(error) },
             };

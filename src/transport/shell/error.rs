@@ -9,13 +9,13 @@ use crate::model::{ServerName, Unknown, UnknownKind};
 /// [`Output`](super::Output).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ShellError {
-    #[error("no server is called {0}")]
+    #[error("the cluster has no server {0}")]
     NoServer(ServerName),
     /// The script never began.
     #[error("the shell of {server} cannot be reached: {why}")]
     Unreachable { server: ServerName, why: String },
     /// The script never began: no password was asked for, none would be given.
-    #[error("the shell of {server} turned otb down: {why}")]
+    #[error("the shell of {server} refused otb: {why}")]
     Denied { server: ServerName, why: String },
     /// The script never began: the connection holds as many sessions as sshd allows.
     #[error(

@@ -49,7 +49,7 @@ impl Held {
             }
             return Err(ShellError::Lost {
                 server: server.clone(),
-                why: if why.is_empty() { "the script ended without a word".to_owned() } else { why },
+                why: if why.is_empty() { "the script ended without output".to_owned() } else { why },
             });
         };
         let Started { stdin, mut stderr, wait, .. } = started;

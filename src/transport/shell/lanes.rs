@@ -69,7 +69,7 @@ pub(super) async fn run(shell: &Arc<Shell>, server: &ServerName, script: &str, l
     let server = server.clone();
     match timeout(limit, receiver).await {
         Ok(Ok(ended)) => ended,
-        Ok(Err(_)) => Err(ShellError::Lost { server, why: "the shell it shared ended".to_owned() }),
+        Ok(Err(_)) => Err(ShellError::Lost { server, why: "the shared shell ended".to_owned() }),
         Err(_) if taken.swap(true, Ordering::Relaxed) => Err(ShellError::TimedOut { server, limit }),
         Err(_) => Err(ShellError::NotOpened { server, limit }),
     }

@@ -162,7 +162,7 @@ impl Connection {
         };
         // ssh says it in a banner of several hundred letters.
         let why = if said.contains("REMOTE HOST IDENTIFICATION HAS CHANGED") {
-            "its host key is not the one in known_hosts: it was changed, or somebody is in between".to_owned()
+            "its host key is not the one in known_hosts: the key was changed, or another machine answers".to_owned()
         } else {
             shown(&said)
         };

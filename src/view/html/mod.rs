@@ -51,7 +51,7 @@ fn legend(topology: &Topology) -> Markup {
     html! {
         ul class="legend quiet" {
             li { "● master" } li { "○ standby" } li { "✕ stopped" } li { "? unknown" }
-            li { "thick border: changes" } li { "line: copies of one node" }
+            li { "thick border: changes" } li { "line: instances of one node" }
         }
         @if topology.left_out > 0 { p class="quiet" { "Not drawn: " (count(topology.left_out, "node")) "." } }
     }

@@ -28,7 +28,7 @@ pub fn plan_html(plan: &Plan) -> String {
         } @else {
             div class="pair" {
                 (figure("Before", &topology, When::Now))
-                (figure(if plan.is_refused() { "After, were it not refused" } else { "After" }, &topology, When::Then))
+                (figure(if plan.is_refused() { "After, if it were not refused" } else { "After" }, &topology, When::Then))
             }
         }
         (legend(&topology))
@@ -46,16 +46,16 @@ fn problems(plan: &Plan) -> Vec<Finding> {
 
 fn banner(plan: &Plan) -> Markup {
     let (class, more) = if plan.is_refused() {
-        ("refused", "Refused: mend what the checks below name, then plan again.")
+        ("refused", "Refused: fix what the checks below name, then plan again.")
     } else if plan.is_empty() {
         (
             "done",
-            if plan.targets.is_empty() { "The cluster is as declared." } else { "What was asked for is as declared." },
+            if plan.targets.is_empty() { "The cluster is as declared." } else { "The selected nodes are as declared." },
         )
     } else if plan.changes.is_empty() {
-        ("", "What could not be seen is listed below.")
+        ("", "The list below shows what could not be observed.")
     } else {
-        ("go", "Nothing has been touched yet.")
+        ("go", "Nothing has been changed yet.")
     };
     html! {
         div class=(format!("banner {class}")) {
@@ -91,7 +91,7 @@ fn changes(plan: &Plan) -> Markup {
     html! {
         @if !rows.is_empty() {
             h2 { (count(rows.len(), "change")) }
-            (table(&["change", "node", "master", "why", "routed anew on"], rows))
+            (table(&["change", "node", "master", "why", "routes updated on"], rows))
         }
     }
 }
@@ -109,7 +109,7 @@ fn rest(plan: &Plan) -> Markup {
         h2 { "Then, in the same run" }
         p {
             "The rest is planned once the GTM answers, because " (visible(&rest.because))
-            ". Who approves this plan approves it too."
+            ". Approving this plan approves the rest too."
         }
         @if !changes.is_empty() { (table(&["expected", "why"], changes)) }
         @if !checks.is_empty() { (check_table(&checks)) }
@@ -202,7 +202,7 @@ fn foot(plan: &Plan) -> Markup {
             "Fingerprint " (code(&plan.fingerprint)) ", observed " (visible(&plan.observed_at)) ", otb "
             (visible(&plan.otb_version))
             @if !targets.is_empty() { ", only " (listed(&targets)) }
-            "; looked at " (outline::looked_at(plan)) "."
+            "; observed {}" (outline::looked_at(plan)) "."
         }
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn part<T>(room: usize, noun: &str, items: &[T], frame: (&str, &str),
 /// The sentence that says what was left out, where it was.
 pub(super) fn with_note(part: &Part) -> String {
     match &part.missing {
-        Some(missing) => format!("{}\n_Left out here: {missing}._\n", part.text),
+        Some(missing) => format!("{}\n_Not shown here: {missing}._\n", part.text),
         None => part.text.clone(),
     }
 }

@@ -56,7 +56,7 @@ pub fn plan_markdown(plan: &Plan) -> String {
     if !missing.is_empty() {
         let _ = writeln!(
             out,
-            "\n> Cut to fit {MOST} characters. Left out: {}. `otb show PLAN` shows all of a saved plan.",
+            "\n> Cut to fit {MOST} characters. Not shown: {}. `otb show PLAN` shows all of a saved plan.",
             missing.join(", ")
         );
     }
@@ -95,7 +95,8 @@ fn headline(plan: &Plan) -> String {
 }
 
 fn changes(plan: &Plan) -> Part {
-    let head = "\n### Changes\n\n| change | node | kind | master now | master after | why | routed anew on |\n|---|---|---|---|---|---|---|\n";
+    let head = "\n### Changes\n\n| change | node | kind | master now | master after | why | routes updated on \
+        |\n|---|---|---|---|---|---|---|\n";
     part(CHANGES, "change", &plan.changes, (head, ""), |change| change_row(plan, change))
 }
 
@@ -147,8 +148,8 @@ fn passed_checks(passed: &[&Check]) -> Part {
 fn rest(plan: &Plan) -> Part {
     let Some(rest) = &plan.afterwards else { return Part::default() };
     let head = format!(
-        "\n### Then, in the same run\n\nThe rest is planned once the GTM answers, because {}. Who approves this plan approves \
-         it too.\n\n| verdict | what | found | next |\n|---|---|---|---|\n",
+        "\n### Then, in the same run\n\nThe rest is planned once the GTM answers, because {}. Approving this plan \
+            approves the rest too.\n\n| verdict | what | found | next |\n|---|---|---|---|\n",
         markdown(&cut(&rest.because, SENTENCE))
     );
     let changes = rest.expected.iter().map(|change| {
@@ -165,7 +166,7 @@ fn rest(plan: &Plan) -> Part {
 }
 
 fn unseen(plan: &Plan) -> Part {
-    let head = "\n### Not seen\n\n| instance | fact | why |\n|---|---|---|\n";
+    let head = "\n### Not observed\n\n| instance | fact | why |\n|---|---|---|\n";
     let besides = outline::unseen_besides(plan);
     let silent = plan.silent.iter().fold(String::new(), |mut rows, silent| {
         let why = markdown(&cut(&outline::silence(silent), SENTENCE));
@@ -272,7 +273,7 @@ fn foot(out: &mut String, plan: &Plan) {
     let only = if targets.is_empty() { String::new() } else { format!(", only {}", listed(&targets)) };
     let _ = writeln!(
         out,
-        "\n<sub>Fingerprint {}, observed {}, otb {}{only}; looked at {}</sub>",
+        "\n<sub>Fingerprint {}, observed {}, otb {}{only}; observed {}</sub>",
         html_code(&cut(&plan.fingerprint, 64)),
         markdown(&cut(&plan.observed_at, 40)),
         markdown(&cut(&plan.otb_version, 40)),

@@ -75,7 +75,7 @@ fn line(cluster: &Cluster, masters: &[InstanceId], id: &InstanceId, facts: &Inst
         (Fact::Known(Process::Running), Fact::Known(Role::Standby)) => {
             let mut line = vec![(Tone::Plain, format!("standby{}", timeline(facts)))];
             line.extend(replication(cluster, masters, facts, seen));
-            line.extend(is_told_to_promote(facts).then(|| (Tone::Bad, ", told to become a master".to_owned())));
+            line.extend(is_told_to_promote(facts).then(|| (Tone::Bad, ", has a promotion request".to_owned())));
             line
         }
         (Fact::Known(Process::Running), Fact::Unknown(why)) => {

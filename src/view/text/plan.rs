@@ -57,8 +57,8 @@ pub fn question_text(plan: &Plan) -> String {
         1 => "this step".to_owned(),
         n => format!("these {n} steps"),
     };
-    let rest = if plan.afterwards.is_some() { ", and then what else the file asks for," } else { "" };
-    let _ = write!(out, "Apply {steps}{rest} to {}? Only `yes` is taken as approval.", plan.cluster.name);
+    let rest = if plan.afterwards.is_some() { ", and then the rest of the file," } else { "" };
+    let _ = write!(out, "Apply {steps}{rest} to {}? Only `yes` approves.", plan.cluster.name);
     out
 }
 
@@ -71,7 +71,7 @@ fn undone_until(plan: &Plan) -> Option<String> {
     Some(if points.next().is_none() {
         format!("A failure or Ctrl-C undoes it until step {number}, {id}.")
     } else {
-        format!("A failure or Ctrl-C undoes each move until its promotion; the first is step {number}.")
+        format!("A failure or Ctrl-C undoes each move until its promotion; the first promotion is step {number}.")
     })
 }
 
@@ -89,15 +89,15 @@ fn headline(out: &mut String, plan: &Plan) {
     let seen = outline::looked_at(plan);
     let _ = if plan.is_empty() {
         let as_declared = outline::as_declared(&plan.cluster.name, &plan.targets);
-        writeln!(out, "{} {as_declared}. Looked at {seen}.", style::good("Nothing to do:"))
+        writeln!(out, "{} {as_declared}. Observed {seen}.", style::good("Nothing to do:"))
     } else if plan.changes.is_empty() {
-        writeln!(out, "{name}: no change can be planned. Looked at {seen}.")
+        writeln!(out, "{name}: no change can be planned. Observed {seen}.")
     } else {
         let what = format!("{name}: {} in {}", count(plan.changes.len(), "change"), count(plan.steps.len(), "step"));
         let refusing = plan.refusing().count();
         let refused = format!(", {}", style::bad(format!("refused by {}", count(refusing, "check"))));
         let refused = if refusing > 0 { refused } else { String::new() };
-        writeln!(out, "{}{refused}. Looked at {seen}.\n", style::bold(what))
+        writeln!(out, "{}{refused}. Observed {seen}.\n", style::bold(what))
     };
 }
 
@@ -121,7 +121,7 @@ fn change_lines(out: &mut String, change: &Change) {
     }
     if !change.routers.is_empty() {
         let routers: Vec<String> = change.routers.iter().map(ToString::to_string).collect();
-        let _ = writeln!(out, "             routed anew on {}", listed(&routers));
+        let _ = writeln!(out, "             routes updated on {}", listed(&routers));
     }
 }
 
@@ -164,10 +164,10 @@ fn step_lines(out: &mut String, item: &Item<'_>) {
 
 fn afterwards(out: &mut String, plan: &Plan) {
     let Some(rest) = &plan.afterwards else { return };
-    let _ = writeln!(out, "\n{}", style::bold("Then, in the same run: look again, and plan and apply the rest"));
+    let _ = writeln!(out, "\n{}", style::bold("Then, in the same run: observe again, and plan and apply the rest"));
     let _ = writeln!(
         out,
-        "      It cannot be planned yet: {}, so that masters show neither routes nor positions.",
+        "      It cannot be planned yet: {}, so masters show neither routes nor WAL positions.",
         rest.because
     );
     for change in &rest.expected {
@@ -232,14 +232,15 @@ fn hidden_lines(out: &mut String, hidden: &Hidden<'_>) {
             for (instance, own) in several {
                 let _ = writeln!(out, "  {instance:<12} {fact}: {}", own.unwrap_or("not asked"));
             }
-            writeln!(out, "               and of all these: {shared}")
+            writeln!(out, "               for all of these: {shared}")
         }
     };
 }
 
 fn closing(out: &mut String, plan: &Plan) {
     if plan.is_refused() {
-        let _ = writeln!(out, "\n{} mend what the checks above name, then plan again.", style::bad("Refused:"));
+        let by = format!("Refused by {}.", count(plan.refusing().count(), "check"));
+        let _ = writeln!(out, "\n{} Fix what the checks above name, then run `otb plan` again.", style::bad(&by));
         if let Some(apart) = outline::apart(plan) {
             let _ = writeln!(out, "{apart}");
         }

@@ -16,7 +16,7 @@ pub fn report_text(plan: &Plan, report: &Report, left: &Plan, is_interrupted: bo
     let _ = writeln!(out, "\n{}", head(report, left, is_interrupted));
     let steps = count(plan.steps.len(), "step");
     let _ = match report.end {
-        End::RolledBack => writeln!(out, "  {done} of {steps} had been done; what they changed is undone"),
+        End::RolledBack => writeln!(out, "  {done} of {steps} were done; their changes are undone"),
         _ => writeln!(out, "  {done} of {steps} done and verified"),
     };
     gaps(&mut out, plan, report);
@@ -35,7 +35,13 @@ pub fn report_text(plan: &Plan, report: &Report, left: &Plan, is_interrupted: bo
 pub fn first_part_text(plan: &Plan, report: &Report) -> String {
     let mut out = String::new();
     let done = report.steps.iter().filter(|step| step.outcome.is_done()).count();
-    let _ = writeln!(out, "\n{}", style::good("First part:") + " the GTM serves, and every router that runs was told.");
+    let _ = writeln!(
+        out,
+        "\n{}",
+        style::good("First part:")
+            + " the GTM serves, and the GTM route of every running \
+        router is updated."
+    );
     let _ = writeln!(out, "  {done} of {} done and verified", count(plan.steps.len(), "step"));
     gaps(&mut out, plan, report);
     out
@@ -70,11 +76,11 @@ fn head(report: &Report, left: &Plan, is_interrupted: bool) -> String {
         }
         End::Done if left.is_empty() => {
             let as_declared = outline::as_declared(&left.cluster.name, &left.targets);
-            (style::good("Done:"), format!("{as_declared}, and a fresh plan of that is empty."))
+            (style::good("Done:"), format!("{as_declared}, and a fresh plan for these nodes is empty."))
         }
         End::Done if left.changes.is_empty() && !left.is_refused() => (
             style::careful("Done:"),
-            "every step is verified; what could not be seen afterwards is listed below.".to_owned(),
+            "every step is verified; what could not be observed afterwards is listed below.".to_owned(),
         ),
         End::Done => (style::careful("Not settled:"), "all steps are done, but a fresh plan is not empty.".to_owned()),
         End::NothingDone => (style::bad("Failed,"), "and nothing was changed.".to_owned()),
@@ -85,9 +91,11 @@ fn head(report: &Report, left: &Plan, is_interrupted: bool) -> String {
         End::RolledBack => {
             (style::careful("Failed and rolled back:"), "the cluster is as before, verified.".to_owned())
         }
-        End::PartWay => (style::bad("Stopped part-way:"), "what is done and what is not is listed below.".to_owned()),
+        End::PartWay => {
+            (style::bad("Stopped part-way:"), "the list below shows what is done and what is not.".to_owned())
+        }
         End::NotRejoined => {
-            (style::bad("Not rejoined:"), "the new master serves, but an old one is not a standby again.".to_owned())
+            (style::bad("Not rejoined:"), "the new master serves, but an old master is not a standby yet.".to_owned())
         }
         End::Unknown => (style::bad("Outcome unknown:"), "contact was lost after a step had been sent.".to_owned()),
     };
@@ -99,7 +107,7 @@ fn troubles(out: &mut String, report: &Report) {
     for step in &report.steps {
         let (word, why) = match &step.outcome {
             Outcome::Done => continue,
-            Outcome::NotBegun { why } => (style::bad("not done"), format!("not begun: {why}")),
+            Outcome::NotBegun { why } => (style::bad("not done"), format!("not started: {why}")),
             Outcome::NotDone { why } => (style::bad("not done"), why.clone()),
             Outcome::Unknown { why } => (style::bad("unknown "), why.clone()),
             Outcome::Skipped { why } => {
@@ -111,7 +119,7 @@ fn troubles(out: &mut String, report: &Report) {
     }
     // One line for each reason: what failed must not drown in what followed from it.
     for (why, steps) in left_out {
-        let _ = writeln!(out, "  left out {}: {why}", listed(&steps));
+        let _ = writeln!(out, "  skipped {}: {why}", listed(&steps));
     }
     for undone in &report.undone {
         let _ = writeln!(out, "{}", words::undone(undone));
@@ -123,7 +131,7 @@ fn remaining(out: &mut String, left: &Plan) {
         let _ = writeln!(out, "  still: {} {} on {}: {}", change.kind, change.node, change.to, change.because);
     }
     for hidden in outline::hidden(&left.unseen) {
-        let _ = writeln!(out, "  not seen: {} {}: {}", hidden.names(), hidden.fact, hidden.why());
+        let _ = writeln!(out, "  not observed: {} {}: {}", hidden.names(), hidden.fact, hidden.why());
     }
 }
 
@@ -131,18 +139,18 @@ fn next(end: End, left: &Plan, is_interrupted: bool) -> Option<&'static str> {
     match end {
         End::Done if left.changes.is_empty() => None,
         End::Done | End::PartWay if left.is_refused() => {
-            Some("otb plan says what stands in the way; once that is mended, otb apply goes on")
+            Some("otb plan shows what prevents the rest; after you fix that, otb apply continues")
         }
         // Routes and pools are as declared, and yet a coordinator does not reach the node: no plan shows that.
         End::PartWay if left.is_empty() => Some(
-            "no plan shows what is not done above, otb apply finds nothing to do: mend its cause, and run the \
-             statement of that step by hand to see it work",
+            "no plan shows what is not done above, so otb apply finds nothing to do: fix the cause, and run the \
+                statement of that step by hand to see that it works",
         ),
-        End::Done | End::PartWay => Some("otb apply goes on from here; otb plan shows the rest first"),
+        End::Done | End::PartWay => Some("otb apply continues from here; otb plan shows the remaining steps first"),
         End::RolledBack if is_interrupted => Some("otb apply starts again from the beginning"),
-        End::NothingDone | End::RolledBack => Some("fix what failed, then otb plan"),
+        End::NothingDone | End::RolledBack => Some("fix what failed, then run otb plan"),
         End::Interrupted => Some("otb apply starts again from the beginning"),
-        End::NotRejoined => Some("look into the log of the instance named above, then otb apply"),
-        End::Unknown => Some("run otb plan: it looks again and plans exactly what is left"),
+        End::NotRejoined => Some("read the log of the instance named above, then run otb apply"),
+        End::Unknown => Some("run otb plan: it observes the cluster again and plans the remaining steps"),
     }
 }

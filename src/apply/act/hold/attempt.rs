@@ -50,7 +50,7 @@ pub(super) async fn lock_all(places: &[Place], bounds: &Bounds) -> Result<Tables
 pub(super) async fn changed(places: &[Place], tables: &Tables) -> Option<Refused> {
     match list(places).await {
         Ok(now) if now == *tables => None,
-        Ok(_) => Some(Refused::InUse("a table was created or dropped meanwhile".to_owned())),
+        Ok(_) => Some(Refused::InUse("a table was created or dropped at the same moment".to_owned())),
         Err(refused) => Some(refused),
     }
 }
@@ -64,8 +64,8 @@ fn fits(places: &[Place], tables: &Tables, bounds: &Bounds) -> Result<(), Refuse
     match of.into_iter().find(|(coordinator, count)| *count > most(coordinator)) {
         None => Ok(()),
         Some((coordinator, count)) => Err(Refused::Hopeless(format!(
-            "clients cannot be held: {coordinator} has {count} tables, and otb locks {} at most, a quarter of the locks \
-             that max_locks_per_transaction allows there",
+            "clients cannot be held: {coordinator} has {count} tables, and otb locks at most {}, a quarter of the \
+                locks that max_locks_per_transaction allows there",
             most(coordinator)
         ))),
     }
@@ -100,7 +100,8 @@ async fn list(places: &[Place]) -> Result<Tables, Refused> {
     let sql = client_tables();
     let answers = join_all(places.iter().map(|place| place.asker.query(&sql, ASK))).await;
     let read = |(answer, place): (Result<Rows, SqlError>, &Place)| {
-        let rows = answer.map_err(|error| Refused::Hopeless(format!("the tables of {}: {error}", at(place))))?;
+        let rows = answer
+            .map_err(|error| Refused::Hopeless(format!("could not read the tables of {}: {error}", at(place))))?;
         let name = |row: Row<'_>| {
             Some(TableName { schema: row.get("schemaname")?.to_owned(), table: row.get("tablename")?.to_owned() })
         };

@@ -63,11 +63,11 @@ pub(super) async fn hold(
         let pause = at.elapsed().max(PAUSE);
         if began.elapsed() + pause + bounds.attempt >= wait {
             let seconds = wait.as_secs();
-            return Err(Failed::NotDone(format!("clients could not be held within {seconds} s: {why}")));
+            return Err(Failed::NotDone(format!("otb could not hold clients within {seconds} s: {why}")));
         }
         if told.elapsed() >= TELL {
             told = Instant::now();
-            (field.tell)(&Event::Note { text: format!("still waiting to hold clients: {why}") });
+            (field.tell)(&Event::Note { text: format!("otb still waits to hold clients: {why}") });
         }
         tokio::time::sleep(pause).await;
     }

@@ -34,7 +34,7 @@ pub(super) async fn bounds(coordinators: &[InstanceId], field: &Field<'_>) -> Re
     let all = try_join_all(coordinators.iter().map(|id| async move {
         let rows = field.query(id, &hold_bounds(), ASK).await?;
         let read = read_bounds(&rows);
-        read.ok_or_else(|| Failed::NotDone(format!("{id} did not tell how many locks it can hold")))
+        read.ok_or_else(|| Failed::NotDone(format!("{id} did not report how many locks it can hold")))
     }));
     let all = all.await?;
     Ok(Bounds {
@@ -75,7 +75,7 @@ pub(super) async fn places(coordinators: &[InstanceId], field: &Field<'_>) -> Re
     if all.len() > MOST_PLACES {
         let count = all.len();
         return Err(Failed::NotDone(format!(
-            "clients cannot be held: the coordinators have {count} databases together, and otb holds {MOST_PLACES} at most"
+            "clients cannot be held: the coordinators have {count} databases together, and otb can hold {MOST_PLACES}"
         )));
     }
     try_join_all(all.into_iter().map(|(id, database)| place(id, database, field))).await
