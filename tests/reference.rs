@@ -9,6 +9,7 @@ use std::fs;
 use clap::{CommandFactory as _, Parser as _};
 use otb::cli::{Cli, Exit};
 use otb::codes::{ErrorCode, Explanation, Kind};
+use otb::model::FindingKind;
 use otb::plan::CheckCode;
 
 fn page(name: &str) -> String {
@@ -40,6 +41,7 @@ fn sections(out: &mut String, entries: &[Explanation]) {
         match (kind, waivable) {
             (Kind::Check, true) => writeln!(out, "\nWaived by `--waive {code}:SUBJECT --reason ...`.").unwrap(),
             (Kind::Check, false) => writeln!(out, "\nIt cannot be waived.").unwrap(),
+            (Kind::Finding, _) => {}
             _ => writeln!(out, "\nExit code {}.", exit.unwrap()).unwrap(),
         }
     }
@@ -48,9 +50,9 @@ fn sections(out: &mut String, entries: &[Explanation]) {
 #[test]
 fn every_check_is_on_its_page() {
     let mut text = String::from(
-        "# Checks\n\nEach is shown as `NAME:SUBJECT`; `otb plan --checks` shows those that passed, too. A check refuses when it \
-         blocks\nor when what it needs could not be learned. `--waive NAME:SUBJECT --reason ...` lifts one by name where that is\n\
-         possible. `otb explain NAME` tells what stands below.\n\n| name | what must be so | can be waived |\n|---|---|---|\n",
+        "# Checks\n\nA plan shows each check as `NAME:SUBJECT`; `otb plan --checks` shows the passed ones too. A check refuses the plan when \
+         it\nblocks, or when otb could not find out what it needs. `--waive NAME:SUBJECT --reason ...` accepts what one check\n\
+         refuses, if it can be waived. `otb explain NAME` prints the texts of this page.\n\n| name | what must be true | can be waived |\n|---|---|---|\n",
     );
     let entries: Vec<Explanation> = CheckCode::ALL.iter().copied().map(Explanation::of_check).collect();
     for Explanation { code, title, waivable, .. } in &entries {
@@ -62,12 +64,27 @@ fn every_check_is_on_its_page() {
 }
 
 #[test]
+fn every_finding_is_on_its_page() {
+    let mut text = String::from(
+        "# Findings\n\n`otb status`, `otb plan` and `otb drift` report what is wrong with the cluster, the worst first. In JSON, `kind` has the\n\
+         word behind `finding.`. `otb explain WORD` prints the texts of this page.\n\n| kind | what is wrong |\n|---|---|\n",
+    );
+    let entries: Vec<Explanation> = FindingKind::ALL.iter().copied().map(Explanation::of_finding).collect();
+    for Explanation { code, title, .. } in &entries {
+        writeln!(text, "| [`{code}`](#{}) | {title} |", code.replace('.', "")).unwrap();
+    }
+    sections(&mut text, &entries);
+    held("findings.md", &text);
+}
+
+#[test]
 fn every_error_is_on_its_page() {
     let mut text = String::from(
-        "# Errors\n\nEvery error is printed as `error[CODE]: what, and where`, mostly with a hint; `otb explain CODE` tells what \
-         stands here,\n`otb explain` lists all, with `--format json` as a document \
-         ([explain-json.md](explain-json.md)). Codes are never reused or\nrenamed: runbooks and scripts may name them. Mistakes \
-         in cluster.yaml begin with `config.`; checks have codes without an area\n([checks.md](checks.md)), and a run ends with an exit code ([exit-codes.md](exit-codes.md)).\n\n\
+        "# Errors\n\notb prints every error as `error[CODE]: what, and where`, usually with a hint. `otb explain CODE` prints the texts of\nthis page, \
+         and `otb explain` lists all codes; `--format json` prints them as a document \
+         ([explain-json.md](explain-json.md)).\nCodes are never reused or renamed, so runbooks and scripts can use them. Mistakes \
+         in cluster.yaml begin with `config.`.\nChecks have codes without an area ([checks.md](checks.md)), findings begin with `finding.`\n\
+         ([findings.md](findings.md)), and a run ends with an exit code ([exit-codes.md](exit-codes.md)).\n\n\
          | code | exit | what happened |\n|---|---|---|\n",
     );
     let files = otb::config::Code::ALL.into_iter().map(Explanation::of_file);

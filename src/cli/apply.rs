@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 
 use super::args::{Format, Global};
+use super::complete;
 use super::events::Events;
 use super::failure::Failure;
 use super::interrupt::{self, unless_interrupted};
@@ -34,7 +36,7 @@ pub(super) struct ApplyArgs {
     #[arg(long)]
     auto_approve: bool,
     /// Accept what this check refuses (repeatable)
-    #[arg(long, value_name = "CHECK:SUBJECT", conflicts_with = "plan")]
+    #[arg(long, value_name = "CHECK:SUBJECT", conflicts_with = "plan", add = ArgValueCandidates::new(complete::waivers))]
     waive: Vec<String>,
     /// Why you accept it; the plan records it
     #[arg(long, conflicts_with = "plan")]

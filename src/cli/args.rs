@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::ArgValueCandidates;
 
+use super::complete;
 use super::failure::Failure;
 use super::interrupt::interruptible;
 use super::nearby::NamedBy;
@@ -41,7 +43,7 @@ pub(super) struct Global {
     #[arg(skip)]
     pub named_by: NamedBy,
     /// Observe and change only this node (repeatable)
-    #[arg(long, global = true, value_name = "NODE")]
+    #[arg(long, global = true, value_name = "NODE", add = ArgValueCandidates::new(complete::nodes))]
     pub target: Vec<String>,
     /// Maximum number of sessions at the same time (one per process; fewer if file descriptors are scarce)
     #[arg(long, global = true, value_name = "N", default_value_t = 2048, value_parser = clap::value_parser!(u16).range(1..=4096))]
@@ -194,7 +196,7 @@ pub(super) async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Explain(args) => explain::run(&global, &args),
         Command::Schema(args) => schema::run(&args),
-        Command::Completions(args) => Ok(schema::completions(&args)),
+        Command::Completions(args) => schema::completions(&args),
         Command::Man(args) => schema::man(&args),
         Command::Version(args) => Ok(version::run(&args)),
     }

@@ -3,8 +3,10 @@
 use std::fmt::Write as _;
 
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 
 use super::args::Global;
+use super::complete;
 use super::edit::{EditArgs, Editing, SkipArgs};
 use super::failure::Failure;
 use super::move_node::way_back;
@@ -26,6 +28,7 @@ use crate::view;
 )]
 pub(super) struct DrainArgs {
     /// The name of the server in the file
+    #[arg(add = ArgValueCandidates::new(complete::servers))]
     server: String,
     #[command(flatten)]
     edit: EditArgs,

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 use similar::TextDiff;
 
 use super::args::{Format, Global};
+use super::complete;
 use super::failure::Failure;
 use super::file::{self, Over};
 use super::plan::{self, PlanArgs};
@@ -28,7 +30,7 @@ pub(super) struct EditArgs {
 #[derive(Debug, Args)]
 pub(super) struct SkipArgs {
     /// Do not move this node (repeatable)
-    #[arg(long, value_name = "NODE")]
+    #[arg(long, value_name = "NODE", add = ArgValueCandidates::new(complete::nodes))]
     pub skip: Vec<String>,
 }
 

@@ -1,8 +1,10 @@
 //! `otb explain`: what a code means, why otb stops there, what to do.
 
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 
 use super::args::{Format, Global};
+use super::complete;
 use super::failure::Failure;
 use super::{Exit, json, terminal};
 use crate::codes::{self, ErrorCode, Explanation, Explanations};
@@ -16,7 +18,7 @@ use crate::view;
 #[command(after_help = "Example: otb explain data-loss\nExample: otb explain plan.stale")]
 pub(super) struct ExplainArgs {
     /// For example data-loss, lag:dn01, plan.stale, config.unknown-key or 7
-    #[arg(value_name = "CODE")]
+    #[arg(value_name = "CODE", add = ArgValueCandidates::new(complete::codes))]
     codes: Vec<String>,
 }
 

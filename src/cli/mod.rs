@@ -3,6 +3,7 @@
 mod apply;
 mod approve;
 mod args;
+mod complete;
 mod demo;
 mod descriptors;
 mod drain;
@@ -61,6 +62,7 @@ pub fn main() -> ExitCode {
     if let Some(code) = crate::sandbox::as_tool() {
         return code;
     }
+    complete::answer();
     let words = nearby::typed();
     if let Some(failure) = habits::option(&words) {
         terminal::failure(&failure);

@@ -1,8 +1,10 @@
 //! `otb move`: masters to another server, as a change of the file.
 
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 
 use super::args::Global;
+use super::complete;
 use super::edit::{EditArgs, Editing};
 use super::failure::Failure;
 use super::plan::PlanArgs;
@@ -20,9 +22,10 @@ use crate::view;
 #[command(after_help = "Example: otb move dn01 s47 --write && otb apply")]
 pub(super) struct MoveArgs {
     /// The names of the nodes in the file
-    #[arg(required = true, value_name = "NODE")]
+    #[arg(required = true, value_name = "NODE", add = ArgValueCandidates::new(complete::nodes_and_servers))]
     nodes: Vec<String>,
     /// The name of the server in the file; its instances become masters
+    #[arg(add = ArgValueCandidates::new(complete::servers))]
     server: String,
     #[command(flatten)]
     edit: EditArgs,

@@ -36,6 +36,20 @@ pub(super) fn find(global: &mut Global, source: Option<ValueSource>) {
     }
 }
 
+/// Returns the file that the words of a command line mean, which clap has not read: a completion's.
+pub(super) fn meant(typed: &[String]) -> PathBuf {
+    let words = file_words(typed);
+    let named = match words.as_slice() {
+        [_, file] => Some(file.clone()),
+        [word] => word.split_once('=').map(|(_, file)| file.to_owned()),
+        _ => std::env::var("OTB_FILE").ok(),
+    };
+    named.map(PathBuf::from).unwrap_or_else(|| {
+        let file = PathBuf::from("cluster.yaml");
+        if file.exists() { file } else { above(&file).unwrap_or(file) }
+    })
+}
+
 /// Says which file is used where it was not named.
 pub(super) fn say_used(global: &Global) {
     if global.named_by == NamedBy::DirectoryAbove {

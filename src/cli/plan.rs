@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 
 use super::args::{Format, Global};
+use super::complete;
 use super::failure::Failure;
 use super::file::{self, Over};
 use super::{Exit, json, look, nearby, terminal, waive};
@@ -28,7 +30,7 @@ pub(super) struct PlanArgs {
     #[arg(long)]
     checks: bool,
     /// Accept what this check refuses (repeatable)
-    #[arg(long, value_name = "CHECK:SUBJECT")]
+    #[arg(long, value_name = "CHECK:SUBJECT", add = ArgValueCandidates::new(complete::waivers))]
     waive: Vec<String>,
     /// Why you accept it; the plan records it
     #[arg(long)]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, ValueEnum};
 
+use super::complete;
 use super::failure::Failure;
 use super::journal::JournalLine;
 use super::{Cli, Exit, json, terminal};
@@ -64,11 +65,12 @@ pub(super) struct CompletionsArgs {
     shell: clap_complete::Shell,
 }
 
-pub(super) fn completions(args: &CompletionsArgs) -> Exit {
-    let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "otb", &mut script);
-    terminal::result(&String::from_utf8_lossy(&script));
-    Exit::Done
+pub(super) fn completions(args: &CompletionsArgs) -> Result<Exit, Failure> {
+    let script = complete::script(args.shell);
+    let script =
+        script.map_err(|error| Failure::new(ErrorCode::InternalBug, format!("no completion script: {error}")))?;
+    terminal::result(&script);
+    Ok(Exit::Done)
 }
 
 /// Print the manual page, or write the pages of all commands

@@ -10,10 +10,10 @@ use super::failure::Failure;
 use super::interrupt::{self, interruptible, unless_interrupted};
 use super::{Exit, json, look, terminal};
 use crate::codes::ErrorCode;
-use crate::model::{Cluster, Observation};
+use crate::model::{Cluster, NodeName, Observation};
 use crate::observe::observe;
 use crate::transport::Outside;
-use crate::view::{self, StatusDocument};
+use crate::view::{self, Status, StatusDocument};
 
 /// Show the live cluster: problems first, then roles, lag, timelines and wrong routes
 #[derive(Debug, Args)]
@@ -35,9 +35,10 @@ pub(super) async fn run(global: &Global, args: &StatusArgs) -> Result<Exit, Fail
         ));
     }
     let cluster = look::load(global)?.cluster;
+    let targets = global.targets(&cluster)?;
     let outside = look::outside(&cluster)?;
     if !args.watch {
-        return interruptible(once(&cluster, &outside, global)).await;
+        return interruptible(once(&cluster, &outside, &targets, global)).await;
     }
     let mut interrupts = interrupt::listen();
     let redraw = std::io::stdout().is_terminal() && global.format == Format::Text;
@@ -49,14 +50,13 @@ pub(super) async fn run(global: &Global, args: &StatusArgs) -> Result<Exit, Fail
         };
         if redraw {
             let every = humantime::format_duration(args.interval);
-            let findings = look::diagnosed(global, &cluster, &seen, &[], &[]).findings;
-            let text = view::status_text(&cluster, &seen, &findings);
+            let text = view::status_text(&status(global, &cluster, &seen, &targets));
             terminal::redraw(&format!("{}, every {every}, Ctrl-C ends\n{text}", look::now()));
         } else {
-            let findings = look::diagnosed(global, &cluster, &seen, &[], &[]).findings;
+            let status = status(global, &cluster, &seen, &targets);
             terminal::result(&match global.format {
-                Format::Json => json::line(&StatusDocument::new(&cluster, &seen, findings, look::now()))?,
-                _ => format!("{}\n{}\n", look::now(), view::status_text(&cluster, &seen, &findings)),
+                Format::Json => json::line(&StatusDocument::new(status, look::now()))?,
+                _ => format!("{}\n{}\n", look::now(), view::status_text(&status)),
             });
         }
         if !terminal::is_read() || unless_interrupted(&mut interrupts, tokio::time::sleep(args.interval)).await.is_err()
@@ -72,10 +72,10 @@ pub(super) async fn run(global: &Global, args: &StatusArgs) -> Result<Exit, Fail
     Ok(Exit::Done)
 }
 
-async fn once(cluster: &Cluster, outside: &Outside, global: &Global) -> Result<Exit, Failure> {
+async fn once(cluster: &Cluster, outside: &Outside, targets: &[NodeName], global: &Global) -> Result<Exit, Failure> {
     let seen = look::observe(cluster, outside, global).await;
     outside.close().await;
-    let text = rendered(cluster, &seen, global)?;
+    let text = rendered(status(global, cluster, &seen, targets), global)?;
     if global.format == Format::Text {
         terminal::prose(&text);
     } else {
@@ -84,12 +84,17 @@ async fn once(cluster: &Cluster, outside: &Outside, global: &Global) -> Result<E
     Ok(Exit::Done)
 }
 
-fn rendered(cluster: &Cluster, seen: &Observation, global: &Global) -> Result<String, Failure> {
+/// What is wrong is found in the whole cluster; what concerns only other nodes is not shown.
+fn status<'a>(global: &Global, cluster: &'a Cluster, seen: &'a Observation, targets: &[NodeName]) -> Status<'a> {
     let findings = look::diagnosed(global, cluster, seen, &[], &[]).findings;
+    Status::new(cluster, seen, findings, targets)
+}
+
+fn rendered(status: Status<'_>, global: &Global) -> Result<String, Failure> {
     Ok(match global.format {
-        Format::Text => view::status_text(cluster, seen, &findings),
-        Format::Json => json::pretty(&StatusDocument::new(cluster, seen, findings, look::now()))?,
-        Format::Markdown => view::status_markdown(cluster, seen, &findings, &look::now()),
-        Format::Html => view::status_html(cluster, seen, &findings, &look::now()),
+        Format::Text => view::status_text(&status),
+        Format::Json => json::pretty(&StatusDocument::new(status, look::now()))?,
+        Format::Markdown => view::status_markdown(&status, &look::now()),
+        Format::Html => view::status_html(&status, &look::now()),
     })
 }

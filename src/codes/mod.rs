@@ -18,6 +18,7 @@ mod check;
 mod error;
 mod exit;
 mod file;
+mod finding;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -26,6 +27,7 @@ pub use error::ErrorCode;
 pub use exit::Exit;
 
 use crate::config;
+use crate::model::FindingKind;
 use crate::plan::CheckCode;
 
 /// The format's version, by Terraform's rules: a minor one adds, a major one breaks.
@@ -53,6 +55,8 @@ impl From<Vec<Explanation>> for Explanations {
 pub enum Kind {
     /// Of the preflight.
     Check,
+    /// What `otb status` and `otb plan` report as wrong.
+    Finding,
     /// Of cluster.yaml.
     File,
     /// A command that did not come about, or not to its end.
@@ -119,6 +123,21 @@ impl Explanation {
         }
     }
 
+    /// The code has an area of its own, because some kinds are called as the check of the same matter.
+    pub fn of_finding(kind: FindingKind) -> Self {
+        let (why, next) = finding::text(kind);
+        Self {
+            code: format!("{FINDINGS}{}", kind.word()),
+            kind: Kind::Finding,
+            title: kind.about().to_owned(),
+            why: why.to_owned(),
+            next: next.to_owned(),
+            exit: None,
+            waivable: false,
+            page: format!("docs/reference/findings.md#finding{}", kind.word()),
+        }
+    }
+
     pub fn of_file(code: config::Code) -> Self {
         let (title, next) = file::text(code);
         Self::error(code.as_str(), Kind::File, (title, file::WHY, next), Exit::Config)
@@ -151,13 +170,17 @@ impl Explanation {
     }
 }
 
+/// In front of a finding's word.
+const FINDINGS: &str = "finding.";
+
 /// Everything that has a code, in the order of the reference.
 pub fn all() -> Vec<Explanation> {
     let checks = CheckCode::ALL.iter().copied().map(Explanation::of_check);
     let file = config::Code::ALL.into_iter().map(Explanation::of_file);
     let errors = ErrorCode::ALL.iter().copied().map(Explanation::of_error);
     let exits = Exit::ALL.into_iter().map(Explanation::of_exit);
-    checks.chain(file).chain(errors).chain(exits).collect()
+    let findings = FindingKind::ALL.iter().copied().map(Explanation::of_finding);
+    checks.chain(findings).chain(file).chain(errors).chain(exits).collect()
 }
 
 /// Below this (1 is the same word) nobody meant that code.
@@ -168,7 +191,9 @@ const NEAR: f64 = 0.85;
 pub fn find(text: &str) -> Result<Explanation, String> {
     let word = text.split(':').next().unwrap_or_default().trim().to_lowercase();
     let all = all();
-    if let Some(found) = all.iter().find(|entry| entry.code == word) {
+    let is_it = |entry: &&Explanation| entry.code == word || entry.code.strip_prefix(FINDINGS) == Some(&word);
+    // A check comes before the finding of the same word.
+    if let Some(found) = all.iter().find(is_it) {
         return Ok(found.clone());
     }
     let near = |entry: &Explanation| {

@@ -133,7 +133,8 @@ pub(super) fn mute(case: &Case<'_>, node: &Node, id: &InstanceId, why: &Unknown)
     found
 }
 
-/// A process that gets no signal but SIGKILL is ended by that, and started again or replaced.
+/// The plan of a move ends a hung master and fences it before it promotes the standby. Without a standby, and for a hung
+/// standby, the process is ended by SIGKILL, and otb starts it again.
 fn hung(case: &Case<'_>, node: &Node, id: &InstanceId) -> Vec<NextCommand> {
     let pid = case.facts(id).and_then(|facts| facts.data_dir.known()).and_then(|dir| dir.pid_file.known()?.as_ref());
     let file = if node.kind == NodeKind::Gtm { "gtm.pid" } else { "postmaster.pid" };
@@ -142,8 +143,15 @@ fn hung(case: &Case<'_>, node: &Node, id: &InstanceId) -> Vec<NextCommand> {
         || format!("\"$(head -1 {})\"", crate::dialect::quote(&format!("{data}/{file}"))),
         |pid| pid.pid.to_string(),
     );
-    let kill = command::only_if(case.on(&id.server, &format!("kill -9 {pid}")), "if it does not come back by itself");
-    vec![kill]
+    let kill = case.on(&id.server, &format!("kill -9 {pid}"));
+    let standby = case.masters(&node.name).is_empty().then(|| case.running_standby(node)).flatten();
+    match standby.filter(|standby| standby != id) {
+        Some(standby) => vec![
+            command::only_if(case.move_to(&standby), "to end it and fail over, if it does not come back by itself"),
+            command::only_if(kill, "to end it and start it again where it is"),
+        ],
+        None => vec![command::only_if(kill, "if it does not come back by itself")],
+    }
 }
 
 fn two(case: &Case<'_>, node: &Node, masters: &[InstanceId]) -> Finding {

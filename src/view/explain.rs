@@ -10,13 +10,18 @@ pub fn explained_text(entry: &Explanation) -> String {
     let mut out = String::new();
     let what = match entry.kind {
         Kind::Check => "a check",
+        Kind::Finding => "a finding of status and plan",
         Kind::File => "a mistake in cluster.yaml",
         Kind::Error => "an error",
         Kind::Exit => "an exit code",
     };
     let _ = writeln!(out, "{} ({what})", style::bold(&entry.code));
     paragraph(&mut out, "", &entry.title);
-    let why = if entry.kind == Kind::Check { "Why otb checks it" } else { "Why otb stops" };
+    let why = match entry.kind {
+        Kind::Check => "Why otb checks it",
+        Kind::Finding => "What it means",
+        Kind::File | Kind::Error | Kind::Exit => "Why otb stops",
+    };
     paragraph(&mut out, why, &entry.why);
     paragraph(&mut out, "What to do", &entry.next);
     facts(&mut out, entry);
@@ -53,6 +58,7 @@ pub fn listed_text(entries: &[Explanation]) -> String {
     let mut out = String::new();
     for (kind, title) in [
         (Kind::Check, "Checks: what must be true before otb changes anything"),
+        (Kind::Finding, "Findings: what otb status and otb plan report as wrong"),
         (Kind::File, "Mistakes in cluster.yaml"),
         (Kind::Error, "Errors"),
         (Kind::Exit, "Exit codes"),

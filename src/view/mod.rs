@@ -34,7 +34,7 @@ pub use outline::road;
 pub use progress::{Looking, Motion, ProgressView, event_line};
 pub use prometheus::drift_prometheus;
 pub use ready::ready_text;
-pub use status::{Disagreement, STATUS_VERSION, StatusDocument, status_text};
+pub use status::{Disagreement, STATUS_VERSION, Status, StatusDocument, status_text};
 pub use style::{bold, error_line, headed, hint_line, more_line};
 pub use text::{changes_text, first_part_text, moves_text, plan_text, question_text, refusal_text, report_text};
 pub use topology::Topology;

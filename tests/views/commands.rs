@@ -48,6 +48,50 @@ fn what_a_target_leaves_aside_is_said() {
 }
 
 #[test]
+fn status_with_a_target_shows_that_node_only() {
+    let place = Place::up("");
+    place.fault("kill dn02@s47");
+    let whole = place.otb("status").run();
+    whole.ends(0).says(&["opentenbase_cluster: ", "dn02 has NO MASTER", "cn01"]);
+    let one = place.otb("status --target dn01").run();
+    one.ends(0).says(&["dn01 of opentenbase_cluster (only these, by --target): all in order, 2 instances of 1 node"]);
+    assert!(!one.stdout.contains("dn02") && !one.stdout.contains("cn01"), "{}", one.stdout);
+    place.otb("status --target dn02").run().ends(0).says(&["dn02 has NO MASTER"]);
+    let json = place.otb("status --target dn02 --format json").run();
+    let document: serde_json::Value = serde_json::from_str(&json.ends(0).stdout).unwrap();
+    assert_eq!(document["instances"].as_object().unwrap().len(), 2);
+    assert_eq!(document["findings"][0]["kind"], "no-master");
+    place.otb("status --target dn09").run().fails(64, &["the file declares no node of that name"]);
+}
+
+/// As bash calls it: the script that otb prints, and what it offers at the end of a line.
+#[test]
+fn completion_knows_the_names_of_the_file() {
+    let offers = |line: &str, word: &str| {
+        let script = format!(
+            "source <({otb} completions bash); PATH={dir}:$PATH; COMP_WORDS=({line} {word:?}); \
+             COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); COMP_TYPE=9; _clap_complete_otb otb {word:?} x; \
+             printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+            otb = env!("CARGO_BIN_EXE_otb"),
+            dir = std::path::Path::new(env!("CARGO_BIN_EXE_otb")).parent().unwrap().display(),
+        );
+        let mut bash = std::process::Command::new("bash");
+        bash.args(["-c", &script]).env("OTB_FILE", concat!(env!("CARGO_MANIFEST_DIR"), "/examples/seed.yaml"));
+        let run = bash.output().unwrap();
+        let text = String::from_utf8(run.stdout).unwrap();
+        text.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(offers("otb move", "dn"), ["dn01", "dn02"]);
+    assert_eq!(offers("otb move dn01", "s"), ["s29", "s47"]);
+    assert_eq!(offers("otb drain", "s4"), ["s47"]);
+    assert_eq!(offers("otb status --target", "cn"), ["cn01", "cn02"]);
+    let minimal = concat!("otb -f ", env!("CARGO_MANIFEST_DIR"), "/examples/minimal.yaml move");
+    assert_eq!(offers(minimal, "dn"), ["dn01"]);
+    assert_eq!(offers("otb -f /nowhere move", "dn"), [""]);
+    assert_eq!(offers("otb explain", "plan.st"), ["plan.stale"]);
+}
+
+#[test]
 fn a_format_that_a_command_cannot_write_is_wrong_usage() {
     let place = Place::up("");
     for (line, parts) in [

@@ -2,7 +2,7 @@
 
 use otb::model::{Fact, UnknownKind};
 use otb::plan::{Plan, Waiver};
-use otb::view::{dot_graph, mermaid_graph, plan_html, plan_markdown, status_html, status_markdown, svg_graph};
+use otb::view::{Status, dot_graph, mermaid_graph, plan_html, plan_markdown, status_html, status_markdown, svg_graph};
 
 use crate::markdown::{assert_sound, read};
 use crate::values::{Shape, diagnosed, observed, planned};
@@ -57,7 +57,7 @@ fn html_holds_no_foreign_tag() {
     let plan = plan();
     for page in [plan_html(&plan), {
         let (declared, live) = shape().clusters();
-        status_html(&declared, &observed(&live), &diagnosed(&declared, &observed(&live)), REASON)
+        status_html(&Status::new(&declared, &observed(&live), diagnosed(&declared, &observed(&live)), &[]), REASON)
     }] {
         for foreign in ["<img", "<script", "alert(1)</", "\u{202e}", "\u{1b}", "\u{9b}", "\u{7}"] {
             assert!(!page.contains(foreign), "{foreign} in\n{page}");
@@ -82,5 +82,5 @@ fn drawings_hold() {
         let quotes = line.replace("\\\\", "").replace("\\\"", "").matches('"').count();
         assert_eq!(quotes % 2, 0, "{line}");
     }
-    read(&status_markdown(&declared, &seen, &diagnosed(&declared, &seen), REASON));
+    read(&status_markdown(&Status::new(&declared, &seen, diagnosed(&declared, &seen), &[]), REASON));
 }

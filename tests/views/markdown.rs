@@ -1,7 +1,7 @@
 //! The comment on a change request, read by a parser as forges read it.
 
 use otb::plan::Plan;
-use otb::view::{plan_markdown, status_markdown};
+use otb::view::{Status, plan_markdown, status_markdown};
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
 use crate::values::{Shape, diagnosed, observed, planned};
@@ -143,7 +143,8 @@ fn a_router_that_disagrees_everywhere_does_not_push_out_the_rest() {
     let missing = rest.split(' ').next().unwrap().parse::<usize>().unwrap();
     assert!(shown > 10 && shown + missing == 480, "{shown} and {missing}");
 
-    let status = status_markdown(&declared, &seen, &diagnosed(&declared, &seen), "2026-01-01T00:00:00Z");
+    let status =
+        status_markdown(&Status::new(&declared, &seen, diagnosed(&declared, &seen), &[]), "2026-01-01T00:00:00Z");
     assert!(status.chars().count() <= 60_000);
     assert!(status.lines().next().unwrap().contains("480 problems"), "{status}");
     assert!(status.contains("_Not shown here: "));

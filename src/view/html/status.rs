@@ -3,17 +3,18 @@
 use maud::{Markup, html};
 
 use super::{DRAWN, figure, findings, legend, page, table};
-use crate::model::{Cluster, Finding, Instance, Node, NodeName, Observation};
+use crate::model::{Instance, Node, NodeName};
 use crate::view::escape::visible;
 use crate::view::graph::When;
-use crate::view::status::{Line, NodeStatus, Tone, is_bad, nodes, sentence};
+use crate::view::status::{Line, NodeStatus, Status, Tone, is_bad, nodes, sentence};
 use crate::view::topology::Topology;
 use crate::view::words::count;
 
 /// Renders the live cluster as one page: what is wrong first, what is in order folded.
-pub fn status_html(cluster: &Cluster, seen: &Observation, found: &[Finding], observed_at: &str) -> String {
+pub fn status_html(status: &Status<'_>, observed_at: &str) -> String {
+    let Status { subject, cluster, seen, findings: found } = status;
     let nodes = nodes(cluster, seen);
-    let name = visible(cluster.name.as_str());
+    let name = visible(subject);
     let bad = troubled(&nodes);
     let topology = Topology::of_live(cluster, seen).limited(&bad, DRAWN);
     let in_order = !found.iter().any(|finding| finding.severity.is_problem());

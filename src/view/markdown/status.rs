@@ -3,9 +3,8 @@
 use super::MOST;
 use super::findings::findings;
 use super::part::{part, with_note};
-use crate::model::{Cluster, Finding, Observation};
 use crate::view::escape::{cut, markdown, markdown_code};
-use crate::view::status::{NodeStatus, is_bad, nodes, sentence};
+use crate::view::status::{NodeStatus, Status, is_bad, nodes, sentence};
 use crate::view::words::count;
 
 /// Room of the findings and of the instances that are not in order, in characters; the others have the rest.
@@ -19,7 +18,8 @@ const SENTENCE: usize = 400;
 const HEAD: &str = "\n| node | kind | instance | endpoint | state |\n|---|---|---|---|---|\n";
 
 /// Renders the live cluster in at most 60,000 characters: what is wrong first, what is in order folded.
-pub fn status_markdown(cluster: &Cluster, seen: &Observation, found: &[Finding], observed_at: &str) -> String {
+pub fn status_markdown(status: &Status<'_>, observed_at: &str) -> String {
+    let Status { subject, cluster, seen, findings: found } = status;
     let nodes = nodes(cluster, seen);
     let found_part = findings(FINDINGS, &found.iter().collect::<Vec<_>>());
     let (bad, right): (Vec<String>, Vec<String>) = rows(&nodes);
@@ -29,7 +29,7 @@ pub fn status_markdown(cluster: &Cluster, seen: &Observation, found: &[Finding],
     let right = part(room, "instance", &right, (&folded, "\n</details>\n"), Clone::clone);
     format!(
         "**otb status** {}: {}.\n{}{}{}\n<sub>observed {}</sub>\n",
-        markdown_code(cluster.name.as_str()),
+        markdown_code(subject),
         sentence(cluster, found),
         with_note(&found_part),
         with_note(&bad),

@@ -1,5 +1,6 @@
 //! As JSON: everything that was learned.
 
+use super::Status;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -51,16 +52,17 @@ pub struct Disagreement {
 }
 
 impl StatusDocument {
-    pub fn new(cluster: &Cluster, seen: &Observation, findings: Vec<Finding>, observed_at: String) -> Self {
+    pub fn new(status: Status<'_>, observed_at: String) -> Self {
+        let Status { cluster, seen, findings, .. } = status;
         Self {
             format_version: STATUS_VERSION.to_owned(),
             otb_version: env!("CARGO_PKG_VERSION").to_owned(),
             observed_at,
             findings,
-            disagreements: disagreements(cluster, seen),
-            cluster: cluster.clone(),
+            disagreements: disagreements(&cluster, &seen),
             instances: seen.instances.clone(),
             in_doubt: seen.in_doubt.clone(),
+            cluster: cluster.into_owned(),
         }
     }
 }

@@ -2,12 +2,14 @@
 //! Markdown and HTML from the longer lines here, JSON from the document.
 
 mod document;
+mod scope;
 mod table;
 mod text;
 
 use bytesize::ByteSize;
 
 pub use document::{Disagreement, STATUS_VERSION, StatusDocument};
+pub use scope::Status;
 pub use text::status_text;
 
 use super::findings::counted;

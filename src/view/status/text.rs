@@ -2,21 +2,22 @@
 
 use std::fmt::Write as _;
 
+use super::Status;
 use super::sentence;
 use super::table::table;
-use crate::model::{Cluster, Finding, Observation};
 use crate::view::findings::findings_text;
 use crate::view::style;
 
 /// Findings first, then a table; it fits 80 columns.
-pub fn status_text(cluster: &Cluster, seen: &Observation, findings: &[Finding]) -> String {
+pub fn status_text(status: &Status<'_>) -> String {
+    let Status { subject, cluster, seen, findings } = status;
     let sentence = sentence(cluster, findings);
     let sentence = if findings.iter().any(|finding| finding.severity.is_problem()) {
         style::bad(sentence)
     } else {
         style::good(sentence)
     };
-    let mut out = format!("{}: {sentence}\n", style::bold(&cluster.name));
+    let mut out = format!("{}: {sentence}\n", style::bold(subject));
     if !findings.is_empty() {
         out.push_str(&findings_text(findings));
     }
