@@ -13,7 +13,7 @@ use super::ledger::Ledger;
 use super::lock::Lock;
 use super::report::{Report, Undone};
 use super::{act, proof, takeback};
-use crate::model::{InstanceId, NodeName};
+use crate::model::{NodeName, Observation};
 use crate::plan::{Plan, Step};
 use crate::transport::Outside;
 
@@ -59,10 +59,10 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// With whom each standby replicates as, as it was seen: it need not be read again.
+    /// Takes over from an observation what need not be read again: as whom standbys replicate, and how hosts are written.
     #[must_use]
-    pub fn knowing(mut self, users: BTreeMap<InstanceId, String>) -> Self {
-        self.field.know_users(users);
+    pub fn knowing(mut self, seen: &Observation) -> Self {
+        self.field.know(seen);
         self
     }
 

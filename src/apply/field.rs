@@ -10,7 +10,7 @@ use super::event::Event;
 use super::held::{Held, HoldReport};
 use super::looks::Looks;
 use crate::dialect::{Sql, local_commits, query};
-use crate::model::{Cluster, Instance, InstanceId, Lsn, Role};
+use crate::model::{Cluster, Instance, InstanceId, Lsn, Observation, Role, Spelling};
 use crate::transport::{Output, Outside, Rows, Session, ShellError, SqlError};
 
 /// Limit of one small question.
@@ -30,6 +30,8 @@ pub(super) struct Field<'a> {
     attached: Mutex<BTreeMap<InstanceId, Lsn>>,
     /// Whom a standby replicated as when it was looked at: its own standbys shall do so after its promotion.
     users: Mutex<BTreeMap<InstanceId, String>>,
+    /// How instances write hosts where they do it in another way than the file.
+    pub spellings: Vec<Spelling>,
     pub looks: Looks,
     /// What the operator must hear of a step that goes on.
     notes: Mutex<Vec<String>>,
@@ -112,6 +114,7 @@ impl<'a> Field<'a> {
             flushes: Mutex::default(),
             attached: Mutex::default(),
             users: Mutex::default(),
+            spellings: Vec::new(),
             looks: Looks::default(),
             notes: Mutex::default(),
             tell,
@@ -268,8 +271,9 @@ impl<'a> Field<'a> {
         self.attached.lock().await.remove(standby);
     }
 
-    pub(super) fn know_users(&mut self, users: BTreeMap<InstanceId, String>) {
-        self.users = Mutex::new(users);
+    pub(super) fn know(&mut self, seen: &Observation) {
+        self.users = Mutex::new(seen.replication_users());
+        self.spellings.clone_from(&seen.spellings);
     }
 
     pub(super) async fn remember_user(&self, standby: &InstanceId, user: String) {

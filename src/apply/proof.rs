@@ -10,7 +10,7 @@ use super::act;
 use super::condition::Found;
 use super::field::{ASK, Field, Identity};
 use crate::dialect::{self, Sql, query};
-use crate::model::{Condition, Endpoint, InstanceId, NodeKind, NodeName, Role};
+use crate::model::{Condition, Endpoint, InstanceId, NodeKind, NodeName, Role, Spelling};
 use crate::plan::{Action, Plan};
 use crate::transport::{Rows, SqlError, ask_gtm};
 
@@ -171,7 +171,7 @@ async fn streams_now(standby: &InstanceId, upstream: &InstanceId, field: &Field<
     };
     let status = row.get("status").unwrap_or_default();
     let leads = row.get("conninfo").and_then(dialect::read_conninfo);
-    if status == "streaming" && leads.as_ref() == Some(wanted) {
+    if status == "streaming" && leads.as_ref().is_some_and(|leads| Spelling::is_same(&field.spellings, leads, wanted)) {
         return Ok(Found::Holds);
     }
     let leads = leads.map_or_else(|| "nobody".to_owned(), |endpoint| endpoint.to_string());

@@ -55,7 +55,7 @@ impl Works<'_> {
             tell(&Event::Locked { servers: lock.servers() });
         }
         let run = Run::new(plan, self.desk.outside, lock, self.interrupts.clone(), &tell);
-        let report = run.knowing(seen.replication_users()).run().await;
+        let report = run.knowing(seen).run().await;
         progress.finish();
         report
     }

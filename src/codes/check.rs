@@ -166,6 +166,8 @@ texts! { CheckCode,
         read only at a start. A standby without its recovery.conf becomes a second master after the next reboot, \
         and OpenTenBase does not report it. A master with a recovery.conf becomes a standby.",
         "Follow the hint before that server restarts. This check only warns.";
+    Spelling: "pgxc_node or a standby's upstream has a host name where the file has an address, or the reverse. otb resolved both on the server: they lead to the same server, so otb changes nothing because of it.",
+        "Nothing must be done. To have one way only, write the same text into `address` of the file, or change the rows with ALTER NODE when you can afford a pool reload. This check only warns.";
     Strangers: "A router has a row for a node that the file does not declare. otb neither observes nor changes that \
         node.",
         "Declare the node in the file, or remove the row with DROP NODE. This check only warns.";

@@ -11,6 +11,7 @@ mod missing;
 mod name;
 mod observation;
 mod place;
+mod spelling;
 mod vitals;
 mod wal;
 
@@ -30,5 +31,6 @@ pub use observation::{
     RecoverySettings, Role, Route, RouteKind, Sender, StandbyFacts, TimelineSwitch,
 };
 pub use place::{Endpoint, Host, InstanceId};
+pub use spelling::{Spelling, WrittenIn};
 pub use vitals::{Admission, ClockOffset, Listener, Load, Settings, Surroundings};
 pub use wal::{Gts, Lsn, SystemId, Timeline};

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Admission, Endpoint, Fact, Gts, InDoubt, InstanceId, Load, Lsn, MissingWal, NodeName, PreparedTransactions,
-    Settings, Surroundings, SystemId, Timeline,
+    Settings, Spelling, Surroundings, SystemId, Timeline,
 };
 
 /// Facts by instance: looked up many times each while a plan is made, and of thousands.
@@ -23,6 +23,9 @@ pub struct Observation {
     /// Two-phase transactions that some master holds prepared for longer than a commit takes, the oldest first.
     #[serde(default)]
     pub in_doubt: Vec<InDoubt>,
+    /// Hosts that are written in another way than in the file. The facts have the file's way.
+    #[serde(default)]
+    pub spellings: Vec<Spelling>,
 }
 
 /// What is known of one instance, a GTM, coordinator or datanode process.

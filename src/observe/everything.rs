@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::tables::Tables;
 use super::told::Told;
-use super::{Limits, admission, gtm, in_doubt, merge, missing, postgres, shell};
+use super::{Limits, admission, gtm, in_doubt, merge, missing, postgres, shell, spelling};
 use crate::dialect::{Look, Probe, Tools};
 use crate::model::{
     Cluster, Instance, InstanceFacts, InstanceId, NodeKind, NodeName, Observation, Process, ServerName, UnknownKind,
@@ -75,6 +75,10 @@ async fn add(
     let servers = by_server(&concerned).into_iter().map(|(server, instances)| round.look_at(server, instances));
     seen.instances.extend(join_all(servers).await.into_iter().flatten());
     seen.instances.sort_unstable_keys();
+    let ways = Box::pin(spelling::settle(cluster, outside, limits, &mut seen.instances)).await;
+    seen.spellings.retain(|known| !concerned.iter().any(|instance| instance.id == known.instance));
+    seen.spellings.extend(ways);
+    seen.spellings.sort();
     let instances: Vec<&Instance> = cluster.instances().collect();
     gtm::attached(&instances, &mut seen.instances);
     let nodes = concerned.iter().map(|instance| &instance.id.node).collect();

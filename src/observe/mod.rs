@@ -16,6 +16,7 @@ mod merge;
 mod missing;
 mod postgres;
 mod shell;
+mod spelling;
 mod tables;
 mod told;
 mod vitals;

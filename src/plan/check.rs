@@ -117,6 +117,7 @@ codes! {
     Promotion = "promotion", false, "No other instance has a promotion request that it has not obeyed yet (warns if \
         no instance becomes master).";
     NextStart = "next-start", true, "Each running instance keeps its role at its next start (warns only).";
+    Spelling = "spelling", true, "The cluster writes hosts as the file does (warns only).";
     Strangers = "strangers", true, "Routers have no rows for nodes that the file does not declare.";
 }
 

@@ -6,6 +6,7 @@ mod gtm;
 mod outside;
 mod port;
 mod postgres;
+mod resolve;
 mod secret;
 mod shell;
 
@@ -14,5 +15,6 @@ pub use gtm::{GtmError, ask_gtm};
 pub use outside::{Outside, OutsideError};
 pub use port::accepts;
 pub use postgres::{Passwords, Row, Rows, ServerError, Session, SqlError, Tls, TlsError};
+pub use resolve::resolve_here;
 pub use secret::Secret;
 pub use shell::{Held, HostKeys, Output, ShellError, ShellSettings, Shells};

@@ -25,6 +25,7 @@ mod place;
 mod promotion;
 mod saved;
 mod servers;
+mod spelling;
 mod split;
 mod streams;
 mod usage;

@@ -1,9 +1,12 @@
 //! Checks of the routers and of nodes whose situation forbids acting.
 
+use std::collections::BTreeMap;
+
 use super::{Finding, for_split_elsewhere, forward, hints, way_out};
 use crate::dialect::command;
 use crate::model::{
     Cluster, Fact, InstanceFacts, InstanceId, Node, NodeKind, Observation, Process, Role, Unknown, UnknownKind,
+    WrittenIn,
 };
 use crate::plan::check::{Check, CheckCode, CheckId, Waiver};
 use crate::plan::gtm::is_brought_up;
@@ -34,6 +37,7 @@ pub(crate) fn for_routers(
     }));
     checks.extend(forward::known(cluster, seen, routers).map(|finding| finding.of(CheckCode::Forward, &cluster.name)));
     checks.extend(routers.iter().filter_map(strangers));
+    checks.extend(spellings(seen).map(|finding| finding.of(CheckCode::Spelling, &cluster.name)));
     checks
 }
 
@@ -120,6 +124,26 @@ fn strangers(router: &RouterView<'_>) -> Option<Check> {
     let hint = "declare these nodes in the file, or remove the rows with DROP NODE";
     let found = || format!("{} also routes to {}, which the file does not declare", router.router, rows.join(", "));
     (!rows.is_empty()).then(|| Finding::warn(found(), hint).of(CheckCode::Strangers, &router.router))
+}
+
+/// The most instances that the check `spelling` names for one way to write a host.
+const MOST_SPELLINGS: usize = 3;
+
+/// Which instances write a host in another way than the file.
+fn spellings(seen: &Observation) -> Option<Finding> {
+    let mut found: BTreeMap<(&str, &str, WrittenIn), Vec<String>> = BTreeMap::new();
+    for one in &seen.spellings {
+        let way = (one.found.as_str(), one.declared.as_str(), one.place);
+        found.entry(way).or_default().push(one.instance.to_string());
+    }
+    let lines = found.iter().map(|((other, declared, place), instances)| {
+        let (first, more) = instances.split_at(instances.len().min(MOST_SPELLINGS));
+        let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+        format!("{}{more}: {} has {other}, the file has {declared}", first.join(", "), place.word())
+    });
+    let lines: Vec<String> = lines.collect();
+    let hint = "nothing must be done: both lead to the same server";
+    (!lines.is_empty()).then(|| Finding::warn(lines.join("; "), hint))
 }
 
 fn active(node: &Node, seen: &Observation, brought_up: bool, planned: bool) -> Finding {

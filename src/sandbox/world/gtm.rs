@@ -219,7 +219,9 @@ impl World {
     pub fn gtm_standbys(&self, disk: DiskId) -> Vec<&Gtm> {
         let Some(own) = self.gtms.get(&disk).and_then(|gtm| gtm.process.as_ref()) else { return Vec::new() };
         let follows = |gtm: &&Gtm| match gtm.process.as_ref().map(|process| &process.role) {
-            Some(GtmRole::Standby { host, port }) => *host == own.host.to_string() && *port == own.port,
+            Some(GtmRole::Standby { host, port }) => {
+                super::net::resolved(host) == own.host.as_str() && *port == own.port
+            }
             Some(GtmRole::Active) | None => false,
         };
         self.gtms.values().filter(follows).filter(|gtm| !self.is_cut(&gtm.home.server)).collect()

@@ -146,7 +146,9 @@ impl World {
             let Some(standby) = copy.process.as_ref().filter(|process| !process.hung).and_then(Process::standby) else {
                 return false;
             };
-            let here = |upstream: &super::Upstream| upstream.host == own.host.as_str() && upstream.port == own.port;
+            let here = |upstream: &super::Upstream| {
+                super::net::resolved(&upstream.host) == own.host.as_str() && upstream.port == own.port
+            };
             !matches!(standby.receiver, Receiver::Down(_)) && standby.upstream.as_ref().is_some_and(here)
         };
         let pairs = self.postgres.values().filter(|copy| follows(copy));
