@@ -75,7 +75,7 @@ fn goes_through(job: impl Fn(&str) -> Vec<String>) -> Place {
     // A plan that a check refuses fails the job of the change request.
     place.declare("dn01", "s29");
     let (code, said) = run(&place, &job("plan").join("\n"));
-    assert!(code != 0 && said.contains("Refused:"), "{code}\n{said}");
+    assert!(code != 0 && said.contains("Refused by"), "{code}\n{said}");
     place
 }
 

@@ -151,13 +151,13 @@ fn out_of_sight_is_not_no_drift() {
     let place = Place::up("");
     place.fault("hang dn01@s47");
     let ended = drift(&place, "--format json");
-    ended.fails(1, &["not known", "hint"]);
+    ended.fails(1, &["could not observe the whole cluster", "hint"]);
     let (differences, document) = ids(&ended);
     assert!(differences.is_empty() && document["verdict"] == "unknown", "{document}");
     assert!(!document["unseen"].as_array().unwrap().is_empty());
     // A difference elsewhere is one all the same.
     place.fault("stop dn02@s29");
-    drift(&place, "").ends(2).says(&["role:dn02@s29", "Not seen", "dn01@s47"]);
+    drift(&place, "").ends(2).says(&["role:dn02@s29", "Not observed", "dn01@s47"]);
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn a_baseline_sets_aside_for_a_time() {
     drift(&place, &known).ends(0).says(&["pooler:cn01 matches nothing"]);
     drift(&place, &format!("{known} --format json")).fails(0, &["warning: baseline: pooler:cn01"]);
     write(&entry("unreachable:dn01@s47", "9999-12-31"));
-    drift(&place, &known).fails(1, &["failed to read the baseline", "may be anything", "hint"]);
+    drift(&place, &known).fails(1, &["failed to read the baseline", "could not observe", "hint"]);
     drift(&place, "--baseline /nonexistent").fails(1, &["failed to read the baseline /nonexistent"]);
 }
 

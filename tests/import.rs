@@ -95,7 +95,7 @@ fn a_master_that_is_out_of_sight_stays_open() {
     let place = Place::up("");
     place.fault("hang dn02@s47");
     let (file, ended) = import(&place, "s29", 15432, &names(&place));
-    ended.fails(0, &["dn02", "whether its master runs could not be learned", "no answer from"]);
+    ended.fails(0, &["dn02", "otb could not find out whether its master runs", "no answer from"]);
     let text = std::fs::read_to_string(file).unwrap();
     assert!(text.contains("\n  dn02:\n    master: s47\n"), "{text}");
 }
@@ -171,7 +171,7 @@ fn a_forward_port_that_nobody_tells_is_left_out() {
     place.fault("stop dn01@s47");
     place.fault("stop dn02@s47");
     let (file, ended) = import(&place, "s29", 15432, &names(&place));
-    ended.fails(0, &["dn02", "whether its master runs could not be learned"]);
+    ended.fails(0, &["dn02", "otb could not find out whether its master runs"]);
     assert!(!ended.stderr.contains("forward_port"), "{ended:?}");
     assert_eq!(cluster(&file).nodes, cluster(&place.file()).nodes);
 
@@ -182,7 +182,7 @@ fn a_forward_port_that_nobody_tells_is_left_out() {
         std::fs::write(&conf, text.replace("forward_port", "#forward_port")).unwrap();
     }
     let (file, ended) = import(&place, "s29", 15432, &names(&place));
-    let at = format!("{}:23001 did not tell its forward_port", place.address("s47"));
+    let at = format!("{}:23001 did not report its forward_port", place.address("s47"));
     ended.fails(0, &["note: dn01", &at, "refused the connection", "is missing"]);
     let imported = cluster(&file);
     let forward = |id: &str| {

@@ -179,7 +179,7 @@ impl<'a> Ledger<'a> {
             return Err(why);
         }
         let action = without(&step.action, &self.failed);
-        action.ok_or_else(|| "every move that needs this step failed".to_owned())
+        action.ok_or_else(|| "no move that needs this step is left".to_owned())
     }
 
     /// Why a commit that waits need not be tried: a standby that it would wait for has not returned.
@@ -228,7 +228,7 @@ impl<'a> Ledger<'a> {
             let moves =
                 self.plan.steps.iter().any(|step| step.action.target().node == *node && step.prepares_or_moves());
             let why = if moves { "the move of" } else { "the update of the GTM route on" };
-            return Some(format!("{why} {node} failed"));
+            return Some(format!("{why} {node} was not done"));
         }
         self.gtm_failed()
     }
@@ -237,7 +237,7 @@ impl<'a> Ledger<'a> {
     fn gtm_failed(&self) -> Option<String> {
         let kind = |node: &NodeName| self.plan.cluster.nodes.get(node).map(|node| node.kind);
         let gtm = self.failed.iter().find(|failed| kind(failed) == Some(NodeKind::Gtm))?;
-        Some(format!("the move of {gtm} failed, and the GTM goes first"))
+        Some(format!("the move of {gtm} was not done, and the GTM goes first"))
     }
 
     /// A copy that a rejoin waits for is the only evidence of what the other one followed: it stays as it is.

@@ -19,7 +19,7 @@ pub fn drift_text(drift: &Drift) -> String {
     }
     section(
         &mut out,
-        "Not seen",
+        "Not observed",
         outline::hidden(&drift.unseen)
             .iter()
             .map(|hidden| format!("{}: {}: {}", hidden.names(), hidden.fact, hidden.why()))

@@ -15,7 +15,7 @@ fn is_refused(place: &Place, directory: &str, what: &str) {
     let before = place.state();
     let apply = otb(&file).line("apply --auto-approve").run();
     apply.ends(3).says(&[&format!(
-        "block   data-directory:dn01    the directory declared for dn01@s47 {what}, and dn01@s47 is process "
+        "block   data-directory:dn01    the directory declared for dn01@s47 {what}, but dn01@s47 is process "
     )]);
     apply.says(&[&format!(", which runs in {right}\n"), "correct `data` in the file"]);
     assert_eq!(place.state(), before);

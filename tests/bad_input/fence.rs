@@ -117,7 +117,7 @@ fn that_comes_after_a_start() {
     started_before_the_move(&place);
     let ended = place.otb("apply --auto-approve").run();
     assert!([6, 7].contains(&ended.code), "{ended:?}");
-    ended.says(&["not done fence:dn01@s29", "left out promote:dn01@s47"]);
+    ended.says(&["not done fence:dn01@s29", "skipped promote:dn01@s47"]);
     assert!(starts_as_a_master(&place), "what it was given is taken away again");
     place.settles();
 }

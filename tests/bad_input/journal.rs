@@ -154,7 +154,7 @@ fn history_shows_each_run_and_says_what_the_journal_lacks() {
     cut.fails(0, &["warning: line ", " is skipped"]);
     cut.says(&[
         "done     stop:dn01@s29",
-        "promote:dn01@s47: it began",
+        "promote:dn01@s47: it started",
         "never started",
         "otb plan shows the remaining steps",
     ]);

@@ -34,7 +34,7 @@ fn a_run_that_loses_its_lock_stops_at_the_next_step() {
     run.until_said("done     hold");
     break_locks(&place);
     let ended = run.wait();
-    ended.fails(7, &["the lock on s29 was lost", "another otb may be working now"]).says(&["left out"]);
+    ended.fails(7, &["the lock on s29 was lost", "another otb may be working now"]).says(&["skipped"]);
     assert!(!ended.stderr.contains("promote:dn01@s47  "), "{}", ended.stderr);
     place.fault("slow pg_ctl 0");
     place.settles();

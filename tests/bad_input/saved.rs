@@ -37,7 +37,7 @@ fn what_is_no_plan() {
     refused(&place, &"/dev/zero".into(), 1, &["/dev/zero", "bytes"]);
     for length in [0, 1, 400, text.len() / 2, text.len() - 3] {
         let cut = place.write("cut.json", &text[..length]);
-        refused(&place, &cut, 1, &["cut.json", "cut off", "plan -o"]);
+        refused(&place, &cut, 1, &["cut.json", "incomplete", "plan -o"]);
     }
     for other in ["{}", "[]", "null", "{\"format_version\": \"1.0\"}", "\u{0}\u{1}", "version: 1"] {
         refused(&place, &place.write("other.json", other), 1, &["other.json", "plan -o"]);

@@ -56,7 +56,7 @@ fn fake(node: &str, fake: Fake, parts: &[&str]) {
 fn a_datanode_that_refuses_connections() {
     let place = Place::up("");
     let port = closed_port(&place.address("s47"));
-    stands_for(&place, "dn02", port, &["Not seen", "refused the connection"]);
+    stands_for(&place, "dn02", port, &["Not observed", "refused the connection"]);
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn a_whole_server_in_a_hole() {
     let before = place.state();
     place.declare("dn01", "s47");
     let file = place.write("hole.yaml", place.text().replace(&place.address("s29"), "127.254.253.252"));
-    otb(&file).line("plan --detailed-exitcode").run().ends(3).says(&["127.254.253.252:23001 refused", "Not seen"]);
+    otb(&file).line("plan --detailed-exitcode").run().ends(3).says(&["127.254.253.252:23001 refused", "Not observed"]);
     otb(&file).line("apply --auto-approve").run().ends(3).says(&["Refused"]);
     assert_eq!(place.state(), before);
 }
@@ -161,5 +161,5 @@ fn a_standby_that_ends_after_its_start() {
     }
     std::thread::sleep(Duration::from_millis(300));
     place.fault("kill dn01@s29");
-    run.wait().ends(8).says(&["not done rejoin:dn01@s29", "the server of dn01@s29 has ended since it was started"]);
+    run.wait().ends(8).says(&["not done rejoin:dn01@s29", "the server of dn01@s29 ended after its start"]);
 }

@@ -122,7 +122,7 @@ fn a_standby_of_the_master_that_is_given_up() {
         if code == 8 {
             run.wait().ends(8).says(&[
                 "not done rejoin:dn01@s63",
-                "left out rejoin:dn01@s29",
+                "skipped rejoin:dn01@s29",
                 "only it shows which timeline",
             ]);
         } else {

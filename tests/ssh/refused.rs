@@ -43,7 +43,7 @@ fn a_host_key_that_nobody_knows() {
 fn a_key_that_is_not_authorized() {
     let Some(behind) = Behind::up() else { return };
     behind.sshds.authorize_nobody();
-    is_refused(&behind, &["the shell of s29 turned otb down", "Permission denied"]);
+    is_refused(&behind, &["the shell of s29 refused otb", "Permission denied"]);
 }
 
 /// The login works, and the user may do nothing there.

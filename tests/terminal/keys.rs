@@ -13,7 +13,7 @@ fn begins_a_line(screen: &str, start: &str) {
 fn the_question_is_answered_and_progress_shown() {
     let place = moving(1200);
     let mut terminal = on_terminal(&place, "apply", 100, &[]);
-    terminal.until("Only `yes` is taken as approval.\n> ");
+    terminal.until("Only `yes` approves.\n> ");
     // The last lines of a small window say what happens, what clients notice, and until when it is undone.
     let screen = terminal.screen();
     let lines: Vec<&str> = screen.trim_end().lines().rev().take(6).collect();
@@ -101,7 +101,7 @@ fn ctrl_c_before_the_promotion_takes_back() {
     for word in ["ailed", "Fix what", "fix what"] {
         assert!(!shown.screen.contains(word), "{word:?} is on the screen:\n{}", shown.screen);
     }
-    assert_eq!(shown.screen.matches("left out").count(), 2, "{}", shown.screen);
+    assert_eq!(shown.screen.matches("skipped").count(), 2, "{}", shown.screen);
     // The key itself is not shown: it would move what is drawn, and leave parts of it behind.
     for rest in ["^C", "stop:dn01@s29, ", "/19 steps", "rolling back, "] {
         assert!(!shown.screen.contains(rest), "{rest:?} is left:\n{}", shown.screen);

@@ -95,8 +95,8 @@ fn completion_knows_the_names_of_the_file() {
 fn a_format_that_a_command_cannot_write_is_wrong_usage() {
     let place = Place::up("");
     for (line, parts) in [
-        ("apply --format html", "writes text and json only"),
-        ("validate --format json", "writes text only"),
+        ("apply --format html", "can only write text and json"),
+        ("validate --format json", "can only write text"),
         ("graph --format html", "--as"),
         ("plan --format json --diff", "--diff requires --format text"),
         ("status --watch --format html", "--watch requires --format text or json"),

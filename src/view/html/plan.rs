@@ -131,7 +131,7 @@ fn failing(plan: &Plan) -> Markup {
             (check_table(&checks))
         }
         @if !unseen.is_empty() {
-            h2 { "Not seen" }
+            h2 { "Not observed" }
             (table(&["instance", "fact", "why"], unseen))
         }
     }

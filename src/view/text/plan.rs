@@ -207,7 +207,7 @@ fn unseen(out: &mut String, plan: &Plan) {
     if plan.unseen.is_empty() {
         return;
     }
-    let _ = writeln!(out, "\n{} {}", style::careful("Not seen:"), count(plan.unseen.len(), "fact"));
+    let _ = writeln!(out, "\n{} {}", style::careful("Not observed:"), count(plan.unseen.len(), "fact"));
     for silent in &plan.silent {
         let _ = writeln!(out, "  {:<12} {}", silent.server, outline::silence(silent));
     }
