@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use tokio::time::sleep;
 
 use super::act::run_all;
-use super::field::{ASK, Field, LastWal};
+use super::cluster_access::{ASK, ClusterAccess, LastWal};
 use super::looks;
 use super::proof::Through;
 use crate::dialect::{self, Probe, StandbyConf, Tools, command, query};
@@ -36,8 +36,8 @@ impl Found {
 }
 
 /// The first of `conditions` that does not hold.
-pub(super) async fn first_unmet(conditions: &[Condition], field: &Field<'_>) -> Option<(Condition, Found)> {
-    let found = check_all(conditions, field).await;
+pub(super) async fn first_unmet(conditions: &[Condition], access: &ClusterAccess<'_>) -> Option<(Condition, Found)> {
+    let found = check_all(conditions, access).await;
     conditions.iter().cloned().zip(found).find(|(_, found)| *found != Found::Holds)
 }
 
@@ -59,8 +59,8 @@ impl Wait {
 }
 
 /// Asks again and again until `condition` holds or the wait is over; gives what was found last.
-pub(super) async fn wait(condition: &Condition, field: &Field<'_>, wait: Wait) -> Found {
-    let unmet = wait_for_all(vec![condition.clone()], field, wait).await;
+pub(super) async fn wait(condition: &Condition, access: &ClusterAccess<'_>, wait: Wait) -> Found {
+    let unmet = wait_for_all(vec![condition.clone()], access, wait).await;
     unmet.map_or(Found::Holds, |(_, found)| found)
 }
 
@@ -68,13 +68,13 @@ pub(super) async fn wait(condition: &Condition, field: &Field<'_>, wait: Wait) -
 /// once is not asked for again.
 pub(super) async fn wait_for_all(
     mut open: Vec<Condition>,
-    field: &Field<'_>,
+    access: &ClusterAccess<'_>,
     wait: Wait,
 ) -> Option<(Condition, Found)> {
     let began = Instant::now();
     let (mut seen, mut pause) = (began, wait.every.min(AT_FIRST));
     loop {
-        let found = check_all(&open, field).await;
+        let found = check_all(&open, access).await;
         if !found.iter().all(|found| matches!(found, Found::Unknown(_))) {
             seen = Instant::now();
         }
@@ -90,34 +90,34 @@ pub(super) async fn wait_for_all(
 }
 
 /// Asks once.
-pub(super) async fn check(condition: &Condition, field: &Field<'_>) -> Found {
+pub(super) async fn check(condition: &Condition, access: &ClusterAccess<'_>) -> Found {
     let conditions = std::slice::from_ref(condition);
-    check_by(condition, &Through::ask(conditions, field).await, field).await
+    check_by(condition, &Through::ask(conditions, access).await, access).await
 }
 
 /// Asks once for each, side by side.
-async fn check_all(conditions: &[Condition], field: &Field<'_>) -> Vec<Found> {
-    let through = Through::ask(conditions, field).await;
-    join_all(conditions.iter().map(|condition| check_by(condition, &through, field))).await
+async fn check_all(conditions: &[Condition], access: &ClusterAccess<'_>) -> Vec<Found> {
+    let through = Through::ask(conditions, access).await;
+    join_all(conditions.iter().map(|condition| check_by(condition, &through, access))).await
 }
 
-async fn check_by(condition: &Condition, through: &Through, field: &Field<'_>) -> Found {
+async fn check_by(condition: &Condition, through: &Through, access: &ClusterAccess<'_>) -> Found {
     let found = match condition {
-        Condition::Runs { instance, role } => runs(instance, *role, field).await,
-        Condition::Hangs { instance } => hangs(instance, field).await,
-        Condition::Stopped { instance } => stopped(instance, field).await,
-        Condition::CleanlyStopped { instance } => cleanly_stopped(instance, field).await,
-        Condition::Fenced { instance, upstream } => fenced(instance, upstream, field).await,
-        Condition::ReplayedAll { standby, source } => replayed_all(standby, source, field).await,
-        Condition::ReplayedTo { standby, position, .. } => replayed_to(standby, *position, field).await,
-        Condition::Routed { router, routes } => super::act::routed(router, routes, field).await,
-        Condition::Forwards { instance, port } => forwards(instance, *port, field).await,
-        Condition::GetsTimestamp { router } => super::proof::gets_timestamp(router, field).await,
-        Condition::PoolAgrees { router } => pool_agrees(router, field).await,
-        Condition::Reached { coordinator, instance } => through.reached(coordinator, instance, field).await,
-        Condition::Settled { masters } => super::act::settled(masters, field).await,
-        Condition::Synchronous { master, standbys } => super::act::synchronous(master, *standbys, field).await,
-        Condition::Streams { standby, upstream } => super::proof::streams(standby, upstream, field).await,
+        Condition::Runs { instance, role } => runs(instance, *role, access).await,
+        Condition::Hangs { instance } => hangs(instance, access).await,
+        Condition::Stopped { instance } => stopped(instance, access).await,
+        Condition::CleanlyStopped { instance } => cleanly_stopped(instance, access).await,
+        Condition::Fenced { instance, upstream } => fenced(instance, upstream, access).await,
+        Condition::ReplayedAll { standby, source } => replayed_all(standby, source, access).await,
+        Condition::ReplayedTo { standby, position, .. } => replayed_to(standby, *position, access).await,
+        Condition::Routed { router, routes } => super::act::routed(router, routes, access).await,
+        Condition::Forwards { instance, port } => forwards(instance, *port, access).await,
+        Condition::GetsTimestamp { router } => super::proof::gets_timestamp(router, access).await,
+        Condition::PoolAgrees { router } => pool_agrees(router, access).await,
+        Condition::Reached { coordinator, instance } => through.reached(coordinator, instance, access).await,
+        Condition::Settled { masters } => super::act::settled(masters, access).await,
+        Condition::Synchronous { master, standbys } => super::act::synchronous(master, *standbys, access).await,
+        Condition::Streams { standby, upstream } => super::proof::streams(standby, upstream, access).await,
     };
     found.unwrap_or_else(Found::Unknown)
 }
@@ -125,15 +125,15 @@ async fn check_by(condition: &Condition, through: &Through, field: &Field<'_>) -
 /// The role of a running process. A master without a GTM cannot tell by a SELECT, which fails or, where the GTM's
 /// server drops packets, is not answered; it tells by SHOW: the sessions of this run are read-only on standbys only
 /// (field notes, sections 4 and 5). So the SELECT is not waited for long: this is asked inside the write gap.
-pub(super) async fn role_of(id: &InstanceId, field: &Field<'_>) -> Result<Role, SqlError> {
-    let rows = match field.query(id, &query::role(), BRIEFLY).await {
+pub(super) async fn role_of(id: &InstanceId, access: &ClusterAccess<'_>) -> Result<Role, SqlError> {
+    let rows = match access.query(id, &query::role(), BRIEFLY).await {
         Err(error) if may_want_a_timestamp(&error) => {
-            let shown = field.query(id, &query::read_only(), ASK).await?;
+            let shown = access.query(id, &query::read_only(), ASK).await?;
             return Ok(if shown.single() == Some("off") { Role::Master } else { Role::Standby });
         }
         answer => answer?,
     };
-    role_in(&rows).ok_or_else(|| match field.cluster.instance(id) {
+    role_in(&rows).ok_or_else(|| match access.cluster.instance(id) {
         Some(instance) => SqlError::Unreadable {
             at: instance.endpoint.clone(),
             why: "pg_is_in_recovery() returned \
@@ -160,33 +160,33 @@ fn may_want_a_timestamp(error: &SqlError) -> bool {
     }
 }
 
-async fn runs(id: &InstanceId, role: Role, field: &Field<'_>) -> Result<Found, String> {
-    let instance = field.instance(id)?;
+async fn runs(id: &InstanceId, role: Role, access: &ClusterAccess<'_>) -> Result<Found, String> {
+    let instance = access.instance(id)?;
     let is = if instance.kind == NodeKind::Gtm {
         ask_gtm(&instance.endpoint, ASK).await.map_err(|e| e.to_string())?.role
     } else {
-        role_of(id, field).await.map_err(|e| e.to_string())?
+        role_of(id, access).await.map_err(|e| e.to_string())?
     };
     Ok(Found::when(is == role, || format!("{id} runs as {is}")))
 }
 
 /// Whether the process is there and does not answer. A refusal or an error is an answer.
-async fn hangs(id: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
-    let instance = field.instance(id)?;
+async fn hangs(id: &InstanceId, access: &ClusterAccess<'_>) -> Result<Found, String> {
+    let instance = access.instance(id)?;
     let (role, kind, why) = if instance.kind == NodeKind::Gtm {
         match ask_gtm(&instance.endpoint, ASK).await {
             Ok(status) => (Some(status.role), None, String::new()),
             Err(error) => (None, Some(error.kind()), error.to_string()),
         }
     } else {
-        match role_of(id, field).await {
+        match role_of(id, access).await {
             Ok(role) => (Some(role), None, String::new()),
             Err(error) => (None, Some(error.kind()), error.to_string()),
         }
     };
     match (role, kind) {
         (Some(role), _) => Ok(Found::Fails(format!("{id} answers and runs as {role}"))),
-        (None, Some(UnknownKind::TimedOut)) => match &looks::process(id, field).await?.process {
+        (None, Some(UnknownKind::TimedOut)) => match &looks::process(id, access).await?.process {
             Fact::Known(process) => {
                 Ok(Found::when(*process == Process::Running, || format!("{id} is {}", process.word())))
             }
@@ -198,9 +198,9 @@ async fn hangs(id: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
 
 /// The pid file of a server in another PID namespace than otb's shell names nobody, or a stranger: so nobody may accept
 /// connections on its port, either. (A GTM that has ended keeps its port for two seconds more.)
-async fn stopped(id: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
-    let found = is_stopped(id, &looks::process(id, field).await?)?;
-    let instance = field.instance(id)?;
+async fn stopped(id: &InstanceId, access: &ClusterAccess<'_>) -> Result<Found, String> {
+    let found = is_stopped(id, &looks::process(id, access).await?)?;
+    let instance = access.instance(id)?;
     if found == Found::Holds && instance.kind.is_router() && accepts(&instance.endpoint, BRIEFLY).await {
         let at = &instance.endpoint;
         return Ok(Found::Fails(format!(
@@ -219,17 +219,17 @@ fn is_stopped(id: &InstanceId, probe: &Probe) -> Result<Found, String> {
 }
 
 /// The control file of a process, read over the shell.
-pub(super) async fn control(id: &InstanceId, field: &Field<'_>) -> Result<Control, String> {
-    let instance = field.instance(id)?;
+pub(super) async fn control(id: &InstanceId, access: &ClusterAccess<'_>) -> Result<Control, String> {
+    let instance = access.instance(id)?;
     let output =
-        run_all(id, &[command::controldata(instance)], ASK, field).await.map_err(|failed| failed.to_string())?;
+        run_all(id, &[command::controldata(instance)], ASK, access).await.map_err(|failed| failed.to_string())?;
     dialect::read_control(&output.text).map_err(|why| format!("pg_controldata of {id}: {why}"))
 }
 
-async fn cleanly_stopped(id: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
-    let probe = looks::alone(id, Tools::All, field).await?;
+async fn cleanly_stopped(id: &InstanceId, access: &ClusterAccess<'_>) -> Result<Found, String> {
+    let probe = looks::alone(id, Tools::All, access).await?;
     let stopped = is_stopped(id, &probe)?;
-    if stopped != Found::Holds || field.instance(id)?.kind == NodeKind::Gtm {
+    if stopped != Found::Holds || access.instance(id)?.kind == NodeKind::Gtm {
         return Ok(stopped);
     }
     let state = match probe.control {
@@ -239,9 +239,9 @@ async fn cleanly_stopped(id: &InstanceId, field: &Field<'_>) -> Result<Found, St
     Ok(Found::when(state.is_clean(), || format!("{id} is stopped, but not cleanly: {}", state.words())))
 }
 
-async fn fenced(id: &InstanceId, upstream: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
-    let (instance, upstream) = (field.instance(id)?, field.instance(upstream)?);
-    let conf = starts_as(instance, ASK, field).await?;
+async fn fenced(id: &InstanceId, upstream: &InstanceId, access: &ClusterAccess<'_>) -> Result<Found, String> {
+    let (instance, upstream) = (access.instance(id)?, access.instance(upstream)?);
+    let conf = starts_as(instance, ASK, access).await?;
     Ok(Found::when(conf.standby && conf.upstream.as_ref() == Some(&upstream.endpoint), || {
         let path = dialect::recovery_path(instance);
         format!("{path} of {id} does not make it a standby of {}", upstream.endpoint)
@@ -249,9 +249,13 @@ async fn fenced(id: &InstanceId, upstream: &InstanceId, field: &Field<'_>) -> Re
 }
 
 /// What the instance would start as, by its own files.
-pub(super) async fn starts_as(instance: &Instance, limit: Duration, field: &Field<'_>) -> Result<StandbyConf, String> {
+pub(super) async fn starts_as(
+    instance: &Instance,
+    limit: Duration,
+    access: &ClusterAccess<'_>,
+) -> Result<StandbyConf, String> {
     let read = [dialect::read_recovery_file(instance)];
-    let output = run_all(&instance.id, &read, limit, field).await.map_err(|failed| failed.to_string())?;
+    let output = run_all(&instance.id, &read, limit, access).await.map_err(|failed| failed.to_string())?;
     Ok(match instance.kind {
         NodeKind::Gtm => dialect::read_gtm_conf(&output.text),
         NodeKind::Coordinator | NodeKind::Datanode => dialect::read_recovery_conf(&output.text),
@@ -259,23 +263,23 @@ pub(super) async fn starts_as(instance: &Instance, limit: Duration, field: &Fiel
 }
 
 /// A standby has the shutdown checkpoint once it has replayed beyond the record's beginning.
-async fn replayed_all(standby: &InstanceId, source: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
-    if field.instance(standby)?.kind == NodeKind::Gtm {
-        return match field.remembered_flush(source).await {
-            Some(position) => flushed(standby, position, field).await,
+async fn replayed_all(standby: &InstanceId, source: &InstanceId, access: &ClusterAccess<'_>) -> Result<Found, String> {
+    if access.instance(standby)?.kind == NodeKind::Gtm {
+        return match access.remembered_flush(source).await {
+            Some(position) => flushed(standby, position, access).await,
             None => Err(format!("otb did not read the flush position of {source} before it stopped")),
         };
     }
-    let last = super::act::last_wal(source, field).await?;
-    Ok(match replay(standby, field).await? {
+    let last = super::act::last_wal(source, access).await?;
+    Ok(match replay(standby, access).await? {
         (Role::Master, _) => Found::Fails(format!("{standby} runs as master")),
         (Role::Standby, replayed) => Found::when(last.is_held_by(replayed), || behind(standby, replayed, last)),
     })
 }
 
 /// A promotion ends what is proved here, so a master has not replayed it.
-async fn replayed_to(standby: &InstanceId, position: Lsn, field: &Field<'_>) -> Result<Found, String> {
-    Ok(match replay(standby, field).await? {
+async fn replayed_to(standby: &InstanceId, position: Lsn, access: &ClusterAccess<'_>) -> Result<Found, String> {
+    Ok(match replay(standby, access).await? {
         (Role::Master, _) => Found::Fails(format!("{standby} runs as master")),
         (Role::Standby, replayed) => Found::when(replayed >= position, || {
             format!("{standby} has replayed to {replayed}, but the WAL ends at {position}")
@@ -284,8 +288,8 @@ async fn replayed_to(standby: &InstanceId, position: Lsn, field: &Field<'_>) -> 
 }
 
 /// What a copy is, and how far it has replayed.
-pub(super) async fn replay(copy: &InstanceId, field: &Field<'_>) -> Result<(Role, Lsn), String> {
-    let rows = field.query(copy, &query::replayed(), ASK).await.map_err(|e| e.to_string())?;
+pub(super) async fn replay(copy: &InstanceId, access: &ClusterAccess<'_>) -> Result<(Role, Lsn), String> {
+    let rows = access.query(copy, &query::replayed(), ASK).await.map_err(|e| e.to_string())?;
     let row = rows.first();
     let replayed = row.and_then(|row| row.get("replayed")?.parse().ok());
     let replayed = replayed.ok_or_else(|| format!("{copy} did not report how far it has replayed"))?;
@@ -299,8 +303,8 @@ pub(super) fn behind(standby: &InstanceId, replayed: Lsn, last: LastWal) -> Stri
 }
 
 /// Whether a GTM standby holds the log up to `position`, where its master was just before it stopped.
-pub(super) async fn flushed(standby: &InstanceId, position: Lsn, field: &Field<'_>) -> Result<Found, String> {
-    let status = ask_gtm(&field.instance(standby)?.endpoint, ASK).await.map_err(|error| error.to_string())?;
+pub(super) async fn flushed(standby: &InstanceId, position: Lsn, access: &ClusterAccess<'_>) -> Result<Found, String> {
+    let status = ask_gtm(&access.instance(standby)?.endpoint, ASK).await.map_err(|error| error.to_string())?;
     Ok(Found::when(status.flushed >= position, || {
         format!("{standby} has flushed to {}, but its master was at {position}", status.flushed)
     }))
@@ -308,8 +312,8 @@ pub(super) async fn flushed(standby: &InstanceId, position: Lsn, field: &Field<'
 
 /// Whether a process of the server listens on the port. Asked of the server: a connection of otb's would be a client that
 /// the forward process does not expect.
-async fn forwards(id: &InstanceId, port: u16, field: &Field<'_>) -> Result<Found, String> {
-    let output = run_all(id, &[dialect::listening()], ASK, field).await.map_err(|failed| failed.to_string())?;
+async fn forwards(id: &InstanceId, port: u16, access: &ClusterAccess<'_>) -> Result<Found, String> {
+    let output = run_all(id, &[dialect::listening()], ASK, access).await.map_err(|failed| failed.to_string())?;
     let listeners = dialect::read_listeners(&output.text)
         .ok_or_else(|| format!("could not find out from /proc/net/tcp which process listens on {}", id.server))?;
     Ok(Found::when(listeners.iter().any(|listener| listener.port == port), || {
@@ -317,7 +321,7 @@ async fn forwards(id: &InstanceId, port: u16, field: &Field<'_>) -> Result<Found
     }))
 }
 
-async fn pool_agrees(router: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
-    let rows = field.query(router, &query::pool_check(), ASK).await.map_err(|e| e.to_string())?;
+async fn pool_agrees(router: &InstanceId, access: &ClusterAccess<'_>) -> Result<Found, String> {
+    let rows = access.query(router, &query::pool_check(), ASK).await.map_err(|e| e.to_string())?;
     Ok(Found::when(rows.single() == Some("t"), || format!("pgxc_pool_check() on {router} returned f")))
 }

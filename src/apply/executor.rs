@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::watch;
 
+use super::cluster_access::ClusterAccess;
 use super::event::{Event, Outcome, milliseconds};
-use super::field::Field;
 use super::ledger::Ledger;
 use super::lock::Lock;
 use super::report::{Report, Undone};
@@ -30,7 +30,7 @@ const SETTLED_AGAIN: Duration = Duration::from_secs(60);
 /// One run of a plan.
 pub struct Run<'a> {
     plan: &'a Plan,
-    field: Field<'a>,
+    access: ClusterAccess<'a>,
     tell: &'a (dyn Fn(&Event) + Sync),
     interrupts: Interrupts,
     lock: &'a mut Lock,
@@ -50,7 +50,7 @@ impl<'a> Run<'a> {
     ) -> Self {
         Self {
             plan,
-            field: Field::new(&plan.cluster, outside, tell),
+            access: ClusterAccess::new(&plan.cluster, outside, tell),
             tell,
             interrupts,
             lock,
@@ -62,14 +62,14 @@ impl<'a> Run<'a> {
     /// Takes over from an observation what need not be read again: as whom standbys replicate, and how hosts are written.
     #[must_use]
     pub fn knowing(mut self, seen: &Observation) -> Self {
-        self.field.know(seen);
+        self.access.know(seen);
         self
     }
 
     /// Does the plan. Always comes back with a report, whatever happened.
     pub async fn run(mut self) -> Report {
         (self.tell)(&Event::Started { steps: self.plan.steps.len() });
-        if let Err(why) = proof::warm_up(self.plan, &self.field).await {
+        if let Err(why) = proof::warm_up(self.plan, &self.access).await {
             self.note(format!("nothing was started: {why}"));
             return self.ledger.report();
         }
@@ -90,8 +90,8 @@ impl<'a> Run<'a> {
     async fn steps(&mut self) -> bool {
         let mut interrupts = self.interrupts.clone();
         // The field is shared by the steps under way while `self` keeps the books.
-        let outside = self.field.outside;
-        let field = std::mem::replace(&mut self.field, Field::new(&self.plan.cluster, outside, self.tell));
+        let outside = self.access.outside;
+        let access = std::mem::replace(&mut self.access, ClusterAccess::new(&self.plan.cluster, outside, self.tell));
         let mut under_way = FuturesUnordered::new();
         let finished = loop {
             self.see_interrupts();
@@ -102,7 +102,7 @@ impl<'a> Run<'a> {
                     Ok(action) => {
                         self.begin(step);
                         let established = self.ledger.established(step);
-                        under_way.push(timed(step, act::perform(step, action, established, &field)));
+                        under_way.push(timed(step, act::perform(step, action, established, &access)));
                     }
                 }
             }
@@ -111,7 +111,7 @@ impl<'a> Run<'a> {
             }
             tokio::select! {
                 Some((step, outcome, took)) = under_way.next() => {
-                    for note in field.take_notes().await {
+                    for note in access.take_notes().await {
                         self.note(note);
                     }
                     self.settle(step, outcome, took);
@@ -130,8 +130,8 @@ impl<'a> Run<'a> {
             let dropped = Outcome::Unknown { why: "dropped by a second Ctrl-C".to_owned() };
             self.ledger.record.outcomes.insert(id, (dropped, Duration::ZERO));
         }
-        self.ledger.record.hold = field.held.lock().await.take();
-        self.field = field;
+        self.ledger.record.hold = access.held.lock().await.take();
+        self.access = access;
         finished
     }
 
@@ -153,7 +153,7 @@ impl<'a> Run<'a> {
         if self.ledger.is_halted() {
             return;
         }
-        match self.lock.keep(self.field.outside).await {
+        match self.lock.keep(self.access.outside).await {
             Ok(notes) => notes.into_iter().for_each(|note| self.note(note)),
             Err(why) => {
                 self.ledger.halt(&why);
@@ -192,7 +192,7 @@ impl<'a> Run<'a> {
     async fn take_back(&mut self) {
         for undoing in self.ledger.undoings() {
             if let Some(promotion) = undoing.unless_promoted.filter(|step| !step.gives_up())
-                && !takeback::died_as_standby(promotion.action.target(), &self.field).await
+                && !takeback::died_as_standby(promotion.action.target(), &self.access).await
             {
                 continue;
             }
@@ -207,7 +207,7 @@ impl<'a> Run<'a> {
     /// only after they are finished.
     async fn settle_what_is_back(&mut self) {
         let Some((coordinator, masters)) = self.ledger.to_settle_again() else { return };
-        if let Err(why) = act::finish_all(coordinator, &masters, SETTLED_AGAIN, &self.field).await {
+        if let Err(why) = act::finish_all(coordinator, &masters, SETTLED_AGAIN, &self.access).await {
             self.note(why.to_string());
             self.ledger.record.unsettled = true;
         }
@@ -218,7 +218,7 @@ impl<'a> Run<'a> {
             return;
         }
         (self.tell)(&Event::Undoing { step: step.id.clone() });
-        let result = takeback::take_back(step, &self.field).await;
+        let result = takeback::take_back(step, &self.access).await;
         (self.tell)(&Event::Undone(Undone::new(step.id.clone(), result.clone())));
         self.ledger.undone(step, result);
     }

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
 
-use super::field::{ASK, Field};
+use super::cluster_access::{ASK, ClusterAccess};
 use crate::dialect::{Look, MOST_LOOKS, Probe, Tools, probe_script, read_probe};
 use crate::model::{Fact, InstanceId, ServerName};
 
@@ -37,38 +37,38 @@ impl Looks {
 }
 
 /// What is known of the process of `id`.
-pub(super) async fn process(id: &InstanceId, field: &Field<'_>) -> Result<Probe, String> {
+pub(super) async fn process(id: &InstanceId, access: &ClusterAccess<'_>) -> Result<Probe, String> {
     // A GTM that does not answer takes its tool seconds.
-    let quick = field.instance(id)?.kind.is_router();
-    let probe = if quick { together(id, field).await } else { None };
+    let quick = access.instance(id)?.kind.is_router();
+    let probe = if quick { together(id, access).await } else { None };
     match probe {
         Some(probe) => Ok(probe),
-        None => alone(id, Tools::Process, field).await,
+        None => alone(id, Tools::Process, access).await,
     }
 }
 
 /// What `tools` and the files of `id` say.
-pub(super) async fn alone(id: &InstanceId, tools: Tools, field: &Field<'_>) -> Result<Probe, String> {
-    let probes = look(&[Look { at: field.instance(id)?, tools }], ASK, field).await?;
+pub(super) async fn alone(id: &InstanceId, tools: Tools, access: &ClusterAccess<'_>) -> Result<Probe, String> {
+    let probes = look(&[Look { at: access.instance(id)?, tools }], ASK, access).await?;
     probes.into_iter().next().ok_or_else(|| format!("the shell reported nothing about {id}"))
 }
 
 /// Nothing, if nobody else asks or the process's state was not learned.
-async fn together(id: &InstanceId, field: &Field<'_>) -> Option<Probe> {
-    let probe = field.looks.join(id);
+async fn together(id: &InstanceId, access: &ClusterAccess<'_>) -> Option<Probe> {
+    let probe = access.looks.join(id);
     // Whoever asks in this moment comes before this is polled again; who is polled first then looks for all of them.
     yield_now().await;
-    tell(field.looks.take(&id.server), field).await;
+    tell(access.looks.take(&id.server), access).await;
     probe.await.ok()
 }
 
 /// Who is not told anything looks for itself.
-async fn tell(mut waiting: Vec<Waiting>, field: &Field<'_>) {
+async fn tell(mut waiting: Vec<Waiting>, access: &ClusterAccess<'_>) {
     waiting.truncate(MOST_LOOKS);
-    let at = |waiting: &Waiting| Some(Look { at: field.cluster.instance(&waiting.id)?, tools: Tools::Process });
+    let at = |waiting: &Waiting| Some(Look { at: access.cluster.instance(&waiting.id)?, tools: Tools::Process });
     let looks: Option<Vec<Look<'_>>> = waiting.iter().map(at).collect();
     let Some(looks) = looks.filter(|looks| looks.len() > 1) else { return };
-    let probes = look(&looks, BRIEFLY, field).await.unwrap_or_default();
+    let probes = look(&looks, BRIEFLY, access).await.unwrap_or_default();
     for (Waiting { told, .. }, probe) in waiting.into_iter().zip(probes) {
         if matches!(probe.process, Fact::Known(_)) {
             let _ = told.send(probe);
@@ -77,8 +77,8 @@ async fn tell(mut waiting: Vec<Waiting>, field: &Field<'_>) {
 }
 
 /// Looks at instances of one server.
-async fn look(looks: &[Look<'_>], limit: Duration, field: &Field<'_>) -> Result<Vec<Probe>, String> {
+async fn look(looks: &[Look<'_>], limit: Duration, access: &ClusterAccess<'_>) -> Result<Vec<Probe>, String> {
     let Some(first) = looks.first() else { return Ok(Vec::new()) };
-    let output = field.look(&first.at.id, &probe_script(looks), limit).await.map_err(|error| error.to_string())?;
+    let output = access.look(&first.at.id, &probe_script(looks), limit).await.map_err(|error| error.to_string())?;
     Ok(read_probe(looks, &output.text))
 }

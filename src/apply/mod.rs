@@ -2,10 +2,10 @@
 //! waits or stops. It never chooses.
 
 mod act;
+mod cluster_access;
 mod condition;
 mod event;
 mod executor;
-mod field;
 mod held;
 mod ledger;
 mod lock;

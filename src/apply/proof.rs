@@ -7,8 +7,8 @@ use std::time::Duration;
 use futures_util::future::{join, join_all};
 
 use super::act;
+use super::cluster_access::{ASK, ClusterAccess, Identity};
 use super::condition::Found;
-use super::field::{ASK, Field, Identity};
 use crate::dialect::{self, Sql, query};
 use crate::model::{Condition, Endpoint, InstanceId, NodeKind, NodeName, Role, Spelling};
 use crate::plan::{Action, Plan};
@@ -16,7 +16,7 @@ use crate::transport::{Rows, SqlError, ask_gtm};
 
 /// Opens every session and shell the run will need, before anything is interrupted, and makes sure that the
 /// routers let otb alter them: a refusal must come now, not inside the write gap.
-pub(super) async fn warm_up(plan: &Plan, field: &Field<'_>) -> Result<(), String> {
+pub(super) async fn warm_up(plan: &Plan, access: &ClusterAccess<'_>) -> Result<(), String> {
     let promoted: Vec<&InstanceId> = plan
         .steps
         .iter()
@@ -31,18 +31,18 @@ pub(super) async fn warm_up(plan: &Plan, field: &Field<'_>) -> Result<(), String
         }
         _ => None,
     });
-    let superuser = routers.collect::<BTreeSet<_>>().into_iter().map(|router| may_alter(router, field));
+    let superuser = routers.collect::<BTreeSet<_>>().into_iter().map(|router| may_alter(router, access));
     let shells =
         plan.steps.iter().filter(|step| act::needs_shell(&step.action)).map(|step| &step.action.target().server);
     let shells = shells.collect::<BTreeSet<_>>().into_iter().map(|server| async move {
-        field.outside.shells.open(server, ASK).await.map_err(|error| format!("no shell on {server}: {error}"))
+        access.outside.shells.open(server, ASK).await.map_err(|error| format!("no shell on {server}: {error}"))
     });
     let standbys = promoted.iter().map(|id| async move {
-        let is_pg = field.instance(id)?.kind != NodeKind::Gtm;
+        let is_pg = access.instance(id)?.kind != NodeKind::Gtm;
         // A stopped master that is to be started again has no session yet.
         if is_pg {
-            let _ = field.warm(id).await;
-            let _ = field.warm_witness(id).await;
+            let _ = access.warm(id).await;
+            let _ = access.warm_witness(id).await;
         }
         Ok(())
     });
@@ -52,21 +52,21 @@ pub(super) async fn warm_up(plan: &Plan, field: &Field<'_>) -> Result<(), String
     if failures.is_empty() { Ok(()) } else { Err(failures.join("; ")) }
 }
 
-async fn may_alter(router: &InstanceId, field: &Field<'_>) -> Result<(), String> {
-    let rows = field.query(router, &query::is_superuser(), ASK).await.map_err(|error| format!("{router}: {error}"))?;
+async fn may_alter(router: &InstanceId, access: &ClusterAccess<'_>) -> Result<(), String> {
+    let rows = access.query(router, &query::is_superuser(), ASK).await.map_err(|error| format!("{router}: {error}"))?;
     match rows.single() {
         Some("on") => Ok(()),
         _ => Err(format!(
             "{router}: user {} is not a superuser there, and ALTER NODE requires one",
-            field.cluster.connection.user
+            access.cluster.connection.user
         )),
     }
 }
 
 /// Whether a session that logs in now gets a timestamp: any SELECT on a master wants one. The session at hand would
 /// prove less, for it may still hold a connection to the GTM that was.
-pub(super) async fn gets_timestamp(router: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
-    let session = field.outside.session(field.instance(router)?, ASK).await.map_err(|error| error.to_string())?;
+pub(super) async fn gets_timestamp(router: &InstanceId, access: &ClusterAccess<'_>) -> Result<Found, String> {
+    let session = access.outside.session(access.instance(router)?, ASK).await.map_err(|error| error.to_string())?;
     let answer = session.query(&query::role(), ASK).await;
     session.close().await;
     Ok(match answer {
@@ -81,7 +81,7 @@ pub(super) struct Through(BTreeMap<InstanceId, BTreeMap<NodeName, Result<Option<
 impl Through {
     /// Asks what the proofs among `conditions` need: of each coordinator in one round trip, for it may be far away and
     /// many nodes may have moved.
-    pub(super) async fn ask(conditions: &[Condition], field: &Field<'_>) -> Self {
+    pub(super) async fn ask(conditions: &[Condition], access: &ClusterAccess<'_>) -> Self {
         let mut asked: BTreeMap<&InstanceId, BTreeSet<&NodeName>> = BTreeMap::new();
         let mut meant: BTreeSet<&InstanceId> = BTreeSet::new();
         for condition in conditions {
@@ -90,11 +90,11 @@ impl Through {
                 meant.insert(instance);
             }
         }
-        let answers = asked
-            .into_iter()
-            .map(|(coordinator, nodes)| async move { (coordinator.clone(), through(coordinator, nodes, field).await) });
+        let answers = asked.into_iter().map(|(coordinator, nodes)| async move {
+            (coordinator.clone(), through(coordinator, nodes, access).await)
+        });
         // What a direct connection finds is learned meanwhile, and remembered; who does not answer is asked again.
-        let direct = join_all(meant.into_iter().map(|instance| field.identity(instance, None)));
+        let direct = join_all(meant.into_iter().map(|instance| access.identity(instance, None)));
         let (answers, _) = join(join_all(answers), direct).await;
         Self(answers.into_iter().collect())
     }
@@ -106,7 +106,7 @@ impl Through {
         &self,
         coordinator: &InstanceId,
         instance: &InstanceId,
-        field: &Field<'_>,
+        access: &ClusterAccess<'_>,
     ) -> Result<Found, String> {
         let through = match self.0.get(coordinator).and_then(|nodes| nodes.get(&instance.node)) {
             Some(Ok(identity)) => identity.as_ref(),
@@ -116,10 +116,10 @@ impl Through {
             }
             None => return Err(format!("{coordinator} was not asked about {}", instance.node)),
         };
-        let mut direct = field.identity(instance, None).await.map_err(|e| e.to_string())?;
+        let mut direct = access.identity(instance, None).await.map_err(|e| e.to_string())?;
         if direct.as_ref() != through {
             // Started anew since it was asked?
-            direct = field.identity(instance, direct.as_ref()).await.map_err(|e| e.to_string())?;
+            direct = access.identity(instance, direct.as_ref()).await.map_err(|e| e.to_string())?;
         }
         if through.is_some() && through == direct.as_ref() {
             return Ok(Found::Holds);
@@ -137,41 +137,46 @@ impl Through {
 async fn through(
     coordinator: &InstanceId,
     nodes: BTreeSet<&NodeName>,
-    field: &Field<'_>,
+    access: &ClusterAccess<'_>,
 ) -> BTreeMap<NodeName, Result<Option<Identity>, String>> {
     /// The pooler connects to one node after the other.
     const EACH: Duration = Duration::from_millis(100);
     let questions: Vec<Sql> = nodes.iter().map(|node| dialect::execute_direct(node, &query::role())).collect();
     let limit = ASK + EACH * u32::try_from(questions.len()).unwrap_or(u32::MAX);
-    let answers = field.query_all(coordinator, &questions, limit).await;
+    let answers = access.query_all(coordinator, &questions, limit).await;
     let read = |answer: Result<Rows, SqlError>| answer.map(|rows| Identity::read(&rows)).map_err(|e| e.to_string());
     nodes.into_iter().cloned().zip(answers.into_iter().map(read)).collect()
 }
 
 /// Whether `standby` has a WAL receiver that streams from `upstream`, and goes on doing so: a receiver that
 /// is turned down (forked WAL) shows as streaming only for a moment.
-pub(super) async fn streams(standby: &InstanceId, upstream: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
+pub(super) async fn streams(
+    standby: &InstanceId,
+    upstream: &InstanceId,
+    access: &ClusterAccess<'_>,
+) -> Result<Found, String> {
     const STILL: Duration = Duration::from_millis(250);
-    let first = streams_now(standby, upstream, field).await?;
+    let first = streams_now(standby, upstream, access).await?;
     if first != Found::Holds {
         return Ok(first);
     }
     tokio::time::sleep(STILL).await;
-    streams_now(standby, upstream, field).await
+    streams_now(standby, upstream, access).await
 }
 
-async fn streams_now(standby: &InstanceId, upstream: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
-    let wanted = &field.instance(upstream)?.endpoint;
-    if field.instance(standby)?.kind == NodeKind::Gtm {
-        return gtm_streams(standby, upstream, field).await;
+async fn streams_now(standby: &InstanceId, upstream: &InstanceId, access: &ClusterAccess<'_>) -> Result<Found, String> {
+    let wanted = &access.instance(upstream)?.endpoint;
+    if access.instance(standby)?.kind == NodeKind::Gtm {
+        return gtm_streams(standby, upstream, access).await;
     }
-    let rows = field.query(standby, &query::receiver(), ASK).await.map_err(|e| e.to_string())?;
+    let rows = access.query(standby, &query::receiver(), ASK).await.map_err(|e| e.to_string())?;
     let Some(row) = rows.first() else {
         return Ok(Found::Fails(format!("{standby} has no WAL receiver: read its log")));
     };
     let status = row.get("status").unwrap_or_default();
     let leads = row.get("conninfo").and_then(dialect::read_conninfo);
-    if status == "streaming" && leads.as_ref().is_some_and(|leads| Spelling::is_same(&field.spellings, leads, wanted)) {
+    if status == "streaming" && leads.as_ref().is_some_and(|leads| Spelling::is_same(&access.spellings, leads, wanted))
+    {
         return Ok(Found::Holds);
     }
     let leads = leads.map_or_else(|| "nobody".to_owned(), |endpoint| endpoint.to_string());
@@ -183,14 +188,14 @@ async fn streams_now(standby: &InstanceId, upstream: &InstanceId, field: &Field<
 /// that follows a GTM with a broken log is listed and dies a second later (seen live). An idle GTM writes a record
 /// every five seconds. The master is asked first: a standby that still copies its master's state accepts connections
 /// and answers none (seen live).
-async fn gtm_streams(standby: &InstanceId, upstream: &InstanceId, field: &Field<'_>) -> Result<Found, String> {
-    let (own, master) = (field.instance(standby)?, field.instance(upstream)?);
+async fn gtm_streams(standby: &InstanceId, upstream: &InstanceId, access: &ClusterAccess<'_>) -> Result<Found, String> {
+    let (own, master) = (access.instance(standby)?, access.instance(upstream)?);
     let active = ask_gtm(&master.endpoint, ASK).await.map_err(|error| error.to_string())?;
     let status = ask_gtm(&own.endpoint, ASK).await.map_err(|error| error.to_string())?;
     if status.role != Role::Standby {
         return Ok(Found::Fails(format!("{standby} runs as {}", status.role)));
     }
-    let others = field.cluster.nodes.get(&standby.node).into_iter().flat_map(|node| node.instances.values());
+    let others = access.cluster.nodes.get(&standby.node).into_iter().flat_map(|node| node.instances.values());
     let others: Vec<_> = others.filter(|other| other.id != *upstream && other.id != *standby).collect();
     let asked = join_all(others.iter().map(|other| ask_gtm(&other.endpoint, ASK))).await;
     let runs = others.iter().zip(&asked).filter(|(_, said)| said.as_ref().is_ok_and(|s| s.role == Role::Standby));
@@ -203,7 +208,7 @@ async fn gtm_streams(standby: &InstanceId, upstream: &InstanceId, field: &Field<
         return Ok(Found::Fails(why));
     }
     // Not before it is on the list, and not another one of the same name: what it had copied until then counts as new.
-    let mark = field.attached_at(standby, active.flushed).await;
+    let mark = access.attached_at(standby, active.flushed).await;
     if status.flushed > mark {
         return Ok(Found::Holds);
     }

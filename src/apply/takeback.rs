@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::act::{Shutdown, end_at_once, run_all, settle, shutdown, undo_salvage};
+use super::cluster_access::ClusterAccess;
 use super::condition::{self, Found, Wait};
 use super::event::Outcome;
-use super::field::Field;
 use crate::dialect::command::{self, Patience};
 use crate::dialect::{self, Command};
 use crate::model::{Condition, ControlState, InstanceId, NodeKind, Role};
@@ -35,13 +35,13 @@ pub fn can_be_taken_back(action: &Action) -> bool {
 }
 
 /// Takes `step` back.
-pub(super) async fn take_back(step: &Step, field: &Field<'_>) -> Result<(), String> {
+pub(super) async fn take_back(step: &Step, access: &ClusterAccess<'_>) -> Result<(), String> {
     match &step.action {
-        Action::StageFence { instance, .. } => remove_staged(instance, field).await,
-        Action::Fence { instance, .. } => remove_fence(instance, field).await,
-        Action::Stop { instance, fenced } => start_again(instance, *fenced, field).await,
-        Action::Salvage { standby, .. } => Box::pin(undo_salvage(standby, field)).await,
-        Action::End { instance } => start_again(instance, true, field).await,
+        Action::StageFence { instance, .. } => remove_staged(instance, access).await,
+        Action::Fence { instance, .. } => remove_fence(instance, access).await,
+        Action::Stop { instance, fenced } => start_again(instance, *fenced, access).await,
+        Action::Salvage { standby, .. } => Box::pin(undo_salvage(standby, access)).await,
+        Action::End { instance } => start_again(instance, true, access).await,
         Action::Checkpoint { .. }
         | Action::AwaitRedo { .. }
         | Action::CatchUp { .. }
@@ -64,49 +64,49 @@ pub(super) async fn take_back(step: &Step, field: &Field<'_>) -> Result<(), Stri
 /// Whether `instance` is stopped and its control file says that it never left recovery. A promotion that cannot
 /// write recovery.conf ends like that (field notes, section 6): the old master is then the only copy that can
 /// serve, and nothing was written anywhere else.
-pub(super) async fn died_as_standby(instance: &InstanceId, field: &Field<'_>) -> bool {
+pub(super) async fn died_as_standby(instance: &InstanceId, access: &ClusterAccess<'_>) -> bool {
     let stopped = Condition::Stopped { instance: instance.clone() };
     // First that it has ended: what a file says of one that runs may be otherwise a moment later.
-    if condition::check(&stopped, field).await != Found::Holds {
+    if condition::check(&stopped, access).await != Found::Holds {
         return false;
     }
-    if let Some(gtm) = field.instance(instance).ok().filter(|instance| instance.kind == NodeKind::Gtm) {
+    if let Some(gtm) = access.instance(instance).ok().filter(|instance| instance.kind == NodeKind::Gtm) {
         // A GTM that heard the signal has written `startup = ACT` into its gtm.conf (field notes, section 6).
-        return condition::starts_as(gtm, SERVES_AGAIN, field).await.is_ok_and(|conf| conf.standby);
+        return condition::starts_as(gtm, SERVES_AGAIN, access).await.is_ok_and(|conf| conf.standby);
     }
-    let state = condition::control(instance, field).await.map(|control| control.state);
+    let state = condition::control(instance, access).await.map(|control| control.state);
     matches!(state, Ok(ControlState::InArchiveRecovery | ControlState::ShutDownInRecovery))
 }
 
-async fn remove_staged(instance: &InstanceId, field: &Field<'_>) -> Result<(), String> {
-    let staged = dialect::staged_fence(field.instance(instance)?);
-    run(instance, dialect::remove_file(&staged), field).await
+async fn remove_staged(instance: &InstanceId, access: &ClusterAccess<'_>) -> Result<(), String> {
+    let staged = dialect::staged_fence(access.instance(instance)?);
+    run(instance, dialect::remove_file(&staged), access).await
 }
 
-async fn remove_fence(instance: &InstanceId, field: &Field<'_>) -> Result<(), String> {
-    run(instance, dialect::lift_fence(field.instance(instance)?), field).await
+async fn remove_fence(instance: &InstanceId, access: &ClusterAccess<'_>) -> Result<(), String> {
+    run(instance, dialect::lift_fence(access.instance(instance)?), access).await
 }
 
 /// Starts the old master as what it was, and sees that it serves.
-async fn start_again(instance: &InstanceId, fenced: bool, field: &Field<'_>) -> Result<(), String> {
+async fn start_again(instance: &InstanceId, fenced: bool, access: &ClusterAccess<'_>) -> Result<(), String> {
     let as_master = Condition::Runs { instance: instance.clone(), role: Role::Master };
-    field.forget(instance).await;
-    field.forget_last_wal(instance).await;
+    access.forget(instance).await;
+    access.forget_last_wal(instance).await;
     // A stop whose connection broke may still be under way.
-    settle(instance, SERVES_AGAIN, field).await.map_err(|failed| failed.to_string())?;
+    settle(instance, SERVES_AGAIN, access).await.map_err(|failed| failed.to_string())?;
     // A stop that was never carried out needs no start. One that was, and after which somebody started the server before
     // the fence was in its place, has left a fence in a running master: its next start would find it.
-    if still_serves(&as_master, field).await {
-        let lift = dialect::lift_own_fence(field.instance(instance)?);
-        return if fenced { run(instance, lift, field).await } else { Ok(()) };
+    if still_serves(&as_master, access).await {
+        let lift = dialect::lift_own_fence(access.instance(instance)?);
+        return if fenced { run(instance, lift, access).await } else { Ok(()) };
     }
     if fenced {
-        remove_fence(instance, field).await?;
+        remove_fence(instance, access).await?;
     }
-    Box::pin(end_its_shutdown(instance, field)).await?;
-    let start = command::start(field.instance(instance)?, Patience::from(SERVES_AGAIN));
-    let started = run(instance, start, field).await;
-    match condition::wait(&as_master, field, Wait::until(SERVES_AGAIN, Duration::from_millis(100))).await {
+    Box::pin(end_its_shutdown(instance, access)).await?;
+    let start = command::start(access.instance(instance)?, Patience::from(SERVES_AGAIN));
+    let started = run(instance, start, access).await;
+    match condition::wait(&as_master, access, Wait::until(SERVES_AGAIN, Duration::from_millis(100))).await {
         Found::Holds => Ok(()),
         Found::Fails(why) | Found::Unknown(why) => Err(match started {
             Ok(()) => why,
@@ -117,33 +117,33 @@ async fn start_again(instance: &InstanceId, fenced: bool, field: &Field<'_>) -> 
 
 /// A server that is still shutting down cannot be started: its checkpoint is waited for, and one that waits for sessions
 /// which hear no signal is ended at once.
-async fn end_its_shutdown(instance: &InstanceId, field: &Field<'_>) -> Result<(), String> {
-    if field.instance(instance)?.kind == NodeKind::Gtm {
+async fn end_its_shutdown(instance: &InstanceId, access: &ClusterAccess<'_>) -> Result<(), String> {
+    if access.instance(instance)?.kind == NodeKind::Gtm {
         return Ok(());
     }
     let ended = Condition::Stopped { instance: instance.clone() };
     let deadline = Instant::now() + SERVES_AGAIN;
     loop {
-        match shutdown(instance, field).await {
+        match shutdown(instance, access).await {
             Shutdown::NotBegun => return Ok(()),
-            Shutdown::Stuck => return end_at_once(instance, field).await,
-            Shutdown::Checkpoint if Instant::now() >= deadline => return end_at_once(instance, field).await,
+            Shutdown::Stuck => return end_at_once(instance, access).await,
+            Shutdown::Checkpoint if Instant::now() >= deadline => return end_at_once(instance, access).await,
             Shutdown::Checkpoint => {
-                condition::wait(&ended, field, Wait::until(Duration::from_secs(5), Duration::from_millis(100))).await;
+                condition::wait(&ended, access, Wait::until(Duration::from_secs(5), Duration::from_millis(100))).await;
             }
         }
     }
 }
 
 /// One that is about to end may answer for a moment more.
-async fn still_serves(as_master: &Condition, field: &Field<'_>) -> bool {
-    if condition::check(as_master, field).await != Found::Holds {
+async fn still_serves(as_master: &Condition, access: &ClusterAccess<'_>) -> bool {
+    if condition::check(as_master, access).await != Found::Holds {
         return false;
     }
     tokio::time::sleep(LAST_ANSWERS).await;
-    condition::check(as_master, field).await == Found::Holds
+    condition::check(as_master, access).await == Found::Holds
 }
 
-async fn run(instance: &InstanceId, command: Command, field: &Field<'_>) -> Result<(), String> {
-    run_all(instance, &[command], SERVES_AGAIN, field).await.map(drop).map_err(|failed| failed.to_string())
+async fn run(instance: &InstanceId, command: Command, access: &ClusterAccess<'_>) -> Result<(), String> {
+    run_all(instance, &[command], SERVES_AGAIN, access).await.map(drop).map_err(|failed| failed.to_string())
 }

@@ -1,7 +1,7 @@
 //! The file that makes an instance start as a standby: recovery.conf, or of a GTM gtm.conf.
 
 use super::{Failed, run_all};
-use crate::apply::field::{ASK, Field};
+use crate::apply::cluster_access::{ASK, ClusterAccess};
 use crate::dialect::command;
 use crate::dialect::{self, Command};
 use crate::model::{Instance, InstanceId, NodeKind};
@@ -12,16 +12,16 @@ pub(super) async fn standby_of(
     upstream: &InstanceId,
     fence: bool,
     path: &str,
-    field: &Field<'_>,
+    access: &ClusterAccess<'_>,
 ) -> Result<Command, Failed> {
-    let instance = field.instance(id)?;
+    let instance = access.instance(id)?;
     Ok(match instance.kind {
         NodeKind::Gtm => {
-            let lines = dialect::gtm_standby_lines(&field.instance(upstream)?.endpoint, fence);
+            let lines = dialect::gtm_standby_lines(&access.instance(upstream)?.endpoint, fence);
             command::rewrite_gtm_conf(instance, &lines, path)
         }
         NodeKind::Coordinator | NodeKind::Datanode => {
-            let text = recovery_conf(id, upstream, fence, field).await?;
+            let text = recovery_conf(id, upstream, fence, access).await?;
             // The server looks for recovery.conf: that is there as a whole or not at all.
             let is_draft = path == dialect::staged_fence(instance);
             if is_draft { command::write_draft(path, &text) } else { dialect::write_recovery_conf(path, &text) }
@@ -34,29 +34,29 @@ pub(super) async fn recovery_conf(
     id: &InstanceId,
     upstream: &InstanceId,
     fence: bool,
-    field: &Field<'_>,
+    access: &ClusterAccess<'_>,
 ) -> Result<String, Failed> {
-    let master = field.instance(upstream)?;
-    let user = match field.remembered_user(upstream).await {
+    let master = access.instance(upstream)?;
+    let user = match access.remembered_user(upstream).await {
         Some(user) => user,
-        None => replication_user(master, field).await,
+        None => replication_user(master, access).await,
     };
     let name = dialect::standby_name(id);
     if fence {
         return Ok(dialect::recovery_conf(&master.endpoint, &user, &name, true));
     }
     // A standby's own settings stay. It is not rebuilt from what cannot be read.
-    let own = run_all(id, &[dialect::read_recovery_file(field.instance(id)?)], ASK, field).await?;
+    let own = run_all(id, &[dialect::read_recovery_file(access.instance(id)?)], ASK, access).await?;
     Ok(dialect::retargeted(&own.text, &master.endpoint, &user, &name))
 }
 
-async fn replication_user(master: &Instance, field: &Field<'_>) -> String {
-    let read = run_all(&master.id, &[dialect::read_replication_conf(master)], ASK, field).await;
+async fn replication_user(master: &Instance, access: &ClusterAccess<'_>) -> String {
+    let read = run_all(&master.id, &[dialect::read_replication_conf(master)], ASK, access).await;
     match read.ok().and_then(|output| dialect::replication_user(&output.text)) {
         Some(user) => {
-            field.remember_user(&master.id, user.clone()).await;
+            access.remember_user(&master.id, user.clone()).await;
             user
         }
-        None => field.cluster.connection.user.clone(),
+        None => access.cluster.connection.user.clone(),
     }
 }

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::conf::standby_of;
 use super::{Failed, run_all};
+use crate::apply::cluster_access::{ASK, ClusterAccess, LastWal};
 use crate::apply::condition::{self, Found};
-use crate::apply::field::{ASK, Field, LastWal};
 use crate::dialect;
 use crate::dialect::Command;
 use crate::dialect::command::{self, Patience};
@@ -28,27 +28,31 @@ const CHECKPOINTS: u32 = 3;
 /// Limit of a script that only moves small files.
 const FILES: Duration = Duration::from_secs(10);
 
-pub(super) async fn stage_fence(id: &InstanceId, upstream: &InstanceId, field: &Field<'_>) -> Result<(), Failed> {
-    let instance = field.instance(id)?;
-    let write = standby_of(id, upstream, true, &dialect::staged_fence(instance), field).await?;
-    run_all(id, &[write], FILES, field).await?;
+pub(super) async fn stage_fence(
+    id: &InstanceId,
+    upstream: &InstanceId,
+    access: &ClusterAccess<'_>,
+) -> Result<(), Failed> {
+    let instance = access.instance(id)?;
+    let write = standby_of(id, upstream, true, &dialect::staged_fence(instance), access).await?;
+    run_all(id, &[write], FILES, access).await?;
     Ok(())
 }
 
-pub(super) async fn fence(id: &InstanceId, upstream: &InstanceId, field: &Field<'_>) -> Result<(), Failed> {
-    let instance = field.instance(id)?;
-    let write = standby_of(id, upstream, true, &dialect::recovery_path(instance), field).await?;
-    run_all(id, &[write], FILES, field).await?;
+pub(super) async fn fence(id: &InstanceId, upstream: &InstanceId, access: &ClusterAccess<'_>) -> Result<(), Failed> {
+    let instance = access.instance(id)?;
+    let write = standby_of(id, upstream, true, &dialect::recovery_path(instance), access).await?;
+    run_all(id, &[write], FILES, access).await?;
     Ok(())
 }
 
 /// What was written while the checkpoint ran is left to the one of the stop: of a busy master with much to flush
 /// another one takes a part of the time, until the stop's is short.
-pub(super) async fn checkpoint(id: &InstanceId, limit: Duration, field: &Field<'_>) -> Result<(), Failed> {
+pub(super) async fn checkpoint(id: &InstanceId, limit: Duration, access: &ClusterAccess<'_>) -> Result<(), Failed> {
     let deadline = Instant::now() + limit;
     for _ in 0..CHECKPOINTS {
         let begun = Instant::now();
-        field.query(id, &dialect::checkpoint(), deadline.saturating_duration_since(begun)).await?;
+        access.query(id, &dialect::checkpoint(), deadline.saturating_duration_since(begun)).await?;
         if begun.elapsed() < SHORT_CHECKPOINT {
             break;
         }
@@ -57,8 +61,13 @@ pub(super) async fn checkpoint(id: &InstanceId, limit: Duration, field: &Field<'
 }
 
 /// Stops, moves the staged fence into place and reads the control file, in one round trip.
-pub(super) async fn stop(id: &InstanceId, fenced: bool, limit: Duration, field: &Field<'_>) -> Result<(), Failed> {
-    let instance = field.instance(id)?;
+pub(super) async fn stop(
+    id: &InstanceId,
+    fenced: bool,
+    limit: Duration,
+    access: &ClusterAccess<'_>,
+) -> Result<(), Failed> {
+    let instance = access.instance(id)?;
     let commands = |patience: Duration| {
         let fence = || command::rename(&dialect::staged_fence(instance), &dialect::recovery_path(instance));
         let stop = command::stop(instance, Patience::from(patience));
@@ -66,19 +75,19 @@ pub(super) async fn stop(id: &InstanceId, fenced: bool, limit: Duration, field: 
     };
     if instance.kind == NodeKind::Gtm {
         let gone = command::gtm_pid_is_gone(instance);
-        return stop_gtm(instance, &[commands(limit), vec![gone]].concat(), limit, field).await;
+        return stop_gtm(instance, &[commands(limit), vec![gone]].concat(), limit, access).await;
     }
     let stop = |patience: Duration| [commands(patience), vec![command::controldata(instance)]].concat();
-    let output = match run_all(id, &stop(field.cluster.policy.fast_stop().min(limit)), limit, field).await {
-        Err(Failed::NotDone(why)) => match shutdown(id, field).await {
+    let output = match run_all(id, &stop(access.cluster.policy.fast_stop().min(limit)), limit, access).await {
+        Err(Failed::NotDone(why)) => match shutdown(id, access).await {
             Shutdown::NotBegun => return Err(Failed::NotDone(why)),
             // A checkpoint is work that ends.
-            Shutdown::Checkpoint => run_all(id, &stop(limit), limit, field).await?,
-            Shutdown::Stuck => return stop_at_once(instance, fenced, field).await,
+            Shutdown::Checkpoint => run_all(id, &stop(limit), limit, access).await?,
+            Shutdown::Stuck => return stop_at_once(instance, fenced, access).await,
         },
         answer => answer?,
     };
-    field.forget(id).await;
+    access.forget(id).await;
     let control = dialect::read_control(&output.text).map_err(|why| format!("pg_controldata of {id}: {why}"))?;
     if control.state != ControlState::ShutDown {
         return Err(Failed::NotDone(format!(
@@ -86,15 +95,15 @@ pub(super) async fn stop(id: &InstanceId, fenced: bool, limit: Duration, field: 
             control.state.words()
         )));
     }
-    field.remember_last_wal(id, LastWal::Record(control.checkpoint)).await;
+    access.remember_last_wal(id, LastWal::Record(control.checkpoint)).await;
     Ok(())
 }
 
 /// Ends a server whose sessions do not end, fences it, and learns where its WAL ends. The move goes on once the standby
 /// has replayed all of that, which is the next step's to prove; else it is taken back.
-async fn stop_at_once(instance: &Instance, fenced: bool, field: &Field<'_>) -> Result<(), Failed> {
+async fn stop_at_once(instance: &Instance, fenced: bool, access: &ClusterAccess<'_>) -> Result<(), Failed> {
     let id = &instance.id;
-    let seconds = field.cluster.policy.fast_stop_seconds;
+    let seconds = access.cluster.policy.fast_stop_seconds;
     let told = format!(
         "sessions of {id} did not end within {seconds} s of a fast stop (they may wait for a page behind a \
             transaction in doubt); otb stopped it with -m immediate"
@@ -103,20 +112,20 @@ async fn stop_at_once(instance: &Instance, fenced: bool, field: &Field<'_>) -> R
     let stop = command::stop_at_once(instance, Patience::from(AT_ONCE));
     let commands: Vec<Command> = std::iter::once(stop).chain(fence).chain([command::controldata(instance)]).collect();
     let last = async {
-        let output = run_all(id, &commands, AT_ONCE + FILES, field).await?;
-        field.forget(id).await;
+        let output = run_all(id, &commands, AT_ONCE + FILES, access).await?;
+        access.forget(id).await;
         let control = dialect::read_control(&output.text)?;
         if control.state == ControlState::ShutDown {
             // Its last session ended in the same moment.
             return Ok(LastWal::Record(control.checkpoint));
         }
         let read = command::end_of_wal(instance, &control, Patience::from(FILES));
-        let output = run_all(id, &[read], FILES, field).await?;
+        let output = run_all(id, &[read], FILES, access).await?;
         Ok(LastWal::End(dialect::read_end_of_wal(&output.text, &control)?))
     };
     let last = last.await.map_err(|failed: Failed| Failed::NotDone(format!("{told}; {failed}")))?;
-    field.remember_last_wal(id, last).await;
-    field.note(format!("{told}. The move continues if the standby has all its WAL: {last}.")).await;
+    access.remember_last_wal(id, last).await;
+    access.note(format!("{told}. The move continues if the standby has all its WAL: {last}.")).await;
     Ok(())
 }
 
@@ -132,15 +141,15 @@ pub(in crate::apply) enum Shutdown {
 }
 
 /// Looks at a coordinator or datanode that did not stop in time.
-pub(in crate::apply) async fn shutdown(id: &InstanceId, field: &Field<'_>) -> Shutdown {
-    field.forget(id).await;
+pub(in crate::apply) async fn shutdown(id: &InstanceId, access: &ClusterAccess<'_>) -> Shutdown {
+    access.forget(id).await;
     let serves = Condition::Runs { instance: id.clone(), role: Role::Master };
     let ended = Condition::Stopped { instance: id.clone() };
-    if condition::check(&serves, field).await == Found::Holds {
+    if condition::check(&serves, access).await == Found::Holds {
         return Shutdown::NotBegun;
     }
     // A server that cannot be seen is not stopped at once.
-    match (condition::check(&ended, field).await, condition::control(id, field).await.map(|control| control.state)) {
+    match (condition::check(&ended, access).await, condition::control(id, access).await.map(|control| control.state)) {
         (Found::Fails(_), Ok(ControlState::InProduction)) => Shutdown::Stuck,
         (Found::Fails(_), Ok(ControlState::ShuttingDown | ControlState::ShutDown)) => Shutdown::Checkpoint,
         _ => Shutdown::NotBegun,
@@ -148,18 +157,23 @@ pub(in crate::apply) async fn shutdown(id: &InstanceId, field: &Field<'_>) -> Sh
 }
 
 /// Ends a server that takes no logins and does not stop.
-pub(in crate::apply) async fn end_at_once(id: &InstanceId, field: &Field<'_>) -> Result<(), String> {
-    let command = command::stop_at_once(field.instance(id)?, Patience::from(AT_ONCE));
-    let ended = run_all(id, &[command], AT_ONCE, field).await.map(drop).map_err(|failed| failed.to_string());
-    field.forget(id).await;
+pub(in crate::apply) async fn end_at_once(id: &InstanceId, access: &ClusterAccess<'_>) -> Result<(), String> {
+    let command = command::stop_at_once(access.instance(id)?, Patience::from(AT_ONCE));
+    let ended = run_all(id, &[command], AT_ONCE, access).await.map(drop).map_err(|failed| failed.to_string());
+    access.forget(id).await;
     ended
 }
 
 /// Asks how far the GTM's log goes while it can still say so, and stops it.
-async fn stop_gtm(gtm: &Instance, commands: &[Command], limit: Duration, field: &Field<'_>) -> Result<(), Failed> {
+async fn stop_gtm(
+    gtm: &Instance,
+    commands: &[Command],
+    limit: Duration,
+    access: &ClusterAccess<'_>,
+) -> Result<(), Failed> {
     let status = ask_gtm(&gtm.endpoint, ASK).await.map_err(|error| Failed::NotBegun(error.to_string()))?;
-    run_all(&gtm.id, commands, limit, field).await?;
-    field.remember_flush(&gtm.id, status.flushed).await;
+    run_all(&gtm.id, commands, limit, access).await?;
+    access.remember_flush(&gtm.id, status.flushed).await;
     Ok(())
 }
 
@@ -167,13 +181,13 @@ async fn catch_up_gtm(
     standby: &InstanceId,
     source: &InstanceId,
     limit: Duration,
-    field: &Field<'_>,
+    access: &ClusterAccess<'_>,
 ) -> Result<(), Failed> {
-    let position = field.remembered_flush(source).await;
+    let position = access.remembered_flush(source).await;
     let position = position.ok_or_else(|| format!("the last WAL position that {source} flushed is not known"))?;
     let deadline = Instant::now() + limit.saturating_sub(ASK);
     loop {
-        match condition::flushed(standby, position, field).await {
+        match condition::flushed(standby, position, access).await {
             Ok(Found::Holds) => return Ok(()),
             Ok(Found::Fails(why) | Found::Unknown(why)) | Err(why) if Instant::now() >= deadline => {
                 return Err(Failed::NotDone(why));
@@ -187,16 +201,16 @@ pub(super) async fn catch_up(
     standby: &InstanceId,
     source: &InstanceId,
     limit: Duration,
-    field: &Field<'_>,
+    access: &ClusterAccess<'_>,
 ) -> Result<(), Failed> {
-    if field.instance(standby)?.kind == NodeKind::Gtm {
-        return catch_up_gtm(standby, source, limit, field).await;
+    if access.instance(standby)?.kind == NodeKind::Gtm {
+        return catch_up_gtm(standby, source, limit, access).await;
     }
-    let last = super::last_wal(source, field).await?;
+    let last = super::last_wal(source, access).await?;
     let deadline = Instant::now() + limit.saturating_sub(ASK);
     let mut advanced = (Lsn::default(), Instant::now());
     loop {
-        let why = match condition::replay(standby, field).await {
+        let why = match condition::replay(standby, access).await {
             Ok((Role::Master, _)) => return Err(Failed::NotDone(format!("{standby} runs as master"))),
             Ok((Role::Standby, replayed)) if last.is_held_by(replayed) => return Ok(()),
             Ok((Role::Standby, replayed)) => {

@@ -16,9 +16,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::cluster_access::ClusterAccess;
 use super::condition::{self, Found, Wait};
 use super::event::Outcome;
-use super::field::Field;
 use crate::model::{Condition, Role};
 use crate::plan::{Action, Step};
 use crate::transport::{ShellError, SqlError};
@@ -79,14 +79,19 @@ impl From<ShellError> for Failed {
 }
 
 /// Does `action`, which is what is left of `step`'s. Preconditions in `established` were proved a moment ago.
-pub(super) async fn perform(step: &Step, action: Action, established: Vec<Condition>, field: &Field<'_>) -> Outcome {
+pub(super) async fn perform(
+    step: &Step,
+    action: Action,
+    established: Vec<Condition>,
+    access: &ClusterAccess<'_>,
+) -> Outcome {
     let open: Vec<Condition> =
         step.before.iter().filter(|condition| !established.contains(condition)).cloned().collect();
-    if let Some((condition, found)) = condition::first_unmet(&open, field).await {
+    if let Some((condition, found)) = condition::first_unmet(&open, access).await {
         return not_begun(&condition, &found);
     }
     let limit = Duration::from_secs(step.limit_seconds);
-    let acted = act(&action, limit, field).await;
+    let acted = act(&action, limit, access).await;
     // Whatever the act said, what counts is what is so now: a command that timed out may have worked, and one
     // that exits 0 may have been ignored. Only what was plainly refused is not waited for.
     let patience = match &acted {
@@ -95,7 +100,7 @@ pub(super) async fn perform(step: &Step, action: Action, established: Vec<Condit
         Err(Failed::Unknown(_)) => {
             if needs_shell(&action) {
                 // What of it still runs is waited for; if that cannot be learned, neither can what follows.
-                let _ = settle(action.target(), limit, field).await;
+                let _ = settle(action.target(), limit, access).await;
             }
             limit.min(AFTERWARDS)
         }
@@ -108,7 +113,7 @@ pub(super) async fn perform(step: &Step, action: Action, established: Vec<Condit
         .map(Cow::into_owned)
         .filter(|condition| Some(condition) != seen.as_ref())
         .collect();
-    let unmet = verify(open, &action, patience, field).await;
+    let unmet = verify(open, &action, patience, access).await;
     match judge(acted, unmet, !step.after.is_empty()) {
         Outcome::NotDone { why } if step.is_optional() => Outcome::skipped(why),
         outcome => outcome,
@@ -193,18 +198,18 @@ async fn verify(
     open: Vec<Condition>,
     action: &Action,
     limit: Duration,
-    field: &Field<'_>,
+    access: &ClusterAccess<'_>,
 ) -> Option<(Condition, Found)> {
     match action {
-        Action::Stop { instance, .. } if field.has_stopped(instance).await => None,
+        Action::Stop { instance, .. } if access.has_stopped(instance).await => None,
         // Acts that wait have waited already; reading once more is enough.
         Action::Stop { .. } | Action::CatchUp { .. } | Action::Promote { .. } => {
-            condition::first_unmet(&open, field).await
+            condition::first_unmet(&open, access).await
         }
         Action::Return { instance, .. } | Action::Rejoin { instance, .. } => {
-            rejoin::stays(instance, open, limit, field).await
+            rejoin::stays(instance, open, limit, access).await
         }
-        _ => condition::wait_for_all(open, field, wait_for(action, limit)).await,
+        _ => condition::wait_for_all(open, access, wait_for(action, limit)).await,
     }
 }
 
@@ -229,41 +234,41 @@ pub fn left_of<'a>(condition: &'a Condition, action: &Action) -> Option<Cow<'a, 
     }
 }
 
-async fn act(action: &Action, limit: Duration, field: &Field<'_>) -> Result<(), Failed> {
+async fn act(action: &Action, limit: Duration, access: &ClusterAccess<'_>) -> Result<(), Failed> {
     match action {
-        Action::StageFence { instance, upstream } => halt::stage_fence(instance, upstream, field).await,
-        Action::Fence { instance, upstream } => halt::fence(instance, upstream, field).await,
-        Action::Checkpoint { instance } => halt::checkpoint(instance, limit, field).await,
-        Action::Stop { instance, fenced } => Box::pin(halt::stop(instance, *fenced, limit, field)).await,
-        Action::End { instance } => end::end(instance, limit, field).await,
-        Action::CatchUp { standby, source } => halt::catch_up(standby, source, limit, field).await,
+        Action::StageFence { instance, upstream } => halt::stage_fence(instance, upstream, access).await,
+        Action::Fence { instance, upstream } => halt::fence(instance, upstream, access).await,
+        Action::Checkpoint { instance } => halt::checkpoint(instance, limit, access).await,
+        Action::Stop { instance, fenced } => Box::pin(halt::stop(instance, *fenced, limit, access)).await,
+        Action::End { instance } => end::end(instance, limit, access).await,
+        Action::CatchUp { standby, source } => halt::catch_up(standby, source, limit, access).await,
         Action::Salvage { standby, source, timeline, to, segment_bytes, .. } => {
             let wanted =
                 salvage::Wanted { standby, source, timeline: *timeline, to: *to, segment_bytes: *segment_bytes };
-            Box::pin(salvage::salvage(&wanted, limit, field)).await
+            Box::pin(salvage::salvage(&wanted, limit, access)).await
         }
-        Action::Promote { instance } => promote::promote(instance, limit, field).await,
-        Action::Restart { instance, unfence } => promote::restart(instance, *unfence, limit, field).await,
+        Action::Promote { instance } => promote::promote(instance, limit, access).await,
+        Action::Restart { instance, unfence } => promote::restart(instance, *unfence, limit, access).await,
         Action::RepointGtm { router, route, .. } => {
-            route::reroute(router, std::slice::from_ref(route), limit, field).await
+            route::reroute(router, std::slice::from_ref(route), limit, access).await
         }
-        Action::Reroute { router, routes } => route::reroute(router, routes, limit, field).await,
-        Action::Reload { router } => route::reload(router, limit, field).await,
+        Action::Reroute { router, routes } => route::reroute(router, routes, limit, access).await,
+        Action::Reload { router } => route::reload(router, limit, access).await,
         // What is waited for or proved is their postcondition.
         Action::AwaitRedo { .. } | Action::Prove { .. } => Ok(()),
         Action::Settle { coordinator, masters } => {
-            Box::pin(settle::finish_all(coordinator, masters, limit, field)).await
+            Box::pin(settle::finish_all(coordinator, masters, limit, access)).await
         }
         Action::Hold { coordinators, masters, wait_seconds, .. } => {
-            Box::pin(hold::hold(coordinators, masters, Duration::from_secs((*wait_seconds).into()), field)).await
+            Box::pin(hold::hold(coordinators, masters, Duration::from_secs((*wait_seconds).into()), access)).await
         }
-        Action::Release { .. } => hold::release(field).await,
-        Action::ProveCommit { instance } => sync::prove_commit(instance, limit, field).await,
+        Action::Release { .. } => hold::release(access).await,
+        Action::ProveCommit { instance } => sync::prove_commit(instance, limit, access).await,
         Action::Return { instance, upstream, method } => {
-            rejoin::rejoin(instance, upstream, *method, true, limit, field).await
+            rejoin::rejoin(instance, upstream, *method, true, limit, access).await
         }
         Action::Rejoin { instance, upstream, method, .. } => {
-            rejoin::rejoin(instance, upstream, *method, false, limit, field).await
+            rejoin::rejoin(instance, upstream, *method, false, limit, access).await
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::{Failed, run_all, settle};
+use crate::apply::cluster_access::{ASK, ClusterAccess};
 use crate::apply::condition::{self, Found, Wait};
-use crate::apply::field::{ASK, Field};
 use crate::dialect;
 use crate::dialect::command::{self, Patience};
 use crate::model::{Condition, Instance, InstanceId, NodeKind, Role};
@@ -21,25 +21,25 @@ const SILENT: Duration = Duration::from_secs(1);
 
 /// Sends the request and polls the role: the exit code only says that the request was sent (field notes,
 /// section 6: a time-out is no failure, the request stays in force).
-pub(super) async fn promote(id: &InstanceId, limit: Duration, field: &Field<'_>) -> Result<(), Failed> {
-    let instance = field.instance(id)?;
+pub(super) async fn promote(id: &InstanceId, limit: Duration, access: &ClusterAccess<'_>) -> Result<(), Failed> {
+    let instance = access.instance(id)?;
     if instance.kind == NodeKind::Gtm {
-        return promote_gtm(instance, limit, field).await;
+        return promote_gtm(instance, limit, access).await;
     }
-    match send(id, field).await {
+    match send(id, access).await {
         // Whether the request arrived shows in the role; a standby may be asked again.
-        Err(Failed::Unknown(_)) if still_standby(id, field).await => drop(send(id, field).await),
+        Err(Failed::Unknown(_)) if still_standby(id, access).await => drop(send(id, access).await),
         Err(Failed::Unknown(_)) => {}
         sent => sent?,
     }
     let deadline = Instant::now() + limit;
     let mut heard = Instant::now();
     loop {
-        match condition::role_of(id, field).await {
+        match condition::role_of(id, access).await {
             Ok(Role::Master) => return Ok(()),
             Ok(Role::Standby) => heard = Instant::now(),
             Err(error) if heard.elapsed() > SILENT => {
-                died(id, field).await?;
+                died(id, access).await?;
                 if Instant::now() >= deadline {
                     return Err(Failed::Unknown(error.to_string()));
                 }
@@ -56,24 +56,24 @@ pub(super) async fn promote(id: &InstanceId, limit: Duration, field: &Field<'_>)
     }
 }
 
-async fn send(id: &InstanceId, field: &Field<'_>) -> Result<(), Failed> {
-    run_all(id, &[command::promote(field.instance(id)?)], REQUEST, field).await.map(drop)
+async fn send(id: &InstanceId, access: &ClusterAccess<'_>) -> Result<(), Failed> {
+    run_all(id, &[command::promote(access.instance(id)?)], REQUEST, access).await.map(drop)
 }
 
 /// Whether it is a standby some time after the request's script, if there was one, came to its end.
-async fn still_standby(id: &InstanceId, field: &Field<'_>) -> bool {
-    if settle(id, REQUEST, field).await.is_err() {
+async fn still_standby(id: &InstanceId, access: &ClusterAccess<'_>) -> bool {
+    if settle(id, REQUEST, access).await.is_err() {
         return false;
     }
     let master = Condition::Runs { instance: id.clone(), role: Role::Master };
-    condition::wait(&master, field, Wait::until(SILENT, FINELY)).await != Found::Holds
+    condition::wait(&master, access, Wait::until(SILENT, FINELY)).await != Found::Holds
 }
 
 /// The command waits until the GTM may be asked; then its role is polled, for the signal is ignored silently by a GTM
 /// that cannot obey (field notes, section 6).
-async fn promote_gtm(instance: &Instance, limit: Duration, field: &Field<'_>) -> Result<(), Failed> {
+async fn promote_gtm(instance: &Instance, limit: Duration, access: &ClusterAccess<'_>) -> Result<(), Failed> {
     let deadline = Instant::now() + limit;
-    run_all(&instance.id, &[command::promote(instance)], limit, field).await?;
+    run_all(&instance.id, &[command::promote(instance)], limit, access).await?;
     loop {
         let found = match ask_gtm(&instance.endpoint, ASK).await {
             Ok(status) if status.role == Role::Master => return Ok(()),
@@ -88,22 +88,27 @@ async fn promote_gtm(instance: &Instance, limit: Duration, field: &Field<'_>) ->
 }
 
 /// A standby that may not write its recovery.conf dies of its promotion (field notes, section 6).
-async fn died(id: &InstanceId, field: &Field<'_>) -> Result<(), Failed> {
-    match condition::check(&Condition::Stopped { instance: id.clone() }, field).await {
+async fn died(id: &InstanceId, access: &ClusterAccess<'_>) -> Result<(), Failed> {
+    match condition::check(&Condition::Stopped { instance: id.clone() }, access).await {
         Found::Holds => Err(Failed::NotDone(format!("the server of {id} ended during the promotion: read its log"))),
         Found::Fails(_) | Found::Unknown(_) => Ok(()),
     }
 }
 
 /// Starts a stopped master as what it was.
-pub(super) async fn restart(id: &InstanceId, unfence: bool, limit: Duration, field: &Field<'_>) -> Result<(), Failed> {
-    let instance = field.instance(id)?;
+pub(super) async fn restart(
+    id: &InstanceId,
+    unfence: bool,
+    limit: Duration,
+    access: &ClusterAccess<'_>,
+) -> Result<(), Failed> {
+    let instance = access.instance(id)?;
     let mut commands = Vec::new();
     if unfence {
         commands.push(dialect::lift_fence(instance));
     }
     commands.push(command::start(instance, Patience::from(limit)));
-    run_all(id, &commands, limit, field).await?;
-    field.forget(id).await;
+    run_all(id, &commands, limit, access).await?;
+    access.forget(id).await;
     Ok(())
 }

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::conf::{recovery_conf, standby_of};
 use super::{BLIND, Failed, PATIENTLY, run_all};
+use crate::apply::cluster_access::ClusterAccess;
 use crate::apply::condition::{self, Found, Wait};
-use crate::apply::field::Field;
 use crate::dialect;
 use crate::dialect::command::{self, Patience};
 use crate::model::{Condition, InstanceId};
@@ -18,19 +18,19 @@ pub(super) async fn rejoin(
     method: RejoinMethod,
     fence: bool,
     limit: Duration,
-    field: &Field<'_>,
+    access: &ClusterAccess<'_>,
 ) -> Result<(), Failed> {
     if method == RejoinMethod::Reconnect {
         return Ok(());
     }
-    let instance = field.instance(id)?;
+    let instance = access.instance(id)?;
     let path = dialect::recovery_path(instance);
     let write = if fence && method == RejoinMethod::Repoint && instance.kind.is_router() {
         // A standby's own settings stay.
-        let text = recovery_conf(id, upstream, false, field).await?;
+        let text = recovery_conf(id, upstream, false, access).await?;
         dialect::write_recovery_conf(&path, &dialect::with_fence(&text))
     } else {
-        standby_of(id, upstream, fence, &path, field).await?
+        standby_of(id, upstream, fence, &path, access).await?
     };
     let keep = instance.kind.is_router().then(|| dialect::keep_old_recovery_conf(&path));
     let write = || keep.iter().cloned().chain([write.clone()]);
@@ -41,18 +41,18 @@ pub(super) async fn rejoin(
         RejoinMethod::InPlace => write().chain([start]).collect(),
         RejoinMethod::Repoint => write().chain([command::stop(instance, Patience::from(START)), start]).collect(),
         RejoinMethod::BaseBackup | RejoinMethod::Replace => {
-            let master = field.instance(upstream)?;
-            let text = recovery_conf(id, upstream, fence, field).await?;
-            let copy = dialect::rebuild(instance, &master.endpoint, &field.cluster.connection.user, &text);
+            let master = access.instance(upstream)?;
+            let text = recovery_conf(id, upstream, fence, access).await?;
+            let copy = dialect::rebuild(instance, &master.endpoint, &access.cluster.connection.user, &text);
             let stop = (method == RejoinMethod::Replace).then(|| command::stop(instance, Patience::from(START)));
             stop.into_iter().chain(copy).chain([start]).collect()
         }
     };
     if method != RejoinMethod::Unfence {
-        field.forget(id).await;
-        field.forget_attached(id).await;
+        access.forget(id).await;
+        access.forget_attached(id).await;
     }
-    run_all(id, &commands, limit, field).await?;
+    run_all(id, &commands, limit, access).await?;
     Ok(())
 }
 
@@ -62,17 +62,17 @@ pub(super) async fn stays(
     id: &InstanceId,
     open: Vec<Condition>,
     limit: Duration,
-    field: &Field<'_>,
+    access: &ClusterAccess<'_>,
 ) -> Option<(Condition, Found)> {
     let deadline = Instant::now() + limit;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         let wait = Wait { limit: left, blind: BLIND, every: PATIENTLY };
-        let (condition, found) = condition::wait_for_all(open.clone(), field, wait).await?;
+        let (condition, found) = condition::wait_for_all(open.clone(), access, wait).await?;
         if !matches!(found, Found::Unknown(_)) {
             return Some((condition, found));
         }
-        if condition::check(&Condition::Stopped { instance: id.clone() }, field).await == Found::Holds {
+        if condition::check(&Condition::Stopped { instance: id.clone() }, access).await == Found::Holds {
             let why = format!("the server of {id} ended after its start: read its log");
             return Some((condition, Found::Fails(why)));
         }

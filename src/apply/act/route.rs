@@ -4,8 +4,8 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::Failed;
+use crate::apply::cluster_access::{ASK, ClusterAccess};
 use crate::apply::condition::Found;
-use crate::apply::field::{ASK, Field};
 use crate::dialect::{self, Sql};
 use crate::model::{InstanceId, NodeKind, NodeName, RouteChange};
 use crate::transport::{Row, Rows, SqlError};
@@ -34,10 +34,10 @@ pub(super) async fn reroute(
     router: &InstanceId,
     routes: &[RouteChange],
     limit: Duration,
-    field: &Field<'_>,
+    access: &ClusterAccess<'_>,
 ) -> Result<(), Failed> {
     let deadline = Instant::now() + limit;
-    let differing = differing(router, routes, field).await;
+    let differing = differing(router, routes, access).await;
     if differing.is_empty() {
         return Ok(());
     }
@@ -46,7 +46,7 @@ pub(super) async fn reroute(
     let mut together = 2;
     while !open.is_empty() {
         let batch: Vec<Sql> = open.drain(..together.min(open.len())).collect();
-        let locked = alter(router, &batch, deadline, field).await?;
+        let locked = alter(router, &batch, deadline, access).await?;
         together = if locked.is_empty() { TOGETHER } else { 1 };
         if !locked.is_empty() {
             tokio::time::sleep(STAND_BACK).await;
@@ -58,11 +58,15 @@ pub(super) async fn reroute(
 
 /// What has to be sent: of rows that were not read before, those that differ now, or all where they cannot be read (a
 /// router with another GTM's address reads nothing).
-async fn differing<'a>(router: &InstanceId, routes: &'a [RouteChange], field: &Field<'_>) -> Vec<&'a RouteChange> {
+async fn differing<'a>(
+    router: &InstanceId,
+    routes: &'a [RouteChange],
+    access: &ClusterAccess<'_>,
+) -> Vec<&'a RouteChange> {
     if !routes.iter().any(|change| change.unread) {
         return routes.iter().collect();
     }
-    match rows(router, routes, field).await {
+    match rows(router, routes, access).await {
         Ok(found) => {
             let rows = by_name(&found);
             let differs = |change: &&RouteChange| {
@@ -84,9 +88,14 @@ fn statement(change: &RouteChange) -> Sql {
 
 /// Sends `batch`; gives back what did not get the lock while there is time to try again. Of several that failed
 /// otherwise the first is told of, by its text.
-async fn alter(router: &InstanceId, batch: &[Sql], deadline: Instant, field: &Field<'_>) -> Result<Vec<Sql>, Failed> {
+async fn alter(
+    router: &InstanceId,
+    batch: &[Sql],
+    deadline: Instant,
+    access: &ClusterAccess<'_>,
+) -> Result<Vec<Sql>, Failed> {
     let waits = Duration::from_millis(LOCK_TIMEOUT_MS.into()) * u32::try_from(batch.len()).unwrap_or(u32::MAX);
-    let answers = field.act_all(router, batch, ASK + waits).await?;
+    let answers = access.act_all(router, batch, ASK + waits).await?;
     let mut locked = Vec::new();
     for (sql, answer) in batch.iter().zip(answers) {
         match answer {
@@ -111,11 +120,11 @@ fn is_locked(error: &SqlError) -> bool {
 /// It goes round without an end as long as the pooler does not agree with pgxc_node (poolutils.c), and was seen not to
 /// come back in 30 s: what has not answered in a part of the time is left to itself and asked for again in a session
 /// of its own. A second one does no harm.
-pub(super) async fn reload(router: &InstanceId, limit: Duration, field: &Field<'_>) -> Result<(), Failed> {
+pub(super) async fn reload(router: &InstanceId, limit: Duration, access: &ClusterAccess<'_>) -> Result<(), Failed> {
     let deadline = Instant::now() + limit;
     let rows = loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        match field.act(router, &dialect::pool_reload(), left.min(limit / RELOADS)).await {
+        match access.act(router, &dialect::pool_reload(), left.min(limit / RELOADS)).await {
             Err(SqlError::Lost { .. } | SqlError::TimedOut { .. }) if Instant::now() < deadline => {
                 tokio::time::sleep(STAND_BACK).await;
             }
@@ -132,9 +141,9 @@ pub(super) async fn reload(router: &InstanceId, limit: Duration, field: &Field<'
 pub(in crate::apply) async fn routed(
     router: &InstanceId,
     routes: &[RouteChange],
-    field: &Field<'_>,
+    access: &ClusterAccess<'_>,
 ) -> Result<Found, String> {
-    let found = rows(router, routes, field).await?;
+    let found = rows(router, routes, access).await?;
     let rows = by_name(&found);
     let wrong = routes.iter().find_map(|change| otherwise(router, change, rows.get(change.node.as_str())));
     Ok(wrong.map_or(Found::Holds, Found::Fails))
@@ -145,10 +154,10 @@ fn by_name(found: &Rows) -> HashMap<&str, Row<'_>> {
 }
 
 /// The router's rows of these nodes as they are.
-async fn rows(router: &InstanceId, routes: &[RouteChange], field: &Field<'_>) -> Result<Rows, String> {
+async fn rows(router: &InstanceId, routes: &[RouteChange], access: &ClusterAccess<'_>) -> Result<Rows, String> {
     let forward = routes.iter().any(|change| change.forward.is_some());
     let nodes: Vec<&NodeName> = routes.iter().map(|change| &change.node).collect();
-    let asked = field.query(router, &dialect::query::routes_of(&nodes, forward), ASK).await;
+    let asked = access.query(router, &dialect::query::routes_of(&nodes, forward), ASK).await;
     asked.map_err(|error| error.to_string())
 }
 

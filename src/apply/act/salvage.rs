@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::{Failed, run_all, settle};
+use crate::apply::cluster_access::{ASK, ClusterAccess};
 use crate::apply::condition::{self, Found, Wait};
-use crate::apply::field::{ASK, Field};
 use crate::dialect::command::{self, Patience};
 use crate::dialect::salvage::{self, Piece, SalvageRange, WalPart};
 use crate::dialect::{Command, Script, read_end_of_wal, shown};
@@ -33,11 +33,11 @@ pub(super) struct Wanted<'a> {
 }
 
 /// Stages what the standby lacks, restarts it, and waits until it has replayed to the end of the dead master's WAL.
-pub(super) async fn salvage(wanted: &Wanted<'_>, limit: Duration, field: &Field<'_>) -> Result<(), Failed> {
+pub(super) async fn salvage(wanted: &Wanted<'_>, limit: Duration, access: &ClusterAccess<'_>) -> Result<(), Failed> {
     let Wanted { standby, source, to, .. } = *wanted;
     let deadline = Instant::now() + limit;
-    let control = source_as_planned(wanted, field).await.map_err(Failed::NotBegun)?;
-    let (role, replayed) = condition::replay(standby, field).await.map_err(Failed::NotBegun)?;
+    let control = source_as_planned(wanted, access).await.map_err(Failed::NotBegun)?;
+    let (role, replayed) = condition::replay(standby, access).await.map_err(Failed::NotBegun)?;
     if role == Role::Master {
         return Err(Failed::NotBegun(format!("{standby} runs as master")));
     }
@@ -45,14 +45,14 @@ pub(super) async fn salvage(wanted: &Wanted<'_>, limit: Duration, field: &Field<
         return Ok(());
     }
     let range = SalvageRange { timeline: wanted.timeline, from: replayed, to, segment_bytes: wanted.segment_bytes };
-    let way = Way { field, standby: field.instance(standby)?, source: field.instance(source)? };
+    let way = Way { access, standby: access.instance(standby)?, source: access.instance(source)? };
     way.stage(&range, &control, deadline).await?;
-    let own = read_conf(standby, field).await.map_err(begun)?;
-    restart(way.standby, &salvage::with_salvage(&own, way.standby), field).await.map_err(begun)?;
-    replay_to(wanted, deadline, field).await?;
+    let own = read_conf(standby, access).await.map_err(begun)?;
+    restart(way.standby, &salvage::with_salvage(&own, way.standby), access).await.map_err(begun)?;
+    replay_to(wanted, deadline, access).await?;
     let own = salvage::without_salvage(&own);
     let end = [salvage::write_own_recovery_conf(way.standby, own), salvage::end_staging(way.standby)];
-    run_all(standby, &end, ONE_FILE, field).await.map(drop).map_err(begun)
+    run_all(standby, &end, ONE_FILE, access).await.map(drop).map_err(begun)
 }
 
 /// Something is staged by now: a script that was not sent is no reason to leave that there.
@@ -64,9 +64,9 @@ fn begun(failed: Failed) -> Failed {
 }
 
 /// The source's control file, if it belongs to the standby's system and its WAL still ends where the plan says.
-async fn source_as_planned(wanted: &Wanted<'_>, field: &Field<'_>) -> Result<Control, String> {
+async fn source_as_planned(wanted: &Wanted<'_>, access: &ClusterAccess<'_>) -> Result<Control, String> {
     let Wanted { standby, source, timeline, to, segment_bytes } = *wanted;
-    let (its, own) = tokio::join!(condition::control(source, field), condition::control(standby, field));
+    let (its, own) = tokio::join!(condition::control(source, access), condition::control(standby, access));
     let (its, own) = (its?, own?);
     if its.system_id != own.system_id {
         let (its, own) = (its.system_id, own.system_id);
@@ -76,8 +76,8 @@ async fn source_as_planned(wanted: &Wanted<'_>, field: &Field<'_>) -> Result<Con
         let (timeline, bytes) = (its.timeline, its.wal_segment_bytes);
         return Err(format!("{source} is on timeline {timeline} now, with WAL files of {bytes} bytes"));
     }
-    let look = command::end_of_wal(field.instance(source)?, &its, Patience::from(ONE_FILE));
-    let output = run_all(source, &[look], ONE_FILE, field).await.map_err(|failed| failed.to_string())?;
+    let look = command::end_of_wal(access.instance(source)?, &its, Patience::from(ONE_FILE));
+    let output = run_all(source, &[look], ONE_FILE, access).await.map_err(|failed| failed.to_string())?;
     let end = read_end_of_wal(&output.text, &its)?;
     match salvage::end_of_last_record(end, segment_bytes) {
         end if end == to => Ok(its),
@@ -87,7 +87,7 @@ async fn source_as_planned(wanted: &Wanted<'_>, field: &Field<'_>) -> Result<Con
 
 /// Between two servers the bytes travel through otb: no login from one to the other is needed.
 struct Way<'a> {
-    field: &'a Field<'a>,
+    access: &'a ClusterAccess<'a>,
     standby: &'a Instance,
     source: &'a Instance,
 }
@@ -147,7 +147,7 @@ impl Way<'_> {
 
     /// Reads on the dead master's server. Nothing there is changed, so a lost answer is no mishap.
     async fn look(&self, command: &Command, about: &str) -> Result<String, Failed> {
-        let (source, shells) = (self.source, &self.field.outside.shells);
+        let (source, shells) = (self.source, &self.access.outside.shells);
         let script = Script::at(source).then(command);
         let output = shells.carry(&source.id.server, script.as_str(), about, ONE_FILE).await;
         let output = output.map_err(|error| Failed::NotDone(error.to_string()))?;
@@ -159,7 +159,7 @@ impl Way<'_> {
     }
 
     async fn write(&self, commands: &[Command], about: &str) -> Result<(), Failed> {
-        let (standby, shells) = (self.standby, &self.field.outside.shells);
+        let (standby, shells) = (self.standby, &self.access.outside.shells);
         let script = commands.iter().fold(Script::alone_at(standby, Patience::from(ONE_FILE)), Script::then);
         let output = shells.carry(&standby.id.server, script.as_str(), about, ONE_FILE).await;
         let output = output.map_err(|error| begun(error.into()))?;
@@ -171,29 +171,29 @@ impl Way<'_> {
     }
 }
 
-async fn read_conf(standby: &InstanceId, field: &Field<'_>) -> Result<String, Failed> {
-    let read = [crate::dialect::read_recovery_file(field.instance(standby)?)];
-    Ok(run_all(standby, &read, ASK, field).await?.text)
+async fn read_conf(standby: &InstanceId, access: &ClusterAccess<'_>) -> Result<String, Failed> {
+    let read = [crate::dialect::read_recovery_file(access.instance(standby)?)];
+    Ok(run_all(standby, &read, ASK, access).await?.text)
 }
 
 /// One script: should otb end, the standby runs again.
-async fn restart(standby: &Instance, conf: &str, field: &Field<'_>) -> Result<(), Failed> {
+async fn restart(standby: &Instance, conf: &str, access: &ClusterAccess<'_>) -> Result<(), Failed> {
     let patience = Patience::from(START);
     let commands = [
         command::stop(standby, patience),
         salvage::write_salvage_conf(standby, conf),
         command::start(standby, patience),
     ];
-    field.forget(&standby.id).await;
-    run_all(&standby.id, &commands, START, field).await.map(drop)
+    access.forget(&standby.id).await;
+    run_all(&standby.id, &commands, START, access).await.map(drop)
 }
 
 /// Waits until the standby has replayed to the end; not for long where it does not get any further.
-async fn replay_to(wanted: &Wanted<'_>, deadline: Instant, field: &Field<'_>) -> Result<(), Failed> {
+async fn replay_to(wanted: &Wanted<'_>, deadline: Instant, access: &ClusterAccess<'_>) -> Result<(), Failed> {
     let Wanted { standby, to, .. } = *wanted;
     let (mut reached, mut since) = (Lsn(0), Instant::now());
     loop {
-        let why = match condition::replay(standby, field).await {
+        let why = match condition::replay(standby, access).await {
             Ok((Role::Standby, replayed)) if replayed >= to => return Ok(()),
             Ok((Role::Standby, replayed)) => {
                 if replayed > reached {
@@ -213,14 +213,14 @@ async fn replay_to(wanted: &Wanted<'_>, deadline: Instant, field: &Field<'_>) ->
 
 /// Gives the standby its own recovery.conf back, restarts it where it had another one, and removes what was staged. WAL
 /// that it has replayed stays replayed: it is the dead master's.
-pub(in crate::apply) async fn undo(standby: &InstanceId, field: &Field<'_>) -> Result<(), String> {
-    let instance = field.instance(standby)?;
+pub(in crate::apply) async fn undo(standby: &InstanceId, access: &ClusterAccess<'_>) -> Result<(), String> {
+    let instance = access.instance(standby)?;
     let text = |failed: Failed| failed.to_string();
-    settle(standby, SERVES, field).await.map_err(text)?;
-    let conf = read_conf(standby, field).await.map_err(text)?;
+    settle(standby, SERVES, access).await.map_err(text)?;
+    let conf = read_conf(standby, access).await.map_err(text)?;
     let own = salvage::without_salvage(&conf);
-    field.forget(standby).await;
-    let stopped = condition::check(&Condition::Stopped { instance: standby.clone() }, field).await == Found::Holds;
+    access.forget(standby).await;
+    let stopped = condition::check(&Condition::Stopped { instance: standby.clone() }, access).await == Found::Holds;
     let changed = own.len() != conf.len();
     let patience = Patience::from(SERVES);
     let stop = (changed && !stopped).then(|| command::stop(instance, patience));
@@ -228,9 +228,9 @@ pub(in crate::apply) async fn undo(standby: &InstanceId, field: &Field<'_>) -> R
     let start = (changed || stopped).then(|| command::start(instance, patience));
     let commands: Vec<Command> =
         [stop, write, Some(salvage::end_staging(instance)), start].into_iter().flatten().collect();
-    let ran = run_all(standby, &commands, SERVES, field).await.map(drop).map_err(text);
+    let ran = run_all(standby, &commands, SERVES, access).await.map(drop).map_err(text);
     let serves = Condition::Runs { instance: standby.clone(), role: Role::Standby };
-    match condition::wait(&serves, field, Wait::until(SERVES, Duration::from_millis(100))).await {
+    match condition::wait(&serves, access, Wait::until(SERVES, Duration::from_millis(100))).await {
         Found::Holds => ran,
         Found::Fails(why) | Found::Unknown(why) => Err(ran.err().unwrap_or(why)),
     }

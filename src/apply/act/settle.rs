@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 
 use super::Failed;
+use crate::apply::cluster_access::{ASK, ClusterAccess};
 use crate::apply::condition::Found;
-use crate::apply::field::{ASK, Field};
 use crate::dialect::{
     CREATE_PG_CLEAN, LEAST_AGE_SECONDS, MOST_PREPARED, NO_SUCH_FUNCTION, finish_in_doubt, prepared_age, psql_line,
     query, read_sessions, shown,
@@ -75,7 +75,7 @@ pub(in crate::apply) async fn finish_all(
     coordinator: &InstanceId,
     masters: &[InstanceId],
     limit: Duration,
-    field: &Field<'_>,
+    access: &ClusterAccess<'_>,
 ) -> Result<(), Failed> {
     let began = Instant::now();
     let mut refusals: BTreeMap<String, String> = BTreeMap::new();
@@ -84,7 +84,7 @@ pub(in crate::apply) async fn finish_all(
     let mut left: BTreeMap<String, usize> = BTreeMap::new();
     loop {
         let asked = Instant::now();
-        let why = match survey(masters, began, field).await {
+        let why = match survey(masters, began, access).await {
             Ok(survey) if survey.open.is_empty() => return Ok(()),
             Ok(survey) => {
                 // One database for each look at the masters, and each in turn: a look must be fresh.
@@ -94,12 +94,12 @@ pub(in crate::apply) async fn finish_all(
                     tried.insert(database.clone(), asked);
                     let kept_away = match survey.keeps_away(&database) {
                         Some(why) => Some(why),
-                        None => still_commits(&survey, &database, masters, field).await,
+                        None => still_commits(&survey, &database, masters, access).await,
                     };
                     let cleaned = match kept_away {
                         Some(why) => Err(why),
                         None => {
-                            clean(coordinator, &database, asked, limit.saturating_sub(began.elapsed()), field).await
+                            clean(coordinator, &database, asked, limit.saturating_sub(began.elapsed()), access).await
                         }
                     };
                     let count = survey.open.iter().filter(|held| held.database == database).count();
@@ -127,19 +127,19 @@ pub(in crate::apply) async fn finish_all(
 }
 
 /// Whether no transaction that pg_clean could finish is prepared on one of `masters`.
-pub(in crate::apply) async fn settled(masters: &[InstanceId], field: &Field<'_>) -> Result<Found, String> {
+pub(in crate::apply) async fn settled(masters: &[InstanceId], access: &ClusterAccess<'_>) -> Result<Found, String> {
     let age = Duration::from_secs(LEAST_AGE_SECONDS);
     let began = Instant::now().checked_sub(age).unwrap_or_else(Instant::now);
-    let survey = survey(masters, began, field).await?;
+    let survey = survey(masters, began, access).await?;
     if survey.open.is_empty() {
         return Ok(Found::Holds);
     }
     Ok(Found::Fails(still_prepared(&survey.open, &BTreeMap::new())))
 }
 
-async fn survey(masters: &[InstanceId], began: Instant, field: &Field<'_>) -> Result<Survey, String> {
+async fn survey(masters: &[InstanceId], began: Instant, access: &ClusterAccess<'_>) -> Result<Survey, String> {
     let sql = query::prepared(MOST_PREPARED);
-    let answers = join_all(masters.iter().map(|master| field.query(master, &sql, ASK))).await;
+    let answers = join_all(masters.iter().map(|master| access.query(master, &sql, ASK))).await;
     let mut survey = Survey::default();
     for (master, answer) in masters.iter().zip(answers) {
         let rows = answer.map_err(|error| format!("could not read the prepared transactions of {master}: {error}"))?;
@@ -180,7 +180,12 @@ fn due(open: &[Held]) -> BTreeSet<String> {
 /// Why pg_clean must not be called in `database` yet: a session still commits a transaction that pg_clean would take.
 /// pg_clean knows nothing of sessions: what is prepared everywhere it rolls back while its coordinator is only slow (seen
 /// live on v2.6).
-async fn still_commits(survey: &Survey, database: &str, masters: &[InstanceId], field: &Field<'_>) -> Option<String> {
+async fn still_commits(
+    survey: &Survey,
+    database: &str,
+    masters: &[InstanceId],
+    access: &ClusterAccess<'_>,
+) -> Option<String> {
     let least = Duration::from_secs(LEAST_AGE_SECONDS).saturating_sub(FRESH);
     let all = survey.open.iter().chain(&survey.younger);
     let mut by_origin: BTreeMap<InstanceId, Vec<(u32, &str)>> = BTreeMap::new();
@@ -194,7 +199,7 @@ async fn still_commits(survey: &Survey, database: &str, masters: &[InstanceId], 
     }
     let sql = query::sessions_that_write();
     for (coordinator, begun) in by_origin {
-        let rows = match field.query(&coordinator, &sql, ASK).await {
+        let rows = match access.query(&coordinator, &sql, ASK).await {
             Ok(rows) => rows,
             Err(error) => return Some(format!("otb could not find out whether {coordinator} still commits: {error}")),
         };
@@ -216,15 +221,15 @@ async fn clean(
     database: &str,
     asked: Instant,
     limit: Duration,
-    field: &Field<'_>,
+    access: &ClusterAccess<'_>,
 ) -> Result<(), String> {
-    let others = field.cluster.nodes_of(NodeKind::Coordinator).map(crate::model::Node::master_id);
+    let others = access.cluster.nodes_of(NodeKind::Coordinator).map(crate::model::Node::master_id);
     let mut refusal = "no coordinator answered, so pg_clean could not run".to_owned();
     for id in std::iter::once(first.clone()).chain(others.filter(|id| id != first)) {
-        let instance = field.instance(&id)?;
-        match clean_through(instance, database, asked, limit, field).await {
+        let instance = access.instance(&id)?;
+        match clean_through(instance, database, asked, limit, access).await {
             Ok(()) => return Ok(()),
-            Err(error) if is_missing(&error) => return Err(not_installed(instance, database, field)),
+            Err(error) if is_missing(&error) => return Err(not_installed(instance, database, access)),
             Err(error) => refusal = format!("pg_clean on {id}: {error}"),
         }
     }
@@ -236,9 +241,9 @@ async fn clean_through(
     database: &str,
     asked: Instant,
     limit: Duration,
-    field: &Field<'_>,
+    access: &ClusterAccess<'_>,
 ) -> Result<(), SqlError> {
-    let session = field.outside.session_in(database, coordinator, ASK).await?;
+    let session = access.outside.session_in(database, coordinator, ASK).await?;
     if asked.elapsed() > FRESH {
         session.close().await;
         return Err(SqlError::TimedOut { at: coordinator.endpoint.clone(), limit: FRESH });
@@ -252,8 +257,8 @@ fn is_missing(error: &SqlError) -> bool {
     error.server().is_some_and(|server| server.sqlstate == NO_SUCH_FUNCTION)
 }
 
-fn not_installed(coordinator: &Instance, database: &str, field: &Field<'_>) -> String {
-    let user = &field.cluster.connection.user;
+fn not_installed(coordinator: &Instance, database: &str, access: &ClusterAccess<'_>) -> String {
+    let user = &access.cluster.connection.user;
     let line = psql_line(&coordinator.endpoint, user, database, CREATE_PG_CLEAN);
     format!("database {database} has no pg_clean: run {line}, then otb apply again")
 }

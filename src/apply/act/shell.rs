@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Failed;
-use crate::apply::field::Field;
+use crate::apply::cluster_access::ClusterAccess;
 use crate::dialect::command::Patience;
 use crate::dialect::{Command, Script, shown};
 use crate::model::InstanceId;
@@ -20,11 +20,11 @@ pub(in crate::apply) async fn run_all(
     id: &InstanceId,
     commands: &[Command],
     limit: Duration,
-    field: &Field<'_>,
+    access: &ClusterAccess<'_>,
 ) -> Result<Output, Failed> {
-    let begin = Script::alone_at(field.instance(id)?, Patience::from(limit));
+    let begin = Script::alone_at(access.instance(id)?, Patience::from(limit));
     let script = commands.iter().fold(begin, Script::then);
-    let output = field.shell(id, script.as_str(), limit + SLACK).await?;
+    let output = access.shell(id, script.as_str(), limit + SLACK).await?;
     if output.is_success() {
         return Ok(output);
     }
@@ -35,6 +35,10 @@ pub(in crate::apply) async fn run_all(
 }
 
 /// Waits until no script of an earlier step runs any more for `id`: what is seen afterwards stays so.
-pub(in crate::apply) async fn settle(id: &InstanceId, limit: Duration, field: &Field<'_>) -> Result<(), Failed> {
-    run_all(id, &[], limit, field).await.map(drop)
+pub(in crate::apply) async fn settle(
+    id: &InstanceId,
+    limit: Duration,
+    access: &ClusterAccess<'_>,
+) -> Result<(), Failed> {
+    run_all(id, &[], limit, access).await.map(drop)
 }

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::{Failed, PATIENTLY};
+use crate::apply::cluster_access::{ASK, ClusterAccess};
 use crate::apply::condition::{self, Found, Wait};
-use crate::apply::field::{ASK, Field};
 use crate::dialect::{commit_that_waits, query, shown};
 use crate::model::{Condition, InstanceId};
 
@@ -12,15 +12,15 @@ use crate::model::{Condition, InstanceId};
 const FINELY: Duration = Duration::from_millis(10);
 
 /// Commits as a client does, once a standby that counts is there: in a session of its own, for otb's others do not wait.
-pub(super) async fn prove_commit(id: &InstanceId, limit: Duration, field: &Field<'_>) -> Result<(), Failed> {
+pub(super) async fn prove_commit(id: &InstanceId, limit: Duration, access: &ClusterAccess<'_>) -> Result<(), Failed> {
     let deadline = Instant::now() + limit;
     let any = Condition::Synchronous { master: id.clone(), standbys: 1 };
-    let found = condition::wait(&any, field, Wait { limit, blind: limit, every: FINELY }).await;
+    let found = condition::wait(&any, access, Wait { limit, blind: limit, every: FINELY }).await;
     if let Found::Fails(why) | Found::Unknown(why) = found {
         return Err(Failed::NotDone(why));
     }
-    let instance = field.instance(id)?;
-    let session = field.outside.session(instance, ASK).await?;
+    let instance = access.instance(id)?;
+    let session = access.outside.session(instance, ASK).await?;
     let left = deadline.saturating_duration_since(Instant::now()).max(PATIENTLY);
     let answer = session.act(&commit_that_waits(), left).await;
     session.close().await;
@@ -34,8 +34,12 @@ pub(super) async fn prove_commit(id: &InstanceId, limit: Duration, field: &Field
 }
 
 /// Whether so many standbys of the master count for its commits.
-pub(in crate::apply) async fn synchronous(id: &InstanceId, wanted: u32, field: &Field<'_>) -> Result<Found, String> {
-    let rows = field.query(id, &query::senders(), ASK).await.map_err(|error| error.to_string())?;
+pub(in crate::apply) async fn synchronous(
+    id: &InstanceId,
+    wanted: u32,
+    access: &ClusterAccess<'_>,
+) -> Result<Found, String> {
+    let rows = access.query(id, &query::senders(), ASK).await.map_err(|error| error.to_string())?;
     let counts = |state: &str| matches!(state, "sync" | "quorum");
     let count = rows.iter().filter(|row| row.get("sync_state").is_some_and(counts)).count();
     if u32::try_from(count).is_ok_and(|count| count >= wanted) {

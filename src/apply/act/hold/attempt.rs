@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::open::Bounds;
-use crate::apply::field::ASK;
+use crate::apply::cluster_access::ASK;
 use crate::apply::held::Place;
 use crate::dialect::{TableName, client_tables, give_up_hold, hold_tables, shown};
 use crate::model::InstanceId;

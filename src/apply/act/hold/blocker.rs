@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 
 use super::attempt::at;
-use crate::apply::field::ASK;
+use crate::apply::cluster_access::ASK;
 use crate::apply::held::Place;
 use crate::dialect::{open_transactions, shown};
 use crate::transport::Row;

@@ -8,8 +8,8 @@ mod second;
 use std::time::{Duration, Instant};
 
 use super::Failed;
+use crate::apply::cluster_access::ClusterAccess;
 use crate::apply::event::Event;
-use crate::apply::field::Field;
 use crate::apply::held::Held;
 use crate::model::InstanceId;
 use attempt::Refused;
@@ -29,11 +29,11 @@ pub(super) async fn hold(
     coordinators: &[InstanceId],
     masters: &[InstanceId],
     wait: Duration,
-    field: &Field<'_>,
+    access: &ClusterAccess<'_>,
 ) -> Result<(), Failed> {
     let began = Instant::now();
-    let bounds = open::bounds(coordinators, field).await?;
-    let mut places = open::places(coordinators, field).await?;
+    let bounds = open::bounds(coordinators, access).await?;
+    let mut places = open::places(coordinators, access).await?;
     let (mut attempts, mut more) = (0, 0);
     let mut told = began;
     loop {
@@ -44,17 +44,17 @@ pub(super) async fn hold(
         while let Ok(tables) = &found
             && bounds.second
             && more < MORE_LOCKS
-            && second::keep_connections(masters, field).await > 0
+            && second::keep_connections(masters, access).await > 0
         {
             more += 1;
-            found = second::lock_again(&mut places, tables, &bounds, field).await;
+            found = second::lock_again(&mut places, tables, &bounds, access).await;
         }
         let why = match found {
             Ok(tables) => {
                 let since = Instant::now();
-                let kept = second::keep_connections(masters, field).await;
+                let kept = second::keep_connections(masters, access).await;
                 let tables = tables.iter().map(Vec::len).sum();
-                *field.hold.lock().await = Some(Held { places, since, attempts, tables, kept });
+                *access.hold.lock().await = Some(Held { places, since, attempts, tables, kept });
                 return Ok(());
             }
             Err(Refused::InUse(why)) => blocker::in_the_way(&places).await.unwrap_or(why),
@@ -67,16 +67,16 @@ pub(super) async fn hold(
         }
         if told.elapsed() >= TELL {
             told = Instant::now();
-            (field.tell)(&Event::Note { text: format!("otb still waits to hold clients: {why}") });
+            (access.tell)(&Event::Note { text: format!("otb still waits to hold clients: {why}") });
         }
         tokio::time::sleep(pause).await;
     }
 }
 
 /// Releases; where nobody is held there is nothing to do.
-pub(super) async fn release(field: &Field<'_>) -> Result<(), Failed> {
-    if let Some(held) = field.hold.lock().await.take() {
-        *field.held.lock().await = Some(held.release().await);
+pub(super) async fn release(access: &ClusterAccess<'_>) -> Result<(), Failed> {
+    if let Some(held) = access.hold.lock().await.take() {
+        *access.held.lock().await = Some(held.release().await);
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::{try_join, try_join_all};
 
 use super::Failed;
-use crate::apply::field::{ASK, Field};
+use crate::apply::cluster_access::{ASK, ClusterAccess};
 use crate::apply::held::Place;
 use crate::dialect::{client_databases, hold_bounds, shown};
 use crate::model::InstanceId;
@@ -30,9 +30,9 @@ pub(super) struct Bounds {
     pub second: bool,
 }
 
-pub(super) async fn bounds(coordinators: &[InstanceId], field: &Field<'_>) -> Result<Bounds, Failed> {
+pub(super) async fn bounds(coordinators: &[InstanceId], access: &ClusterAccess<'_>) -> Result<Bounds, Failed> {
     let all = try_join_all(coordinators.iter().map(|id| async move {
-        let rows = field.query(id, &hold_bounds(), ASK).await?;
+        let rows = access.query(id, &hold_bounds(), ASK).await?;
         let read = read_bounds(&rows);
         read.ok_or_else(|| Failed::NotDone(format!("{id} did not report how many locks it can hold")))
     }));
@@ -65,8 +65,8 @@ fn read_bounds(rows: &Rows) -> Option<Own> {
 }
 
 /// Two sessions in each database of each coordinator.
-pub(super) async fn places(coordinators: &[InstanceId], field: &Field<'_>) -> Result<Vec<Place>, Failed> {
-    let databases = try_join_all(coordinators.iter().map(|id| databases(id, field))).await?;
+pub(super) async fn places(coordinators: &[InstanceId], access: &ClusterAccess<'_>) -> Result<Vec<Place>, Failed> {
+    let databases = try_join_all(coordinators.iter().map(|id| databases(id, access))).await?;
     let all: Vec<(&InstanceId, String)> = coordinators
         .iter()
         .zip(databases)
@@ -78,18 +78,18 @@ pub(super) async fn places(coordinators: &[InstanceId], field: &Field<'_>) -> Re
             "clients cannot be held: the coordinators have {count} databases together, and otb can hold {MOST_PLACES}"
         )));
     }
-    try_join_all(all.into_iter().map(|(id, database)| place(id, database, field))).await
+    try_join_all(all.into_iter().map(|(id, database)| place(id, database, access))).await
 }
 
-async fn databases(coordinator: &InstanceId, field: &Field<'_>) -> Result<Vec<String>, Failed> {
-    let rows = field.query(coordinator, &client_databases(), ASK).await?;
+async fn databases(coordinator: &InstanceId, access: &ClusterAccess<'_>) -> Result<Vec<String>, Failed> {
+    let rows = access.query(coordinator, &client_databases(), ASK).await?;
     Ok(rows.iter().filter_map(|row| row.get("datname").map(str::to_owned)).collect())
 }
 
-async fn place(coordinator: &InstanceId, database: String, field: &Field<'_>) -> Result<Place, Failed> {
+async fn place(coordinator: &InstanceId, database: String, access: &ClusterAccess<'_>) -> Result<Place, Failed> {
     let asker =
-        async { field.outside.session_in(&database, field.instance(coordinator)?, ASK).await.map_err(Failed::from) };
-    let both = try_join(holder(coordinator, &database, field), asker).await;
+        async { access.outside.session_in(&database, access.instance(coordinator)?, ASK).await.map_err(Failed::from) };
+    let both = try_join(holder(coordinator, &database, access), asker).await;
     let (holder, asker) = both.map_err(|failed| {
         let database = shown(&database);
         Failed::NotDone(format!("clients cannot be held in database {database} of {coordinator}: {failed}"))
@@ -98,8 +98,12 @@ async fn place(coordinator: &InstanceId, database: String, field: &Field<'_>) ->
 }
 
 /// A session that can hold clients.
-pub(super) async fn holder(coordinator: &InstanceId, database: &str, field: &Field<'_>) -> Result<Session, Failed> {
-    Ok(field.outside.inner_session_in(database, field.instance(coordinator)?, ASK).await?)
+pub(super) async fn holder(
+    coordinator: &InstanceId,
+    database: &str,
+    access: &ClusterAccess<'_>,
+) -> Result<Session, Failed> {
+    Ok(access.outside.inner_session_in(database, access.instance(coordinator)?, ASK).await?)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use futures_util::future::{join, join_all, try_join_all};
 
 use super::attempt::{Refused, Tables, at, changed, give_up, lock};
 use super::open::{Bounds, holder};
-use crate::apply::field::{ASK, Field};
+use crate::apply::cluster_access::{ASK, ClusterAccess};
 use crate::apply::held::Place;
 use crate::dialect::{connections_kept, pool_reload, release_hold};
 use crate::model::InstanceId;
@@ -24,9 +24,9 @@ const COME: Duration = Duration::from_millis(100);
 const QUEUE: Duration = Duration::from_millis(20);
 
 /// How many sessions of coordinators keep a connection to one of `masters` while they do nothing. Not to know is as none.
-pub(super) async fn keep_connections(masters: &[InstanceId], field: &Field<'_>) -> u64 {
+pub(super) async fn keep_connections(masters: &[InstanceId], access: &ClusterAccess<'_>) -> u64 {
     let sql = connections_kept();
-    let answers = join_all(masters.iter().map(|master| field.query(master, &sql, ASK))).await;
+    let answers = join_all(masters.iter().map(|master| access.query(master, &sql, ASK))).await;
     answers.into_iter().filter_map(|answer| answer.ok()?.single()?.parse::<u64>().ok()).sum()
 }
 
@@ -35,15 +35,15 @@ pub(super) async fn lock_again(
     places: &mut [Place],
     tables: &Tables,
     bounds: &Bounds,
-    field: &Field<'_>,
+    access: &ClusterAccess<'_>,
 ) -> Result<Tables, Refused> {
     let hopeless = |failed: super::Failed| Refused::Hopeless(failed.to_string());
-    let open = places.iter().map(|place| holder(&place.coordinator, &place.database, field));
+    let open = places.iter().map(|place| holder(&place.coordinator, &place.database, access));
     let seconds = try_join_all(open).await.map_err(hopeless)?;
     tokio::time::sleep(COME).await;
     let all = || places.iter().zip(&seconds);
     let locks = all().zip(tables).map(|((place, second), tables)| lock(place, second, tables, bounds.attempt));
-    let (locked, released) = join(join_all(locks), change_over(places, field)).await;
+    let (locked, released) = join(join_all(locks), change_over(places, access)).await;
     let refused = released.err().or_else(|| locked.into_iter().find_map(Result::err));
     let refused = match refused {
         None => changed(places, tables).await,
@@ -61,12 +61,12 @@ pub(super) async fn lock_again(
 }
 
 /// Tells all sessions to drop their connections, and lets those go on that wait.
-async fn change_over(places: &[Place], field: &Field<'_>) -> Result<(), Refused> {
+async fn change_over(places: &[Place], access: &ClusterAccess<'_>) -> Result<(), Refused> {
     tokio::time::sleep(QUEUE).await;
     let mut coordinators: Vec<&InstanceId> = places.iter().map(|place| &place.coordinator).collect();
     coordinators.dedup();
     let (reload, release) = (pool_reload(), release_hold());
-    for answer in join_all(coordinators.iter().map(|id| field.act(id, &reload, ASK))).await {
+    for answer in join_all(coordinators.iter().map(|id| access.act(id, &reload, ASK))).await {
         answer.map_err(|error| Refused::Hopeless(format!("pgxc_pool_reload(): {error}")))?;
     }
     let release = &release;

@@ -17,7 +17,7 @@ use crate::transport::{Output, Outside, Rows, Session, ShellError, SqlError};
 pub(super) const ASK: Duration = Duration::from_secs(5);
 
 /// Everything a step needs to act.
-pub(super) struct Field<'a> {
+pub(super) struct ClusterAccess<'a> {
     pub cluster: &'a Cluster,
     pub outside: &'a Outside,
     places: BTreeMap<InstanceId, Place>,
@@ -103,7 +103,7 @@ impl fmt::Display for Identity {
     }
 }
 
-impl<'a> Field<'a> {
+impl<'a> ClusterAccess<'a> {
     pub(super) fn new(cluster: &'a Cluster, outside: &'a Outside, tell: &'a (dyn Fn(&Event) + Sync)) -> Self {
         let places = cluster.instances().map(|instance| (instance.id.clone(), Place::default())).collect();
         Self {
