@@ -8,7 +8,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use super::event::Event;
 use super::held::{Held, HoldReport};
-use super::looks::Looks;
+use super::process_probes::ProcessProbes;
 use crate::dialect::{Sql, local_commits, query};
 use crate::model::{Cluster, Instance, InstanceId, Lsn, Observation, Role, Spelling};
 use crate::transport::{Output, Outside, Rows, Session, ShellError, SqlError};
@@ -32,7 +32,7 @@ pub(super) struct ClusterAccess<'a> {
     users: Mutex<BTreeMap<InstanceId, String>>,
     /// How instances write hosts where they do it in another way than the file.
     pub spellings: Vec<Spelling>,
-    pub looks: Looks,
+    pub probes: ProcessProbes,
     /// What the operator must hear of a step that goes on.
     notes: Mutex<Vec<String>>,
     /// Hears of what is worth knowing while a step is under way.
@@ -115,7 +115,7 @@ impl<'a> ClusterAccess<'a> {
             attached: Mutex::default(),
             users: Mutex::default(),
             spellings: Vec::new(),
-            looks: Looks::default(),
+            probes: ProcessProbes::default(),
             notes: Mutex::default(),
             tell,
             hold: Mutex::default(),

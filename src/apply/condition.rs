@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use super::act::run_all;
 use super::cluster_access::{ASK, ClusterAccess, LastWal};
-use super::looks;
+use super::process_probes;
 use super::proof::Through;
 use crate::dialect::{self, Probe, StandbyConf, Tools, command, query};
 use crate::model::{Condition, Control, Fact, Instance, InstanceId, Lsn, NodeKind, Process, Role, UnknownKind};
@@ -186,7 +186,7 @@ async fn hangs(id: &InstanceId, access: &ClusterAccess<'_>) -> Result<Found, Str
     };
     match (role, kind) {
         (Some(role), _) => Ok(Found::Fails(format!("{id} answers and runs as {role}"))),
-        (None, Some(UnknownKind::TimedOut)) => match &looks::process(id, access).await?.process {
+        (None, Some(UnknownKind::TimedOut)) => match &process_probes::process(id, access).await?.process {
             Fact::Known(process) => {
                 Ok(Found::when(*process == Process::Running, || format!("{id} is {}", process.word())))
             }
@@ -199,7 +199,7 @@ async fn hangs(id: &InstanceId, access: &ClusterAccess<'_>) -> Result<Found, Str
 /// The pid file of a server in another PID namespace than otb's shell names nobody, or a stranger: so nobody may accept
 /// connections on its port, either. (A GTM that has ended keeps its port for two seconds more.)
 async fn stopped(id: &InstanceId, access: &ClusterAccess<'_>) -> Result<Found, String> {
-    let found = is_stopped(id, &looks::process(id, access).await?)?;
+    let found = is_stopped(id, &process_probes::process(id, access).await?)?;
     let instance = access.instance(id)?;
     if found == Found::Holds && instance.kind.is_router() && accepts(&instance.endpoint, BRIEFLY).await {
         let at = &instance.endpoint;
@@ -227,7 +227,7 @@ pub(super) async fn control(id: &InstanceId, access: &ClusterAccess<'_>) -> Resu
 }
 
 async fn cleanly_stopped(id: &InstanceId, access: &ClusterAccess<'_>) -> Result<Found, String> {
-    let probe = looks::alone(id, Tools::All, access).await?;
+    let probe = process_probes::alone(id, Tools::All, access).await?;
     let stopped = is_stopped(id, &probe)?;
     if stopped != Found::Holds || access.instance(id)?.kind == NodeKind::Gtm {
         return Ok(stopped);

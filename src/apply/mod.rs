@@ -9,7 +9,7 @@ mod executor;
 mod held;
 mod ledger;
 mod lock;
-mod looks;
+mod process_probes;
 mod proof;
 mod report;
 mod takeback;

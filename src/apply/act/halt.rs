@@ -140,7 +140,7 @@ pub(in crate::apply) enum Shutdown {
     Stuck,
 }
 
-/// Looks at a coordinator or datanode that did not stop in time.
+/// ProcessProbes at a coordinator or datanode that did not stop in time.
 pub(in crate::apply) async fn shutdown(id: &InstanceId, access: &ClusterAccess<'_>) -> Shutdown {
     access.forget(id).await;
     let serves = Condition::Runs { instance: id.clone(), role: Role::Master };

@@ -17,14 +17,14 @@ const BRIEFLY: Duration = Duration::from_secs(1);
 
 /// Who waits for the next look at each server.
 #[derive(Default)]
-pub(super) struct Looks(Mutex<BTreeMap<ServerName, Vec<Waiting>>>);
+pub(super) struct ProcessProbes(Mutex<BTreeMap<ServerName, Vec<Waiting>>>);
 
 struct Waiting {
     id: InstanceId,
     told: oneshot::Sender<Probe>,
 }
 
-impl Looks {
+impl ProcessProbes {
     fn join(&self, id: &InstanceId) -> oneshot::Receiver<Probe> {
         let (told, probe) = oneshot::channel();
         self.0.lock().entry(id.server.clone()).or_default().push(Waiting { id: id.clone(), told });
@@ -55,10 +55,10 @@ pub(super) async fn alone(id: &InstanceId, tools: Tools, access: &ClusterAccess<
 
 /// Nothing, if nobody else asks or the process's state was not learned.
 async fn together(id: &InstanceId, access: &ClusterAccess<'_>) -> Option<Probe> {
-    let probe = access.looks.join(id);
+    let probe = access.probes.join(id);
     // Whoever asks in this moment comes before this is polled again; who is polled first then looks for all of them.
     yield_now().await;
-    tell(access.looks.take(&id.server), access).await;
+    tell(access.probes.take(&id.server), access).await;
     probe.await.ok()
 }
 
@@ -76,7 +76,7 @@ async fn tell(mut waiting: Vec<Waiting>, access: &ClusterAccess<'_>) {
     }
 }
 
-/// Looks at instances of one server.
+/// ProcessProbes at instances of one server.
 async fn look(looks: &[Look<'_>], limit: Duration, access: &ClusterAccess<'_>) -> Result<Vec<Probe>, String> {
     let Some(first) = looks.first() else { return Ok(Vec::new()) };
     let output = access.look(&first.at.id, &probe_script(looks), limit).await.map_err(|error| error.to_string())?;
