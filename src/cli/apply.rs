@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use clap_complete::ArgValueCandidates;
 
+use super::apply_run::{ApplyContext, ApplyRun};
 use super::args::{Format, Global};
 use super::complete;
 use super::events::Events;
 use super::failure::Failure;
 use super::interrupt::{self, unless_interrupted};
 use super::journal::Journal;
-use super::work::{Desk, Works};
 use super::{Exit, approve, fit, lock, look, outcome, plan, show, terminal, waive};
 use crate::apply::{End, Interrupts, Lock, Report};
 use crate::model::{Cluster, InstanceId, NodeName, Observation};
@@ -88,22 +88,22 @@ pub(super) async fn run(global: &Global, args: &ApplyArgs) -> Result<Exit, Failu
 async fn carry_out(global: &Global, args: &ApplyArgs, events: &Events) -> Result<Exit, Failure> {
     let interrupts = interrupt::listen();
     let _no_echo = terminal::NoEcho::begin();
-    let order = Order::read(global, args)?;
-    let outside = look::outside(&order.cluster)?;
-    let exit = order.carry_out(&Desk { global, args, outside: &outside, events }, interrupts).await;
+    let request = ApplyRequest::read(global, args)?;
+    let outside = look::outside(&request.cluster)?;
+    let exit = request.carry_out(&ApplyContext { global, args, outside: &outside, events }, interrupts).await;
     outside.close().await;
     exit
 }
 
 /// What the user wants done.
-struct Order {
+struct ApplyRequest {
     cluster: Cluster,
     targets: Vec<NodeName>,
     waivers: Vec<Waiver>,
     saved: Option<Plan>,
 }
 
-impl Order {
+impl ApplyRequest {
     fn read(global: &Global, args: &ApplyArgs) -> Result<Self, Failure> {
         if let Some(path) = &args.plan {
             let saved = show::read_for_apply(path, global)?;
@@ -116,12 +116,12 @@ impl Order {
         Ok(Self { cluster, targets, waivers, saved: None })
     }
 
-    async fn carry_out(&self, desk: &Desk<'_>, mut interrupts: Interrupts) -> Result<Exit, Failure> {
-        let Desk { global, args, events, .. } = desk;
+    async fn carry_out(&self, context: &ApplyContext<'_>, mut interrupts: Interrupts) -> Result<Exit, Failure> {
+        let ApplyContext { global, args, events, .. } = context;
         let began = Instant::now();
         let (approved, seen) = match &self.saved {
             Some(saved) => (saved.clone(), Observation::default()),
-            None => unless_interrupted(&mut interrupts, self.plan(desk)).await?,
+            None => unless_interrupted(&mut interrupts, self.plan(context)).await?,
         };
         events.planned(&approved);
         waive::tell_unused(&approved, &self.waivers);
@@ -139,32 +139,32 @@ impl Order {
             }
             approve::ask(&approved, &mut interrupts).await?;
         }
-        let taking = lock::take(&self.cluster, desk.outside, args.lock_timeout);
+        let taking = lock::take(&self.cluster, context.outside, args.lock_timeout);
         let mut lock = unless_interrupted(&mut interrupts, taking).await??;
         let lately = if began.elapsed() < LATELY { seen } else { Observation::default() };
-        let result = self.under_lock(desk, (&approved, &lately), interrupts, &mut lock).await;
+        let result = self.under_lock(context, (&approved, &lately), interrupts, &mut lock).await;
         lock.release().await;
         result
     }
 
-    async fn plan(&self, desk: &Desk<'_>) -> (Plan, Observation) {
-        self.plan_of(&self.targets, desk).await
+    async fn plan(&self, context: &ApplyContext<'_>) -> (Plan, Observation) {
+        self.plan_of(&self.targets, context).await
     }
 
-    async fn plan_of(&self, targets: &[NodeName], desk: &Desk<'_>) -> (Plan, Observation) {
-        let seen = look::observe(&self.cluster, desk.outside, desk.global).await;
+    async fn plan_of(&self, targets: &[NodeName], context: &ApplyContext<'_>) -> (Plan, Observation) {
+        let seen = look::observe(&self.cluster, context.outside, context.global).await;
         (look::plan_now(&self.cluster, &seen, targets, &self.waivers), seen)
     }
 
     async fn under_lock(
         &self,
-        desk: &Desk<'_>,
+        context: &ApplyContext<'_>,
         (approved, lately): (&Plan, &Observation),
         mut interrupts: Interrupts,
         lock: &mut Lock,
     ) -> Result<Exit, Failure> {
-        let Desk { global, args, events, .. } = desk;
-        let looking = look::observe_soon_after(lately, &self.cluster, desk.outside, global);
+        let ApplyContext { global, args, events, .. } = context;
+        let looking = look::observe_soon_after(lately, &self.cluster, context.outside, global);
         let seen = unless_interrupted(&mut interrupts, looking).await?;
         let now = look::plan_now(&self.cluster, &seen, &self.targets, &self.waivers);
         if now.is_empty() && self.saved.is_some() {
@@ -187,64 +187,64 @@ impl Order {
         }
         let run = format!("{}, pid {}", lock::whoami(), std::process::id());
         let journal = Journal::open(args.journal.as_deref(), (&self.cluster.name, &seen), run)?;
-        let works = Works { desk, journal, interrupts };
-        let first = works.act(&now, &seen, true, lock).await;
-        self.go_on(&works, now, first, lock).await
+        let run = ApplyRun { context, journal, interrupts };
+        let first = run.act(&now, &seen, true, lock).await;
+        self.go_on(&run, now, first, lock).await
     }
 
     /// Ends the run; of a plan in two parts it does the second first. The GTM's part is done then, and with the facts
     /// that can be had now the file's other wishes are planned. Who approved the first part approved this; what the
     /// checks refuse is refused all the same.
-    async fn go_on(&self, works: &Works<'_>, plan: Plan, report: Report, lock: &mut Lock) -> Result<Exit, Failure> {
-        let has_rest = plan.afterwards.is_some() && report.end == End::Done && !works.is_interrupted();
-        if has_rest && let Some((rest, seen)) = self.rest(works).await {
+    async fn go_on(&self, run: &ApplyRun<'_>, plan: Plan, report: Report, lock: &mut Lock) -> Result<Exit, Failure> {
+        let has_rest = plan.afterwards.is_some() && report.end == End::Done && !run.is_interrupted();
+        if has_rest && let Some((rest, seen)) = self.rest(run).await {
             fit::audited(&rest, "the GTM serves again, the rest was not started")?;
-            works.desk.events.planned(&rest);
-            if works.desk.global.format == Format::Text {
+            run.context.events.planned(&rest);
+            if run.context.global.format == Format::Text {
                 terminal::prose("\nThe GTM answers. otb now plans the rest:\n\n");
-                plan::print(&rest, works.desk.global, false)?;
+                plan::print(&rest, run.context.global, false)?;
             }
-            let end = works.act(&rest, &seen, false, lock).await;
-            let (left, _) = self.plan(works.desk).await;
-            return Ok(works.end(Some(&(plan, report)), &rest, &end, &left));
+            let end = run.act(&rest, &seen, false, lock).await;
+            let (left, _) = self.plan(run.context).await;
+            return Ok(run.end(Some(&(plan, report)), &rest, &end, &left));
         }
-        self.tell_who_stayed(works, &plan, &report, lock).await?;
-        let (left, _) = self.plan(works.desk).await;
-        Ok(works.end(None, &plan, &report, &left))
+        self.reroute_unmoved_nodes(run, &plan, &report, lock).await?;
+        let (left, _) = self.plan(run.context).await;
+        Ok(run.end(None, &plan, &report, &left))
     }
 
     /// A node whose move did not come about serves where it was, and the plan would have told only its new master of the
     /// others that moved: it is told where it is.
-    async fn tell_who_stayed(
+    async fn reroute_unmoved_nodes(
         &self,
-        works: &Works<'_>,
+        run: &ApplyRun<'_>,
         plan: &Plan,
         report: &Report,
         lock: &mut Lock,
     ) -> Result<(), Failure> {
         let (moved, stayed) = report.moved(plan);
-        if moved.is_empty() || stayed.is_empty() || report.end != End::PartWay || works.is_interrupted() {
+        if moved.is_empty() || stayed.is_empty() || report.end != End::PartWay || run.is_interrupted() {
             return Ok(());
         }
-        let (rest, seen) = self.plan_of(&moved, works.desk).await;
+        let (rest, seen) = self.plan_of(&moved, run.context).await;
         let stays = |router: &InstanceId| stayed.contains(&router.node);
         let is_telling = |change: &Change| change.kind == ChangeKind::Reroute && change.routers.iter().all(stays);
         if rest.is_refused() || rest.changes.is_empty() || !rest.changes.iter().all(is_telling) {
             return Ok(());
         }
         fit::audited(&rest, "the nodes that did not move still have the old routes")?;
-        works.desk.events.planned(&rest);
-        if works.desk.global.format == Format::Text {
+        run.context.events.planned(&rest);
+        if run.context.global.format == Format::Text {
             terminal::prose("\nUpdating routes on the nodes that did not move:\n\n");
             terminal::prose(&view::changes_text(&rest));
         }
-        works.act(&rest, &seen, false, lock).await;
+        run.act(&rest, &seen, false, lock).await;
         Ok(())
     }
 
     /// The second part, if there is anything to do that is not refused.
-    async fn rest(&self, works: &Works<'_>) -> Option<(Plan, Observation)> {
-        let seen = look::observe(&self.cluster, works.desk.outside, works.desk.global).await;
+    async fn rest(&self, run: &ApplyRun<'_>) -> Option<(Plan, Observation)> {
+        let seen = look::observe(&self.cluster, run.context.outside, run.context.global).await;
         let rest = look::plan_rest(&self.cluster, &seen, &self.targets, &self.waivers);
         (!rest.is_refused() && !rest.changes.is_empty()).then_some((rest, seen))
     }

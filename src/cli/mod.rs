@@ -1,6 +1,7 @@
 //! The command line: arguments in, one exit code out. One file per command; its doc comment is its help.
 
 mod apply;
+mod apply_run;
 mod approve;
 mod args;
 mod complete;
@@ -38,7 +39,6 @@ mod terminal;
 mod validate;
 mod version;
 mod waive;
-mod work;
 
 use std::process::ExitCode;
 

@@ -12,7 +12,7 @@ use crate::transport::Outside;
 use crate::view;
 
 /// What an apply works with.
-pub(super) struct Desk<'a> {
+pub(super) struct ApplyContext<'a> {
     pub global: &'a Global,
     pub args: &'a ApplyArgs,
     pub outside: &'a Outside,
@@ -20,13 +20,13 @@ pub(super) struct Desk<'a> {
 }
 
 /// A run under way: where it is shown and written down.
-pub(super) struct Works<'a> {
-    pub desk: &'a Desk<'a>,
+pub(super) struct ApplyRun<'a> {
+    pub context: &'a ApplyContext<'a>,
     pub journal: Option<Journal>,
     pub interrupts: Interrupts,
 }
 
-impl Works<'_> {
+impl ApplyRun<'_> {
     pub(super) fn is_interrupted(&self) -> bool {
         *self.interrupts.borrow() > 0
     }
@@ -35,7 +35,7 @@ impl Works<'_> {
         if let Some(journal) = &self.journal {
             journal.event(event);
         }
-        self.desk.events.tell(event);
+        self.context.events.tell(event);
     }
 
     /// Runs one plan, made from what was `seen`, and shows how it goes; the `first` of a run tells of the lock.
@@ -54,19 +54,24 @@ impl Works<'_> {
         if first {
             tell(&Event::Locked { servers: lock.servers() });
         }
-        let run = Run::new(plan, self.desk.outside, lock, self.interrupts.clone(), &tell);
+        let run = Run::new(plan, self.context.outside, lock, self.interrupts.clone(), &tell);
         let report = run.knowing(seen).run().await;
         progress.finish();
         report
     }
 
     pub(super) fn end(&self, first: Option<&(Plan, Report)>, plan: &Plan, report: &Report, left: &Plan) -> Exit {
-        let exit =
-            outcome::finish(first, plan, report, left, (self.is_interrupted(), self.desk.global, self.desk.events));
+        let exit = outcome::finish(
+            first,
+            plan,
+            report,
+            left,
+            (self.is_interrupted(), self.context.global, self.context.events),
+        );
         if let Some(journal) = &self.journal {
             journal.end(report.end, exit);
-            if self.desk.args.tells_journal() {
-                history::say_recorded(self.desk.global, &plan.cluster.name, journal.path());
+            if self.context.args.tells_journal() {
+                history::say_recorded(self.context.global, &plan.cluster.name, journal.path());
             }
         }
         exit
