@@ -14,7 +14,7 @@ use otb::model::{
     NodeKind, NodeName, Policy, Process, Server, ServerName, ShellAccess, ShellVia, SslMode, UnknownKind,
 };
 use otb::observe::{Limits, observe};
-use otb::transport::{Outside, Passwords, ShellSettings};
+use otb::transport::{Connections, Passwords, ShellSettings};
 use tokio::net::TcpListener;
 
 const CONTROL: &str = include_str!("support/controldata.txt");
@@ -61,8 +61,8 @@ mod fixture {
         cluster.instances().next().unwrap()
     }
 
-    pub(crate) fn outside(cluster: &Cluster) -> Outside {
-        Outside::with(cluster, Passwords::default(), &ShellSettings::default()).unwrap()
+    pub(crate) fn connections(cluster: &Cluster) -> Connections {
+        Connections::with(cluster, Passwords::default(), &ShellSettings::default()).unwrap()
     }
 
     /// A program below `install`.
@@ -84,11 +84,11 @@ mod fixture {
 
     pub(crate) async fn look_within(cluster: &Cluster, answer: Duration) -> InstanceFacts {
         let limits = Limits { answer, ..Limits::default() };
-        let outside = outside(cluster);
-        observe(cluster, &outside, &limits).await.instances.swap_remove(&only(cluster).id).unwrap()
+        let connections = connections(cluster);
+        observe(cluster, &connections, &limits).await.instances.swap_remove(&only(cluster).id).unwrap()
     }
 }
-use fixture::{cluster, file, look, look_within, only, outside, tool};
+use fixture::{cluster, connections, file, look, look_within, only, tool};
 
 #[tokio::test]
 async fn a_crashed_master() {
@@ -154,14 +154,15 @@ async fn a_gtm_is_fenced_by_its_conf_and_the_rest_of_it_stays() {
     let cluster = cluster(root.path(), NodeKind::Gtm, closed_port("127.0.0.1"));
     file(root.path(), "gtm.conf", "port = 21000\nstartup = ACT\n# startup = ACT\n");
     let to = Endpoint { host: Host::new("127.0.0.47").unwrap(), port: 21100 };
-    let (instance, outside) = (only(&cluster), outside(&cluster));
+    let (instance, connections) = (only(&cluster), connections(&cluster));
     for _ in 0..2 {
         let script = Script::at(instance).then(&rewrite_gtm_conf(
             instance,
             &gtm_standby_lines(&to, true),
             &otb::dialect::recovery_path(instance),
         ));
-        let output = outside.shells.run(&instance.id.server, script.as_str(), Duration::from_secs(5)).await.unwrap();
+        let output =
+            connections.shells.run(&instance.id.server, script.as_str(), Duration::from_secs(5)).await.unwrap();
         assert_eq!((output.status, output.text.as_str()), (0, ""));
     }
     let text = std::fs::read_to_string(root.path().join("da ta/gtm.conf")).unwrap();
@@ -185,9 +186,9 @@ async fn what_was_started_outlives_the_limit_of_the_script() {
     );
     file(root.path(), "PG_VERSION", "10\n");
     let cluster = cluster(root.path(), NodeKind::Datanode, 1);
-    let (instance, outside) = (only(&cluster), outside(&cluster));
+    let (instance, connections) = (only(&cluster), connections(&cluster));
     let script = Script::at(instance).then(&start(instance, Patience(60)));
-    let error = outside.shells.run(&instance.id.server, script.as_str(), Duration::from_secs(2)).await.unwrap_err();
+    let error = connections.shells.run(&instance.id.server, script.as_str(), Duration::from_secs(2)).await.unwrap_err();
     assert!(error.is_outcome_unknown());
     std::fs::write(&go, "").unwrap();
     let begun = Instant::now();
@@ -203,10 +204,10 @@ async fn a_failed_start_tells_why() {
     tool(root.path(), "pg_ctl", "echo 'FATAL: no' >>\"$5\"; echo 'pg_ctl: could not start server'; exit 1");
     file(root.path(), "PG_VERSION", "10\n");
     let cluster = cluster(root.path(), NodeKind::Datanode, 1);
-    let (instance, outside) = (only(&cluster), outside(&cluster));
+    let (instance, connections) = (only(&cluster), connections(&cluster));
     let written = write_file(&format!("{}/x", instance.data), "it's\n'$(x)\n");
     let script = Script::at(instance).then(&written).then(&start(instance, Patience(1)));
-    let output = outside.shells.run(&instance.id.server, script.as_str(), Duration::from_secs(5)).await.unwrap();
+    let output = connections.shells.run(&instance.id.server, script.as_str(), Duration::from_secs(5)).await.unwrap();
     assert_eq!(output.status, 1);
     assert!(output.text.contains("could not start server"), "{output:?}");
     assert_eq!(std::fs::read_to_string(root.path().join("da ta/x")).unwrap(), "it's\n'$(x)\n");

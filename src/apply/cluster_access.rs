@@ -11,7 +11,7 @@ use super::held::{Held, HoldReport};
 use super::process_probes::ProcessProbes;
 use crate::dialect::{Sql, local_commits, query};
 use crate::model::{Cluster, Instance, InstanceId, Lsn, Observation, Role, Spelling};
-use crate::transport::{Output, Outside, Rows, Session, ShellError, SqlError};
+use crate::transport::{Connections, Output, Rows, Session, ShellError, SqlError};
 
 /// Limit of one small question.
 pub(super) const ASK: Duration = Duration::from_secs(5);
@@ -19,7 +19,7 @@ pub(super) const ASK: Duration = Duration::from_secs(5);
 /// Everything a step needs to act.
 pub(super) struct ClusterAccess<'a> {
     pub cluster: &'a Cluster,
-    pub outside: &'a Outside,
+    pub connections: &'a Connections,
     places: BTreeMap<InstanceId, Place>,
     /// What the masters that this run has stopped wrote last: it does not change any more, and reading it again
     /// would cost the write gap a round trip.
@@ -104,11 +104,11 @@ impl fmt::Display for Identity {
 }
 
 impl<'a> ClusterAccess<'a> {
-    pub(super) fn new(cluster: &'a Cluster, outside: &'a Outside, tell: &'a (dyn Fn(&Event) + Sync)) -> Self {
+    pub(super) fn new(cluster: &'a Cluster, connections: &'a Connections, tell: &'a (dyn Fn(&Event) + Sync)) -> Self {
         let places = cluster.instances().map(|instance| (instance.id.clone(), Place::default())).collect();
         Self {
             cluster,
-            outside,
+            connections,
             places,
             last_wal: Mutex::default(),
             flushes: Mutex::default(),
@@ -205,7 +205,7 @@ impl<'a> ClusterAccess<'a> {
     /// Opens the session by which [`Self::identity`] asks ahead of time.
     pub(super) async fn warm_witness(&self, id: &InstanceId) -> Result<(), SqlError> {
         let (place, instance) = self.place(id)?;
-        *place.witness.lock().await = Some(self.outside.session(instance, ASK).await?);
+        *place.witness.lock().await = Some(self.connections.session(instance, ASK).await?);
         Ok(())
     }
 
@@ -220,7 +220,7 @@ impl<'a> ClusterAccess<'a> {
                 return answer;
             }
         }
-        let session = self.outside.session(instance, ASK).await?;
+        let session = self.connections.session(instance, ASK).await?;
         let answer = session.query(sql, ASK).await;
         if !answer.as_ref().is_err_and(SqlError::ends_session) {
             *slot = Some(session);
@@ -291,7 +291,7 @@ impl<'a> ClusterAccess<'a> {
 
     /// Runs a script on the instance's server.
     pub(super) async fn shell(&self, id: &InstanceId, script: &str, limit: Duration) -> Result<Output, ShellError> {
-        self.outside.shells.run_short(&id.server, script, limit).await
+        self.connections.shells.run_short(&id.server, script, limit).await
     }
 
     /// Runs a script that only looks; where contact is lost it looks once more.
@@ -323,7 +323,7 @@ impl<'a> ClusterAccess<'a> {
     /// Opens a session whose commits wait for no standby: one that comes back only later would hold up the very steps that
     /// bring it back (seen live: ALTER NODE on a new master).
     async fn open(&self, instance: &Instance) -> Result<Session, SqlError> {
-        let session = self.outside.session(instance, ASK).await?;
+        let session = self.connections.session(instance, ASK).await?;
         session.query(&local_commits(), ASK).await?;
         Ok(session)
     }

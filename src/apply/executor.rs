@@ -15,7 +15,7 @@ use super::report::{Report, Undone};
 use super::{act, proof, takeback};
 use crate::model::{NodeName, Observation};
 use crate::plan::{Plan, Step};
-use crate::transport::Outside;
+use crate::transport::Connections;
 
 /// How often the operator asked to stop. Once: finish or undo what has begun. Twice: drop everything.
 pub type Interrupts = watch::Receiver<u8>;
@@ -43,14 +43,14 @@ impl<'a> Run<'a> {
     /// `tell` hears of each step before it acts and after; `lock` is looked at before each.
     pub fn new(
         plan: &'a Plan,
-        outside: &'a Outside,
+        connections: &'a Connections,
         lock: &'a mut Lock,
         interrupts: Interrupts,
         tell: &'a (dyn Fn(&Event) + Sync),
     ) -> Self {
         Self {
             plan,
-            access: ClusterAccess::new(&plan.cluster, outside, tell),
+            access: ClusterAccess::new(&plan.cluster, connections, tell),
             tell,
             interrupts,
             lock,
@@ -90,8 +90,9 @@ impl<'a> Run<'a> {
     async fn steps(&mut self) -> bool {
         let mut interrupts = self.interrupts.clone();
         // The field is shared by the steps under way while `self` keeps the books.
-        let outside = self.access.outside;
-        let access = std::mem::replace(&mut self.access, ClusterAccess::new(&self.plan.cluster, outside, self.tell));
+        let connections = self.access.connections;
+        let access =
+            std::mem::replace(&mut self.access, ClusterAccess::new(&self.plan.cluster, connections, self.tell));
         let mut under_way = FuturesUnordered::new();
         let finished = loop {
             self.see_interrupts();
@@ -153,7 +154,7 @@ impl<'a> Run<'a> {
         if self.ledger.is_halted() {
             return;
         }
-        match self.lock.keep(self.access.outside).await {
+        match self.lock.keep(self.access.connections).await {
             Ok(notes) => notes.into_iter().for_each(|note| self.note(note)),
             Err(why) => {
                 self.ledger.halt(&why);

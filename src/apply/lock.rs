@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::dialect::{Leftovers, LockAnswer, lock_script, locked_directories, read_lock, shown};
 use crate::model::{Cluster, Instance, Server, ServerName, ShellVia};
-use crate::transport::{Held, Outside};
+use crate::transport::{Connections, Held};
 
 /// How long giving one server's lock back may take.
 const RELEASE: Duration = Duration::from_secs(2);
@@ -45,11 +45,16 @@ pub enum LockError {
 
 impl Lock {
     /// Takes the lock or says who holds it. `holder` is what the others will read: who, since when, from where.
-    pub async fn take(cluster: &Cluster, outside: &Outside, holder: &str, limit: Duration) -> Result<Self, LockError> {
+    pub async fn take(
+        cluster: &Cluster,
+        connections: &Connections,
+        holder: &str,
+        limit: Duration,
+    ) -> Result<Self, LockError> {
         let mut lock = Self { held: Vec::new(), unreached: Vec::new() };
         for (server, here) in machines(cluster) {
             let first = lock_script(&here, holder, Leftovers::Await);
-            let held = match outside.shells.hold(server, &first, limit).await {
+            let held = match connections.shells.hold(server, &first, limit).await {
                 Ok(held) => held,
                 Err(error) => {
                     lock.unreached.push(format!("{server}: {error}"));
@@ -81,7 +86,7 @@ impl Lock {
     /// where its connection broke it is taken again, by the rule it was first taken by: on every server that can be
     /// reached. Gives what happened to it; or why it is lost: nothing of it is left, or somebody else has it.
     /// A connection that was cut off without a word counts as held until the transport notices.
-    pub async fn keep(&mut self, outside: &Outside) -> Result<Vec<String>, String> {
+    pub async fn keep(&mut self, connections: &Connections) -> Result<Vec<String>, String> {
         let mut broken = Vec::new();
         for mut hold in std::mem::take(&mut self.held) {
             if hold.held.is_alive() { &mut self.held } else { &mut broken }.push(hold);
@@ -91,14 +96,14 @@ impl Lock {
         }
         let mut notes = Vec::new();
         for hold in broken {
-            notes.push(self.take_again(hold, outside).await?);
+            notes.push(self.take_again(hold, connections).await?);
         }
         Ok(notes)
     }
 
-    async fn take_again(&mut self, lost: Hold, outside: &Outside) -> Result<String, String> {
+    async fn take_again(&mut self, lost: Hold, connections: &Connections) -> Result<String, String> {
         let Hold { server, script, .. } = lost;
-        match outside.shells.hold(&server, &script, AGAIN).await {
+        match connections.shells.hold(&server, &script, AGAIN).await {
             Ok(held) => match read_lock(held.first_line()) {
                 Some(LockAnswer::Held) => {
                     let note = format!("the lock on {server} was lost and taken again");

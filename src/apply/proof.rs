@@ -35,7 +35,7 @@ pub(super) async fn warm_up(plan: &Plan, access: &ClusterAccess<'_>) -> Result<(
     let shells =
         plan.steps.iter().filter(|step| act::needs_shell(&step.action)).map(|step| &step.action.target().server);
     let shells = shells.collect::<BTreeSet<_>>().into_iter().map(|server| async move {
-        access.outside.shells.open(server, ASK).await.map_err(|error| format!("no shell on {server}: {error}"))
+        access.connections.shells.open(server, ASK).await.map_err(|error| format!("no shell on {server}: {error}"))
     });
     let standbys = promoted.iter().map(|id| async move {
         let is_pg = access.instance(id)?.kind != NodeKind::Gtm;
@@ -66,7 +66,7 @@ async fn may_alter(router: &InstanceId, access: &ClusterAccess<'_>) -> Result<()
 /// Whether a session that logs in now gets a timestamp: any SELECT on a master wants one. The session at hand would
 /// prove less, for it may still hold a connection to the GTM that was.
 pub(super) async fn gets_timestamp(router: &InstanceId, access: &ClusterAccess<'_>) -> Result<Found, String> {
-    let session = access.outside.session(access.instance(router)?, ASK).await.map_err(|error| error.to_string())?;
+    let session = access.connections.session(access.instance(router)?, ASK).await.map_err(|error| error.to_string())?;
     let answer = session.query(&query::role(), ASK).await;
     session.close().await;
     Ok(match answer {

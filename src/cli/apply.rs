@@ -89,9 +89,9 @@ async fn carry_out(global: &Global, args: &ApplyArgs, events: &Events) -> Result
     let interrupts = interrupt::listen();
     let _no_echo = terminal::NoEcho::begin();
     let request = ApplyRequest::read(global, args)?;
-    let outside = look::outside(&request.cluster)?;
-    let exit = request.carry_out(&ApplyContext { global, args, outside: &outside, events }, interrupts).await;
-    outside.close().await;
+    let connections = look::connections(&request.cluster)?;
+    let exit = request.carry_out(&ApplyContext { global, args, connections: &connections, events }, interrupts).await;
+    connections.close().await;
     exit
 }
 
@@ -139,7 +139,7 @@ impl ApplyRequest {
             }
             approve::ask(&approved, &mut interrupts).await?;
         }
-        let taking = lock::take(&self.cluster, context.outside, args.lock_timeout);
+        let taking = lock::take(&self.cluster, context.connections, args.lock_timeout);
         let mut lock = unless_interrupted(&mut interrupts, taking).await??;
         let lately = if began.elapsed() < LATELY { seen } else { Observation::default() };
         let result = self.under_lock(context, (&approved, &lately), interrupts, &mut lock).await;
@@ -152,7 +152,7 @@ impl ApplyRequest {
     }
 
     async fn plan_of(&self, targets: &[NodeName], context: &ApplyContext<'_>) -> (Plan, Observation) {
-        let seen = look::observe(&self.cluster, context.outside, context.global).await;
+        let seen = look::observe(&self.cluster, context.connections, context.global).await;
         (look::plan_now(&self.cluster, &seen, targets, &self.waivers), seen)
     }
 
@@ -164,7 +164,7 @@ impl ApplyRequest {
         lock: &mut Lock,
     ) -> Result<Exit, Failure> {
         let ApplyContext { global, args, events, .. } = context;
-        let looking = look::observe_soon_after(lately, &self.cluster, context.outside, global);
+        let looking = look::observe_soon_after(lately, &self.cluster, context.connections, global);
         let seen = unless_interrupted(&mut interrupts, looking).await?;
         let now = look::plan_now(&self.cluster, &seen, &self.targets, &self.waivers);
         if now.is_empty() && self.saved.is_some() {
@@ -244,7 +244,7 @@ impl ApplyRequest {
 
     /// The second part, if there is anything to do that is not refused.
     async fn rest(&self, run: &ApplyRun<'_>) -> Option<(Plan, Observation)> {
-        let seen = look::observe(&self.cluster, run.context.outside, run.context.global).await;
+        let seen = look::observe(&self.cluster, run.context.connections, run.context.global).await;
         let rest = look::plan_rest(&self.cluster, &seen, &self.targets, &self.waivers);
         (!rest.is_refused() && !rest.changes.is_empty()).then_some((rest, seen))
     }

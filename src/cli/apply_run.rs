@@ -8,14 +8,14 @@ use super::{Exit, history, outcome, terminal};
 use crate::apply::{Event, Interrupts, Lock, Report, Run};
 use crate::model::Observation;
 use crate::plan::Plan;
-use crate::transport::Outside;
+use crate::transport::Connections;
 use crate::view;
 
 /// What an apply works with.
 pub(super) struct ApplyContext<'a> {
     pub global: &'a Global,
     pub args: &'a ApplyArgs,
-    pub outside: &'a Outside,
+    pub connections: &'a Connections,
     pub events: &'a Events,
 }
 
@@ -54,7 +54,7 @@ impl ApplyRun<'_> {
         if first {
             tell(&Event::Locked { servers: lock.servers() });
         }
-        let run = Run::new(plan, self.context.outside, lock, self.interrupts.clone(), &tell);
+        let run = Run::new(plan, self.context.connections, lock, self.interrupts.clone(), &tell);
         let report = run.knowing(seen).run().await;
         progress.finish();
         report

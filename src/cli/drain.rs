@@ -42,9 +42,9 @@ pub(super) async fn run(global: &Global, args: &DrainArgs) -> Result<Exit, Failu
     let editing = Editing::begin(global, (&args.edit, &args.plan), &args.skip.skip)?;
     let cluster = editing.cluster();
     let server = server(&args.server, cluster)?;
-    let outside = look::outside(cluster)?;
-    let seen = look::observe(cluster, &outside, global).await;
-    outside.close().await;
+    let connections = look::connections(cluster)?;
+    let seen = look::observe(cluster, &connections, global).await;
+    connections.close().await;
     let drain = drain(cluster, &seen, server, &|node| editing.concerns(node));
     refuse_stuck(&drain, server)?;
     let story = story(&drain, server, cluster);

@@ -39,9 +39,9 @@ pub(super) async fn run(global: &Global, args: &DriftArgs) -> Result<Exit, Failu
     let cluster = look::load(global)?.cluster;
     let targets = global.targets(&cluster)?;
     let baseline = args.baseline.as_deref().map(read_baseline).transpose()?.unwrap_or_default();
-    let outside = look::outside(&cluster)?;
-    let seen = look::observe(&cluster, &outside, global).await;
-    outside.close().await;
+    let connections = look::connections(&cluster)?;
+    let seen = look::observe(&cluster, &connections, global).await;
+    connections.close().await;
     let plan = look::diagnosed(global, &cluster, &seen, &targets, &[]);
     let drift = drift::drift(&drift::Input { cluster: &cluster, seen: &seen, plan: &plan, baseline: &baseline });
     print(&drift, global)?;

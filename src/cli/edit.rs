@@ -153,12 +153,12 @@ impl Edit {
         let cluster = config::load(&name, &self.after);
         let cluster = cluster?.cluster;
         let targets = global.targets(&cluster)?;
-        let outside = look::outside(&cluster)?;
+        let connections = look::connections(&cluster)?;
         let seen = match looked {
-            Some(seen) => look::observe_again(seen, &self.moved, &cluster, &outside, global).await,
-            None => look::observe(&cluster, &outside, global).await,
+            Some(seen) => look::observe_again(seen, &self.moved, &cluster, &connections, global).await,
+            None => look::observe(&cluster, &connections, global).await,
         };
-        outside.close().await;
+        connections.close().await;
         let waivers = plan_args.waivers(&cluster)?;
         let plan = look::plan_now(&cluster, &seen, &targets, &waivers);
         let otb = nearby::otb(&self.file);

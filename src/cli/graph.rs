@@ -52,8 +52,8 @@ async fn topology(global: &Global, args: &GraphArgs) -> Result<Topology, Failure
     if args.declared {
         return Ok(Topology::declared(&cluster));
     }
-    let outside = look::outside(&cluster)?;
-    let seen = look::observe(&cluster, &outside, global).await;
-    outside.close().await;
+    let connections = look::connections(&cluster)?;
+    let seen = look::observe(&cluster, &connections, global).await;
+    connections.close().await;
     Ok(Topology::of_live(&cluster, &seen))
 }

@@ -13,7 +13,7 @@ use crate::codes::ErrorCode;
 use crate::import::{self, Draft, ShellDraft};
 use crate::model::{Connection, Endpoint, Host, ServerName, ShellAccess, ShellVia, SslMode};
 use crate::observe::{self, DiscoverError, Way};
-use crate::transport::OutsideError;
+use crate::transport::ConnectionsError;
 
 /// The largest file of another tool that is read, in bytes.
 const MOST_BYTES: u64 = 4 << 20;
@@ -187,8 +187,8 @@ async fn live(coordinator: &Endpoint, global: &Global, args: &ImportArgs) -> Res
 
 fn refusal(error: DiscoverError) -> Failure {
     let code = match &error {
-        DiscoverError::Outside(OutsideError::Tls(_)) => ErrorCode::ConnectionTls,
-        DiscoverError::Outside(OutsideError::Shell(_)) => ErrorCode::ConnectionShell,
+        DiscoverError::Connections(ConnectionsError::Tls(_)) => ErrorCode::ConnectionTls,
+        DiscoverError::Connections(ConnectionsError::Shell(_)) => ErrorCode::ConnectionShell,
         DiscoverError::NoSession(_) => ErrorCode::ImportNoSession,
         DiscoverError::NoNode(..) | DiscoverError::Datanode { .. } => ErrorCode::ImportNoCoordinator,
         DiscoverError::NoRoutes(..) => ErrorCode::ImportNoRoutes,
@@ -209,7 +209,7 @@ fn refusal(error: DiscoverError) -> Failure {
             "without a GTM no master can read its pgxc_node: start the GTM, name a coordinator's standby, or import \
                 from pgxc_ctl.conf",
         ),
-        DiscoverError::Datanode { .. } | DiscoverError::Outside(_) => failure,
+        DiscoverError::Datanode { .. } | DiscoverError::Connections(_) => failure,
     }
 }
 

@@ -7,14 +7,14 @@ use super::{look, terminal};
 use crate::apply::{Lock, LockError};
 use crate::codes::ErrorCode;
 use crate::model::Cluster;
-use crate::transport::Outside;
+use crate::transport::Connections;
 
 /// Takes the lock, or says who has it after `patience`.
-pub(super) async fn take(cluster: &Cluster, outside: &Outside, patience: Duration) -> Result<Lock, Failure> {
+pub(super) async fn take(cluster: &Cluster, connections: &Connections, patience: Duration) -> Result<Lock, Failure> {
     let holder = format!("otb {}, pid {}, since {}", whoami(), std::process::id(), look::now());
     let deadline = tokio::time::Instant::now() + patience;
     loop {
-        match Lock::take(cluster, outside, &holder, Duration::from_secs(15)).await {
+        match Lock::take(cluster, connections, &holder, Duration::from_secs(15)).await {
             Ok(lock) => {
                 for server in &lock.unreached {
                     terminal::say(&format!("warning: no lock on {server}"));

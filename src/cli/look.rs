@@ -15,7 +15,7 @@ use crate::diagnosis;
 use crate::model::{Cluster, NodeName, Observation};
 use crate::observe::{self, Limits};
 use crate::plan::{Input, Plan, Waiver, plan};
-use crate::transport::{Outside, OutsideError};
+use crate::transport::{Connections, ConnectionsError};
 use crate::view::Looking;
 
 /// File descriptors that are not for sessions: pipes of shells, files, the terminal.
@@ -28,39 +28,39 @@ pub(super) fn load(global: &Global) -> Result<Loaded, Failure> {
 }
 
 /// The way to the outside, with its warnings said.
-pub(super) fn outside(cluster: &Cluster) -> Result<Outside, Failure> {
-    let outside = Outside::new(cluster)?;
-    for warning in outside.warnings() {
+pub(super) fn connections(cluster: &Cluster) -> Result<Connections, Failure> {
+    let connections = Connections::new(cluster)?;
+    for warning in connections.warnings() {
         terminal::say(&format!("warning: {warning}"));
     }
-    Ok(outside)
+    Ok(connections)
 }
 
-impl From<OutsideError> for Failure {
-    fn from(error: OutsideError) -> Self {
+impl From<ConnectionsError> for Failure {
+    fn from(error: ConnectionsError) -> Self {
         let code = match &error {
-            OutsideError::Tls(_) => ErrorCode::ConnectionTls,
-            OutsideError::Shell(_) => ErrorCode::ConnectionShell,
+            ConnectionsError::Tls(_) => ErrorCode::ConnectionTls,
+            ConnectionsError::Shell(_) => ErrorCode::ConnectionShell,
         };
         Self::new(code, error.to_string())
     }
 }
 
 /// Looks at the whole cluster.
-pub(super) async fn observe(cluster: &Cluster, outside: &Outside, global: &Global) -> Observation {
+pub(super) async fn observe(cluster: &Cluster, connections: &Connections, global: &Global) -> Observation {
     let _looking = Looking::at(cluster.instances().count(), terminal::motion());
-    observe::observe(cluster, outside, &limits(global)).await
+    observe::observe(cluster, connections, &limits(global)).await
 }
 
 /// Looks at the whole cluster once more, moments after `lately` was seen.
 pub(super) async fn observe_soon_after(
     lately: &Observation,
     cluster: &Cluster,
-    outside: &Outside,
+    connections: &Connections,
     global: &Global,
 ) -> Observation {
     let _looking = Looking::at(cluster.instances().count(), terminal::motion());
-    observe::observe_soon_after(lately, cluster, outside, &limits(global)).await
+    observe::observe_soon_after(lately, cluster, connections, &limits(global)).await
 }
 
 /// Looks again at `nodes`, which `cluster` declares otherwise than when `seen` was seen.
@@ -68,10 +68,10 @@ pub(super) async fn observe_again(
     seen: Observation,
     nodes: &BTreeSet<NodeName>,
     cluster: &Cluster,
-    outside: &Outside,
+    connections: &Connections,
     global: &Global,
 ) -> Observation {
-    observe::observe_again(seen, nodes, cluster, outside, &limits(global)).await
+    observe::observe_again(seen, nodes, cluster, connections, &limits(global)).await
 }
 
 pub(super) fn limits(global: &Global) -> Limits {

@@ -54,9 +54,9 @@ pub(super) async fn run(global: &Global, args: &PlanArgs) -> Result<Exit, Failur
     let cluster = look::load(global)?.cluster;
     let targets = global.targets(&cluster)?;
     let waivers = args.waivers(&cluster)?;
-    let outside = look::outside(&cluster)?;
-    let seen = look::observe(&cluster, &outside, global).await;
-    outside.close().await;
+    let connections = look::connections(&cluster)?;
+    let seen = look::observe(&cluster, &connections, global).await;
+    connections.close().await;
     let plan = look::diagnosed(global, &cluster, &seen, &targets, &waivers);
     show(global, args, &plan, &seen, &waivers, &format!("{} apply", nearby::otb(&global.file)))
 }

@@ -26,8 +26,8 @@ pub(super) struct ReadyArgs {
 pub(super) async fn run(global: &Global, args: &ReadyArgs) -> Result<Exit, Failure> {
     let cluster = look::load(global)?.cluster;
     let targets = global.targets(&cluster)?;
-    let outside = look::outside(&cluster)?;
-    let seen = look::observe(&cluster, &outside, global).await;
+    let connections = look::connections(&cluster)?;
+    let seen = look::observe(&cluster, &connections, global).await;
     // Some facts are asked only of a node whose master moves: one round for each standby of a node.
     let mut rounds: Vec<Observation> = Vec::new();
     while let Some(moved) = moved(&cluster, &targets, &seen, rounds.len()) {
@@ -35,9 +35,9 @@ pub(super) async fn run(global: &Global, args: &ReadyArgs) -> Result<Exit, Failu
             cluster.nodes.get(*name).map(|node| &node.master) != moved.nodes.get(*name).map(|node| &node.master)
         };
         let nodes: BTreeSet<NodeName> = cluster.nodes.keys().filter(concerned).cloned().collect();
-        rounds.push(look::observe_again(seen.clone(), &nodes, &moved, &outside, global).await);
+        rounds.push(look::observe_again(seen.clone(), &nodes, &moved, &connections, global).await);
     }
-    outside.close().await;
+    connections.close().await;
     let ready = readiness(&cluster, &targets, &seen, &rounds, look::now());
     match global.format {
         Format::Json => terminal::result(&json::pretty(&ready)?),

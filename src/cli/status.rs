@@ -12,7 +12,7 @@ use super::{Exit, json, look, terminal};
 use crate::codes::ErrorCode;
 use crate::model::{Cluster, NodeName, Observation};
 use crate::observe::observe;
-use crate::transport::Outside;
+use crate::transport::Connections;
 use crate::view::{self, Status, StatusDocument};
 
 /// Show the live cluster: problems first, then roles, lag, timelines and wrong routes
@@ -36,16 +36,16 @@ pub(super) async fn run(global: &Global, args: &StatusArgs) -> Result<Exit, Fail
     }
     let cluster = look::load(global)?.cluster;
     let targets = global.targets(&cluster)?;
-    let outside = look::outside(&cluster)?;
+    let connections = look::connections(&cluster)?;
     if !args.watch {
-        return interruptible(once(&cluster, &outside, &targets, global)).await;
+        return interruptible(once(&cluster, &connections, &targets, global)).await;
     }
     let mut interrupts = interrupt::listen();
     let redraw = std::io::stdout().is_terminal() && global.format == Format::Text;
     let limits = look::limits(global);
     loop {
         // Ctrl-C is how a watch ends: no failure.
-        let Ok(seen) = unless_interrupted(&mut interrupts, observe(&cluster, &outside, &limits)).await else {
+        let Ok(seen) = unless_interrupted(&mut interrupts, observe(&cluster, &connections, &limits)).await else {
             break;
         };
         if redraw {
@@ -68,13 +68,18 @@ pub(super) async fn run(global: &Global, args: &StatusArgs) -> Result<Exit, Fail
         // Ctrl-C leaves its mark where the cursor was.
         terminal::result("\n");
     }
-    outside.close().await;
+    connections.close().await;
     Ok(Exit::Done)
 }
 
-async fn once(cluster: &Cluster, outside: &Outside, targets: &[NodeName], global: &Global) -> Result<Exit, Failure> {
-    let seen = look::observe(cluster, outside, global).await;
-    outside.close().await;
+async fn once(
+    cluster: &Cluster,
+    connections: &Connections,
+    targets: &[NodeName],
+    global: &Global,
+) -> Result<Exit, Failure> {
+    let seen = look::observe(cluster, connections, global).await;
+    connections.close().await;
     let text = rendered(status(global, cluster, &seen, targets), global)?;
     if global.format == Format::Text {
         terminal::prose(&text);

@@ -10,7 +10,7 @@ use crate::dialect::{Script, admission, most_logins, read_admissions, shown};
 use crate::model::{
     Admission, Cluster, Endpoint, Fact, Instance, InstanceId, NodeName, Observation, Role, ServerName, UnknownKind,
 };
-use crate::transport::{Output, Outside, ShellError};
+use crate::transport::{Connections, Output, ShellError};
 
 /// A master that is to become a standby, as the user that its new master itself replicates as: that user otb writes into
 /// its recovery.conf.
@@ -25,7 +25,7 @@ struct Login<'a> {
 pub(super) async fn ask(
     cluster: &Cluster,
     nodes: &BTreeSet<&NodeName>,
-    outside: &Outside,
+    connections: &Connections,
     limits: &Limits,
     [lately, known]: [&Observation; 2],
 ) -> Vec<(InstanceId, Fact<Admission>)> {
@@ -39,7 +39,7 @@ pub(super) async fn ask(
         alike.entry(way).or_default().push(login);
     }
     let shells = Semaphore::new(limits.shells.get());
-    let asker = Asker { outside, limits, shells };
+    let asker = Asker { connections, limits, shells };
     let rows = alike.iter().flat_map(|((.., user), logins)| logins.chunks(most_logins(user)));
     let answers = join_all(rows.map(|row| asker.ask(row))).await.into_iter().flatten();
     known.iter().map(|login| (login.from.id.clone(), login.admitted())).chain(answers).collect()
@@ -66,7 +66,7 @@ impl Login<'_> {
 }
 
 struct Asker<'a> {
-    outside: &'a Outside,
+    connections: &'a Connections,
     limits: &'a Limits,
     shells: Semaphore,
 }
@@ -107,7 +107,7 @@ impl Asker<'_> {
         let script = Script::at(from).then(&admission(&ways, user));
         // Never closed; if it were, asking without a permit is still right.
         let _permit = self.shells.acquire().await.ok();
-        self.outside.shells.run_short(&from.id.server, script.as_str(), self.limits.shell).await
+        self.connections.shells.run_short(&from.id.server, script.as_str(), self.limits.shell).await
     }
 }
 

@@ -14,7 +14,7 @@ use crate::dialect::{Look, Probe, Tools};
 use crate::model::{
     Cluster, Instance, InstanceFacts, InstanceId, NodeKind, NodeName, Observation, Process, ServerName, UnknownKind,
 };
-use crate::transport::Outside;
+use crate::transport::Connections;
 
 /// How long a process may take to end whose port is closed already.
 const ENDS_WITHIN: Duration = Duration::from_secs(4);
@@ -23,8 +23,8 @@ const ENDS_WITHIN: Duration = Duration::from_secs(4);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(300);
 
 /// Looks at every declared instance. Never fails: what could not be learned is unknown, and says why.
-pub async fn observe(cluster: &Cluster, outside: &Outside, limits: &Limits) -> Observation {
-    look_at_all(&Observation::default(), cluster, outside, limits).await
+pub async fn observe(cluster: &Cluster, connections: &Connections, limits: &Limits) -> Observation {
+    look_at_all(&Observation::default(), cluster, connections, limits).await
 }
 
 /// Looks at every declared instance moments after `lately` was seen. All is asked again but who may replicate from
@@ -32,14 +32,19 @@ pub async fn observe(cluster: &Cluster, outside: &Outside, limits: &Limits) -> O
 pub async fn observe_soon_after(
     lately: &Observation,
     cluster: &Cluster,
-    outside: &Outside,
+    connections: &Connections,
     limits: &Limits,
 ) -> Observation {
-    look_at_all(lately, cluster, outside, limits).await
+    look_at_all(lately, cluster, connections, limits).await
 }
 
-async fn look_at_all(lately: &Observation, cluster: &Cluster, outside: &Outside, limits: &Limits) -> Observation {
-    add(Observation::default(), lately, cluster.instances().collect(), cluster, outside, limits).await
+async fn look_at_all(
+    lately: &Observation,
+    cluster: &Cluster,
+    connections: &Connections,
+    limits: &Limits,
+) -> Observation {
+    add(Observation::default(), lately, cluster.instances().collect(), cluster, connections, limits).await
 }
 
 /// Looks again at the nodes that `cluster` declares otherwise than when `seen` was seen: what is asked of a node
@@ -48,11 +53,11 @@ pub async fn observe_again(
     seen: Observation,
     nodes: &BTreeSet<NodeName>,
     cluster: &Cluster,
-    outside: &Outside,
+    connections: &Connections,
     limits: &Limits,
 ) -> Observation {
     let concerned = cluster.instances().filter(|instance| nodes.contains(&instance.id.node)).collect();
-    add(seen, &Observation::default(), concerned, cluster, outside, limits).await
+    add(seen, &Observation::default(), concerned, cluster, connections, limits).await
 }
 
 async fn add(
@@ -60,12 +65,12 @@ async fn add(
     lately: &Observation,
     concerned: Vec<&Instance>,
     cluster: &Cluster,
-    outside: &Outside,
+    connections: &Connections,
     limits: &Limits,
 ) -> Observation {
     let round = Round {
         cluster,
-        outside,
+        connections,
         limits,
         sockets: Semaphore::new(limits.sockets.get()),
         shells: Semaphore::new(limits.shells.get()),
@@ -75,7 +80,7 @@ async fn add(
     let servers = by_server(&concerned).into_iter().map(|(server, instances)| round.look_at(server, instances));
     seen.instances.extend(join_all(servers).await.into_iter().flatten());
     seen.instances.sort_unstable_keys();
-    let ways = Box::pin(spelling::settle(cluster, outside, limits, &mut seen.instances)).await;
+    let ways = Box::pin(spelling::settle(cluster, connections, limits, &mut seen.instances)).await;
     seen.spellings.retain(|known| !concerned.iter().any(|instance| instance.id == known.instance));
     seen.spellings.extend(ways);
     seen.spellings.sort();
@@ -83,8 +88,8 @@ async fn add(
     gtm::attached(&instances, &mut seen.instances);
     let nodes = concerned.iter().map(|instance| &instance.id.node).collect();
     let (admissions, missing) = tokio::join!(
-        admission::ask(cluster, &nodes, outside, limits, [lately, &seen]),
-        missing::ask(cluster, &nodes, outside, limits, &seen),
+        admission::ask(cluster, &nodes, connections, limits, [lately, &seen]),
+        missing::ask(cluster, &nodes, connections, limits, &seen),
     );
     for (id, unreplicated) in missing {
         if let Some(facts) = seen.instances.get_mut(&id) {
@@ -96,14 +101,14 @@ async fn add(
             facts.admission = admission;
         }
     }
-    seen.in_doubt = Box::pin(in_doubt::ask(cluster, outside, limits, &seen.instances)).await;
+    seen.in_doubt = Box::pin(in_doubt::ask(cluster, connections, limits, &seen.instances)).await;
     seen
 }
 
 /// What the looks at all servers share.
 struct Round<'a> {
     cluster: &'a Cluster,
-    outside: &'a Outside,
+    connections: &'a Connections,
     limits: &'a Limits,
     sockets: Semaphore,
     shells: Semaphore,
@@ -125,9 +130,9 @@ impl Round<'_> {
             }
             if facts.is_stopped() && instance.kind.is_router() {
                 let _permit = self.shells.acquire().await.ok();
-                facts.wal_end = shell::wal_end(self.outside, instance, &facts, self.limits).await;
+                facts.wal_end = shell::wal_end(self.connections, instance, &facts, self.limits).await;
                 if facts.control.is_known_and(|control| control.state.is_of_a_master()) {
-                    facts.settings = shell::sync_settings(self.outside, instance, self.limits).await;
+                    facts.settings = shell::sync_settings(self.connections, instance, self.limits).await;
                 }
             }
             (instance.id.clone(), facts)
@@ -147,8 +152,8 @@ impl Round<'_> {
             sleep(LOOK_AGAIN_AFTER).await;
             let look = [Look { at: instance, tools: Tools::All }];
             let (answer, probes) = tokio::join!(
-                postgres::ask(self.outside, instance, self.limits, &self.tables),
-                shell::look(self.outside, server, &look, self.limits)
+                postgres::ask(self.connections, instance, self.limits, &self.tables),
+                shell::look(self.connections, server, &look, self.limits)
             );
             let Some(probe) = probes.into_iter().next() else { break };
             facts = merge::merge(answer, probe);
@@ -162,7 +167,7 @@ impl Round<'_> {
         let facts = match instance.kind {
             NodeKind::Gtm => gtm::ask(instance, self.limits).await,
             NodeKind::Coordinator | NodeKind::Datanode => {
-                postgres::ask(self.outside, instance, self.limits, &self.tables).await
+                postgres::ask(self.connections, instance, self.limits, &self.tables).await
             }
         };
         self.told.note(&instance.id, instance.kind, &facts);
@@ -173,12 +178,12 @@ impl Round<'_> {
         // Opened ahead, so that the script does not wait for it. If it fails, the script says why.
         let open = async {
             let _permit = self.shells.acquire().await.ok();
-            let _ = self.outside.shells.open(server, self.limits.shell).await;
+            let _ = self.connections.shells.open(server, self.limits.shell).await;
         };
         tokio::join!(open, self.told.wait(self.limits.head_start(), self.limits.pause()));
         let _permit = self.shells.acquire().await.ok();
         let looks: Vec<Look<'_>> = instances.iter().map(|&at| Look { at, tools: self.tools(at) }).collect();
-        shell::look(self.outside, server, &looks, self.limits).await
+        shell::look(self.connections, server, &looks, self.limits).await
     }
 
     fn tools(&self, at: &Instance) -> Tools {

@@ -8,7 +8,7 @@ use crate::model::{
     Cluster, Fact, IN_DOUBT_SECONDS, InDoubt, Instance, Instances, NodeKind, Origin, PreparedTransaction,
     PreparedTransactions, Role, TransactionState, UnknownKind,
 };
-use crate::transport::{Deadline, Outside, Row, Rows, SqlError};
+use crate::transport::{Connections, Deadline, Row, Rows, SqlError};
 
 type States = BTreeMap<crate::model::NodeName, TransactionState>;
 
@@ -28,12 +28,17 @@ fn one(row: &Row<'_>) -> Result<PreparedTransaction, String> {
 
 /// Collects the transactions in doubt. Where there are some that coordinators began, pg_clean is asked for their states on
 /// other participants, through one coordinator for each database.
-pub(super) async fn ask(cluster: &Cluster, outside: &Outside, limits: &Limits, instances: &Instances) -> Vec<InDoubt> {
+pub(super) async fn ask(
+    cluster: &Cluster,
+    connections: &Connections,
+    limits: &Limits,
+    instances: &Instances,
+) -> Vec<InDoubt> {
     let mut all = InDoubt::among(instances);
     let databases: BTreeSet<String> =
         all.iter().filter(|one| one.is_of_a_coordinator()).map(|one| one.database.clone()).collect();
     for database in databases {
-        let states = in_database(&database, cluster, outside, limits, instances).await;
+        let states = in_database(&database, cluster, connections, limits, instances).await;
         for one in all.iter_mut().filter(|one| one.database == database && one.is_of_a_coordinator()) {
             one.states = match &states {
                 Ok(states) => match states.get(&one.gid) {
@@ -44,7 +49,7 @@ pub(super) async fn ask(cluster: &Cluster, outside: &Outside, limits: &Limits, i
             };
         }
     }
-    note_sessions(&mut all, cluster, outside, limits, instances).await;
+    note_sessions(&mut all, cluster, connections, limits, instances).await;
     all
 }
 
@@ -52,7 +57,7 @@ pub(super) async fn ask(cluster: &Cluster, outside: &Outside, limits: &Limits, i
 async fn note_sessions(
     all: &mut [InDoubt],
     cluster: &Cluster,
-    outside: &Outside,
+    connections: &Connections,
     limits: &Limits,
     instances: &Instances,
 ) {
@@ -61,7 +66,7 @@ async fn note_sessions(
         let node = cluster.nodes_of(NodeKind::Coordinator).find(|node| node.name.as_str() == origin);
         let mut running = node.into_iter().flat_map(|node| node.instances.values());
         let Some(coordinator) = running.find(|instance| runs_as_master(instance, instances)) else { continue };
-        let Ok(session) = outside.session(coordinator, limits.answer).await else { continue };
+        let Ok(session) = connections.session(coordinator, limits.answer).await else { continue };
         let answer = session.query(&query::sessions_that_write(), Deadline::from(limits.answer)).await;
         session.close().await;
         let Ok(rows) = answer else { continue };
@@ -80,7 +85,7 @@ fn runs_as_master(instance: &Instance, instances: &Instances) -> bool {
 async fn in_database(
     database: &str,
     cluster: &Cluster,
-    outside: &Outside,
+    connections: &Connections,
     limits: &Limits,
     instances: &Instances,
 ) -> Result<BTreeMap<String, States>, SqlError> {
@@ -88,7 +93,7 @@ async fn in_database(
     let coordinators = coordinators.filter(|instance| runs_as_master(instance, instances));
     let mut answer = Ok(BTreeMap::new());
     for coordinator in coordinators {
-        answer = through(coordinator, database, outside, limits).await;
+        answer = through(coordinator, database, connections, limits).await;
         if answer.is_ok() {
             break;
         }
@@ -99,11 +104,11 @@ async fn in_database(
 async fn through(
     coordinator: &Instance,
     database: &str,
-    outside: &Outside,
+    connections: &Connections,
     limits: &Limits,
 ) -> Result<BTreeMap<String, States>, SqlError> {
     let deadline = Deadline::from(limits.answer);
-    let session = outside.session_in(database, coordinator, limits.answer).await?;
+    let session = connections.session_in(database, coordinator, limits.answer).await?;
     let answer = session.query(&query::transactions_in_doubt(IN_DOUBT_SECONDS), deadline).await;
     session.close().await;
     let read = |row: Row<'_>| {

@@ -12,7 +12,7 @@ use crate::model::{
     Cluster, Control, Fact, Instance, InstanceFacts, InstanceId, Lsn, MissingWal, NodeName, Observation, Role,
     UnknownKind,
 };
-use crate::transport::Outside;
+use crate::transport::Connections;
 
 /// A stopped instance that holds more WAL than the declared master of its node, a running standby.
 struct Question<'a> {
@@ -28,7 +28,7 @@ struct Question<'a> {
 pub(super) async fn ask(
     cluster: &Cluster,
     nodes: &BTreeSet<&NodeName>,
-    outside: &Outside,
+    connections: &Connections,
     limits: &Limits,
     seen: &Observation,
 ) -> Vec<(InstanceId, Fact<MissingWal>)> {
@@ -36,20 +36,20 @@ pub(super) async fn ask(
     let answers = questions(cluster, nodes, seen).into_iter().map(async |question| {
         // The semaphore is never closed; if it were, asking without a permit is still right.
         let _permit = shells.acquire().await.ok();
-        (question.of.id.clone(), question.answer(outside, limits).await)
+        (question.of.id.clone(), question.answer(connections, limits).await)
     });
     join_all(answers).await
 }
 
 impl Question<'_> {
-    async fn answer(&self, outside: &Outside, limits: &Limits) -> Fact<MissingWal> {
+    async fn answer(&self, connections: &Connections, limits: &Limits) -> Fact<MissingWal> {
         let Self { of, control, standby, range, is_to_be_shown } = self;
         let range = match range {
             Ok(range) => range,
             Err(why) => return Fact::unknown(UnknownKind::Unreadable, why.clone()),
         };
         if *is_to_be_shown {
-            match shell::has_received(outside, standby, control, range.beyond, limits).await {
+            match shell::has_received(connections, standby, control, range.beyond, limits).await {
                 Ok(true) => {}
                 Ok(false) => {
                     let (id, timeline) = (&standby.id, control.timeline);
@@ -59,7 +59,7 @@ impl Question<'_> {
                 Err(unknown) => return Fact::Unknown(unknown),
             }
         }
-        shell::missing_wal(outside, of, control, range, limits).await
+        shell::missing_wal(connections, of, control, range, limits).await
     }
 }
 

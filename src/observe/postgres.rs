@@ -2,7 +2,7 @@
 
 use crate::dialect::{self, Sql, query};
 use crate::model::{Fact, Instance, InstanceFacts, NodeKind, Process, Role, SystemId, UnknownKind};
-use crate::transport::{Deadline, Outside, Session, SqlError};
+use crate::transport::{Connections, Deadline, Session, SqlError};
 
 use super::Limits;
 use super::answer::{self, Answer, fact};
@@ -14,9 +14,14 @@ use super::vitals;
 const MOST_PREPARED: usize = 50;
 
 /// Logs in and asks, all within one time limit. Whatever cannot be learned keeps the reason.
-pub(super) async fn ask(outside: &Outside, instance: &Instance, limits: &Limits, tables: &Tables) -> InstanceFacts {
+pub(super) async fn ask(
+    connections: &Connections,
+    instance: &Instance,
+    limits: &Limits,
+    tables: &Tables,
+) -> InstanceFacts {
     let deadline = Deadline::from(limits.answer);
-    let session = match outside.session(instance, limits.answer).await {
+    let session = match connections.session(instance, limits.answer).await {
         Ok(session) => session,
         Err(error) => return no_session(&error),
     };

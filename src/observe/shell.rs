@@ -12,19 +12,29 @@ use crate::dialect::{
 use crate::model::{
     Control, Fact, Instance, InstanceFacts, Lsn, MissingWal, ServerName, Settings, Unknown, UnknownKind,
 };
-use crate::transport::Outside;
+use crate::transport::Connections;
 
 use super::{Limits, vitals};
 
 /// Looks at all of one server's instances by one script (very many: by several); gives one [`Probe`] for each
 /// look, in their order.
-pub(super) async fn look(outside: &Outside, server: &ServerName, looks: &[Look<'_>], limits: &Limits) -> Vec<Probe> {
-    join_all(looks.chunks(MOST_LOOKS).map(|looks| look_at_some(outside, server, looks, limits))).await.concat()
+pub(super) async fn look(
+    connections: &Connections,
+    server: &ServerName,
+    looks: &[Look<'_>],
+    limits: &Limits,
+) -> Vec<Probe> {
+    join_all(looks.chunks(MOST_LOOKS).map(|looks| look_at_some(connections, server, looks, limits))).await.concat()
 }
 
-async fn look_at_some(outside: &Outside, server: &ServerName, looks: &[Look<'_>], limits: &Limits) -> Vec<Probe> {
+async fn look_at_some(
+    connections: &Connections,
+    server: &ServerName,
+    looks: &[Look<'_>],
+    limits: &Limits,
+) -> Vec<Probe> {
     let asked = SystemTime::now();
-    match outside.shells.run(server, &survey_script(looks), limits.shell).await {
+    match connections.shells.run(server, &survey_script(looks), limits.shell).await {
         Ok(output) => {
             let answered = SystemTime::now();
             let mut probes = read_probe(looks, &output.text);
@@ -43,7 +53,7 @@ async fn look_at_some(outside: &Outside, server: &ServerName, looks: &[Look<'_>]
 /// Where the WAL of a stopped coordinator or datanode ends: by pg_waldump; where that cannot tell, of a cleanly
 /// stopped one the position of its last record, the shutdown checkpoint.
 pub(super) async fn wal_end(
-    outside: &Outside,
+    connections: &Connections,
     instance: &Instance,
     facts: &InstanceFacts,
     limits: &Limits,
@@ -53,7 +63,7 @@ pub(super) async fn wal_end(
         Fact::Unknown(unknown) => return Fact::Unknown(unknown.clone()),
     };
     let script = Script::at(instance).then(&end_of_wal(instance, control, within(limits)));
-    let read = match outside.shells.run_short(&instance.id.server, script.as_str(), limits.shell).await {
+    let read = match connections.shells.run_short(&instance.id.server, script.as_str(), limits.shell).await {
         Ok(output) => read_end_of_wal(&output.text, control)
             .map_or_else(|why| Fact::unknown(UnknownKind::Unreadable, shown(&why)), Fact::Known),
         Err(error) => Fact::Unknown(error.unknown()),
@@ -65,9 +75,9 @@ pub(super) async fn wal_end(
 }
 
 /// What a stopped master's files say of commits that wait for standbys.
-pub(super) async fn sync_settings(outside: &Outside, instance: &Instance, limits: &Limits) -> Fact<Settings> {
+pub(super) async fn sync_settings(connections: &Connections, instance: &Instance, limits: &Limits) -> Fact<Settings> {
     let script = Script::at(instance).then(&dialect::sync_settings(instance));
-    match outside.shells.run_short(&instance.id.server, script.as_str(), limits.shell).await {
+    match connections.shells.run_short(&instance.id.server, script.as_str(), limits.shell).await {
         Ok(output) => read_sync_settings(&output.text)
             .map_or_else(|why| Fact::unknown(UnknownKind::Unreadable, shown(&why)), Fact::Known),
         Err(error) => Fact::Unknown(error.unknown()),
@@ -76,14 +86,14 @@ pub(super) async fn sync_settings(outside: &Outside, instance: &Instance, limits
 
 /// The transactions in that part of a stopped coordinator's or datanode's WAL.
 pub(super) async fn missing_wal(
-    outside: &Outside,
+    connections: &Connections,
     instance: &Instance,
     control: &Control,
     range: &MissingRange,
     limits: &Limits,
 ) -> Fact<MissingWal> {
     let script = Script::at(instance).then(&missing_transactions(instance, control, range, within(limits)));
-    match outside.shells.run(&instance.id.server, script.as_str(), limits.shell).await {
+    match connections.shells.run(&instance.id.server, script.as_str(), limits.shell).await {
         Ok(output) => read_missing_transactions(&output.text, control, range)
             .map_or_else(|why| Fact::unknown(UnknownKind::Unreadable, shown(&why)), Fact::Known),
         Err(error) => Fact::Unknown(error.unknown()),
@@ -92,7 +102,7 @@ pub(super) async fn missing_wal(
 
 /// Whether a standby that holds WAL up to `holds` has received it on the timeline of `control`.
 pub(super) async fn has_received(
-    outside: &Outside,
+    connections: &Connections,
     standby: &Instance,
     control: &Control,
     holds: Lsn,
@@ -101,7 +111,7 @@ pub(super) async fn has_received(
     let (timeline, segment, last) = (control.timeline, control.wal_segment_bytes, Lsn(holds.0.saturating_sub(1)));
     let command = dialect::has_received(standby, timeline, last, segment, within(limits));
     let script = Script::at(standby).then(&command);
-    let output = outside.shells.run_short(&standby.id.server, script.as_str(), limits.shell).await;
+    let output = connections.shells.run_short(&standby.id.server, script.as_str(), limits.shell).await;
     output.map(|output| output.status == 0).map_err(|error| error.unknown())
 }
 

@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use super::Limits;
 use crate::dialect::{Addresses, read_addresses, resolve_script};
 use crate::model::{Cluster, Endpoint, Fact, Host, Instances, Route, ServerName, Spelling, WrittenIn};
-use crate::transport::{Outside, resolve_here};
+use crate::transport::{Connections, resolve_here};
 
 /// The file's way to write hosts, by the way that was found.
 type Ways = BTreeMap<String, Host>;
@@ -20,13 +20,13 @@ type Ways = BTreeMap<String, Host>;
 /// Brings all hosts of `instances` to the file's way, and returns those that were written in another one.
 pub(super) async fn settle(
     cluster: &Cluster,
-    outside: &Outside,
+    connections: &Connections,
     limits: &Limits,
     instances: &mut Instances,
 ) -> Vec<Spelling> {
     let questions = questions(cluster, instances);
     let asked = questions.into_iter().map(async |(server, hosts)| {
-        let ways = ask(cluster, &server, &hosts, outside, limits).await;
+        let ways = ask(cluster, &server, &hosts, connections, limits).await;
         (server, ways)
     });
     let ways: BTreeMap<ServerName, Ways> = join_all(asked).await.into_iter().collect();
@@ -108,12 +108,12 @@ async fn ask(
     cluster: &Cluster,
     server: &ServerName,
     hosts: &BTreeSet<String>,
-    outside: &Outside,
+    connections: &Connections,
     limits: &Limits,
 ) -> Ways {
     let declared = cluster.servers.values().map(|server| server.address.as_str());
     let all: Vec<&str> = hosts.iter().map(String::as_str).chain(declared).collect();
-    match outside.shells.run(server, &resolve_script(&all), limits.shell).await {
+    match connections.shells.run(server, &resolve_script(&all), limits.shell).await {
         Ok(output) => ways(cluster, Some(server), hosts, &read_addresses(&all, &output.text)),
         Err(_) => ways(cluster, None, hosts, &resolve_here(&all, limits.answer).await),
     }

@@ -2,7 +2,7 @@
 
 use otb::apply::{Lock, LockError};
 use otb::model::Cluster;
-use otb::transport::Outside;
+use otb::transport::Connections;
 
 use crate::common::LONG;
 
@@ -29,12 +29,12 @@ fn one_host(root: &std::path::Path) -> Cluster {
 async fn two_servers_that_are_one_machine_share_a_lock() {
     let directory = tempfile::tempdir().unwrap();
     let cluster = one_host(directory.path());
-    let outside = Outside::new(&cluster).unwrap();
-    let mut lock = Lock::take(&cluster, &outside, "first", LONG).await.unwrap();
+    let connections = Connections::new(&cluster).unwrap();
+    let mut lock = Lock::take(&cluster, &connections, "first", LONG).await.unwrap();
     assert_eq!((lock.servers(), lock.unreached.len()), (1, 0));
-    let second = Lock::take(&cluster, &outside, "second", LONG).await.map(drop).unwrap_err();
+    let second = Lock::take(&cluster, &connections, "second", LONG).await.map(drop).unwrap_err();
     assert!(matches!(&second, LockError::Taken { holder, .. } if holder == "first"), "{second}");
-    assert_eq!(lock.keep(&outside).await, Ok(Vec::new()));
+    assert_eq!(lock.keep(&connections).await, Ok(Vec::new()));
     lock.release().await;
-    Lock::take(&cluster, &outside, "third", LONG).await.map(drop).unwrap();
+    Lock::take(&cluster, &connections, "third", LONG).await.map(drop).unwrap();
 }

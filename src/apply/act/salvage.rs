@@ -147,7 +147,7 @@ impl Way<'_> {
 
     /// Reads on the dead master's server. Nothing there is changed, so a lost answer is no mishap.
     async fn look(&self, command: &Command, about: &str) -> Result<String, Failed> {
-        let (source, shells) = (self.source, &self.access.outside.shells);
+        let (source, shells) = (self.source, &self.access.connections.shells);
         let script = Script::at(source).then(command);
         let output = shells.carry(&source.id.server, script.as_str(), about, ONE_FILE).await;
         let output = output.map_err(|error| Failed::NotDone(error.to_string()))?;
@@ -159,7 +159,7 @@ impl Way<'_> {
     }
 
     async fn write(&self, commands: &[Command], about: &str) -> Result<(), Failed> {
-        let (standby, shells) = (self.standby, &self.access.outside.shells);
+        let (standby, shells) = (self.standby, &self.access.connections.shells);
         let script = commands.iter().fold(Script::alone_at(standby, Patience::from(ONE_FILE)), Script::then);
         let output = shells.carry(&standby.id.server, script.as_str(), about, ONE_FILE).await;
         let output = output.map_err(|error| begun(error.into()))?;

@@ -243,7 +243,7 @@ async fn clean_through(
     limit: Duration,
     access: &ClusterAccess<'_>,
 ) -> Result<(), SqlError> {
-    let session = access.outside.session_in(database, coordinator, ASK).await?;
+    let session = access.connections.session_in(database, coordinator, ASK).await?;
     if asked.elapsed() > FRESH {
         session.close().await;
         return Err(SqlError::TimedOut { at: coordinator.endpoint.clone(), limit: FRESH });

@@ -20,7 +20,7 @@ pub(super) async fn prove_commit(id: &InstanceId, limit: Duration, access: &Clus
         return Err(Failed::NotDone(why));
     }
     let instance = access.instance(id)?;
-    let session = access.outside.session(instance, ASK).await?;
+    let session = access.connections.session(instance, ASK).await?;
     let left = deadline.saturating_duration_since(Instant::now()).max(PATIENTLY);
     let answer = session.act(&commit_that_waits(), left).await;
     session.close().await;

@@ -7,7 +7,7 @@ use super::super::answer::{self, fact};
 use super::gtm;
 use crate::dialect::query;
 use crate::model::{Endpoint, Fact, NodeKind, NodeName, Role, SystemId, Unknown, UnknownKind};
-use crate::transport::Outside;
+use crate::transport::Connections;
 
 /// Somebody to ask.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,18 +54,18 @@ impl Said {
 }
 
 /// Asks.
-pub(super) async fn ask(who: &Who, outside: &Outside, sockets: &Semaphore, limits: &Limits) -> Said {
+pub(super) async fn ask(who: &Who, connections: &Connections, sockets: &Semaphore, limits: &Limits) -> Said {
     // The semaphore is never closed.
     let _permit = sockets.acquire().await.ok();
     match who.kind {
         NodeKind::Gtm => gtm::ask(&who.at, limits).await,
-        NodeKind::Coordinator | NodeKind::Datanode => postgres(who, outside, limits).await,
+        NodeKind::Coordinator | NodeKind::Datanode => postgres(who, connections, limits).await,
     }
 }
 
 /// SHOW works without a GTM, so what needs none goes first.
-async fn postgres(who: &Who, outside: &Outside, limits: &Limits) -> Said {
-    let session = match outside.session_at(&who.at, who.kind, limits.answer).await {
+async fn postgres(who: &Who, connections: &Connections, limits: &Limits) -> Said {
+    let session = match connections.session_at(&who.at, who.kind, limits.answer).await {
         Ok(session) => session,
         Err(error) => return Said::nothing(&error.unknown()),
     };

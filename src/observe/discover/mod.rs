@@ -20,7 +20,7 @@ use crate::model::{
     ClusterName, Connection, Discovery, Endpoint, Fact, FoundServer, Host, NodeKind, NodeName, Route, RouteKind,
     Server, ServerName, ShellAccess, ShellVia, UnknownKind,
 };
-use crate::transport::{Outside, OutsideError, SqlError};
+use crate::transport::{Connections, ConnectionsError, SqlError};
 use ask::{Said, Who};
 
 /// How to get in.
@@ -36,7 +36,7 @@ pub struct Way {
 #[derive(Debug, thiserror::Error)]
 pub enum DiscoverError {
     #[error(transparent)]
-    Outside(#[from] OutsideError),
+    Connections(#[from] ConnectionsError),
     #[error("failed to log in to a coordinator: {0}")]
     NoSession(SqlError),
     #[error("{0} is not an OpenTenBase coordinator: {1}")]
@@ -67,16 +67,16 @@ pub async fn discover(way: &Way, limits: &Limits) -> Result<Discovery, DiscoverE
     to_masters.close().await;
 
     let hosts = with_standbys(hosts, &masters);
-    let outside = way_to(way, &hosts)?;
-    let census = census(&hosts, &masters, &outside, limits).await;
+    let connections = way_to(way, &hosts)?;
+    let census = census(&hosts, &masters, &connections, limits).await;
     let look = found::Look { rows: &rows, masters: &masters, census: &census, ssh: way.shell.via != ShellVia::Local };
     let hosts = look.real_servers(&hosts);
     let asked = join_all(look.candidates(&hosts).into_iter().map(|who| {
-        let (outside, sockets) = (&outside, &sockets);
-        async move { (who.clone(), ask::ask(&who, outside, sockets, limits).await) }
+        let (connections, sockets) = (&connections, &sockets);
+        async move { (who.clone(), ask::ask(&who, connections, sockets, limits).await) }
     }))
     .await;
-    outside.close().await;
+    connections.close().await;
     let nodes = look.nodes(&hosts, &asked);
     let servers = hosts.into_iter().map(|host| {
         let name = census.get(&host).map_or_else(|| Fact::not_asked("it was not asked"), name_of);
@@ -101,8 +101,8 @@ struct First {
 
 async fn first_look(way: &Way, limits: &Limits) -> Result<First, DiscoverError> {
     let at = &way.coordinator;
-    let outside = way_to(way, &BTreeSet::new())?;
-    let session = outside.session_at(at, NodeKind::Coordinator, limits.answer).await;
+    let connections = way_to(way, &BTreeSet::new())?;
+    let session = connections.session_at(at, NodeKind::Coordinator, limits.answer).await;
     let session = session.map_err(DiscoverError::NoSession)?;
     let questions = [query::stay_read_only(), query::node_name(), query::cluster_name(), query::routes()];
     let answers = session.query_all(&questions, limits.answer).await;
@@ -157,7 +157,7 @@ fn rows(first: &First) -> (Vec<Row>, Vec<String>) {
 }
 
 /// The way to servers that have no names yet.
-fn way_to(way: &Way, hosts: &BTreeSet<Host>) -> Result<Outside, OutsideError> {
+fn way_to(way: &Way, hosts: &BTreeSet<Host>) -> Result<Connections, ConnectionsError> {
     let server = |(n, host): (usize, &Host)| {
         let name = server_name(n)?;
         let via = match &way.shell.via {
@@ -170,7 +170,7 @@ fn way_to(way: &Way, hosts: &BTreeSet<Host>) -> Result<Outside, OutsideError> {
         Some((name.clone(), Server { name, address: host.clone(), shell }))
     };
     let servers = hosts.iter().enumerate().filter_map(server).collect();
-    Outside::to(&way.connection, &servers)
+    Connections::to(&way.connection, &servers)
 }
 
 /// Only for telling the shells apart.
@@ -180,10 +180,10 @@ fn server_name(n: usize) -> Option<ServerName> {
 
 type Masters = BTreeMap<NodeName, Said>;
 
-async fn masters(rows: &[Row], outside: &Outside, sockets: &Semaphore, limits: &Limits) -> Masters {
+async fn masters(rows: &[Row], connections: &Connections, sockets: &Semaphore, limits: &Limits) -> Masters {
     join_all(rows.iter().map(|row| async {
         let who = Who { kind: row.kind, at: row.at.clone() };
-        (row.name.clone(), ask::ask(&who, outside, sockets, limits).await)
+        (row.name.clone(), ask::ask(&who, connections, sockets, limits).await)
     }))
     .await
     .into_iter()
@@ -202,7 +202,7 @@ fn with_standbys(mut hosts: BTreeSet<Host>, masters: &Masters) -> BTreeSet<Host>
 async fn census(
     hosts: &BTreeSet<Host>,
     masters: &Masters,
-    outside: &Outside,
+    connections: &Connections,
     limits: &Limits,
 ) -> BTreeMap<Host, Fact<Census>> {
     let shells = Semaphore::new(limits.shells.get());
@@ -214,7 +214,7 @@ async fn census(
         async move {
             let _permit = shells.acquire().await.ok();
             let census = match server_name(n) {
-                Some(server) => match outside.shells.run(&server, script, limits.shell).await {
+                Some(server) => match connections.shells.run(&server, script, limits.shell).await {
                     Ok(output) => read_census(&output.text).map_or_else(
                         || Fact::unknown(UnknownKind::Unreadable, "its shell did not answer completely"),
                         Fact::Known,

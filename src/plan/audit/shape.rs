@@ -79,8 +79,8 @@ pub(super) fn targets_are_kept(book: &Book<'_>) -> Vec<String> {
             other if moves => vec![&other.target().node],
             _ => Vec::new(),
         };
-        let outside = nodes.into_iter().filter(|node| !targets.contains(node));
-        wrong.extend(outside.map(|node| format!("{} changes {node}, which is not a target", step.id)));
+        let connections = nodes.into_iter().filter(|node| !targets.contains(node));
+        wrong.extend(connections.map(|node| format!("{} changes {node}, which is not a target", step.id)));
     }
     wrong
 }

@@ -93,10 +93,10 @@ fn the_audit_wants_whoever_is_held_to_be_released() {
         plan.steps.iter_mut().filter(|step| is(step, Phase::Release)).for_each(|step| step.needs.truncate(1));
     };
     catches(plan(), early, "does not wait for");
-    let outside = |plan: &mut Plan| {
+    let connections = |plan: &mut Plan| {
         let hold = hold(plan).unwrap().id.clone();
         let stops = plan.steps.iter_mut().filter(|step| matches!(step.action, Action::Stop { .. }));
         stops.for_each(|step| step.needs.retain(|need| *need != hold));
     };
-    catches(plan(), outside, "does not wait for");
+    catches(plan(), connections, "does not wait for");
 }

@@ -87,8 +87,9 @@ async fn databases(coordinator: &InstanceId, access: &ClusterAccess<'_>) -> Resu
 }
 
 async fn place(coordinator: &InstanceId, database: String, access: &ClusterAccess<'_>) -> Result<Place, Failed> {
-    let asker =
-        async { access.outside.session_in(&database, access.instance(coordinator)?, ASK).await.map_err(Failed::from) };
+    let asker = async {
+        access.connections.session_in(&database, access.instance(coordinator)?, ASK).await.map_err(Failed::from)
+    };
     let both = try_join(holder(coordinator, &database, access), asker).await;
     let (holder, asker) = both.map_err(|failed| {
         let database = shown(&database);
@@ -103,7 +104,7 @@ pub(super) async fn holder(
     database: &str,
     access: &ClusterAccess<'_>,
 ) -> Result<Session, Failed> {
-    Ok(access.outside.inner_session_in(database, access.instance(coordinator)?, ASK).await?)
+    Ok(access.connections.inner_session_in(database, access.instance(coordinator)?, ASK).await?)
 }
 
 #[cfg(test)]

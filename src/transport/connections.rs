@@ -7,7 +7,7 @@ use super::{Passwords, Session, ShellError, ShellSettings, Shells, SqlError, Tls
 use crate::model::{Cluster, Connection, Endpoint, Instance, NodeKind, Server, ServerName};
 
 /// Everything outside of this process, as one value.
-pub struct Outside {
+pub struct Connections {
     pub shells: Shells,
     pub passwords: Passwords,
     pub tls: Tls,
@@ -16,25 +16,25 @@ pub struct Outside {
 
 /// Why the outside cannot be reached as the file wants it.
 #[derive(Debug, thiserror::Error)]
-pub enum OutsideError {
+pub enum ConnectionsError {
     #[error(transparent)]
     Tls(#[from] TlsError),
     #[error(transparent)]
     Shell(#[from] ShellError),
 }
 
-impl Outside {
+impl Connections {
     /// With passwords from the environment and the usual ssh settings. Opens nothing yet.
-    pub fn new(cluster: &Cluster) -> Result<Self, OutsideError> {
+    pub fn new(cluster: &Cluster) -> Result<Self, ConnectionsError> {
         Self::with(cluster, Passwords::from_environment(), &ShellSettings::default())
     }
 
-    pub fn with(cluster: &Cluster, passwords: Passwords, settings: &ShellSettings) -> Result<Self, OutsideError> {
+    pub fn with(cluster: &Cluster, passwords: Passwords, settings: &ShellSettings) -> Result<Self, ConnectionsError> {
         Self::of(&cluster.connection, &cluster.servers, passwords, settings)
     }
 
     /// For a cluster of which only the way in is known.
-    pub fn to(connection: &Connection, servers: &BTreeMap<ServerName, Server>) -> Result<Self, OutsideError> {
+    pub fn to(connection: &Connection, servers: &BTreeMap<ServerName, Server>) -> Result<Self, ConnectionsError> {
         Self::of(connection, servers, Passwords::from_environment(), &ShellSettings::default())
     }
 
@@ -43,7 +43,7 @@ impl Outside {
         servers: &BTreeMap<ServerName, Server>,
         passwords: Passwords,
         settings: &ShellSettings,
-    ) -> Result<Self, OutsideError> {
+    ) -> Result<Self, ConnectionsError> {
         let shells = Shells::to(servers, settings);
         Ok(Self { shells, passwords, tls: Tls::new(connection)?, connection: connection.clone() })
     }
