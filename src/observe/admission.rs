@@ -47,8 +47,8 @@ pub(super) async fn ask(
 
 fn logins<'a>(cluster: &'a Cluster, nodes: &BTreeSet<&NodeName>, known: &Observation) -> Vec<Login<'a>> {
     let is_master = |id: &InstanceId| known.instances.get(id).is_some_and(|facts| facts.is_running(Role::Master));
-    let concerned = cluster.nodes.values().filter(|node| node.kind.is_router() && nodes.contains(&node.name));
-    let moves = concerned.filter_map(|node| {
+    let affected = cluster.nodes.values().filter(|node| node.kind.is_router() && nodes.contains(&node.name));
+    let moves = affected.filter_map(|node| {
         let to = node.master_instance()?;
         let facts = known.instances.get(&to.id).filter(|facts| facts.role.known().is_some())?;
         let file = facts.data_dir.known().and_then(|dir| dir.recovery_conf.as_ref());

@@ -64,8 +64,8 @@ impl Question<'_> {
 }
 
 fn questions<'a>(cluster: &'a Cluster, nodes: &BTreeSet<&NodeName>, seen: &'a Observation) -> Vec<Question<'a>> {
-    let concerned = cluster.nodes.values().filter(|node| node.kind.is_router() && nodes.contains(&node.name));
-    let of_node = concerned.filter_map(|node| {
+    let affected = cluster.nodes.values().filter(|node| node.kind.is_router() && nodes.contains(&node.name));
+    let of_node = affected.filter_map(|node| {
         let standby = node.master_instance()?;
         let own = seen.instances.get(&standby.id).filter(|facts| facts.is_running(Role::Standby))?;
         let known = own.standby.known()?;

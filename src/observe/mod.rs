@@ -8,20 +8,20 @@
 mod admission;
 mod answer;
 mod discover;
-mod everything;
 mod gtm;
 mod in_doubt;
 mod limits;
 mod merge;
 mod missing;
+mod observe_all;
 mod postgres;
+mod self_reports;
 mod shell;
 mod spelling;
 mod tables;
-mod told;
 mod vitals;
 
 pub use answer::routes as read_routes;
 pub use discover::{DiscoverError, Way, discover};
-pub use everything::{observe, observe_again, observe_soon_after};
 pub use limits::Limits;
+pub use observe_all::{observe, observe_again, observe_soon_after};

@@ -77,8 +77,8 @@ async fn first_round(
     facts.role = fact(&role, answer::role);
     facts.started = fact(&role, answer::started);
     let error = role.err()?;
-    if let Some(told) = role_by_show(&default, &read_only, allow_dml.as_ref()) {
-        facts.role = Fact::Known(told);
+    if let Some(reports) = role_by_show(&default, &read_only, allow_dml.as_ref()) {
+        facts.role = Fact::Known(reports);
     }
     (is_without_timestamp(&error, facts) || error.ends_session()).then_some(error)
 }

@@ -39,11 +39,11 @@ impl Tables {
             Err(_) => return fact(&session.query(&query::routes(), deadline).await, answer::routes),
         };
         let shelf = self.shelf(digest);
-        let mut told = shelf.table.subscribe();
+        let mut reports = shelf.table.subscribe();
         tokio::select! {
             biased;
             // The sender is held here, so it ends in a table.
-            Ok(table) = told.wait_for(Option::is_some) => match &*table {
+            Ok(table) = reports.wait_for(Option::is_some) => match &*table {
                 Some(table) => Fact::Known(Arc::clone(table)),
                 None => Fact::not_asked("no table was read"),
             },

@@ -55,8 +55,8 @@ impl<'a> Look<'a> {
 
     /// The ports on which a standby of this node is likely: its master's, and those its master tells.
     fn ports(&self, row: &'a Row) -> impl Iterator<Item = u16> + 'a {
-        let told = self.masters.get(&row.name).into_iter().flat_map(|said| &said.standbys);
-        std::iter::once(row.at.port).chain(told.filter_map(|standby| standby.port))
+        let reports = self.masters.get(&row.name).into_iter().flat_map(|said| &said.standbys);
+        std::iter::once(row.at.port).chain(reports.filter_map(|standby| standby.port))
     }
 
     fn directories(&self, host: &Host) -> Option<impl Iterator<Item = &'a Directory>> {
@@ -93,8 +93,8 @@ impl<'a> Look<'a> {
             }
             let missing =
                 master.map_or(0, |said| said.standbys.len()).saturating_sub(instances.len().saturating_sub(1));
-            let told = master.map(|said| said.standbys.iter().map(|standby| standby.name.clone()).collect());
-            let lost = if missing > 0 { told.unwrap_or_default() } else { Vec::new() };
+            let reports = master.map(|said| said.standbys.iter().map(|standby| standby.name.clone()).collect());
+            let lost = if missing > 0 { reports.unwrap_or_default() } else { Vec::new() };
             let (name, route) = (row.name.clone(), row.at.clone());
             FoundNode { name, kind: row.kind, route, forward: row.forward, instances, lost }
         });
@@ -111,11 +111,11 @@ impl<'a> Look<'a> {
             directory.is_some_and(|directory| directory.standby && directory.upstream.as_ref() == Some(&row.at));
         if row.kind == NodeKind::Gtm {
             // A GTM says nothing of its cluster: its gtm.conf must, or its master by the standby's port.
-            let told = self
+            let reports = self
                 .masters
                 .get(&row.name)
                 .is_some_and(|said| said.standbys.iter().any(|s| s.port == Some(who.at.port)));
-            return follows || directory.is_none() && told && said.role.known() == Some(&Role::Standby);
+            return follows || directory.is_none() && reports && said.role.known() == Some(&Role::Standby);
         }
         match &said.name {
             Fact::Known(name) => {
@@ -128,8 +128,8 @@ impl<'a> Look<'a> {
     }
 
     fn instance(&self, row: &Row, at: &Endpoint, said: &Said) -> FoundInstance {
-        let told = said.data.known().map(String::as_str);
-        let directory = self.directory(at, row.kind == NodeKind::Gtm, told);
+        let reports = said.data.known().map(String::as_str);
+        let directory = self.directory(at, row.kind == NodeKind::Gtm, reports);
         let data = match (&said.data, directory) {
             (Fact::Known(data), _) => Fact::Known(data.clone()),
             (Fact::Unknown(_), Some(directory)) => Fact::Known(directory.path.clone()),

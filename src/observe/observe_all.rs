@@ -7,8 +7,8 @@ use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
+use super::self_reports::SelfReports;
 use super::tables::Tables;
-use super::told::Told;
 use super::{Limits, admission, gtm, in_doubt, merge, missing, postgres, shell, spelling};
 use crate::dialect::{Look, Probe, Tools};
 use crate::model::{
@@ -56,37 +56,37 @@ pub async fn observe_again(
     connections: &Connections,
     limits: &Limits,
 ) -> Observation {
-    let concerned = cluster.instances().filter(|instance| nodes.contains(&instance.id.node)).collect();
-    add(seen, &Observation::default(), concerned, cluster, connections, limits).await
+    let affected = cluster.instances().filter(|instance| nodes.contains(&instance.id.node)).collect();
+    add(seen, &Observation::default(), affected, cluster, connections, limits).await
 }
 
 async fn add(
     mut seen: Observation,
     lately: &Observation,
-    concerned: Vec<&Instance>,
+    affected: Vec<&Instance>,
     cluster: &Cluster,
     connections: &Connections,
     limits: &Limits,
 ) -> Observation {
-    let round = Round {
+    let pass = ObservationPass {
         cluster,
         connections,
         limits,
         sockets: Semaphore::new(limits.sockets.get()),
         shells: Semaphore::new(limits.shells.get()),
         tables: Tables::default(),
-        told: Told::by_none_of(concerned.len()),
+        reports: SelfReports::by_none_of(affected.len()),
     };
-    let servers = by_server(&concerned).into_iter().map(|(server, instances)| round.look_at(server, instances));
+    let servers = by_server(&affected).into_iter().map(|(server, instances)| pass.look_at(server, instances));
     seen.instances.extend(join_all(servers).await.into_iter().flatten());
     seen.instances.sort_unstable_keys();
     let ways = Box::pin(spelling::settle(cluster, connections, limits, &mut seen.instances)).await;
-    seen.spellings.retain(|known| !concerned.iter().any(|instance| instance.id == known.instance));
+    seen.spellings.retain(|known| !affected.iter().any(|instance| instance.id == known.instance));
     seen.spellings.extend(ways);
     seen.spellings.sort();
     let instances: Vec<&Instance> = cluster.instances().collect();
     gtm::attached(&instances, &mut seen.instances);
-    let nodes = concerned.iter().map(|instance| &instance.id.node).collect();
+    let nodes = affected.iter().map(|instance| &instance.id.node).collect();
     let (admissions, missing) = tokio::join!(
         admission::ask(cluster, &nodes, connections, limits, [lately, &seen]),
         missing::ask(cluster, &nodes, connections, limits, &seen),
@@ -106,17 +106,17 @@ async fn add(
 }
 
 /// What the looks at all servers share.
-struct Round<'a> {
+struct ObservationPass<'a> {
     cluster: &'a Cluster,
     connections: &'a Connections,
     limits: &'a Limits,
     sockets: Semaphore,
     shells: Semaphore,
     tables: Tables,
-    told: Told,
+    reports: SelfReports,
 }
 
-impl Round<'_> {
+impl ObservationPass<'_> {
     /// Asks the server's processes, and its shell: of a node whose processes all say that they are what they shall
     /// be, no tool is run. Silent ones are looked at with tools while they are still waited for; of others that are not
     /// as declared, the control file is if they do not tell where they run.
@@ -170,7 +170,7 @@ impl Round<'_> {
                 postgres::ask(self.connections, instance, self.limits, &self.tables).await
             }
         };
-        self.told.note(&instance.id, instance.kind, &facts);
+        self.reports.note(&instance.id, instance.kind, &facts);
         facts
     }
 
@@ -180,7 +180,7 @@ impl Round<'_> {
             let _permit = self.shells.acquire().await.ok();
             let _ = self.connections.shells.open(server, self.limits.shell).await;
         };
-        tokio::join!(open, self.told.wait(self.limits.head_start(), self.limits.pause()));
+        tokio::join!(open, self.reports.wait(self.limits.head_start(), self.limits.pause()));
         let _permit = self.shells.acquire().await.ok();
         let looks: Vec<Look<'_>> = instances.iter().map(|&at| Look { at, tools: self.tools(at) }).collect();
         shell::look(self.connections, server, &looks, self.limits).await
@@ -188,8 +188,8 @@ impl Round<'_> {
 
     fn tools(&self, at: &Instance) -> Tools {
         match self.cluster.nodes.get(&at.id.node) {
-            Some(node) if self.told.is_settled(node) => Tools::None,
-            _ => self.told.tools_for(&at.id),
+            Some(node) if self.reports.is_settled(node) => Tools::None,
+            _ => self.reports.tools_for(&at.id),
         }
     }
 }
@@ -201,9 +201,9 @@ fn is_ending(instance: &Instance, facts: &InstanceFacts) -> bool {
     instance.kind.is_router() && facts.process.known() == Some(&Process::Running) && refused()
 }
 
-fn by_server<'a>(concerned: &[&'a Instance]) -> BTreeMap<&'a ServerName, Vec<&'a Instance>> {
+fn by_server<'a>(affected: &[&'a Instance]) -> BTreeMap<&'a ServerName, Vec<&'a Instance>> {
     let mut servers: BTreeMap<&ServerName, Vec<&Instance>> = BTreeMap::new();
-    for &instance in concerned {
+    for &instance in affected {
         servers.entry(&instance.id.server).or_default().push(instance);
     }
     servers

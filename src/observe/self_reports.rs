@@ -12,22 +12,22 @@ use crate::model::{InstanceFacts, InstanceId, Node, NodeKind, Process, Role};
 
 /// What a process has said that spares the tools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Word {
+struct SelfReport {
     role: Role,
     /// Where it runs. (A GTM's directory is not compared.)
     place: bool,
 }
 
 /// Filled while answers come in.
-pub(super) struct Told {
+pub(super) struct SelfReports {
     /// None: it does not run as far as it can tell, or did not tell enough.
-    words: Mutex<BTreeMap<InstanceId, Option<Word>>>,
+    words: Mutex<BTreeMap<InstanceId, Option<SelfReport>>>,
     expected: usize,
     /// How many have told, or will not.
     so_far: watch::Sender<usize>,
 }
 
-impl Told {
+impl SelfReports {
     /// By nobody yet, of `expected` processes.
     pub(super) fn by_none_of(expected: usize) -> Self {
         Self { words: Mutex::default(), expected, so_far: watch::Sender::new(0) }
@@ -38,20 +38,20 @@ impl Told {
         let role = facts.role.known().copied().filter(|_| needs_no_tools(kind, facts));
         let place = !kind.is_router() || facts.pid_file.known().is_some();
         let mut words = self.words.lock();
-        words.insert(id.clone(), role.map(|role| Word { role, place }));
+        words.insert(id.clone(), role.map(|role| SelfReport { role, place }));
         self.so_far.send_replace(words.len());
     }
 
     /// Waits until all have answered or failed. After `patience` only as long as one follows the other within `pause`:
     /// then they are many or their machine is slow, and tools run there would make it slower.
     pub(super) async fn wait(&self, patience: Duration, pause: Duration) {
-        let mut told = self.so_far.subscribe();
-        let are_all = |told: &usize| *told >= self.expected;
-        if timeout(patience, told.wait_for(are_all)).await.is_ok() {
+        let mut reports = self.so_far.subscribe();
+        let are_all = |reports: &usize| *reports >= self.expected;
+        if timeout(patience, reports.wait_for(are_all)).await.is_ok() {
             return;
         }
         // Who has told and who has not is asked for by node.
-        while !are_all(&told.borrow_and_update()) && timeout(pause, told.changed()).await.is_ok() {}
+        while !are_all(&reports.borrow_and_update()) && timeout(pause, reports.changed()).await.is_ok() {}
     }
 
     /// Whether all processes of the node are what the file declares, by their own word. Then nothing is done to
@@ -67,8 +67,8 @@ impl Told {
     /// Which tools must be run for one that is not settled.
     pub(super) fn tools_for(&self, id: &InstanceId) -> Tools {
         match self.words.lock().get(id).copied().flatten() {
-            Some(Word { place: true, .. }) => Tools::None,
-            Some(Word { place: false, .. }) => Tools::Control,
+            Some(SelfReport { place: true, .. }) => Tools::None,
+            Some(SelfReport { place: false, .. }) => Tools::Control,
             None => Tools::All,
         }
     }
@@ -87,18 +87,18 @@ mod tests {
 
     /// How long it waits for `expected`, of whom five tell 30 ms one after the other.
     async fn waits(expected: usize, patience: u64, pause: u64) -> Duration {
-        let told = Told::by_none_of(expected);
+        let reports = SelfReports::by_none_of(expected);
         let facts = InstanceFacts::unknown(UnknownKind::TimedOut, "no answer");
         let begun = std::time::Instant::now();
         let tell = async {
             for n in 0..5 {
                 tokio::time::sleep(Duration::from_millis(30)).await;
                 let id = InstanceId::try_from(format!("dn0{n}@s29")).unwrap();
-                told.note(&id, NodeKind::Datanode, &facts);
+                reports.note(&id, NodeKind::Datanode, &facts);
             }
         };
         let wait = async {
-            told.wait(Duration::from_millis(patience), Duration::from_millis(pause)).await;
+            reports.wait(Duration::from_millis(patience), Duration::from_millis(pause)).await;
             begun.elapsed()
         };
         tokio::join!(tell, wait).1
