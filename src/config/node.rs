@@ -14,7 +14,7 @@ use super::visible::quoted;
 use crate::model::{Endpoint, Instance, InstanceId, Node, NodeKind, NodeName, Server, ServerName};
 
 /// What nodes refer to.
-pub(super) struct Surroundings<'c> {
+pub(super) struct NodeContext<'c> {
     /// Every server as written, for references; none if the section cannot be read.
     pub(super) declared: Option<&'c BTreeMap<String, raw::Server>>,
     pub(super) servers: &'c BTreeMap<ServerName, Server>,
@@ -89,7 +89,7 @@ pub(super) fn node(
     name: &str,
     kind: NodeKind,
     raw: &raw::Node,
-    around: &Surroundings<'_>,
+    context: &NodeContext<'_>,
     marks: Marks<'_>,
     findings: &mut Findings<'_>,
 ) -> Draft {
@@ -99,9 +99,9 @@ pub(super) fn node(
         port: raw.port,
         forward_port: raw.forward_port,
         marks,
-        data: Setting::read(raw.data.as_deref(), marks.key("data"), findings, text::data_path).or(&around.data),
+        data: Setting::read(raw.data.as_deref(), marks.key("data"), findings, text::data_path).or(&context.data),
         install: Setting::read(raw.install.as_deref(), marks.key("install"), findings, text::install_path)
-            .or(&around.install),
+            .or(&context.install),
         name,
     };
     let list = raw.instances.as_deref().unwrap_or_default();
@@ -110,12 +110,12 @@ pub(super) fn node(
     for (index, raw) in list.iter().enumerate() {
         let marks = marks.key("instances").item(index);
         if let Some(server) = raw.server.as_deref() {
-            check_server(server, &mut seen, around, marks.key("server"), findings);
+            check_server(server, &mut seen, context, marks.key("server"), findings);
         }
-        let placed = instance(raw, &own, around, marks, &mut draft.lacks, findings);
+        let placed = instance(raw, &own, context, marks, &mut draft.lacks, findings);
         draft.placed.extend(placed);
     }
-    check_master(raw, around, marks.key("master"), findings);
+    check_master(raw, context, marks.key("master"), findings);
     draft.node = complete(own, raw.master.as_deref(), &draft.placed, list.len());
     draft
 }
@@ -134,7 +134,7 @@ struct Own<'t> {
 fn instance(
     raw: &raw::Instance,
     own: &Own<'_>,
-    around: &Surroundings<'_>,
+    context: &NodeContext<'_>,
     marks: Marks<'_>,
     lacks: &mut Vec<Lack>,
     findings: &mut Findings<'_>,
@@ -147,7 +147,7 @@ fn instance(
     if !marks.key("port").is_written() && !own.marks.key("port").is_written() {
         lacks.push(Lack { key: LackedKey::Port(own.kind), at: marks.label() });
     }
-    let server = around.servers.get(&ServerName::new(raw.server.as_deref()?).ok()?)?;
+    let server = context.servers.get(&ServerName::new(raw.server.as_deref()?).ok()?)?;
     let id = InstanceId::new(own.name.clone()?, server.name.clone());
     // A port of its own that cannot be read is not the node's.
     let port = if marks.key("port").is_written() { raw.port } else { own.port };
@@ -179,7 +179,7 @@ fn required<T>(setting: Setting<T>, key: LackedKey, marks: Marks<'_>, lacks: &mu
 fn check_server<'n>(
     server: &'n str,
     seen: &mut BTreeMap<&'n str, Span>,
-    around: &Surroundings<'_>,
+    context: &NodeContext<'_>,
     marks: Marks<'_>,
     findings: &mut Findings<'_>,
 ) {
@@ -189,7 +189,7 @@ fn check_server<'n>(
         findings.add(Code::DuplicateInstance, marks.span(), message, hint);
         return;
     }
-    check_declared(server, |name| !seen.contains_key(name), around, marks, findings);
+    check_declared(server, |name| !seen.contains_key(name), context, marks, findings);
     seen.insert(server, marks.span());
 }
 
@@ -197,11 +197,11 @@ fn check_server<'n>(
 fn check_declared(
     server: &str,
     fits: impl Fn(&str) -> bool,
-    around: &Surroundings<'_>,
+    context: &NodeContext<'_>,
     marks: Marks<'_>,
     findings: &mut Findings<'_>,
 ) {
-    let Some(declared) = around.declared.filter(|declared| !declared.contains_key(server)) else { return };
+    let Some(declared) = context.declared.filter(|declared| !declared.contains_key(server)) else { return };
     let names: Vec<&str> = declared.keys().map(String::as_str).filter(|name| fits(name)).collect();
     let declare = format!("declare {} in `servers`", quoted(server));
     let hint = match nearest(server, names.iter().copied()) {
@@ -212,14 +212,14 @@ fn check_declared(
     findings.add(Code::UnknownServer, marks.span(), format!("unknown server {}", quoted(server)), hint);
 }
 
-fn check_master(raw: &raw::Node, around: &Surroundings<'_>, marks: Marks<'_>, findings: &mut Findings<'_>) {
+fn check_master(raw: &raw::Node, context: &NodeContext<'_>, marks: Marks<'_>, findings: &mut Findings<'_>) {
     let Some(master) = raw.master.as_deref() else { return };
     let servers: Option<Vec<&str>> =
         raw.instances.as_ref().and_then(|list| list.iter().map(|instance| instance.server.as_deref()).collect());
     match servers {
         // Some instance cannot be read: it may be the master's.
-        None => check_declared(master, |_| true, around, marks, findings),
-        Some(servers) if servers.is_empty() => check_declared(master, |_| true, around, marks, findings),
+        None => check_declared(master, |_| true, context, marks, findings),
+        Some(servers) if servers.is_empty() => check_declared(master, |_| true, context, marks, findings),
         Some(servers) if servers.contains(&master) => {}
         Some(servers) => {
             let message = format!("the master's server {} has no instance of this node", quoted(master));

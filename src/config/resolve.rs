@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::code::Code;
 use super::collision;
 use super::diagnostic::Findings;
-use super::node::{self, Draft, Lack, LackedKey, Setting, Surroundings};
+use super::node::{self, Draft, Lack, LackedKey, NodeContext, Setting};
 use super::raw;
 use super::server;
 use super::source::Span;
@@ -27,13 +27,13 @@ pub(super) fn resolve(file: &raw::File, marks: Marks<'_>, findings: &mut Finding
     };
     let data = file.defaults.data.as_deref();
     let install = file.defaults.install.as_deref();
-    let around = Surroundings {
+    let context = NodeContext {
         declared: file.servers.as_ref(),
         servers: &servers,
         data: Setting::read(data, defaults.key("data"), findings, text::data_path),
         install: Setting::read(install, defaults.key("install"), findings, text::install_path),
     };
-    let nodes = nodes(file, &around, marks, findings);
+    let nodes = nodes(file, &context, marks, findings);
     Some(Cluster { name: name?, connection: connection?, nodes: nodes?, policy: policy?, servers })
 }
 
@@ -56,7 +56,7 @@ fn policy(raw: &raw::Policy, marks: Marks<'_>, findings: &mut Findings<'_>) -> O
 /// All nodes of all sections; none if one of them is incomplete.
 fn nodes(
     file: &raw::File,
-    around: &Surroundings<'_>,
+    context: &NodeContext<'_>,
     marks: Marks<'_>,
     findings: &mut Findings<'_>,
 ) -> Option<BTreeMap<NodeName, Node>> {
@@ -73,7 +73,7 @@ fn nodes(
         for (name, raw) in raw.iter().flatten() {
             let marks = marks.key(section).key(name);
             names.push((marks.label(), name.as_str(), section));
-            let Draft { node, placed, lacks } = node::node(name, kind, raw, around, marks, findings);
+            let Draft { node, placed, lacks } = node::node(name, kind, raw, context, marks, findings);
             all_placed.extend(placed);
             all_lacks.extend(lacks);
             match (&mut nodes, node) {

@@ -2,7 +2,6 @@
 //! and readers of what comes back. Pure: nothing here touches the outside, and no reader can panic.
 
 mod admission;
-mod around;
 mod census;
 pub mod command;
 mod conf;
@@ -13,6 +12,7 @@ mod files;
 mod foreign_lines;
 mod gtm;
 mod hold;
+mod host_environment;
 mod in_doubt;
 mod joint;
 mod listen;
@@ -31,7 +31,6 @@ mod sync_names;
 mod waldump;
 
 pub use admission::{admission, most_logins, read_admissions};
-pub use around::read_clock;
 pub use census::{Census, Directory, census_script, read_census};
 pub use conf::{FENCE, StandbyConf, gtm_standby_lines, read_gtm_conf, read_recovery_conf, recovery_conf, with_fence};
 pub use conninfo::{read_conninfo, write_conninfo};
@@ -48,6 +47,7 @@ pub use hold::{
     TableName, client_databases, client_tables, connections_kept, give_up_hold, hold_bounds, hold_tables,
     hold_tables_in_words, open_transactions, release_hold, waiting_sessions,
 };
+pub use host_environment::read_clock;
 pub use in_doubt::{
     CREATE_PG_CLEAN, LEAST_AGE_SECONDS, MOST_PREPARED, NO_SUCH_FUNCTION, finish_in_doubt, prepared_age, psql_line,
     read_sessions, read_states,

@@ -50,7 +50,7 @@ impl fmt::Display for Command {
     }
 }
 
-/// Commands in the surroundings of one installation. A script stops at the first command that fails, with
+/// Commands in the tool_environment of one installation. A script stops at the first command that fails, with
 /// that command's status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Script(String);
@@ -59,16 +59,16 @@ impl Script {
     /// With bin/ and lib/ below the instance's installation in front of everything, and the C locale, because
     /// the outputs are read by machine. New files are the owner's alone.
     pub fn at(instance: &Instance) -> Self {
-        Self(format!("{}cd / && umask 077\n", surroundings(&instance.install)))
+        Self(format!("{}cd / && umask 077\n", tool_environment(&instance.install)))
     }
 
     /// The same, alone in the instance's data directory: it waits up to `patience` for a script before it that has
     /// not ended. A script whose connection broke goes on where it runs, and nothing else tells when it is over.
     pub fn alone_at(instance: &Instance, patience: Patience) -> Self {
-        let (Self(surroundings), data) = (Self::at(instance), quote(&instance.data));
+        let (Self(tool_environment), data) = (Self::at(instance), quote(&instance.data));
         // A directory can be locked by whoever may read it. The lock goes with the last process that has it open.
         Self(format!(
-            "{surroundings}if test -d {data} && test -r {data}; then exec {LOCK}<{data}; flock -w {} {LOCK} || \
+            "{tool_environment}if test -d {data} && test -r {data}; then exec {LOCK}<{data}; flock -w {} {LOCK} || \
              {{ echo \"an earlier command still runs in \"{data} >&2; exit 75; }}; fi\n",
             patience.0.max(1)
         ))
@@ -87,7 +87,7 @@ impl Script {
 }
 
 /// The lines that make the tools below `install` the ones that are found.
-pub(super) fn surroundings(install: &str) -> String {
+pub(super) fn tool_environment(install: &str) -> String {
     format!(
         "PATH={bin}:$PATH LD_LIBRARY_PATH={lib}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}} LC_ALL=C\n\
          export PATH LD_LIBRARY_PATH LC_ALL\n",

@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Admission, Endpoint, Fact, Gts, InDoubt, InstanceId, Load, Lsn, MissingWal, NodeName, PreparedTransactions,
-    Settings, Spelling, Surroundings, SystemId, Timeline,
+    Admission, Endpoint, Fact, Gts, HostEnvironment, InDoubt, InstanceId, Load, Lsn, MissingWal, NodeName,
+    PreparedTransactions, Settings, Spelling, SystemId, Timeline,
 };
 
 /// Facts by instance: looked up many times each while a plan is made, and of thousands.
@@ -82,7 +82,7 @@ pub struct InstanceFacts {
     /// Of a running coordinator or datanode that is a master: its two-phase transactions.
     pub prepared: Fact<PreparedTransactions>,
     /// What the shell sees around it.
-    pub surroundings: Fact<Surroundings>,
+    pub host_environment: Fact<HostEnvironment>,
     /// Asked of a master that is to be moved: may its server replicate from the declared master?
     pub admission: Fact<Admission>,
     /// How long its first answer after the login took, in microseconds: a round trip and little else.
@@ -130,7 +130,7 @@ impl InstanceFacts {
             settings: no(kind, why),
             load: no(kind, why),
             prepared: no(kind, why),
-            surroundings: no(kind, why),
+            host_environment: no(kind, why),
             admission: no(kind, why),
             round_trip: no(kind, why),
             tools_version: no(kind, why),

@@ -56,7 +56,7 @@ pub struct Load {
 
 /// What the shell sees around an instance, beside its data directory.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Surroundings {
+pub struct HostEnvironment {
     /// The server's clock against this machine's; none if it could not be read.
     pub clock: Option<ClockOffset>,
     /// Tools that are not there or may not be run.

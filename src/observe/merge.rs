@@ -52,7 +52,7 @@ pub(super) fn merge(mut facts: InstanceFacts, probe: Probe) -> InstanceFacts {
     };
     facts.unreplicated = Fact::not_asked("no other instance is known to lack WAL that it has");
     facts.control = probe.control;
-    facts.surroundings = probe.surroundings;
+    facts.host_environment = probe.host_environment;
     facts.data_dir = probe.data_dir;
     facts.tools_version = probe.tools_version;
     facts
@@ -106,7 +106,7 @@ mod tests {
             }),
             histories: std::collections::BTreeMap::new(),
             oldest_wal: Fact::unknown(UnknownKind::NotAsked, "not asked"),
-            surroundings: Fact::not_asked("not asked"),
+            host_environment: Fact::not_asked("not asked"),
             clock: None,
             tools_version: Fact::not_asked("not asked"),
         }

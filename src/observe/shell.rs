@@ -40,7 +40,7 @@ async fn look_at_some(
             let mut probes = read_probe(looks, &output.text);
             for probe in &mut probes {
                 let clock = probe.clock.and_then(|clock| vitals::clock_offset(clock, asked, answered));
-                if let Fact::Known(around) = &mut probe.surroundings {
+                if let Fact::Known(around) = &mut probe.host_environment {
                     around.clock = clock;
                 }
             }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use otb::model::{
-    Admission, ClockOffset, Control, DataDir, Endpoint, Fact, Host, InDoubt, InstanceFacts, InstanceId, Load, Lsn,
-    MissingWal, NodeKind, Observation, PreparedTransaction, PreparedTransactions, Process, RecoveryFile, Role, Route,
-    RouteKind, Sender, Settings, StandbyFacts, Surroundings, TimelineSwitch, UnknownKind,
+    Admission, ClockOffset, Control, DataDir, Endpoint, Fact, Host, HostEnvironment, InDoubt, InstanceFacts,
+    InstanceId, Load, Lsn, MissingWal, NodeKind, Observation, PreparedTransaction, PreparedTransactions, Process,
+    RecoveryFile, Role, Route, RouteKind, Sender, Settings, StandbyFacts, TimelineSwitch, UnknownKind,
 };
 use otb::sandbox::world::{Body, Gtm, GtmRole, Postgres, Prepared, Receiver};
 
@@ -62,7 +62,7 @@ fn gtm(lab: &Lab, id: &InstanceId, word: &str) -> InstanceFacts {
     let mut facts = InstanceFacts::unknown(UnknownKind::NotAsked, "a GTM has none");
     facts.process = Fact::Known(if word == "stopped" { Process::Stopped } else { Process::Running });
     facts.data_dir = data_dir(lab, id);
-    facts.surroundings = surroundings();
+    facts.host_environment = host_environment();
     let Some(gtm) = lab.world.gtm(lab.disks[id]).filter(|_| matches!(word, "master" | "standby")) else {
         facts.role = Fact::unknown(UnknownKind::TimedOut, "no answer");
         facts.wal_end = facts.role.map(|_| otb::model::Lsn(0));
@@ -124,9 +124,9 @@ fn data_dir(lab: &Lab, id: &InstanceId) -> Fact<DataDir> {
     })
 }
 
-fn surroundings() -> Fact<Surroundings> {
+fn host_environment() -> Fact<HostEnvironment> {
     let clock = Some(ClockOffset { at_least_ms: 0, at_most_ms: 1 });
-    Fact::Known(Surroundings { clock, ..Surroundings::default() })
+    Fact::Known(HostEnvironment { clock, ..HostEnvironment::default() })
 }
 
 fn by_shell(lab: &Lab, id: &InstanceId, copy: &Postgres, facts: &mut InstanceFacts) {
@@ -149,7 +149,7 @@ fn by_shell(lab: &Lab, id: &InstanceId, copy: &Postgres, facts: &mut InstanceFac
     facts.history = Fact::Known(switches.collect());
     facts.newest_history = Fact::Known(copy.wal.newest());
     facts.data_dir = data_dir(lab, id);
-    facts.surroundings = surroundings();
+    facts.host_environment = host_environment();
 }
 
 fn endpoint(host: &str, port: u16) -> Endpoint {

@@ -16,7 +16,7 @@ pub use read::{USUAL_SEGMENT, read_probe};
 pub use script::{probe_script, survey_script};
 
 use crate::model::{
-    Control, DataDir, Fact, Instance, Lsn, Process, Role, Surroundings, Timeline, TimelineSwitch, UnknownKind,
+    Control, DataDir, Fact, HostEnvironment, Instance, Lsn, Process, Role, Timeline, TimelineSwitch, UnknownKind,
 };
 
 /// One instance to look at.
@@ -56,7 +56,7 @@ pub struct Probe {
     /// Where the WAL files that pg_wal holds begin.
     pub oldest_wal: Fact<Lsn>,
     /// Told by [`survey_script`] only.
-    pub surroundings: Fact<Surroundings>,
+    pub host_environment: Fact<HostEnvironment>,
     /// What the server's clock said, as [`super::read_clock`] reads it.
     pub clock: Option<(i64, i64)>,
     /// Told by [`survey_script`] only.
@@ -72,7 +72,7 @@ pub fn no_probe(kind: UnknownKind, why: &str) -> Probe {
         data_dir: Fact::unknown(kind, why),
         histories: BTreeMap::new(),
         oldest_wal: Fact::unknown(kind, why),
-        surroundings: Fact::unknown(kind, why),
+        host_environment: Fact::unknown(kind, why),
         clock: None,
         tools_version: Fact::unknown(kind, why),
     }

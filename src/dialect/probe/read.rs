@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use super::said::{Output, Said};
 use super::{Look, Probe, Tools, asked_by};
 use crate::dialect::{
-    StandbyConf, around, read_clock, read_control, read_gtm_conf, read_gtm_status_text, read_pg_status, read_pid_file,
-    read_recovery_conf, recovery_settings, replication_name, replication_user, shown,
+    StandbyConf, host_environment, read_clock, read_control, read_gtm_conf, read_gtm_status_text, read_pg_status,
+    read_pid_file, read_recovery_conf, recovery_settings, replication_name, replication_user, shown,
 };
 use crate::model::{
-    DataDir, Fact, Instance, Lsn, NodeKind, PidFile, Process, RecoveryFile, RecoverySettings, Role, Surroundings,
+    DataDir, Fact, HostEnvironment, Instance, Lsn, NodeKind, PidFile, Process, RecoveryFile, RecoverySettings, Role,
     Timeline, TimelineSwitch, UnknownKind,
 };
 
@@ -33,7 +33,7 @@ pub fn read_probe(looks: &[Look<'_>], text: &str) -> Vec<Probe> {
 fn read_one(Look { at, tools }: Look<'_>, said: Said) -> Probe {
     let kind = at.kind;
     let data_dir = read_data_dir(kind, said);
-    let (surroundings, clock) = read_surroundings(at, said);
+    let (host_environment, clock) = read_host_environment(at, said);
     let (histories, tools_version) = (read_histories(said.text("history")), Fact::not_asked("it was not asked"));
     let (process, role) = match tools {
         Tools::None | Tools::Control => (Fact::not_asked(BY_ITSELF), None),
@@ -48,17 +48,17 @@ fn read_one(Look { at, tools }: Look<'_>, said: Said) -> Probe {
         (.., None) => cut_off("pg_controldata"),
     };
     let oldest_wal = said.tool("wal").map_or_else(|| cut_off("pg_wal"), |(_, text)| read_oldest_wal(text));
-    Probe { process, role, control, data_dir, histories, oldest_wal, surroundings, clock, tools_version }
+    Probe { process, role, control, data_dir, histories, oldest_wal, host_environment, clock, tools_version }
 }
 
 /// The instance's status is told after everything around it: once it is there, nothing is missing.
-fn read_surroundings(instance: &Instance, said: Said) -> (Fact<Surroundings>, Option<(i64, i64)>) {
+fn read_host_environment(instance: &Instance, said: Said) -> (Fact<HostEnvironment>, Option<(i64, i64)>) {
     let server = said.of_the_server();
     let clock = server.tool("clock");
     if said.tool("mark").is_none() || clock.is_none() {
         return (cut_off("its host environment"), None);
     }
-    let around = around::read(instance, &|key| server.text(key).to_owned(), &|key| said.text(key).to_owned());
+    let around = host_environment::read(instance, &|key| server.text(key).to_owned(), &|key| said.text(key).to_owned());
     (Fact::Known(around), clock.and_then(|(_, text)| read_clock(text)))
 }
 

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use super::{Look, Tools, asked_by};
 use crate::dialect::command::{controldata, status};
 use crate::dialect::files::pid_file;
-use crate::dialect::shell::surroundings;
-use crate::dialect::{around, quote};
+use crate::dialect::shell::tool_environment;
+use crate::dialect::{host_environment, quote};
 use crate::model::NodeKind;
 
 /// What tells of a process alone: `try` runs a command and tags what it says, `alive` reads the pid file. /proc tells a
@@ -36,7 +36,7 @@ fn script(looks: &[Look<'_>], around: bool) -> String {
     let whole = around || looks.iter().any(|look| look.tools != Tools::Process);
     let mut script = format!("cd /\n{PROCESS}{}", if whole { FILES } else { "" });
     if around {
-        script.push_str(&around::server_script(looks));
+        script.push_str(&host_environment::server_script(looks));
     }
     let asked: Vec<(usize, &Look<'_>)> =
         looks.iter().enumerate().filter(|(_, look)| look.tools != Tools::None || around).collect();
@@ -44,13 +44,13 @@ fn script(looks: &[Look<'_>], around: bool) -> String {
     for alike in asked.chunk_by(|(_, a), (_, b)| a.at.install == b.at.install) {
         let (begin, end) = if whole || alike.len() < asked.len() { ("(\n", ")\n") } else { ("", "") };
         script.push_str(begin);
-        script.push_str(&alike.first().map_or_else(String::new, |(_, look)| surroundings(&look.at.install)));
+        script.push_str(&alike.first().map_or_else(String::new, |(_, look)| tool_environment(&look.at.install)));
         for (number, look) in alike {
             // Writing to a String cannot fail.
             let _ = writeln!(script, "n={number}");
             script.push_str(&tools(look));
             if around {
-                script.push_str(&around::instance_script(look.at));
+                script.push_str(&host_environment::instance_script(look.at));
             }
         }
         script.push_str(end);
@@ -103,7 +103,7 @@ fn tools_script(looks: &[Look<'_>]) -> String {
     for (number, Look { at, .. }) in
         looks.iter().enumerate().filter(|(number, _)| asked_by(looks, *number) == Some(*number))
     {
-        let _ = writeln!(script, "( n={number}\n{}try version pg_ctl --version )", surroundings(&at.install));
+        let _ = writeln!(script, "( n={number}\n{}try version pg_ctl --version )", tool_environment(&at.install));
     }
     script
 }

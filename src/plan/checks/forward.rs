@@ -103,7 +103,7 @@ fn deaf(cluster: &Cluster, seen: &Observation) -> Option<Finding> {
     let deaf = |instance: &Instance| {
         let facts = seen.instances.get(&instance.id).filter(|facts| facts.is_running(Role::Master))?;
         let port = u16::try_from(own(facts)?).ok().filter(|port| *port != 0)?;
-        let listeners = facts.surroundings.known()?.listeners.as_ref()?;
+        let listeners = facts.host_environment.known()?.listeners.as_ref()?;
         let none = listeners.iter().all(|listener| listener.port != port);
         none.then(|| format!("{} has forward_port {port} but does not listen on it", instance.id))
     };
@@ -120,7 +120,7 @@ pub(super) fn free(takeover: &Takeover<'_>) -> Option<Check> {
     let settings = takeover.standby.settings.known()?;
     let port = own_forward_port(&takeover.declared, takeover.seen)?;
     let (id, server) = (&takeover.declared, &takeover.declared.server);
-    let listeners = takeover.standby.surroundings.known().and_then(|around| around.listeners.as_ref());
+    let listeners = takeover.standby.host_environment.known().and_then(|around| around.listeners.as_ref());
     let finding = match listeners {
         None => Finding::warn(
             format!("otb could not find out whether port {port}, the forward_port of {id}, is free on {server}"),

@@ -1,7 +1,7 @@
 //! Checks of the servers: tools, clocks, and what would start the old master again.
 
 use super::{Finding, LOOK_AGAIN, Takeover};
-use crate::model::{Fact, InstanceFacts, InstanceId, Surroundings};
+use crate::model::{Fact, HostEnvironment, InstanceFacts, InstanceId};
 use crate::plan::check::{Check, CheckCode};
 
 /// Clocks further apart than this make logs and ages misleading.
@@ -28,8 +28,8 @@ fn supervised(takeover: &Takeover<'_>, id: &InstanceId, facts: &InstanceFacts) -
     takeover.from.is_some_and(|(from, _)| from == id) || !facts.is_running(crate::model::Role::Standby)
 }
 
-fn around<'a>(id: &InstanceId, facts: &'a InstanceFacts) -> Result<&'a Surroundings, String> {
-    match &facts.surroundings {
+fn around<'a>(id: &InstanceId, facts: &'a InstanceFacts) -> Result<&'a HostEnvironment, String> {
+    match &facts.host_environment {
         Fact::Known(around) => Ok(around),
         Fact::Unknown(why) => Err(format!("the server of {id} could not be observed: {why}")),
     }

@@ -158,7 +158,7 @@ fn slots(takeover: &Takeover<'_>, id: &InstanceId, load: &Load) -> Finding {
 }
 
 fn archiver(id: &InstanceId, master: &InstanceFacts) -> Finding {
-    let Fact::Known(around) = &master.surroundings else {
+    let Fact::Known(around) = &master.host_environment else {
         return Finding::warn(format!("otb could not find out whether WAL of {id} waits for archiving"), LOOK_AGAIN);
     };
     let waiting = around.unarchived;

@@ -36,8 +36,8 @@ fn load(load: Load) -> impl FnOnce(&mut Observation) {
     move |seen| facts(seen, "dn01@s29").load = Fact::Known(load)
 }
 
-fn around(at: &'static str, change: impl FnOnce(&mut Surroundings)) -> impl FnOnce(&mut Observation) {
-    move |seen| change(known(&mut facts(seen, at).surroundings))
+fn around(at: &'static str, change: impl FnOnce(&mut HostEnvironment)) -> impl FnOnce(&mut Observation) {
+    move |seen| change(known(&mut facts(seen, at).host_environment))
 }
 
 const CHECKS: [&str; 15] = [
@@ -131,13 +131,13 @@ fn the_load_of_the_master() {
 
 #[test]
 fn the_servers() {
-    let missing = |around: &mut Surroundings| around.missing_tools.push("pg_basebackup".to_owned());
+    let missing = |around: &mut HostEnvironment| around.missing_tools.push("pg_basebackup".to_owned());
     assert_eq!(verdict("tools:dn01@s47", around("dn01@s47", missing)), Verdict::Block);
     let late = ClockOffset { at_least_ms: 1500, at_most_ms: 1510 };
     assert_eq!(verdict("clocks:dn01", around("dn01@s47", |around| around.clock = Some(late))), Verdict::Warn);
     assert_eq!(verdict("clocks:dn01", around("dn01@s47", |around| around.clock = None)), Verdict::Warn);
     assert_eq!(verdict("archiver:dn01", around("dn01@s29", |around| around.unarchived = 16)), Verdict::Warn);
-    let cron = |around: &mut Surroundings| around.keepers.push("/etc/cron.d/otb".to_owned());
+    let cron = |around: &mut HostEnvironment| around.keepers.push("/etc/cron.d/otb".to_owned());
     assert_eq!(verdict("supervisor:dn01@s29", around("dn01@s29", cron)), Verdict::Warn);
 }
 

@@ -111,9 +111,9 @@ fn running(live: &Cluster, node: &Node, instance: &Instance, role: Role) -> Inst
     facts.settings = Fact::Known(settings(live));
     facts.prepared = Fact::Known(PreparedTransactions::default());
     facts.load = Fact::Known(Load { pg_clean: true, ..Load::default() });
-    facts.surroundings = Fact::Known(Surroundings {
+    facts.host_environment = Fact::Known(HostEnvironment {
         clock: Some(ClockOffset { at_least_ms: 0, at_most_ms: 10 }),
-        ..Surroundings::default()
+        ..HostEnvironment::default()
     });
     if is_standby {
         facts.standby = Fact::Known(StandbyFacts {

@@ -64,7 +64,7 @@ impl Hands {
     /// Runs a shell script as the user; `$1` and on are `args`. Killed after `seconds`.
     pub(crate) fn run(&self, script: &str, args: &[&str], seconds: u32) -> Ran {
         reap::reap();
-        let surroundings = format!(
+        let host_environment = format!(
             "cd / && PATH={bin}:$PATH LD_LIBRARY_PATH={lib} LC_ALL=C && export PATH LD_LIBRARY_PATH LC_ALL || exit\n{script}",
             bin = self.install.join("bin").display(),
             lib = self.install.join("lib").display()
@@ -74,7 +74,7 @@ impl Hands {
         if self.change_over {
             words.extend(["runuser", "-u", &self.user, "--"]);
         }
-        words.extend(["sh", "-c", &surroundings, "sh"]);
+        words.extend(["sh", "-c", &host_environment, "sh"]);
         words.extend(args);
         Command::new(words[0]).args(&words[1..]).stdin(Stdio::null()).output().unwrap().into()
     }

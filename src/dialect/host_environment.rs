@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use super::listen::{LISTENING, read_listeners};
 use super::{Look, quote, shown};
-use crate::model::{Instance, NodeKind, Surroundings};
+use crate::model::{HostEnvironment, Instance, NodeKind};
 
 /// Programs that start servers again by themselves.
 const DAEMONS: [&str; 5] = ["pgxc_ctl", "pgxc_monitor", "patroni", "repmgrd", "pg_autoctl"];
@@ -67,7 +67,11 @@ pub(super) fn instance_script(instance: &Instance) -> String {
 
 /// Reads what both parts printed. `server` has what was said of the whole server, `own` what of this instance.
 /// The clock is compared by whoever knows when the script ran.
-pub(super) fn read(instance: &Instance, server: &dyn Fn(&str) -> String, own: &dyn Fn(&str) -> String) -> Surroundings {
+pub(super) fn read(
+    instance: &Instance,
+    server: &dyn Fn(&str) -> String,
+    own: &dyn Fn(&str) -> String,
+) -> HostEnvironment {
     let dir = instance.data.trim_end_matches('/');
     let mut keepers = units(&server("keeper"), dir);
     if server("crontab").lines().any(|line| names(line, dir)) {
@@ -75,7 +79,7 @@ pub(super) fn read(instance: &Instance, server: &dyn Fn(&str) -> String, own: &d
     }
     let daemons: BTreeSet<String> = server("daemon").lines().map(|name| format!("a running {}", shown(name))).collect();
     keepers.extend(daemons);
-    Surroundings {
+    HostEnvironment {
         clock: None,
         missing_tools: own("missing").lines().map(shown).collect(),
         keepers,
