@@ -25,7 +25,7 @@ fn foreign_lines_change_no_reading() {
         "0 run pg_ctl: server is running (PID: 1)\n0 run.status 0\n0 proc S\n0 cwd same\n0 mark otb\n0 mark.status 0\n",
         |text| read_probe(&looks, text),
     );
-    is_read("name db-29\ndir node /data/dn01\nconf port = 23001\nend\n", read_census);
+    is_read("name db-29\ndir node /data/dn01\nconf port = 23001\nend\n", read_data_dir_scan);
     is_read("standby_mode = on\nprimary_conninfo = 'host=10.0.0.47 port=23001 user=otb'\n", |text| {
         (read_recovery_conf(text), replication_user(text))
     });

@@ -2,11 +2,11 @@
 //! and readers of what comes back. Pure: nothing here touches the outside, and no reader can panic.
 
 mod admission;
-mod census;
 pub mod command;
 mod conf;
 mod conninfo;
 mod control;
+mod data_dir_scan;
 mod files;
 #[cfg(test)]
 mod foreign_lines;
@@ -31,10 +31,10 @@ mod sync_names;
 mod waldump;
 
 pub use admission::{admission, most_logins, read_admissions};
-pub use census::{Census, Directory, census_script, read_census};
 pub use conf::{FENCE, StandbyConf, gtm_standby_lines, read_gtm_conf, read_recovery_conf, recovery_conf, with_fence};
 pub use conninfo::{read_conninfo, write_conninfo};
 pub use control::{read_control, read_end_of_wal};
+pub use data_dir_scan::{DataDirScan, Directory, data_dir_scan_script, read_data_dir_scan};
 pub use files::{
     lift_fence, lift_own_fence, read_recovery_file, read_replication_conf, rebuild, recovery_path, remove_file,
     replication_name, replication_user, staged_fence, write_recovery_conf,

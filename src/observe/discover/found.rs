@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::ask::{Said, Who};
 use super::{Masters, Row};
-use crate::dialect::{Census, Directory};
+use crate::dialect::{DataDirScan, Directory};
 use crate::model::{Endpoint, Fact, FoundInstance, FoundNode, Host, NodeKind, Role, Unknown};
 
 /// Everything that was learned so far.
 pub(super) struct Look<'a> {
     pub rows: &'a [Row],
     pub masters: &'a Masters,
-    pub census: &'a BTreeMap<Host, Fact<Census>>,
+    pub data_dir_scan: &'a BTreeMap<Host, Fact<DataDirScan>>,
     /// Each server has a machine of its own, as far as can be told.
     pub ssh: bool,
 }
@@ -20,7 +20,9 @@ impl<'a> Look<'a> {
     /// An address from which a standby replicates may be another one of a server that pgxc_node names.
     pub(super) fn real_servers(&self, hosts: &BTreeSet<Host>) -> BTreeSet<Host> {
         let named: BTreeSet<&Host> = self.rows.iter().map(|row| &row.at.host).collect();
-        let addresses = |host: &Host| self.census.get(host).and_then(Fact::known).map(|census| &census.addresses);
+        let addresses = |host: &Host| {
+            self.data_dir_scan.get(host).and_then(Fact::known).map(|data_dir_scan| &data_dir_scan.addresses)
+        };
         let is_another_ones = |host: &Host| {
             named.iter().filter_map(|named| addresses(named)).any(|all| all.iter().any(|one| one == host.as_str()))
         };
@@ -60,7 +62,7 @@ impl<'a> Look<'a> {
     }
 
     fn directories(&self, host: &Host) -> Option<impl Iterator<Item = &'a Directory>> {
-        Some(self.census.get(host)?.known()?.directories.iter())
+        Some(self.data_dir_scan.get(host)?.known()?.directories.iter())
     }
 
     /// The directory whose server answers, or would answer, at `at`.
@@ -144,7 +146,7 @@ impl<'a> Look<'a> {
     }
 
     fn why_no_directory(&self, at: &Endpoint, own: &Unknown) -> Unknown {
-        match self.census.get(&at.host).and_then(Fact::reason) {
+        match self.data_dir_scan.get(&at.host).and_then(Fact::reason) {
             Some(shell) => Unknown { kind: shell.kind, why: format!("{}, and {}", own.why, shell.why) },
             None => Unknown { kind: own.kind, why: format!("{}, and no directory on its server fits", own.why) },
         }

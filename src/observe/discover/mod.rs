@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 
 use super::Limits;
 use super::answer::{self, fact};
-use crate::dialect::{Census, census_script, query, read_census};
+use crate::dialect::{DataDirScan, data_dir_scan_script, query, read_data_dir_scan};
 use crate::model::{
     ClusterName, Connection, Discovery, Endpoint, Fact, FoundServer, Host, NodeKind, NodeName, Route, RouteKind,
     Server, ServerName, ShellAccess, ShellVia, UnknownKind,
@@ -68,8 +68,13 @@ pub async fn discover(way: &Way, limits: &Limits) -> Result<Discovery, DiscoverE
 
     let hosts = with_standbys(hosts, &masters);
     let connections = way_to(way, &hosts)?;
-    let census = census(&hosts, &masters, &connections, limits).await;
-    let look = found::Look { rows: &rows, masters: &masters, census: &census, ssh: way.shell.via != ShellVia::Local };
+    let data_dir_scan = data_dir_scan(&hosts, &masters, &connections, limits).await;
+    let look = found::Look {
+        rows: &rows,
+        masters: &masters,
+        data_dir_scan: &data_dir_scan,
+        ssh: way.shell.via != ShellVia::Local,
+    };
     let hosts = look.real_servers(&hosts);
     let asked = join_all(look.candidates(&hosts).into_iter().map(|who| {
         let (connections, sockets) = (&connections, &sockets);
@@ -79,15 +84,15 @@ pub async fn discover(way: &Way, limits: &Limits) -> Result<Discovery, DiscoverE
     connections.close().await;
     let nodes = look.nodes(&hosts, &asked);
     let servers = hosts.into_iter().map(|host| {
-        let name = census.get(&host).map_or_else(|| Fact::not_asked("it was not asked"), name_of);
+        let name = data_dir_scan.get(&host).map_or_else(|| Fact::not_asked("it was not asked"), name_of);
         (host, FoundServer { name })
     });
     Ok(Discovery { cluster: first.cluster, servers: servers.collect(), nodes, left_out })
 }
 
-fn name_of(census: &Fact<Census>) -> Fact<String> {
-    match census {
-        Fact::Known(Census { name: Some(name), .. }) => Fact::Known(name.clone()),
+fn name_of(data_dir_scan: &Fact<DataDirScan>) -> Fact<String> {
+    match data_dir_scan {
+        Fact::Known(DataDirScan { name: Some(name), .. }) => Fact::Known(name.clone()),
         Fact::Known(_) => Fact::unknown(UnknownKind::Unreadable, "uname -n printed nothing"),
         Fact::Unknown(unknown) => Fact::Unknown(unknown.clone()),
     }
@@ -199,23 +204,23 @@ fn with_standbys(mut hosts: BTreeSet<Host>, masters: &Masters) -> BTreeSet<Host>
     hosts
 }
 
-async fn census(
+async fn data_dir_scan(
     hosts: &BTreeSet<Host>,
     masters: &Masters,
     connections: &Connections,
     limits: &Limits,
-) -> BTreeMap<Host, Fact<Census>> {
+) -> BTreeMap<Host, Fact<DataDirScan>> {
     let shells = Semaphore::new(limits.shells.get());
     let known = masters.values().filter_map(|said| said.data.known());
     let parents: BTreeSet<&str> = known.filter_map(|data| Some(data.rsplit_once('/')?.0)).collect();
-    let script = census_script(parents.iter().filter(|parent| !parent.is_empty()).copied());
+    let script = data_dir_scan_script(parents.iter().filter(|parent| !parent.is_empty()).copied());
     join_all(hosts.iter().enumerate().map(|(n, host)| {
         let (shells, script) = (&shells, &script);
         async move {
             let _permit = shells.acquire().await.ok();
-            let census = match server_name(n) {
+            let data_dir_scan = match server_name(n) {
                 Some(server) => match connections.shells.run(&server, script, limits.shell).await {
-                    Ok(output) => read_census(&output.text).map_or_else(
+                    Ok(output) => read_data_dir_scan(&output.text).map_or_else(
                         || Fact::unknown(UnknownKind::Unreadable, "its shell did not answer completely"),
                         Fact::Known,
                     ),
@@ -223,7 +228,7 @@ async fn census(
                 },
                 None => Fact::not_asked("it has no name"),
             };
-            (host.clone(), census)
+            (host.clone(), data_dir_scan)
         }
     }))
     .await

@@ -35,7 +35,7 @@ if test "$first" = "$pid"; then one "$(readlink "$proc/cwd")" "$pid"; fi; done; 
 
 /// What the shell of one server knows of the data directories on it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Census {
+pub struct DataDirScan {
     /// `uname -n`.
     pub name: Option<String>,
     /// The addresses of its network interfaces, but for loopback.
@@ -76,7 +76,7 @@ impl Directory {
 }
 
 /// The script; `beside` are directories below which to look as well.
-pub fn census_script<'a>(beside: impl IntoIterator<Item = &'a str>) -> String {
+pub fn data_dir_scan_script<'a>(beside: impl IntoIterator<Item = &'a str>) -> String {
     let mut script = format!("cd / && LC_ALL=C && export LC_ALL\nKEYS='{KEYS}'\n{FUNCTIONS}");
     for parent in beside {
         // Writing to a String cannot fail.
@@ -87,23 +87,23 @@ pub fn census_script<'a>(beside: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 /// Reads what the script printed; none if it is not all there.
-pub fn read_census(text: &str) -> Option<Census> {
-    let mut census = Census::default();
+pub fn read_data_dir_scan(text: &str) -> Option<DataDirScan> {
+    let mut data_dir_scan = DataDirScan::default();
     let mut drafts: Vec<Draft> = Vec::new();
     let mut ended = false;
     for line in text.lines() {
         let (key, rest) = line.split_once(' ').unwrap_or((line, ""));
         match (key, drafts.last_mut()) {
-            ("name", _) => census.name = Some(shown(rest)).filter(|name| !name.is_empty()),
-            ("address", _) => census.addresses.push(shown(rest)),
+            ("name", _) => data_dir_scan.name = Some(shown(rest)).filter(|name| !name.is_empty()),
+            ("address", _) => data_dir_scan.addresses.push(shown(rest)),
             ("dir", _) => drafts.extend(Draft::begin(rest)),
             ("end", _) => ended = true,
             (key, Some(draft)) => draft.take(key, rest),
             _ => {}
         }
     }
-    census.directories = drafts.into_iter().map(Draft::finish).collect();
-    ended.then_some(census)
+    data_dir_scan.directories = drafts.into_iter().map(Draft::finish).collect();
+    ended.then_some(data_dir_scan)
 }
 
 /// A directory while its lines are read.
@@ -182,9 +182,9 @@ mod tests {
 
     #[test]
     fn directories_are_read() {
-        let census = read_census(SAID).unwrap();
-        assert_eq!((census.name.as_deref(), census.addresses.len()), (Some("db-29"), 1));
-        let [node, gtm] = census.directories.as_slice() else { panic!("{census:?}") };
+        let data_dir_scan = read_data_dir_scan(SAID).unwrap();
+        assert_eq!((data_dir_scan.name.as_deref(), data_dir_scan.addresses.len()), (Some("db-29"), 1));
+        let [node, gtm] = data_dir_scan.directories.as_slice() else { panic!("{data_dir_scan:?}") };
         assert_eq!(
             (node.path.as_str(), node.port, node.forward, node.running, node.standby),
             ("/data/dn01", Some(23001), Some(25001), true, true)
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn half_an_answer_is_none() {
-        assert_eq!(read_census(&SAID[..SAID.len() - 4]), None);
-        assert_eq!(read_census(""), None);
+        assert_eq!(read_data_dir_scan(&SAID[..SAID.len() - 4]), None);
+        assert_eq!(read_data_dir_scan(""), None);
     }
 }
