@@ -143,7 +143,7 @@ const LOOKING: &[&str] = &[
     "Sql",
     "Tools",
     "USUAL_SEGMENT",
-    "admission",
+    "replication-access",
     "census_script",
     "end_of_wal",
     "gtm_lists",

@@ -62,7 +62,7 @@ fn only_what_is_moved_is_looked_at_twice() {
     let log = place.dir().join("drain.log");
     let run = place.otb("drain s29 --skip gtm_1 --skip cn01 --checks --log-file").args([&log]).run();
     // What is asked only of nodes that move was asked.
-    run.ends(0).says(&["switchover dn01", "admission:dn01"]);
+    run.ends(0).says(&["switchover dn01", "replication-access:dn01"]);
     let text = std::fs::read_to_string(log).unwrap();
     let logins = |server: &str, port: u16| {
         let at = format!(" at={}:{port} sql=show pgxc_node_name ", place.address(server));
@@ -102,7 +102,7 @@ fn one_process_asks_for_many_who_may_replicate() {
         let _ = std::fs::remove_file(&log);
         let run = place.otb("plan --checks --log-file").args([&log]).run();
         for (verdict, node) in verdicts.iter().zip(["dn01", "dn03", "dn05", "dn07"]) {
-            run.says(&[&format!("{verdict:7} admission:{node}")]);
+            run.says(&[&format!("{verdict:7} replication-access:{node}")]);
         }
         (std::fs::read_to_string(&log).unwrap().matches("psql -XAtqw").count(), run)
     };

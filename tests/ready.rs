@@ -36,7 +36,9 @@ fn a_healthy_cluster_could_fail_over_and_nothing_is_touched() {
     }
     let checks = node(&document, "dn01")["standbys"][0]["checks"].as_array().unwrap().clone();
     let codes: Vec<&str> = checks.iter().map(|check| check["code"].as_str().unwrap()).collect();
-    for code in ["identity", "replay", "recovery-conf", "disk", "lag", "admission", "prepared-limit", "sync-standbys"] {
+    for code in
+        ["identity", "replay", "recovery-conf", "disk", "lag", "replication-access", "prepared-limit", "sync-standbys"]
+    {
         assert!(codes.contains(&code), "{code} is not among {codes:?}");
     }
     assert!(checks.iter().all(|check| check["verdict"] != "unknown"), "every check could be made: {checks:?}");

@@ -120,7 +120,7 @@ texts! { CheckCode,
     PreparedLimit: "A distributed transaction uses one prepared transaction on each node. If the new master allows \
         fewer, transactions fail under load.",
         "Set max_prepared_transactions on the standby to the master's value and restart it.";
-    Admission: "The old master can become a standby only if the new master accepts its replication connection. otb \
+    ReplicationAccess: "The old master can become a standby only if the new master accepts its replication connection. otb \
         tries that, because pg_hba.conf, passwords and the network can each prevent it.",
         "Add a `host replication` line for the old master's server to pg_hba.conf of the standby and run \
             pg_reload_conf(). With a waiver, the old master cannot rejoin.";

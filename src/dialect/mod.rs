@@ -1,7 +1,6 @@
 //! The words OpenTenBase understands: SQL, commands and scripts, each built in one place from typed parts,
 //! and readers of what comes back. Pure: nothing here touches the outside, and no reader can panic.
 
-mod admission;
 pub mod command;
 mod conf;
 mod conninfo;
@@ -19,6 +18,7 @@ mod listen;
 mod lock;
 mod probe;
 pub mod query;
+mod replication_access;
 mod resolve;
 mod retarget;
 pub mod salvage;
@@ -30,7 +30,6 @@ mod sync_commit;
 mod sync_names;
 mod waldump;
 
-pub use admission::{admission, most_logins, read_admissions};
 pub use conf::{FENCE, StandbyConf, gtm_standby_lines, read_gtm_conf, read_recovery_conf, recovery_conf, with_fence};
 pub use conninfo::{read_conninfo, write_conninfo};
 pub use control::{read_control, read_end_of_wal};
@@ -56,6 +55,7 @@ pub use joint::{Answer, Answers, MOST_JOINED, joint_script};
 pub use listen::{listening, read_listeners};
 pub use lock::{Leftovers, LockAnswer, lock_script, locked_directories, read_lock};
 pub use probe::{Look, MOST_LOOKS, Probe, Tools, USUAL_SEGMENT, no_probe, probe_script, read_probe, survey_script};
+pub use replication_access::{most_logins, read_admissions, replication_access};
 pub use resolve::{Addresses, read_addresses, resolve_script};
 pub use retarget::{keep_old_recovery_conf, recovery_settings, retargeted};
 pub use shell::{Command, Script, quote};

@@ -32,5 +32,5 @@ pub use observation::{
 };
 pub use place::{Endpoint, Host, InstanceId};
 pub use spelling::{Spelling, WrittenIn};
-pub use vitals::{Admission, ClockOffset, HostEnvironment, Listener, Load, Settings};
+pub use vitals::{ClockOffset, HostEnvironment, Listener, Load, ReplicationAccess, Settings};
 pub use wal::{Gts, Lsn, SystemId, Timeline};

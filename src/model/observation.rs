@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Admission, Endpoint, Fact, Gts, HostEnvironment, InDoubt, InstanceId, Load, Lsn, MissingWal, NodeName,
-    PreparedTransactions, Settings, Spelling, SystemId, Timeline,
+    Endpoint, Fact, Gts, HostEnvironment, InDoubt, InstanceId, Load, Lsn, MissingWal, NodeName, PreparedTransactions,
+    ReplicationAccess, Settings, Spelling, SystemId, Timeline,
 };
 
 /// Facts by instance: looked up many times each while a plan is made, and of thousands.
@@ -84,7 +84,7 @@ pub struct InstanceFacts {
     /// What the shell sees around it.
     pub host_environment: Fact<HostEnvironment>,
     /// Asked of a master that is to be moved: may its server replicate from the declared master?
-    pub admission: Fact<Admission>,
+    pub replication_access: Fact<ReplicationAccess>,
     /// How long its first answer after the login took, in microseconds: a round trip and little else.
     pub round_trip: Fact<u64>,
     /// What `pg_ctl --version` below its `install` says, for example `10.0 OpenTenBase V2`.
@@ -131,7 +131,7 @@ impl InstanceFacts {
             load: no(kind, why),
             prepared: no(kind, why),
             host_environment: no(kind, why),
-            admission: no(kind, why),
+            replication_access: no(kind, why),
             round_trip: no(kind, why),
             tools_version: no(kind, why),
             gts: no(kind, why),

@@ -98,7 +98,7 @@ impl ClockOffset {
 /// Whether an instance's server may open a replication connection to the instance that is to become its master.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "is", rename_all = "snake_case")]
-pub enum Admission {
+pub enum ReplicationAccess {
     /// It may.
     Admitted { user: String },
     /// What psql said.

@@ -5,7 +5,6 @@
 //! Read only: every SQL session says `default_transaction_read_only = on` before its first SELECT, and the
 //! scripts write nothing.
 
-mod admission;
 mod answer;
 mod discover;
 mod gtm;
@@ -15,6 +14,7 @@ mod merge;
 mod missing;
 mod observe_all;
 mod postgres;
+mod replication_access;
 mod self_reports;
 mod shell;
 mod spelling;

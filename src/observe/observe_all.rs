@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::self_reports::SelfReports;
 use super::tables::Tables;
-use super::{Limits, admission, gtm, in_doubt, merge, missing, postgres, shell, spelling};
+use super::{Limits, gtm, in_doubt, merge, missing, postgres, replication_access, shell, spelling};
 use crate::dialect::{Look, Probe, Tools};
 use crate::model::{
     Cluster, Instance, InstanceFacts, InstanceId, NodeKind, NodeName, Observation, Process, ServerName, UnknownKind,
@@ -87,8 +87,8 @@ async fn add(
     let instances: Vec<&Instance> = cluster.instances().collect();
     gtm::attached(&instances, &mut seen.instances);
     let nodes = affected.iter().map(|instance| &instance.id.node).collect();
-    let (admissions, missing) = tokio::join!(
-        admission::ask(cluster, &nodes, connections, limits, [lately, &seen]),
+    let (replication_access_of, missing) = tokio::join!(
+        replication_access::ask(cluster, &nodes, connections, limits, [lately, &seen]),
         missing::ask(cluster, &nodes, connections, limits, &seen),
     );
     for (id, unreplicated) in missing {
@@ -96,9 +96,9 @@ async fn add(
             facts.unreplicated = unreplicated;
         }
     }
-    for (id, admission) in admissions {
+    for (id, replication_access) in replication_access_of {
         if let Some(facts) = seen.instances.get_mut(&id) {
-            facts.admission = admission;
+            facts.replication_access = replication_access;
         }
     }
     seen.in_doubt = Box::pin(in_doubt::ask(cluster, connections, limits, &seen.instances)).await;

@@ -99,7 +99,7 @@ codes! {
     WalKeep = "wal-keep", true, "The new master keeps WAL for the instances that rejoin (warns only).";
     PreparedLimit = "prepared-limit", true, "max_prepared_transactions of the standby is at least the master's \
         value.";
-    Admission = "admission", true, "The standby accepts a replication connection from the old master's server; otb \
+    ReplicationAccess = "replication-access", true, "The standby accepts a replication connection from the old master's server; otb \
         tries it.";
     Backup = "backup", true, "No backup is running on the master.";
     Transactions = "transactions", true, "No transaction is old or idle on the master (warns only).";

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use otb::model::{
-    Admission, ClockOffset, Control, DataDir, Endpoint, Fact, Host, HostEnvironment, InDoubt, InstanceFacts,
-    InstanceId, Load, Lsn, MissingWal, NodeKind, Observation, PreparedTransaction, PreparedTransactions, Process,
-    RecoveryFile, Role, Route, RouteKind, Sender, Settings, StandbyFacts, TimelineSwitch, UnknownKind,
+    ClockOffset, Control, DataDir, Endpoint, Fact, Host, HostEnvironment, InDoubt, InstanceFacts, InstanceId, Load,
+    Lsn, MissingWal, NodeKind, Observation, PreparedTransaction, PreparedTransactions, Process, RecoveryFile,
+    ReplicationAccess, Role, Route, RouteKind, Sender, Settings, StandbyFacts, TimelineSwitch, UnknownKind,
 };
 use otb::sandbox::world::{Body, Gtm, GtmRole, Postgres, Prepared, Receiver};
 
@@ -198,7 +198,7 @@ fn answered(lab: &Lab, id: &InstanceId, copy: &Postgres) -> InstanceFacts {
             facts.timeline = Fact::Known(copy.wal.newest());
             facts.wal_end = Fact::Known(copy.wal.end());
             facts.senders = Fact::Known(senders(lab, id));
-            facts.admission = Fact::Known(Admission::Admitted { user: "opentenbase".to_owned() });
+            facts.replication_access = Fact::Known(ReplicationAccess::Admitted { user: "opentenbase".to_owned() });
             facts.pool_agrees = match copy.home.kind {
                 NodeKind::Coordinator => Fact::Known(lab.world.pool_agrees(lab.disks[id])),
                 _ => Fact::not_asked("only a coordinator that is a master can report it"),

@@ -1,7 +1,7 @@
 //! Checks of settings: what would be wrong on the new master from its first second.
 
 use super::{Finding, LOOK_AGAIN, Takeover};
-use crate::model::{Admission, Fact, InstanceId, Settings};
+use crate::model::{Fact, InstanceId, ReplicationAccess, Settings};
 use crate::plan::check::{Check, CheckCode};
 
 /// A base backup takes one connection beside those of the standbys.
@@ -24,7 +24,8 @@ pub(super) fn all(takeover: &Takeover<'_>, sync: Finding) -> Vec<Check> {
     if let Some((id, master)) = takeover.from {
         let prepared = with(&|settings| prepared_limit(declared, settings, id, &master.settings));
         checks.push(prepared.of(CheckCode::PreparedLimit, node));
-        checks.push(admission(takeover, id, &master.admission).of(CheckCode::Admission, node));
+        checks
+            .push(replication_access(takeover, id, &master.replication_access).of(CheckCode::ReplicationAccess, node));
     }
     checks
 }
@@ -98,13 +99,17 @@ fn prepared_limit(declared: &InstanceId, own: &Settings, from: &InstanceId, thei
 }
 
 /// Tried, not read: pg_hba.conf, passwords and the network between the two all have a say.
-pub(super) fn admission(takeover: &Takeover<'_>, from: &InstanceId, admission: &Fact<Admission>) -> Finding {
+pub(super) fn replication_access(
+    takeover: &Takeover<'_>,
+    from: &InstanceId,
+    replication_access: &Fact<ReplicationAccess>,
+) -> Finding {
     let declared = &takeover.declared;
-    match admission {
-        Fact::Known(Admission::Admitted { user }) => {
+    match replication_access {
+        Fact::Known(ReplicationAccess::Admitted { user }) => {
             Finding::pass(format!("the server of {from} may replicate from {declared} as {user}"))
         }
-        Fact::Known(Admission::Refused { user, why }) => Finding::block(
+        Fact::Known(ReplicationAccess::Refused { user, why }) => Finding::block(
             format!("the server of {from} may not replicate from {declared} as {user}: {why}"),
             format!(
                 "add a line `host replication {user}` for it to pg_hba.conf of {declared}, then run \

@@ -34,7 +34,10 @@ pub(crate) fn for_split(
             checks.push(view.system(other, theirs).of(CheckCode::System, other));
         }
         if node.kind.is_router() && cluster.policy.old_master == OldMaster::Rejoin {
-            checks.push(settings::admission(&takeover, other, &theirs.admission).of(CheckCode::Admission, other));
+            checks.push(
+                settings::replication_access(&takeover, other, &theirs.replication_access)
+                    .of(CheckCode::ReplicationAccess, other),
+            );
         }
         checks.push(shell(other, theirs).of(CheckCode::Shell, other));
         checks.push(host::tools(other, theirs).of(CheckCode::Tools, other));

@@ -47,7 +47,7 @@ const CHECKS: [&str; 15] = [
     "room:dn01",
     "wal-keep:dn01",
     "prepared-limit:dn01",
-    "admission:dn01",
+    "replication-access:dn01",
     "backup:dn01",
     "transactions:dn01",
     "in-doubt:dn01",
@@ -106,11 +106,11 @@ fn unknown_settings_refuse() {
 
 #[test]
 fn the_old_master_must_be_let_in() {
-    let refused = Admission::Refused { user: "rep".to_owned(), why: "no pg_hba.conf entry".to_owned() };
-    let admission = |fact| move |seen: &mut Observation| facts(seen, "dn01@s29").admission = fact;
-    assert_eq!(verdict("admission:dn01", admission(Fact::Known(refused))), Verdict::Block);
+    let refused = ReplicationAccess::Refused { user: "rep".to_owned(), why: "no pg_hba.conf entry".to_owned() };
+    let replication_access = |fact| move |seen: &mut Observation| facts(seen, "dn01@s29").replication_access = fact;
+    assert_eq!(verdict("replication-access:dn01", replication_access(Fact::Known(refused))), Verdict::Block);
     let silent = Fact::unknown(UnknownKind::TimedOut, "psql came to no end");
-    assert_eq!(verdict("admission:dn01", admission(silent)), Verdict::Unknown);
+    assert_eq!(verdict("replication-access:dn01", replication_access(silent)), Verdict::Unknown);
 }
 
 #[test]

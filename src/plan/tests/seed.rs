@@ -126,7 +126,7 @@ fn running(live: &Cluster, node: &Node, instance: &Instance, role: Role) -> Inst
         });
     } else {
         facts.senders = Fact::Known(vec![sender()]);
-        facts.admission = Fact::Known(Admission::Admitted { user: "opentenbase".to_owned() });
+        facts.replication_access = Fact::Known(ReplicationAccess::Admitted { user: "opentenbase".to_owned() });
     }
     facts
 }

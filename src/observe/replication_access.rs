@@ -6,9 +6,10 @@ use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 
 use super::Limits;
-use crate::dialect::{Script, admission, most_logins, read_admissions, shown};
+use crate::dialect::{Script, most_logins, read_admissions, replication_access, shown};
 use crate::model::{
-    Admission, Cluster, Endpoint, Fact, Instance, InstanceId, NodeName, Observation, Role, ServerName, UnknownKind,
+    Cluster, Endpoint, Fact, Instance, InstanceId, NodeName, Observation, ReplicationAccess, Role, ServerName,
+    UnknownKind,
 };
 use crate::transport::{Connections, Output, ShellError};
 
@@ -28,9 +29,9 @@ pub(super) async fn ask(
     connections: &Connections,
     limits: &Limits,
     [lately, known]: [&Observation; 2],
-) -> Vec<(InstanceId, Fact<Admission>)> {
+) -> Vec<(InstanceId, Fact<ReplicationAccess>)> {
     let is_known = |login: &Login<'_>| {
-        lately.instances.get(&login.from.id).is_some_and(|facts| facts.admission == login.admitted())
+        lately.instances.get(&login.from.id).is_some_and(|facts| facts.replication_access == login.admitted())
     };
     let (known, asked): (Vec<_>, Vec<_>) = logins(cluster, nodes, known).into_iter().partition(is_known);
     let mut alike: BTreeMap<(&ServerName, &str, &str), Vec<&Login<'_>>> = BTreeMap::new();
@@ -60,8 +61,8 @@ fn logins<'a>(cluster: &'a Cluster, nodes: &BTreeSet<&NodeName>, known: &Observa
 }
 
 impl Login<'_> {
-    fn admitted(&self) -> Fact<Admission> {
-        Fact::Known(Admission::Admitted { user: self.user.clone() })
+    fn admitted(&self) -> Fact<ReplicationAccess> {
+        Fact::Known(ReplicationAccess::Admitted { user: self.user.clone() })
     }
 }
 
@@ -74,7 +75,7 @@ struct Asker<'a> {
 impl Asker<'_> {
     /// All by one process, as long as each is let in; from the first that is not, each is asked on its own, side by side:
     /// only that tells why.
-    async fn ask(&self, logins: &[&Login<'_>]) -> Vec<(InstanceId, Fact<Admission>)> {
+    async fn ask(&self, logins: &[&Login<'_>]) -> Vec<(InstanceId, Fact<ReplicationAccess>)> {
         let in_a_row = match logins {
             [_, _, ..] => self.log_in(logins).await.map(|output| read_admissions(&output.text)),
             _ => Ok(0),
@@ -92,7 +93,7 @@ impl Asker<'_> {
         admitted.iter().map(|login| (login.from.id.clone(), login.admitted())).chain(others).collect()
     }
 
-    async fn ask_one(&self, login: &Login<'_>) -> (InstanceId, Fact<Admission>) {
+    async fn ask_one(&self, login: &Login<'_>) -> (InstanceId, Fact<ReplicationAccess>) {
         let answer = match self.log_in(&[login]).await {
             Ok(output) => read(&output, &login.user),
             Err(error) => Fact::Unknown(error.unknown()),
@@ -104,7 +105,7 @@ impl Asker<'_> {
     async fn log_in(&self, logins: &[&Login<'_>]) -> Result<Output, ShellError> {
         let (from, user) = (logins[0].from, &logins[0].user);
         let ways: Vec<(&Instance, &Endpoint)> = logins.iter().map(|login| (login.from, &login.to.endpoint)).collect();
-        let script = Script::at(from).then(&admission(&ways, user));
+        let script = Script::at(from).then(&replication_access(&ways, user));
         // Never closed; if it were, asking without a permit is still right.
         let _permit = self.shells.acquire().await.ok();
         self.connections.shells.run_short(&from.id.server, script.as_str(), self.limits.shell).await
@@ -115,14 +116,14 @@ impl Asker<'_> {
 const NO_CONNECTION: i32 = 2;
 
 /// What [`crate::dialect::admission`] brought. Only psql can say no: where it did not run, nobody did.
-fn read(output: &Output, user: &str) -> Fact<Admission> {
+fn read(output: &Output, user: &str) -> Fact<ReplicationAccess> {
     let user = user.to_owned();
     if output.is_success() {
-        return Fact::Known(Admission::Admitted { user });
+        return Fact::Known(ReplicationAccess::Admitted { user });
     }
     let why = shown(output.said());
     if output.status == NO_CONNECTION {
-        Fact::Known(Admission::Refused { user, why })
+        Fact::Known(ReplicationAccess::Refused { user, why })
     } else {
         Fact::unknown(UnknownKind::Failed, why)
     }
@@ -137,7 +138,7 @@ mod tests {
         let output = |status, said: &str| Output { status, text: said.to_owned(), truncated: false };
         let refused = read(&output(2, "psql: FATAL:  no pg_hba.conf entry\n"), "otb");
         let why = "psql: FATAL: no pg_hba.conf entry".to_owned();
-        assert_eq!(refused, Fact::Known(Admission::Refused { user: "otb".to_owned(), why }));
+        assert_eq!(refused, Fact::Known(ReplicationAccess::Refused { user: "otb".to_owned(), why }));
         for (status, said) in [(3, "its data directory cannot be entered"), (127, "sh: 1: psql: not found")] {
             assert_eq!(read(&output(status, said), "otb"), Fact::unknown(UnknownKind::Failed, said));
         }

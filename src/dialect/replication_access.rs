@@ -19,7 +19,7 @@ const TOGETHER_SECONDS: u32 = 8;
 ///
 /// After a login that came to nothing no other one is tried (`\connect` of psql 10 wants an open connection). Of several,
 /// only what the servers answer is printed, and nothing that a server says of a login it refuses.
-pub fn admission(logins: &[(&Instance, &Endpoint)], user: &str) -> Command {
+pub fn replication_access(logins: &[(&Instance, &Endpoint)], user: &str) -> Command {
     let mut enter = Vec::new();
     let mut psql = String::from("psql -XAtqw -v ON_ERROR_STOP=1");
     for (instance, upstream) in logins {
@@ -86,14 +86,14 @@ mod tests {
             "{enter}psql -XAtqw -v ON_ERROR_STOP=1 -d 'host=172.16.0.29 port=23001 user=otb {rest}' -c IDENTIFY_SYSTEM \
              </dev/null"
         );
-        assert_eq!(admission(&[(&dn, &dn.endpoint)], "otb").as_str(), one);
+        assert_eq!(replication_access(&[(&dn, &dn.endpoint)], "otb").as_str(), one);
         let two = format!(
             "cd '/data/dn 01' 2>/dev/null && {enter}timeout -k 1 8 psql -XAtqw -v ON_ERROR_STOP=1 \
              -d 'host=172.16.0.29 port=23001 user=otb {rest}' -c IDENTIFY_SYSTEM \
              -c '\\connect '\\''host=172.16.0.47 port=23101 user=otb {rest}'\\''' -c IDENTIFY_SYSTEM 2>/dev/null \
              </dev/null"
         );
-        assert_eq!(admission(&[(&dn, &dn.endpoint), (&dn, &other)], "otb").as_str(), two);
+        assert_eq!(replication_access(&[(&dn, &dn.endpoint), (&dn, &other)], "otb").as_str(), two);
     }
 
     #[test]
