@@ -123,7 +123,7 @@ fn words_of(sandbox: &Sandbox, words: &[&str]) -> Ran {
 fn first_lines(sandbox: &Sandbox) -> String {
     let ran = words_of(sandbox, &["status"]);
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
-    shown(&ran.stdout, sandbox).lines().take(READ).flat_map(|line| [line, "\n"]).collect()
+    sanitize_for_display(&ran.stdout, sandbox).lines().take(READ).flat_map(|line| [line, "\n"]).collect()
 }
 
 /// Types what `otb status` says until the plan is empty.
@@ -141,13 +141,17 @@ fn follow(sandbox: &Sandbox) -> String {
         let Some(next) = next(&status) else { break };
         let code = typed(sandbox, next, &status);
         let code = if code == 0 { String::new() } else { format!("   [exit {code}]") };
-        let _ = writeln!(out, "{n}. {}{code}", shown(next, sandbox).replace("otb -f DIR/cluster.yaml", "otb"));
+        let _ = writeln!(
+            out,
+            "{n}. {}{code}",
+            sanitize_for_display(next, sandbox).replace("otb -f DIR/cluster.yaml", "otb")
+        );
     }
     out + "The plan is not empty.\n"
 }
 
 /// What differs from run to run is named.
-fn shown(text: &str, sandbox: &Sandbox) -> String {
+fn sanitize_for_display(text: &str, sandbox: &Sandbox) -> String {
     let word = |line: &str| match line.split_once("kill -9 ") {
         Some((before, pid)) if pid.bytes().all(|byte| byte.is_ascii_digit()) => format!("{before}kill -9 PID\n"),
         _ => format!("{line}\n"),

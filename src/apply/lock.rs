@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use crate::dialect::{Leftovers, LockAnswer, lock_script, locked_directories, read_lock, shown};
+use crate::dialect::{Leftovers, LockAnswer, lock_script, locked_directories, read_lock, sanitize_for_display};
 use crate::model::{Cluster, Instance, Server, ServerName, ShellVia};
 use crate::transport::{Connections, Held};
 
@@ -164,5 +164,5 @@ fn is_one_machine(one: &Server, other: &Server) -> bool {
 
 /// Of a script that neither has the lock nor reports who has it.
 fn unreadable(held: &Held) -> String {
-    format!("the lock script printed {:?}", shown(held.first_line()))
+    format!("the lock script printed {:?}", sanitize_for_display(held.first_line()))
 }

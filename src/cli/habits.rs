@@ -7,7 +7,7 @@ use clap::{CommandFactory as _, Parser as _};
 use super::failure::Failure;
 use super::{Cli, nearby};
 use crate::codes::ErrorCode;
-use crate::dialect::shown;
+use crate::dialect::sanitize_for_display;
 
 /// Options that otb writes otherwise, with their words here.
 const OTHERWISE: &[(&str, &[&str])] = &[
@@ -91,7 +91,8 @@ pub(super) fn option(words: &[String]) -> Option<Failure> {
     line.extend_from_slice(&words[at..]);
     let (typed, instead, why) = met?;
     let because = if why.is_empty() { String::new() } else { format!(": {why}") };
-    let failure = Failure::new(ErrorCode::UsageOption, format!("otb has no option {}{because}", shown(&typed)));
+    let failure =
+        Failure::new(ErrorCode::UsageOption, format!("otb has no option {}{because}", sanitize_for_display(&typed)));
     Some(if parses(&line) {
         failure.hint(format!("did you mean {}?", nearby::line(&line)))
     } else if instead.is_empty() {
@@ -106,7 +107,7 @@ pub(super) fn command(name: &str, words: &[String]) -> Option<Failure> {
     let is_sandbox = words.iter().any(|word| word == "sandbox");
     let table = if is_sandbox { SANDBOX_COMMANDS } else { COMMANDS };
     let (_, instead) = table.iter().find(|(names, _)| names.contains(&name))?;
-    let failure = Failure::new(ErrorCode::UsageCommand, format!("otb has no command {}", shown(name)));
+    let failure = Failure::new(ErrorCode::UsageCommand, format!("otb has no command {}", sanitize_for_display(name)));
     Some(failure.hint(format!("did you mean {instead}?")))
 }
 

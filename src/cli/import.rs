@@ -225,15 +225,16 @@ fn of_file(
         let (line, hint) = match error.line {
             Some(number) => {
                 let line = text.lines().nth(number.saturating_sub(1)).unwrap_or_default();
-                (format!("\n  {number:>4} | {}", crate::dialect::shown(line)), "fix this line; ")
+                (format!("\n  {number:>4} | {}", crate::dialect::sanitize_for_display(line)), "fix this line; ")
             }
             None => (String::new(), ""),
         };
         Failure::new(ErrorCode::ImportSource, format!("failed to import {shown}: {error}{line}"))
             .hint(format!("{hint}is it the configuration of {tool}?"))
     })?;
-    draft.source =
-        file.file_name().map_or_else(|| tool.to_owned(), |name| crate::dialect::shown(&name.to_string_lossy()));
+    draft.source = file
+        .file_name()
+        .map_or_else(|| tool.to_owned(), |name| crate::dialect::sanitize_for_display(&name.to_string_lossy()));
     Ok(draft)
 }
 

@@ -8,7 +8,7 @@ use super::args::Global;
 use super::failure::Failure;
 use super::terminal;
 use crate::config::{Code, Diagnostics};
-use crate::dialect::{quote, shown};
+use crate::dialect::{quote, sanitize_for_display};
 
 /// What named the file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -74,9 +74,9 @@ pub(super) fn failure(global: &Global, diagnostics: Diagnostics) -> Failure {
     let looked = std::env::current_dir().map_or_else(|_| ".".to_owned(), |dir| dir.display().to_string());
     let named = match global.named_by {
         NamedBy::Environment if file.is_relative() => {
-            format!("OTB_FILE is {}, a path relative to {looked}; ", shown(&file.display().to_string()))
+            format!("OTB_FILE is {}, a path relative to {looked}; ", sanitize_for_display(&file.display().to_string()))
         }
-        NamedBy::Environment => format!("OTB_FILE is {}; ", shown(&file.display().to_string())),
+        NamedBy::Environment => format!("OTB_FILE is {}; ", sanitize_for_display(&file.display().to_string())),
         NamedBy::CommandLine | NamedBy::DirectoryAbove => String::new(),
     };
     if let Some(found) = found(file) {
@@ -132,7 +132,7 @@ fn entries(dir: &Path) -> Vec<PathBuf> {
 /// `otb`, with the file where it was named on the command line: what is typed next needs it again.
 pub(super) fn otb(file: &Path) -> String {
     let named = std::env::args_os().any(|word| word.to_str().is_some_and(names_file));
-    if named { format!("otb -f {}", shown(&file.display().to_string())) } else { "otb".to_owned() }
+    if named { format!("otb -f {}", sanitize_for_display(&file.display().to_string())) } else { "otb".to_owned() }
 }
 
 /// `-f`, `-fFILE`, `--file` or `--file=FILE`.
@@ -172,7 +172,7 @@ pub(super) fn line(words: &[String]) -> String {
         Some((option, value)) => format!("{option}={}", quote(value)),
         None => quote(word),
     };
-    words.iter().fold("otb".to_owned(), |line, one| line + " " + &shown(&word(one)))
+    words.iter().fold("otb".to_owned(), |line, one| line + " " + &sanitize_for_display(&word(one)))
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ pub fn read_control(text: &str) -> Result<Control, String> {
 /// - `could not find file "…"`: the file before is full (a base backup switches WAL files, seen live), and the
 ///   missing one was never begun.
 pub fn read_end_of_wal(text: &str, control: &Control) -> Result<Lsn, String> {
-    let unclear = || format!("pg_waldump printed {:?}", super::shown(text));
+    let unclear = || format!("pg_waldump printed {:?}", super::sanitize_for_display(text));
     if let Some((_, rest)) = text.split_once("could not find file \"") {
         return begin_of_file(rest, control).filter(|begin| *begin > control.redo).ok_or_else(unclear);
     }

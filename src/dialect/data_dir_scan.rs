@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use super::conf::{read_gtm_conf, read_recovery_conf, setting};
-use super::{quote, shown};
+use super::{quote, sanitize_for_display};
 use crate::model::Endpoint;
 
 /// `port`, and what else of a configuration file tells where a server listens and what it is.
@@ -94,8 +94,8 @@ pub fn read_data_dir_scan(text: &str) -> Option<DataDirScan> {
     for line in text.lines() {
         let (key, rest) = line.split_once(' ').unwrap_or((line, ""));
         match (key, drafts.last_mut()) {
-            ("name", _) => data_dir_scan.name = Some(shown(rest)).filter(|name| !name.is_empty()),
-            ("address", _) => data_dir_scan.addresses.push(shown(rest)),
+            ("name", _) => data_dir_scan.name = Some(sanitize_for_display(rest)).filter(|name| !name.is_empty()),
+            ("address", _) => data_dir_scan.addresses.push(sanitize_for_display(rest)),
             ("dir", _) => drafts.extend(Draft::begin(rest)),
             ("end", _) => ended = true,
             (key, Some(draft)) => draft.take(key, rest),

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::shown_bytes;
+use super::sanitize_bytes_for_display;
 use crate::model::{Endpoint, Gts, Lsn, Role};
 
 /// Longer answers than this are not what was asked for.
@@ -90,7 +90,7 @@ pub fn gtm_get_status(seconds: i32) -> Vec<u8> {
 pub fn gtm_body_length(head: [u8; 5]) -> Result<usize, GtmBytes> {
     let [kind, a, b, c, d] = head;
     if !matches!(kind, b'R' | b'S' | b'E' | b'N') {
-        return Err(GtmBytes(format!("it begins with {:?}", shown_bytes(&head))));
+        return Err(GtmBytes(format!("it begins with {:?}", sanitize_bytes_for_display(&head))));
     }
     usize::try_from(i32::from_be_bytes([a, b, c, d]))
         .ok()
@@ -116,7 +116,7 @@ pub fn read_gtm_status(body: &[u8]) -> Result<GtmStatus, GtmBytes> {
         let sync = i32::from_be_bytes(bytes.take()?) != 0;
         let length = usize::try_from(i32::from_be_bytes(bytes.take()?)).unwrap_or(usize::MAX);
         let name = bytes.slice(length)?;
-        let name = shown_bytes(name.strip_suffix(&[0]).unwrap_or(name));
+        let name = sanitize_bytes_for_display(name.strip_suffix(&[0]).unwrap_or(name));
         bytes.take::<8>()?;
         standbys.push(GtmStandby { name, sync, flushed: Lsn(u64::from_be_bytes(bytes.take()?)) });
     }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::listen::{LISTENING, read_listeners};
-use super::{Look, quote, shown};
+use super::{Look, quote, sanitize_for_display};
 use crate::model::{HostEnvironment, Instance, NodeKind};
 
 /// Programs that start servers again by themselves.
@@ -77,11 +77,12 @@ pub(super) fn read(
     if server("crontab").lines().any(|line| names(line, dir)) {
         keepers.push("the user's crontab".to_owned());
     }
-    let daemons: BTreeSet<String> = server("daemon").lines().map(|name| format!("a running {}", shown(name))).collect();
+    let daemons: BTreeSet<String> =
+        server("daemon").lines().map(|name| format!("a running {}", sanitize_for_display(name))).collect();
     keepers.extend(daemons);
     HostEnvironment {
         clock: None,
-        missing_tools: own("missing").lines().map(shown).collect(),
+        missing_tools: own("missing").lines().map(sanitize_for_display).collect(),
         keepers,
         unarchived: own("ready").trim().parse().unwrap_or(0),
         listeners: read_listeners(&server("listen")).filter(|_| instance.kind.is_router()),
@@ -100,7 +101,7 @@ fn units(found: &str, dir: &str) -> Vec<String> {
     }
     let is_unit = |file: &str| file.strip_suffix(".service").is_some();
     let keeps = |(file, (names, restarts)): &(&str, (bool, bool))| *names && (*restarts || !is_unit(file));
-    files.into_iter().filter(keeps).map(|(file, _)| shown(file)).collect()
+    files.into_iter().filter(keeps).map(|(file, _)| sanitize_for_display(file)).collect()
 }
 
 /// Whether a line that is no comment names the directory, and not one whose name merely begins like it.

@@ -90,7 +90,7 @@ pub fn read_lock(line: &str) -> Option<LockAnswer> {
     match line.strip_prefix(TAKEN) {
         _ if line == HELD => Some(LockAnswer::Held),
         Some(holder) if holder.trim().is_empty() => Some(LockAnswer::Taken("unknown holder".to_owned())),
-        Some(holder) => Some(LockAnswer::Taken(super::shown(holder))),
+        Some(holder) => Some(LockAnswer::Taken(super::sanitize_for_display(holder))),
         None => None,
     }
 }

@@ -22,8 +22,8 @@ mod replication_access;
 mod resolve;
 mod retarget;
 pub mod salvage;
+mod sanitize;
 mod shell;
-mod shown;
 mod sql;
 mod status;
 mod sync_commit;
@@ -58,8 +58,8 @@ pub use probe::{Look, MOST_LOOKS, Probe, Tools, USUAL_SEGMENT, no_probe, probe_s
 pub use replication_access::{most_logins, read_admissions, replication_access};
 pub use resolve::{Addresses, read_addresses, resolve_script};
 pub use retarget::{keep_old_recovery_conf, recovery_settings, retargeted};
+pub use sanitize::{MOST_DISPLAYED, is_dangerous, sanitize_bytes_for_display, sanitize_for_display};
 pub use shell::{Command, Script, quote};
-pub use shown::{MOST_SHOWN, is_dangerous, shown, shown_bytes};
 pub use sql::{
     Sql, alter_gtm_node, alter_node, checkpoint, execute_direct, identifier, literal, lock_timeout, pool_reload,
 };

@@ -3,7 +3,7 @@
 use super::Command;
 use super::conf::{FENCE, NO_FENCE, conf_literal, recovery_conf, setting};
 use super::conninfo::{pairs, write_conninfo};
-use super::{quote, shown};
+use super::{quote, sanitize_for_display};
 use crate::model::{Endpoint, RecoverySettings};
 
 /// The settings that otb writes; all others are the operator's.
@@ -86,9 +86,10 @@ fn conninfo(own: &str, upstream: &Endpoint, user: &str, application_name: &str) 
 pub fn recovery_settings(text: &str) -> RecoverySettings {
     let settings: Vec<(String, String)> = text.lines().filter_map(setting).collect();
     let others = settings.iter().map(|(key, _)| key.as_str()).filter(|key| !OURS.contains(key));
-    let mut keeps: Vec<String> = others.map(shown).collect();
+    let mut keeps: Vec<String> = others.map(sanitize_for_display).collect();
     let conninfo = last(text, "primary_conninfo").and_then(|conninfo| pairs(&conninfo)).unwrap_or_default();
-    keeps.extend(conninfo.iter().map(|(key, _)| shown(key)).filter(|key| !PARTS.contains(&key.as_str())));
+    keeps
+        .extend(conninfo.iter().map(|(key, _)| sanitize_for_display(key)).filter(|key| !PARTS.contains(&key.as_str())));
     keeps.sort();
     keeps.dedup();
     let delay = last(text, "recovery_min_apply_delay");
@@ -96,8 +97,8 @@ pub fn recovery_settings(text: &str) -> RecoverySettings {
     let slot = last(text, "primary_slot_name").filter(|slot| !slot.is_empty());
     RecoverySettings {
         keeps,
-        delay: delay.filter(is_some).map(|delay| shown(&delay)),
-        slot: slot.map(|slot| shown(&slot)),
+        delay: delay.filter(is_some).map(|delay| sanitize_for_display(&delay)),
+        slot: slot.map(|slot| sanitize_for_display(&slot)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Reading `pg_ctl status` and `gtm_ctl status` (LC_ALL=C).
 
-use super::shown;
+use super::sanitize_for_display;
 use crate::model::{PidFile, Process, Role};
 
 /// What pg_ctl says: 0 running, 3 not running. 4 (no data directory it can use) and the rest tell nothing of
@@ -9,7 +9,7 @@ pub fn read_pg_status(status: i32, text: &str) -> Result<Process, String> {
     match status {
         0 if text.contains("server is running (PID: ") => Ok(Process::Running),
         3 if text.contains("no server running") => Ok(Process::Stopped),
-        _ => Err(format!("pg_ctl status ended with {status} and printed {:?}", shown(text))),
+        _ => Err(format!("pg_ctl status ended with {status} and printed {:?}", sanitize_for_display(text))),
     }
 }
 
@@ -17,10 +17,10 @@ pub fn read_pg_status(status: i32, text: &str) -> Result<Process, String> {
 pub fn read_pid_file(text: &str) -> Result<PidFile, String> {
     let mut lines = text.lines();
     let mut next = || lines.next().unwrap_or_default();
-    let (pid, directory, started) = (next().trim(), shown(next()), next().trim());
+    let (pid, directory, started) = (next().trim(), sanitize_for_display(next()), next().trim());
     match (pid.parse(), started.parse()) {
         (Ok(pid), Ok(started)) if !directory.is_empty() => Ok(PidFile { pid, directory, started }),
-        _ => Err(format!("postmaster.pid begins with {:?}", shown(text))),
+        _ => Err(format!("postmaster.pid begins with {:?}", sanitize_for_display(text))),
     }
 }
 
@@ -40,7 +40,7 @@ pub fn read_gtm_status_text(status: i32, text: &str) -> Result<(Process, Option<
     } else if status == 1 && stopped {
         Ok((Process::Stopped, None))
     } else {
-        Err(format!("gtm_ctl status ended with {status} and printed {:?}", shown(text)))
+        Err(format!("gtm_ctl status ended with {status} and printed {:?}", sanitize_for_display(text)))
     }
 }
 

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 
 use super::command::Patience;
 use super::control::end_of_record;
-use super::{Command, quote, shown};
+use super::{Command, quote, sanitize_for_display};
 use crate::model::{Control, Instance, Lsn, MissingEnd, MissingTransaction, MissingWal, Timeline};
 
 /// The most WAL that is read for it: pg_waldump reads that much in a second or two.
@@ -80,7 +80,8 @@ pub fn read_missing_transactions(text: &str, control: &Control, range: &MissingR
         } else if line.starts_with("pg_waldump: ") {
             words = line;
         } else {
-            let record = Record::read(line, control).ok_or_else(|| format!("pg_waldump printed {:?}", shown(line)))?;
+            let record = Record::read(line, control)
+                .ok_or_else(|| format!("pg_waldump printed {:?}", sanitize_for_display(line)))?;
             if record.end > range.beyond {
                 record.note_in(&mut found);
             }
@@ -90,7 +91,7 @@ pub fn read_missing_transactions(text: &str, control: &Control, range: &MissingR
         Some("0") => range.read_to() == range.end,
         // timeout's own status, and that of what it had to kill.
         Some("124" | "137") | None if !text.is_empty() => false,
-        _ => return Err(format!("pg_waldump printed {:?}", shown(words))),
+        _ => return Err(format!("pg_waldump printed {:?}", sanitize_for_display(words))),
     };
     let lost = found.values().filter(|transaction| transaction.lacks.is_lost()).count();
     Ok(MissingWal {

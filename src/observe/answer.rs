@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::dialect::{read_conninfo, shown};
+use crate::dialect::{read_conninfo, sanitize_for_display};
 use crate::model::{Fact, Lsn, NodeName, Role, Route, RouteKind, Sender, StandbyFacts, Timeline, UnknownKind};
 use crate::transport::{Row, Rows, SqlError};
 
@@ -14,7 +14,7 @@ pub(super) fn fact<T>(answer: &Answer, read: impl FnOnce(&Rows) -> Result<T, Str
     match answer {
         Ok(rows) => match read(rows) {
             Ok(value) => Fact::Known(value),
-            Err(why) => Fact::unknown(UnknownKind::Unreadable, shown(&why)),
+            Err(why) => Fact::unknown(UnknownKind::Unreadable, sanitize_for_display(&why)),
         },
         Err(error) => error.fact(),
     }
@@ -35,7 +35,7 @@ pub(super) fn role(rows: &Rows) -> Result<Role, String> {
 }
 
 pub(super) fn started(rows: &Rows) -> Result<String, String> {
-    column(&first(rows)?, "started").map(shown)
+    column(&first(rows)?, "started").map(sanitize_for_display)
 }
 
 pub(super) fn parsed<T: std::str::FromStr<Err = String>>(rows: &Rows) -> Result<T, String> {
@@ -77,12 +77,12 @@ pub(super) fn senders(rows: &Rows) -> Result<Vec<Sender>, String> {
     rows.iter()
         .map(|row| {
             Ok(Sender {
-                application_name: shown(row.get("application_name").unwrap_or_default()),
-                client_addr: row.get("client_addr").map(shown),
-                state: shown(row.get("state").unwrap_or_default()),
+                application_name: sanitize_for_display(row.get("application_name").unwrap_or_default()),
+                client_addr: row.get("client_addr").map(sanitize_for_display),
+                state: sanitize_for_display(row.get("state").unwrap_or_default()),
                 sent: lsn(&row, "sent_lsn")?,
                 replayed: lsn(&row, "replay_lsn")?,
-                sync_state: shown(row.get("sync_state").unwrap_or_default()),
+                sync_state: sanitize_for_display(row.get("sync_state").unwrap_or_default()),
             })
         })
         .collect()
@@ -113,13 +113,15 @@ fn route(row: &Row<'_>) -> Result<Route, String> {
         text.parse::<u16>().map_err(|_| format!("node {node:?} has the port {text:?}"))
     };
     Ok(Route {
-        node: shown(node),
+        node: sanitize_for_display(node),
         kind,
-        host: shown(column(row, "node_host")?),
+        host: sanitize_for_display(column(row, "node_host")?),
         port: port("node_port")?,
         // v2.6 has no such column.
         forward: row.get("node_forward_port").map(|_| port("node_forward_port")).transpose()?,
-        cluster: shown(row.get("node_cluster_name").or_else(|| row.get("node_plane_name")).unwrap_or_default()),
+        cluster: sanitize_for_display(
+            row.get("node_cluster_name").or_else(|| row.get("node_plane_name")).unwrap_or_default(),
+        ),
     })
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Limits;
-use crate::dialect::{prepared_age, query, read_sessions, read_states, shown};
+use crate::dialect::{prepared_age, query, read_sessions, read_states, sanitize_for_display};
 use crate::model::{
     Cluster, Fact, IN_DOUBT_SECONDS, InDoubt, Instance, Instances, NodeKind, Origin, PreparedTransaction,
     PreparedTransactions, Role, TransactionState, UnknownKind,
@@ -23,7 +23,11 @@ pub(super) fn prepared(rows: &Rows) -> Result<PreparedTransactions, String> {
 fn one(row: &Row<'_>) -> Result<PreparedTransaction, String> {
     let text = |name: &str| row.get(name).ok_or_else(|| format!("a prepared transaction has no {name}"));
     let age = prepared_age(text("prepared")?, text("now")?).ok_or("a prepared transaction has no age")?;
-    Ok(PreparedTransaction { gid: shown(text("gid")?), database: shown(text("database")?), age_seconds: age.as_secs() })
+    Ok(PreparedTransaction {
+        gid: sanitize_for_display(text("gid")?),
+        database: sanitize_for_display(text("database")?),
+        age_seconds: age.as_secs(),
+    })
 }
 
 /// Collects the transactions in doubt. Where there are some that coordinators began, pg_clean is asked for their states on
@@ -112,7 +116,10 @@ async fn through(
     let answer = session.query(&query::transactions_in_doubt(IN_DOUBT_SECONDS), deadline).await;
     session.close().await;
     let read = |row: Row<'_>| {
-        Some((row.get("gid").map(shown)?, read_states(row.get("transaction_status_on_allnodes").unwrap_or_default())))
+        Some((
+            row.get("gid").map(sanitize_for_display)?,
+            read_states(row.get("transaction_status_on_allnodes").unwrap_or_default()),
+        ))
     };
     Ok(answer?.iter().filter_map(read).collect())
 }

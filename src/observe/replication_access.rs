@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 
 use super::Limits;
-use crate::dialect::{Script, most_logins, read_admissions, replication_access, shown};
+use crate::dialect::{Script, most_logins, read_admissions, replication_access, sanitize_for_display};
 use crate::model::{
     Cluster, Endpoint, Fact, Instance, InstanceId, NodeName, Observation, ReplicationAccess, Role, ServerName,
     UnknownKind,
@@ -121,7 +121,7 @@ fn read(output: &Output, user: &str) -> Fact<ReplicationAccess> {
     if output.is_success() {
         return Fact::Known(ReplicationAccess::Admitted { user });
     }
-    let why = shown(output.said());
+    let why = sanitize_for_display(output.said());
     if output.status == NO_CONNECTION {
         Fact::Known(ReplicationAccess::Refused { user, why })
     } else {

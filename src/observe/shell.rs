@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use crate::dialect::command::{Patience, end_of_wal};
 use crate::dialect::{
     self, Look, MOST_LOOKS, MissingRange, Probe, Script, missing_transactions, no_probe, read_end_of_wal,
-    read_missing_transactions, read_probe, read_sync_settings, shown, survey_script,
+    read_missing_transactions, read_probe, read_sync_settings, sanitize_for_display, survey_script,
 };
 use crate::model::{
     Control, Fact, Instance, InstanceFacts, Lsn, MissingWal, ServerName, Settings, Unknown, UnknownKind,
@@ -65,7 +65,7 @@ pub(super) async fn wal_end(
     let script = Script::at(instance).then(&end_of_wal(instance, control, within(limits)));
     let read = match connections.shells.run_short(&instance.id.server, script.as_str(), limits.shell).await {
         Ok(output) => read_end_of_wal(&output.text, control)
-            .map_or_else(|why| Fact::unknown(UnknownKind::Unreadable, shown(&why)), Fact::Known),
+            .map_or_else(|why| Fact::unknown(UnknownKind::Unreadable, sanitize_for_display(&why)), Fact::Known),
         Err(error) => Fact::Unknown(error.unknown()),
     };
     match read {
@@ -79,7 +79,7 @@ pub(super) async fn sync_settings(connections: &Connections, instance: &Instance
     let script = Script::at(instance).then(&dialect::sync_settings(instance));
     match connections.shells.run_short(&instance.id.server, script.as_str(), limits.shell).await {
         Ok(output) => read_sync_settings(&output.text)
-            .map_or_else(|why| Fact::unknown(UnknownKind::Unreadable, shown(&why)), Fact::Known),
+            .map_or_else(|why| Fact::unknown(UnknownKind::Unreadable, sanitize_for_display(&why)), Fact::Known),
         Err(error) => Fact::Unknown(error.unknown()),
     }
 }
@@ -95,7 +95,7 @@ pub(super) async fn missing_wal(
     let script = Script::at(instance).then(&missing_transactions(instance, control, range, within(limits)));
     match connections.shells.run(&instance.id.server, script.as_str(), limits.shell).await {
         Ok(output) => read_missing_transactions(&output.text, control, range)
-            .map_or_else(|why| Fact::unknown(UnknownKind::Unreadable, shown(&why)), Fact::Known),
+            .map_or_else(|why| Fact::unknown(UnknownKind::Unreadable, sanitize_for_display(&why)), Fact::Known),
         Err(error) => Fact::Unknown(error.unknown()),
     }
 }

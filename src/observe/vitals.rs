@@ -3,17 +3,19 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::answer::truth;
-use crate::dialect::shown;
+use crate::dialect::sanitize_for_display;
 use crate::model::{ClockOffset, Load, Settings};
 use crate::transport::{Row, Rows};
 
 /// From [`crate::dialect::query::settings`], and the two settings that come with [`crate::dialect::query::load`].
 pub(super) fn settings(rows: &Rows, load: &Rows) -> Result<Settings, String> {
-    let pair = |row: Row<'_>| Some((row.get("name")?.to_owned(), shown(row.get("setting").unwrap_or_default())));
+    let pair = |row: Row<'_>| {
+        Some((row.get("name")?.to_owned(), sanitize_for_display(row.get("setting").unwrap_or_default())))
+    };
     let known = rows.iter().map(pair).collect::<Option<_>>();
     let mut settings = Settings(known.ok_or_else(|| "a setting without a name".to_owned())?);
     for name in ["is_superuser", "wal_segment_size"] {
-        if let Some(setting) = load.first().and_then(|row| row.get(name).map(shown)) {
+        if let Some(setting) = load.first().and_then(|row| row.get(name).map(sanitize_for_display)) {
             settings.0.insert(name.to_owned(), setting);
         }
     }

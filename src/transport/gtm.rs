@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::postgres::seconds;
-use crate::dialect::{self, GtmBytes, GtmStatus, shown, shown_bytes};
+use crate::dialect::{self, GtmBytes, GtmStatus, sanitize_bytes_for_display, sanitize_for_display};
 use crate::model::{Endpoint, Unknown, UnknownKind};
 
 /// The most messages that are read before the answer must have come.
@@ -67,7 +67,7 @@ async fn talk(at: &Endpoint, limit: Duration) -> Result<GtmStatus, GtmError> {
                 stream.write_all(&dialect::gtm_get_status(their_limit)).await.map_err(lost)?;
             }
             b'S' => return dialect::read_gtm_status(&body).map_err(|error| unreadable(at, error)),
-            b'E' => return Err(GtmError::Failed { at: at.clone(), message: shown_bytes(&body) }),
+            b'E' => return Err(GtmError::Failed { at: at.clone(), message: sanitize_bytes_for_display(&body) }),
             _ => {}
         }
     }
@@ -96,6 +96,6 @@ fn of_io(at: &Endpoint, limit: Duration, error: &io::Error) -> GtmError {
         io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
             GtmError::Unreachable { at, why: "it closed the connection before answering".to_owned() }
         }
-        _ => GtmError::Unreachable { at, why: shown(&error.to_string()) },
+        _ => GtmError::Unreachable { at, why: sanitize_for_display(&error.to_string()) },
     }
 }

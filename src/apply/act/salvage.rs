@@ -7,7 +7,7 @@ use crate::apply::cluster_access::{ASK, ClusterAccess};
 use crate::apply::condition::{self, Found, Wait};
 use crate::dialect::command::{self, Patience};
 use crate::dialect::salvage::{self, Piece, SalvageRange, WalPart};
-use crate::dialect::{Command, Script, read_end_of_wal, shown};
+use crate::dialect::{Command, Script, read_end_of_wal, sanitize_for_display};
 use crate::model::{Condition, Control, Instance, InstanceId, Lsn, Role, Timeline};
 use crate::plan::START;
 
@@ -154,7 +154,7 @@ impl Way<'_> {
         if output.is_success() {
             return Ok(output.text);
         }
-        let (server, said) = (&source.id.server, shown(output.said()));
+        let (server, said) = (&source.id.server, sanitize_for_display(output.said()));
         Err(Failed::NotDone(format!("could not read the WAL of {} on {server}: {said}", source.id)))
     }
 
@@ -166,7 +166,7 @@ impl Way<'_> {
         if output.is_success() {
             return Ok(());
         }
-        let (server, said) = (&standby.id.server, shown(output.said()));
+        let (server, said) = (&standby.id.server, sanitize_for_display(output.said()));
         Err(Failed::NotDone(format!("could not stage the WAL for {} on {server}: {said}", standby.id)))
     }
 }

@@ -10,7 +10,7 @@ use crate::apply::cluster_access::{ASK, ClusterAccess};
 use crate::apply::condition::Found;
 use crate::dialect::{
     CREATE_PG_CLEAN, LEAST_AGE_SECONDS, MOST_PREPARED, NO_SUCH_FUNCTION, finish_in_doubt, prepared_age, psql_line,
-    query, read_sessions, shown,
+    query, read_sessions, sanitize_for_display,
 };
 use crate::model::{Instance, InstanceId, NodeKind, Origin};
 use crate::transport::{Rows, SqlError};
@@ -159,7 +159,7 @@ fn read(master: &InstanceId, rows: &Rows, since: Duration, survey: &mut Survey) 
         let (Some(gid), Some(database), Some(age)) = (row.get("gid"), row.get("database"), age) else {
             return Err(format!("{master} did not report its prepared transactions"));
         };
-        let (gid, database) = (shown(gid), shown(database));
+        let (gid, database) = (sanitize_for_display(gid), sanitize_for_display(database));
         match Origin::of(&gid) {
             Origin::Client => drop(survey.of_clients.insert(database, gid)),
             Origin::Coordinator(_) if age >= since => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Failed;
 use crate::apply::cluster_access::ClusterAccess;
 use crate::dialect::command::Patience;
-use crate::dialect::{Command, Script, shown};
+use crate::dialect::{Command, Script, sanitize_for_display};
 use crate::model::InstanceId;
 use crate::transport::Output;
 
@@ -28,7 +28,7 @@ pub(in crate::apply) async fn run_all(
     if output.is_success() {
         return Ok(output);
     }
-    let said = shown(output.said());
+    let said = sanitize_for_display(output.said());
     let why = format!("on {} the command ended with exit code {} and printed: {said}", id.server, output.status);
     // Killed, it may have done its work, or have set it going.
     Err(if output.status > KILLED { Failed::Unknown(why) } else { Failed::NotDone(why) })

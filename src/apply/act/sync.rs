@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::{Failed, PATIENTLY};
 use crate::apply::cluster_access::{ASK, ClusterAccess};
 use crate::apply::condition::{self, Found, Wait};
-use crate::dialect::{commit_that_waits, query, shown};
+use crate::dialect::{commit_that_waits, query, sanitize_for_display};
 use crate::model::{Condition, InstanceId};
 
 /// How often the standbys are asked for: clients wait for them.
@@ -48,7 +48,7 @@ pub(in crate::apply) async fn synchronous(
     let listed: Vec<String> = rows
         .iter()
         .map(|row| {
-            let text = |name| shown(row.get(name).unwrap_or_default());
+            let text = |name| sanitize_for_display(row.get(name).unwrap_or_default());
             format!("{} ({}, {})", text("application_name"), text("state"), text("sync_state"))
         })
         .collect();

@@ -6,7 +6,7 @@ use super::said::{Output, Said};
 use super::{Look, Probe, Tools, asked_by};
 use crate::dialect::{
     StandbyConf, host_environment, read_clock, read_control, read_gtm_conf, read_gtm_status_text, read_pg_status,
-    read_pid_file, read_recovery_conf, recovery_settings, replication_name, replication_user, shown,
+    read_pid_file, read_recovery_conf, recovery_settings, replication_name, replication_user, sanitize_for_display,
 };
 use crate::model::{
     DataDir, Fact, HostEnvironment, Instance, Lsn, NodeKind, PidFile, Process, RecoveryFile, RecoverySettings, Role,
@@ -44,7 +44,7 @@ fn read_one(Look { at, tools }: Look<'_>, said: Said) -> Probe {
         (Tools::Process, ..) => Fact::not_asked("only the process was asked"),
         (_, NodeKind::Gtm, _) => Fact::not_asked("a GTM has no pg_control"),
         (.., Some((0, text))) => known_or(UnknownKind::Unreadable, read_control(text)),
-        (.., Some((_, text))) => Fact::unknown(UnknownKind::Failed, shown(text)),
+        (.., Some((_, text))) => Fact::unknown(UnknownKind::Failed, sanitize_for_display(text)),
         (.., None) => cut_off("pg_controldata"),
     };
     let oldest_wal = said.tool("wal").map_or_else(|| cut_off("pg_wal"), |(_, text)| read_oldest_wal(text));
@@ -66,10 +66,10 @@ fn read_host_environment(instance: &Instance, said: Said) -> (Fact<HostEnvironme
 fn read_version(said: Said) -> Fact<String> {
     match said.tool("version") {
         Some((0, text)) => match text.split_once(") ") {
-            Some((_, version)) => Fact::Known(shown(version)),
-            None => Fact::unknown(UnknownKind::Unreadable, shown(text)),
+            Some((_, version)) => Fact::Known(sanitize_for_display(version)),
+            None => Fact::unknown(UnknownKind::Unreadable, sanitize_for_display(text)),
         },
-        Some((_, text)) => Fact::unknown(UnknownKind::Failed, shown(text)),
+        Some((_, text)) => Fact::unknown(UnknownKind::Failed, sanitize_for_display(text)),
         None => cut_off("pg_ctl --version"),
     }
 }
@@ -112,19 +112,19 @@ fn read_data_dir(kind: NodeKind, said: Said) -> Fact<DataDir> {
     let Some((status, text)) = said.tool("mark") else { return cut_off("the data directory") };
     let present = status == 0;
     if !present && !is_not_there(said) {
-        return Fact::unknown(UnknownKind::Failed, shown(text));
+        return Fact::unknown(UnknownKind::Failed, sanitize_for_display(text));
     }
     let free_bytes = said.tool("disk").filter(|(status, _)| *status == 0).and_then(|(_, text)| read_df(text));
     let recovery_conf = match (said.tool("conf"), said.tool("text")) {
         (Some((0, _)), Some((1.., text))) if kind == NodeKind::Gtm => {
-            return Fact::unknown(UnknownKind::Failed, shown(text));
+            return Fact::unknown(UnknownKind::Failed, sanitize_for_display(text));
         }
         (Some((0, rights)), Some((read, text))) => {
             let owner = said.text("owner").split(':').next().unwrap_or_default();
             recovery_file(kind, rights, owner, read == 0, text)
         }
         (Some((_, error)), _) if is_absent(error) => None,
-        (Some((_, error)), _) => return Fact::unknown(UnknownKind::Failed, shown(error)),
+        (Some((_, error)), _) => return Fact::unknown(UnknownKind::Failed, sanitize_for_display(error)),
         _ => return cut_off("the data directory"),
     };
     let promotion_asked = kind.is_router() && said.text("promote") == "asked";
@@ -153,7 +153,7 @@ fn recovery_file(kind: NodeKind, rights: &str, owner: &str, readable: bool, text
     let owner_writes = u32::from_str_radix(mode, 8).is_ok_and(|mode| mode & 0o200 != 0);
     conf.standby.then(|| RecoveryFile {
         writable: user == owner && owner_writes,
-        rights: shown(rights),
+        rights: sanitize_for_display(rights),
         upstream: conf.upstream,
         user: replication_user(text).filter(|_| kind.is_router()),
         application_name: replication_name(text).filter(|_| kind.is_router()),
@@ -212,7 +212,7 @@ fn is_absent(error: &str) -> bool {
 fn known_or<T>(kind: UnknownKind, read: Result<T, String>) -> Fact<T> {
     match read {
         Ok(value) => Fact::Known(value),
-        Err(why) => Fact::unknown(kind, shown(&why)),
+        Err(why) => Fact::unknown(kind, sanitize_for_display(&why)),
     }
 }
 

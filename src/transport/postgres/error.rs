@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::io;
 use std::time::Duration;
 
-use crate::dialect::shown;
+use crate::dialect::sanitize_for_display;
 use crate::model::{Endpoint, Fact, InstanceId, Unknown, UnknownKind};
 
 /// too_many_connections: of the server, a database or a role (errcodes.txt).
@@ -181,10 +181,10 @@ impl SqlError {
         use tokio_postgres::error::Severity;
         ServerError {
             at: at.clone(),
-            sqlstate: shown(db.code().code()),
-            message: shown(db.message()),
-            detail: db.detail().map(shown),
-            hint: db.hint().map(shown),
+            sqlstate: sanitize_for_display(db.code().code()),
+            message: sanitize_for_display(db.message()),
+            detail: db.detail().map(sanitize_for_display),
+            hint: db.hint().map(sanitize_for_display),
             fatal: matches!(db.parsed_severity(), Some(Severity::Fatal | Severity::Panic))
                 || matches!(db.severity(), "FATAL" | "PANIC"),
         }
@@ -210,8 +210,8 @@ fn io_cause(error: &tokio_postgres::Error) -> Option<&io::Error> {
 /// tokio-postgres' own text leaves the cause out, so both are given.
 fn cause(error: &tokio_postgres::Error) -> String {
     match error.source() {
-        Some(source) => shown(&format!("{error}: {source}")),
-        None => shown(&error.to_string()),
+        Some(source) => sanitize_for_display(&format!("{error}: {source}")),
+        None => sanitize_for_display(&error.to_string()),
     }
 }
 

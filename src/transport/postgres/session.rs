@@ -16,7 +16,7 @@ use tokio_postgres::{Client, Config, SimpleQueryMessage};
 use super::error::is_tls;
 use super::inner::Filtered;
 use super::{Passwords, Rows, SqlError, Tls};
-use crate::dialect::{Sql, shown};
+use crate::dialect::{Sql, sanitize_for_display};
 use crate::model::{Connection, Endpoint, NodeKind};
 use crate::transport::Deadline;
 
@@ -114,7 +114,7 @@ impl Session {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let version = connection.parameter("server_version").map(shown);
+        let version = connection.parameter("server_version").map(sanitize_for_display);
         let superuser = connection.parameter("is_superuser") == Some("on");
         let mut driver = JoinSet::new();
         driver.spawn(async move {

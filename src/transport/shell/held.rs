@@ -10,7 +10,7 @@ use super::ShellError;
 use super::output::Stream;
 use super::process::{Reader, Started, Writer, is_full};
 use super::wrap::{self, Frame};
-use crate::dialect::shown;
+use crate::dialect::sanitize_for_display;
 use crate::model::ServerName;
 
 /// The most that is read before the end of the script's first line. (A login shell may greet at length.)
@@ -43,7 +43,7 @@ impl Held {
         };
         let Some(first_line) = line else {
             let said = timeout(Duration::from_secs(1), Stream::read(&mut started.stderr)).await.unwrap_or_default();
-            let why = shown(&wrap::said(&said));
+            let why = sanitize_for_display(&wrap::said(&said));
             if !wrap::has_begun(&said) && is_full(&why) {
                 return Err(ShellError::Full { server: server.clone() });
             }

@@ -2,7 +2,7 @@
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-use crate::dialect::{Answer, MOST_SHOWN};
+use crate::dialect::{Answer, MOST_DISPLAYED};
 
 /// The most bytes kept of each stream.
 pub(super) const MOST_BYTES: usize = 1 << 20;
@@ -30,7 +30,7 @@ impl Output {
     /// What it said last, for people: of a script that failed, that tells why.
     pub fn said(&self) -> &str {
         let said = self.text.trim();
-        let from = said.len().saturating_sub(MOST_SHOWN);
+        let from = said.len().saturating_sub(MOST_DISPLAYED);
         let end = (from..said.len()).find_map(|at| said.get(at..)).unwrap_or_default();
         match end.split_once('\n') {
             _ if said.is_empty() => "nothing",

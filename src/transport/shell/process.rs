@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::output::{Output, Stream};
 use super::{ShellError, wrap};
-use crate::dialect::shown;
+use crate::dialect::sanitize_for_display;
 use crate::model::ServerName;
 
 pub(super) type Writer = Box<dyn AsyncWrite + Send + Unpin>;
@@ -84,7 +84,7 @@ impl Started {
         let (begun, said) = (wrap::has_begun(&stderr), wrap::said(&stderr));
         // A login shell may have greeted before.
         let sudo = said.lines().filter(|line| line.starts_with("sudo: ")).collect::<Vec<_>>().join("\n");
-        let why = shown(&said);
+        let why = sanitize_for_display(&said);
         let server = server.clone();
         Err(match status {
             Some(status) if TIMED_OUT.contains(&status) => late(),
@@ -94,7 +94,7 @@ impl Started {
             }
             // sudo -n gave up before it ran anything. (It may also complain and go on: of the host's name, for one. Only
             // whose end was heard, with all that was said before, has not begun.)
-            Some(_) if !begun && !sudo.is_empty() => ShellError::Denied { server, why: shown(&sudo) },
+            Some(_) if !begun && !sudo.is_empty() => ShellError::Denied { server, why: sanitize_for_display(&sudo) },
             Some(status) if why.is_empty() => ShellError::Lost { server, why: format!("exit status {status}") },
             None if why.is_empty() => ShellError::Lost { server, why: "the connection ended".to_owned() },
             _ => ShellError::Lost { server, why },

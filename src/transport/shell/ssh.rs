@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use super::process::Started;
 use super::{HostKeys, ShellError, ShellSettings, local};
-use crate::dialect::shown;
+use crate::dialect::sanitize_for_display;
 use crate::model::ServerName;
 
 /// A connection that was not used for so long is looked at before it is used.
@@ -164,7 +164,7 @@ impl Connection {
         let why = if said.contains("REMOTE HOST IDENTIFICATION HAS CHANGED") {
             "its host key is not the one in known_hosts: the key was changed, or another machine answers".to_owned()
         } else {
-            shown(&said)
+            sanitize_for_display(&said)
         };
         match error {
             Error::Connect(io) if io.kind() == std::io::ErrorKind::NotFound => ShellError::Unreachable {

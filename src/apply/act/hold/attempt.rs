@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use super::open::Bounds;
 use crate::apply::cluster_access::ASK;
 use crate::apply::held::Place;
-use crate::dialect::{TableName, client_tables, give_up_hold, hold_tables, shown};
+use crate::dialect::{TableName, client_tables, give_up_hold, hold_tables, sanitize_for_display};
 use crate::model::InstanceId;
 use crate::plan::LONGEST_HOLD;
 use crate::transport::{Row, Rows, Session, SqlError};
@@ -111,5 +111,5 @@ async fn list(places: &[Place]) -> Result<Tables, Refused> {
 }
 
 pub(super) fn at(place: &Place) -> String {
-    format!("{}, database {}", place.coordinator, shown(&place.database))
+    format!("{}, database {}", place.coordinator, sanitize_for_display(&place.database))
 }

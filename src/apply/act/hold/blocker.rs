@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use super::attempt::at;
 use crate::apply::cluster_access::ASK;
 use crate::apply::held::Place;
-use crate::dialect::{open_transactions, shown};
+use crate::dialect::{open_transactions, sanitize_for_display};
 use crate::transport::Row;
 
 /// The session whose open transaction is the oldest; none if nobody has one any more.
@@ -26,7 +26,7 @@ pub(super) async fn in_the_way(places: &[Place]) -> Option<String> {
 fn open_transaction(row: &Row<'_>, place: &Place) -> Option<(f64, String)> {
     let number = |column: &str| row.get(column)?.parse::<f64>().ok();
     let age = (number("now")? - number("began")?).max(0.0);
-    let text = |column: &str| shown(row.get(column).unwrap_or_default());
+    let text = |column: &str| sanitize_for_display(row.get(column).unwrap_or_default());
     let application = Some(text("application_name")).filter(|name| !name.is_empty());
     let application = application.map(|name| format!(", {name}")).unwrap_or_default();
     let (pid, user, query, at) = (text("pid"), text("usename"), text("query"), at(place));

@@ -8,7 +8,7 @@ use futures_util::future::{try_join, try_join_all};
 use super::Failed;
 use crate::apply::cluster_access::{ASK, ClusterAccess};
 use crate::apply::held::Place;
-use crate::dialect::{client_databases, hold_bounds, shown};
+use crate::dialect::{client_databases, hold_bounds, sanitize_for_display};
 use crate::model::InstanceId;
 use crate::plan::HOLD_ATTEMPT;
 use crate::transport::{Rows, Session};
@@ -92,7 +92,7 @@ async fn place(coordinator: &InstanceId, database: String, access: &ClusterAcces
     };
     let both = try_join(holder(coordinator, &database, access), asker).await;
     let (holder, asker) = both.map_err(|failed| {
-        let database = shown(&database);
+        let database = sanitize_for_display(&database);
         Failed::NotDone(format!("clients cannot be held in database {database} of {coordinator}: {failed}"))
     })?;
     Ok(Place { coordinator: coordinator.clone(), database, holder, asker })

@@ -1,13 +1,13 @@
 //! What a server or a command says is untrusted: before people see it, control characters go.
 
 /// The most characters of somebody else's text that end up in one of our messages.
-pub const MOST_SHOWN: usize = 400;
+pub const MOST_DISPLAYED: usize = 400;
 
 /// `text` on one line: control characters (terminal escapes, bidirectional overrides) become spaces, runs of
 /// white space become one space, and what is too long ends in `…`.
-pub fn shown(text: &str) -> String {
-    let mut out = String::with_capacity(text.len().min(MOST_SHOWN));
-    let mut room = MOST_SHOWN;
+pub fn sanitize_for_display(text: &str) -> String {
+    let mut out = String::with_capacity(text.len().min(MOST_DISPLAYED));
+    let mut room = MOST_DISPLAYED;
     for word in text.split(|c: char| c.is_whitespace() || is_dangerous(c)).filter(|word| !word.is_empty()) {
         if !out.is_empty() {
             out.push(' ');
@@ -25,8 +25,8 @@ pub fn shown(text: &str) -> String {
 }
 
 /// The same for bytes of any encoding.
-pub fn shown_bytes(bytes: &[u8]) -> String {
-    shown(&String::from_utf8_lossy(bytes))
+pub fn sanitize_bytes_for_display(bytes: &[u8]) -> String {
+    sanitize_for_display(&String::from_utf8_lossy(bytes))
 }
 
 /// Controls, and the invisible characters that reorder or hide text on a terminal.
@@ -41,14 +41,14 @@ mod tests {
 
     #[test]
     fn escapes_and_line_ends_become_spaces() {
-        assert_eq!(shown("a\x1b[31mred\r\n  b\t\u{202e}c\0"), "a [31mred b c");
-        assert_eq!(shown_bytes(b"\xff ok\x07"), "\u{fffd} ok");
+        assert_eq!(sanitize_for_display("a\x1b[31mred\r\n  b\t\u{202e}c\0"), "a [31mred b c");
+        assert_eq!(sanitize_bytes_for_display(b"\xff ok\x07"), "\u{fffd} ok");
     }
 
     #[test]
     fn long_texts_are_cut() {
-        let long = shown(&"x".repeat(10_000));
-        assert_eq!(long.chars().count(), MOST_SHOWN + 1);
+        let long = sanitize_for_display(&"x".repeat(10_000));
+        assert_eq!(long.chars().count(), MOST_DISPLAYED + 1);
         assert!(long.ends_with('…'));
     }
 }
