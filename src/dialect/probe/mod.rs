@@ -4,8 +4,8 @@
 //! the list, `KEY.status` carries a tool's exit status. Nothing is written and nothing is asked of a server
 //! but by gtm_ctl, within two seconds.
 
+mod probe_output;
 mod read;
-mod said;
 mod script;
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::said::{Output, Said};
+use super::probe_output::{Output, ProbeOutput};
 use super::{Look, Probe, Tools, asked_by};
 use crate::dialect::{
     StandbyConf, host_environment, read_clock, read_control, read_gtm_conf, read_gtm_status_text, read_pg_status,
@@ -30,7 +30,7 @@ pub fn read_probe(looks: &[Look<'_>], text: &str) -> Vec<Probe> {
         .collect()
 }
 
-fn read_one(Look { at, tools }: Look<'_>, said: Said) -> Probe {
+fn read_one(Look { at, tools }: Look<'_>, said: ProbeOutput) -> Probe {
     let kind = at.kind;
     let data_dir = read_data_dir(kind, said);
     let (host_environment, clock) = read_host_environment(at, said);
@@ -52,7 +52,7 @@ fn read_one(Look { at, tools }: Look<'_>, said: Said) -> Probe {
 }
 
 /// The instance's status is told after everything around it: once it is there, nothing is missing.
-fn read_host_environment(instance: &Instance, said: Said) -> (Fact<HostEnvironment>, Option<(i64, i64)>) {
+fn read_host_environment(instance: &Instance, said: ProbeOutput) -> (Fact<HostEnvironment>, Option<(i64, i64)>) {
     let server = said.of_the_server();
     let clock = server.tool("clock");
     if said.tool("mark").is_none() || clock.is_none() {
@@ -63,7 +63,7 @@ fn read_host_environment(instance: &Instance, said: Said) -> (Fact<HostEnvironme
 }
 
 /// `pg_ctl (PostgreSQL) 10.0 OpenTenBase V2`
-fn read_version(said: Said) -> Fact<String> {
+fn read_version(said: ProbeOutput) -> Fact<String> {
     match said.tool("version") {
         Some((0, text)) => match text.split_once(") ") {
             Some((_, version)) => Fact::Known(sanitize_for_display(version)),
@@ -74,7 +74,7 @@ fn read_version(said: Said) -> Fact<String> {
     }
 }
 
-fn read_process(kind: NodeKind, said: Said) -> (Fact<Process>, Option<Role>) {
+fn read_process(kind: NodeKind, said: ProbeOutput) -> (Fact<Process>, Option<Role>) {
     let Some((status, text)) = said.tool("run") else { return (cut_off("the status command"), None) };
     let (proc, cwd) = (said.text("proc"), said.text("cwd"));
     let read = match kind {
@@ -104,11 +104,11 @@ fn read_process(kind: NodeKind, said: Said) -> (Fact<Process>, Option<Role>) {
 }
 
 /// Whether the file that every data directory has was looked for and not found.
-fn is_not_there(said: Said) -> bool {
+fn is_not_there(said: ProbeOutput) -> bool {
     said.tool("mark").is_some_and(|(status, text)| status != 0 && is_absent(text))
 }
 
-fn read_data_dir(kind: NodeKind, said: Said) -> Fact<DataDir> {
+fn read_data_dir(kind: NodeKind, said: ProbeOutput) -> Fact<DataDir> {
     let Some((status, text)) = said.tool("mark") else { return cut_off("the data directory") };
     let present = status == 0;
     if !present && !is_not_there(said) {
@@ -132,7 +132,7 @@ fn read_data_dir(kind: NodeKind, said: Said) -> Fact<DataDir> {
 }
 
 /// Its status is 1 where there is no such file, and is not told where nobody could see whether there is.
-fn read_pid(kind: NodeKind, said: Said) -> Fact<Option<PidFile>> {
+fn read_pid(kind: NodeKind, said: ProbeOutput) -> Fact<Option<PidFile>> {
     match said.tool("pid") {
         _ if kind == NodeKind::Gtm => Fact::not_asked("gtm.pid does not describe its own process"),
         Some((0, text)) => known_or(UnknownKind::Unreadable, read_pid_file(text).map(Some)),

@@ -18,7 +18,7 @@ pub(super) struct Who {
 
 /// What it says.
 #[derive(Debug, Clone)]
-pub(super) struct Said {
+pub(super) struct NodeAnswers {
     pub role: Fact<Role>,
     /// Not a GTM's, which does not say.
     pub name: Fact<NodeName>,
@@ -39,7 +39,7 @@ pub(super) struct Standby {
     pub port: Option<u16>,
 }
 
-impl Said {
+impl NodeAnswers {
     pub(super) fn nothing(unknown: &Unknown) -> Self {
         Self {
             role: Fact::Unknown(unknown.clone()),
@@ -54,7 +54,7 @@ impl Said {
 }
 
 /// Asks.
-pub(super) async fn ask(who: &Who, connections: &Connections, sockets: &Semaphore, limits: &Limits) -> Said {
+pub(super) async fn ask(who: &Who, connections: &Connections, sockets: &Semaphore, limits: &Limits) -> NodeAnswers {
     // The semaphore is never closed.
     let _permit = sockets.acquire().await.ok();
     match who.kind {
@@ -64,10 +64,10 @@ pub(super) async fn ask(who: &Who, connections: &Connections, sockets: &Semaphor
 }
 
 /// SHOW works without a GTM, so what needs none goes first.
-async fn postgres(who: &Who, connections: &Connections, limits: &Limits) -> Said {
+async fn postgres(who: &Who, connections: &Connections, limits: &Limits) -> NodeAnswers {
     let session = match connections.session_at(&who.at, who.kind, limits.answer).await {
         Ok(session) => session,
-        Err(error) => return Said::nothing(&error.unknown()),
+        Err(error) => return NodeAnswers::nothing(&error.unknown()),
     };
     let questions = [
         query::stay_read_only(),
@@ -81,11 +81,14 @@ async fn postgres(who: &Who, connections: &Connections, limits: &Limits) -> Said
     let answers = session.query_all(&questions, limits.answer).await;
     session.close().await;
     let [_, name, data, role, system_id, senders, settings] = answers.as_slice() else {
-        return Said::nothing(&Unknown { kind: UnknownKind::Unreadable, why: format!("{} did not answer", who.at) });
+        return NodeAnswers::nothing(&Unknown {
+            kind: UnknownKind::Unreadable,
+            why: format!("{} did not answer", who.at),
+        });
     };
     let senders = fact(senders, answer::senders);
     let streaming = senders.known().into_iter().flatten().filter(|sender| sender.sent.is_some());
-    Said {
+    NodeAnswers {
         role: fact(role, answer::role),
         name: fact(name, answer::node_name),
         data: fact(data, |rows| directory(answer::one_word(rows)?)),

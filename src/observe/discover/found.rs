@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ask::{Said, Who};
+use super::ask::{NodeAnswers, Who};
 use super::{Masters, Row};
 use crate::dialect::{DataDirScan, Directory};
 use crate::model::{Endpoint, Fact, FoundInstance, FoundNode, Host, NodeKind, Role, Unknown};
@@ -81,7 +81,7 @@ impl<'a> Look<'a> {
     }
 
     /// The nodes with their copies.
-    pub(super) fn nodes(&self, hosts: &BTreeSet<Host>, asked: &[(Who, Said)]) -> Vec<FoundNode> {
+    pub(super) fn nodes(&self, hosts: &BTreeSet<Host>, asked: &[(Who, NodeAnswers)]) -> Vec<FoundNode> {
         let nodes = self.rows.iter().map(|row| {
             let master = self.masters.get(&row.name);
             let mut instances: Vec<FoundInstance> =
@@ -104,7 +104,7 @@ impl<'a> Look<'a> {
     }
 
     /// Whether what answers there, or lies there, is a copy of this node.
-    fn belongs(&self, row: &Row, who: &Who, said: &Said) -> bool {
+    fn belongs(&self, row: &Row, who: &Who, said: &NodeAnswers) -> bool {
         if (row.kind == NodeKind::Gtm) != (who.kind == NodeKind::Gtm) {
             return false;
         }
@@ -129,7 +129,7 @@ impl<'a> Look<'a> {
         }
     }
 
-    fn instance(&self, row: &Row, at: &Endpoint, said: &Said) -> FoundInstance {
+    fn instance(&self, row: &Row, at: &Endpoint, said: &NodeAnswers) -> FoundInstance {
         let reports = said.data.known().map(String::as_str);
         let directory = self.directory(at, row.kind == NodeKind::Gtm, reports);
         let data = match (&said.data, directory) {
@@ -154,6 +154,6 @@ impl<'a> Look<'a> {
 }
 
 /// Which run of which process answered: one that listens on all addresses is not two.
-fn run(said: &Said) -> Option<(String, String)> {
+fn run(said: &NodeAnswers) -> Option<(String, String)> {
     said.started.known().cloned().zip(said.data.known().cloned())
 }

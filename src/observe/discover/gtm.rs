@@ -1,14 +1,14 @@
 //! A GTM, asked what it is.
 
 use super::super::Limits;
-use super::ask::{Said, Standby};
+use super::ask::{NodeAnswers, Standby};
 use crate::model::{Endpoint, Fact};
 use crate::transport::ask_gtm;
 
-pub(super) async fn ask(at: &Endpoint, limits: &Limits) -> Said {
+pub(super) async fn ask(at: &Endpoint, limits: &Limits) -> NodeAnswers {
     let status = match ask_gtm(at, limits.answer).await {
         Ok(status) => status,
-        Err(error) => return Said::nothing(&error.unknown()),
+        Err(error) => return NodeAnswers::nothing(&error.unknown()),
     };
     let standbys = status.standbys.into_iter().map(|standby| {
         // `localhost:21100` (seen live): the port is right, the host is what the standby calls itself.
@@ -17,7 +17,7 @@ pub(super) async fn ask(at: &Endpoint, limits: &Limits) -> Said {
         });
         Standby { name: standby.name, host, port }
     });
-    Said {
+    NodeAnswers {
         role: Fact::Known(status.role),
         name: Fact::not_asked("a GTM does not report it"),
         data: Fact::not_asked("a GTM does not report its data directory; its server's shell does"),

@@ -21,7 +21,7 @@ use crate::model::{
     Server, ServerName, ShellAccess, ShellVia, UnknownKind,
 };
 use crate::transport::{Connections, ConnectionsError, SqlError};
-use ask::{Said, Who};
+use ask::{NodeAnswers, Who};
 
 /// How to get in.
 #[derive(Debug, Clone)]
@@ -183,7 +183,7 @@ fn server_name(n: usize) -> Option<ServerName> {
     ServerName::new(format!("server-{n}")).ok()
 }
 
-type Masters = BTreeMap<NodeName, Said>;
+type Masters = BTreeMap<NodeName, NodeAnswers>;
 
 async fn masters(rows: &[Row], connections: &Connections, sockets: &Semaphore, limits: &Limits) -> Masters {
     join_all(rows.iter().map(|row| async {

@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 
 use super::daemon::Daemon;
-use crate::sandbox::tools::{self, Said};
+use crate::sandbox::tools::{self, ToolOutput};
 
 /// The longest call that is read, in bytes: more than a process can be given.
 const MOST_BYTES: usize = 8 << 20;
@@ -59,10 +59,10 @@ impl Call {
     }
 }
 
-fn part(said: &Said) -> Vec<u8> {
+fn part(said: &ToolOutput) -> Vec<u8> {
     let (kind, text) = match said {
-        Said::Out(text) => ("out", text),
-        Said::Err(text) => ("err", text),
+        ToolOutput::Out(text) => ("out", text),
+        ToolOutput::Err(text) => ("err", text),
     };
     format!("{kind} {}\n{text}", text.len()).into_bytes()
 }
@@ -88,7 +88,11 @@ mod tests {
 
     #[test]
     fn what_the_relay_hears_is_what_was_said() {
-        let said = [Said::Out("a\nexit 3\n".to_owned()), Said::Err("数据".to_owned()), Said::Out(String::new())];
+        let said = [
+            ToolOutput::Out("a\nexit 3\n".to_owned()),
+            ToolOutput::Err("数据".to_owned()),
+            ToolOutput::Out(String::new()),
+        ];
         let mut sent: Vec<u8> = said.iter().flat_map(part).collect();
         let (mut out, mut err) = (Vec::new(), Vec::new());
         assert_eq!(hear(&sent[..], &mut out, &mut err).unwrap_err().to_string(), "it ended");

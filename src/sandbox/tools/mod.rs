@@ -25,32 +25,32 @@ pub(super) const NAMES: [&str; 8] =
 
 /// What a tool prints.
 #[derive(Debug)]
-pub(super) enum Said {
+pub(super) enum ToolOutput {
     Out(String),
     Err(String),
 }
 
 /// A tool's surroundings: where its output goes, its directory, its environment.
 pub(super) struct Console {
-    said: UnboundedSender<Said>,
+    said: UnboundedSender<ToolOutput>,
     cwd: PathBuf,
     pgdata: Option<PathBuf>,
 }
 
 impl Console {
-    pub(super) fn new(said: UnboundedSender<Said>, cwd: PathBuf, pgdata: Option<PathBuf>) -> Self {
+    pub(super) fn new(said: UnboundedSender<ToolOutput>, cwd: PathBuf, pgdata: Option<PathBuf>) -> Self {
         Self { said, cwd, pgdata }
     }
 
     /// Writes to standard output, as it stands.
     fn out(&self, text: impl Into<String>) {
         // The caller may be gone: then nobody reads.
-        let _ = self.said.send(Said::Out(text.into()));
+        let _ = self.said.send(ToolOutput::Out(text.into()));
     }
 
     /// Writes to standard error, as it stands.
     fn err(&self, text: impl Into<String>) {
-        let _ = self.said.send(Said::Err(text.into()));
+        let _ = self.said.send(ToolOutput::Err(text.into()));
     }
 
     fn absolute(&self, path: &str) -> PathBuf {

@@ -22,19 +22,19 @@ impl Output {
         Self(texts)
     }
 
-    pub(super) fn of(&self, number: usize) -> Said<'_> {
-        Said { number, output: self }
+    pub(super) fn of(&self, number: usize) -> ProbeOutput<'_> {
+        ProbeOutput { number, output: self }
     }
 }
 
 /// What was said of one instance.
 #[derive(Clone, Copy)]
-pub(super) struct Said<'a> {
+pub(super) struct ProbeOutput<'a> {
     number: usize,
     output: &'a Output,
 }
 
-impl<'a> Said<'a> {
+impl<'a> ProbeOutput<'a> {
     /// What was said of the server as a whole goes under the first instance's number.
     pub(super) fn of_the_server(self) -> Self {
         self.output.of(0)
