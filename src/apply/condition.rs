@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use super::act::run_all;
 use super::cluster_access::{ASK, ClusterAccess, LastWal};
 use super::process_probes;
-use super::proof::Through;
+use super::proof::CoordinatorReachability;
 use crate::dialect::{self, Probe, StandbyConf, Tools, command, query};
 use crate::model::{Condition, Control, Fact, Instance, InstanceId, Lsn, NodeKind, Process, Role, UnknownKind};
 use crate::transport::{Rows, SqlError, accepts, ask_gtm};
@@ -92,16 +92,16 @@ pub(super) async fn wait_for_all(
 /// Asks once.
 pub(super) async fn check(condition: &Condition, access: &ClusterAccess<'_>) -> Found {
     let conditions = std::slice::from_ref(condition);
-    check_by(condition, &Through::ask(conditions, access).await, access).await
+    check_by(condition, &CoordinatorReachability::ask(conditions, access).await, access).await
 }
 
 /// Asks once for each, side by side.
 async fn check_all(conditions: &[Condition], access: &ClusterAccess<'_>) -> Vec<Found> {
-    let through = Through::ask(conditions, access).await;
+    let through = CoordinatorReachability::ask(conditions, access).await;
     join_all(conditions.iter().map(|condition| check_by(condition, &through, access))).await
 }
 
-async fn check_by(condition: &Condition, through: &Through, access: &ClusterAccess<'_>) -> Found {
+async fn check_by(condition: &Condition, through: &CoordinatorReachability, access: &ClusterAccess<'_>) -> Found {
     let found = match condition {
         Condition::Runs { instance, role } => runs(instance, *role, access).await,
         Condition::Hangs { instance } => hangs(instance, access).await,

@@ -76,9 +76,9 @@ pub(super) async fn gets_timestamp(router: &InstanceId, access: &ClusterAccess<'
 }
 
 /// What coordinators said of the nodes behind them.
-pub(super) struct Through(BTreeMap<InstanceId, BTreeMap<NodeName, Result<Option<Identity>, String>>>);
+pub(super) struct CoordinatorReachability(BTreeMap<InstanceId, BTreeMap<NodeName, Result<Option<Identity>, String>>>);
 
-impl Through {
+impl CoordinatorReachability {
     /// Asks what the proofs among `conditions` need: of each coordinator in one round trip, for it may be far away and
     /// many nodes may have moved.
     pub(super) async fn ask(conditions: &[Condition], access: &ClusterAccess<'_>) -> Self {
