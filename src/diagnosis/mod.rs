@@ -59,7 +59,7 @@ struct Case<'a> {
     cured: BTreeSet<&'a NodeName>,
     refused: bool,
     /// Nodes that could change while a refused plan's others stay as they are.
-    apart: BTreeSet<&'a NodeName>,
+    independent: BTreeSet<&'a NodeName>,
 }
 
 impl<'a> Case<'a> {
@@ -77,7 +77,7 @@ impl<'a> Case<'a> {
             silent: server::names(cluster, seen),
             cured: changes.map(|change| &change.node).chain(routers).collect(),
             refused: plan.is_refused(),
-            apart: plan.apart.iter().collect(),
+            independent: plan.independent_nodes.iter().collect(),
         }
     }
 
@@ -122,7 +122,7 @@ impl<'a> Case<'a> {
         let otb = self.otb;
         let command = match (self.cured.contains(node), self.refused) {
             (true, false) => format!("{otb} apply"),
-            (true, true) if self.apart.contains(node) => format!("{otb} apply --target {node}"),
+            (true, true) if self.independent.contains(node) => format!("{otb} apply --target {node}"),
             _ => format!("{otb} plan"),
         };
         command::always(command)
@@ -130,7 +130,7 @@ impl<'a> Case<'a> {
 
     /// Whether `otb apply` cures what is wrong with `node`.
     fn is_cured(&self, node: &NodeName) -> bool {
-        self.cured.contains(node) && (!self.refused || self.apart.contains(node))
+        self.cured.contains(node) && (!self.refused || self.independent.contains(node))
     }
 
     /// Why the process at `id`, which runs, does not tell its role. gtm_ctl waits for an answer of its GTM: of one that

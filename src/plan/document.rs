@@ -47,7 +47,7 @@ pub struct Plan {
     pub checks: Vec<Check>,
     /// Where a check refuses: the nodes that could change while the others stay as they are, by `--target`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub apart: Vec<NodeName>,
+    pub independent_nodes: Vec<NodeName>,
     /// The `--waive`s that name one of `checks`.
     pub waivers: Vec<Waiver>,
     /// Two-phase transactions that were in doubt when the cluster was observed, the oldest first.

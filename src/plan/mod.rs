@@ -1,6 +1,5 @@
 //! Pure: the declared cluster and an observation become a plan.
 
-mod apart;
 mod audit;
 mod changes;
 mod check;
@@ -10,6 +9,7 @@ mod fingerprint;
 mod gap;
 mod gtm;
 mod hung;
+mod independent_nodes;
 mod limits;
 mod lines;
 mod placement;

@@ -4,9 +4,9 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::apart::apart;
 use super::check::{Check, CheckId, Waiver};
 use super::document::{Afterwards, FORMAT_VERSION, LookedAt, Plan, Unseen};
+use super::independent_nodes::independent_nodes;
 use super::routes::{self, RouterView};
 use super::situation::{Situation, running_masters};
 use super::survey::{self, NodeSurvey, RouterSurvey};
@@ -44,7 +44,7 @@ impl Input<'_> {
 pub fn plan(input: &Input<'_>) -> Plan {
     let mut plan = draft(input);
     if plan.is_refused() {
-        plan.apart = apart(input, &plan);
+        plan.independent_nodes = independent_nodes(input, &plan);
     }
     plan
 }
@@ -101,7 +101,7 @@ pub(super) fn draft(input: &Input<'_>) -> Plan {
         steps,
         afterwards,
         checks,
-        apart: Vec::new(),
+        independent_nodes: Vec::new(),
         waivers: used(input.waivers, &unused),
         in_doubt: in_doubt.into_iter().cloned().collect(),
         looked_at: looked_at(input, &views),

@@ -69,15 +69,18 @@ pub(super) fn as_declared(cluster: &impl Display, targets: &[NodeName]) -> Strin
 const MOST_NAMED: usize = 40;
 
 /// What of a refused plan need not wait for the rest.
-pub(super) fn apart(plan: &Plan) -> Option<String> {
-    let wait = match plan.apart.as_slice() {
+pub(super) fn independent_nodes(plan: &Plan) -> Option<String> {
+    let wait = match plan.independent_nodes.as_slice() {
         [] => return None,
         [only] => format!("{only} does not need to wait for that"),
         several => format!("{} do not need to wait for that", count(several.len(), "node")),
     };
-    let named: Vec<String> = plan.apart.iter().map(|node| format!("--target {node}")).collect();
-    let targets =
-        if named.len() > MOST_NAMED { "--target NODE for each (`apart` in the JSON)" } else { &named.join(" ") };
+    let named: Vec<String> = plan.independent_nodes.iter().map(|node| format!("--target {node}")).collect();
+    let targets = if named.len() > MOST_NAMED {
+        "--target NODE for each (`independent_nodes` in the JSON)"
+    } else {
+        &named.join(" ")
+    };
     Some(format!("{wait}: plan with only {targets}"))
 }
 

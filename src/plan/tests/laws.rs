@@ -177,9 +177,9 @@ proptest! {
     fn what_a_refused_plan_sets_apart_can_be_done_alone((mut declared, seen) in state()) {
         declared.nodes.get_mut(&NodeName::new("dn02").unwrap()).unwrap().master = ServerName::new("s29").unwrap();
         let plan = make_plan(&declared, &seen);
-        prop_assume!(!plan.apart.is_empty());
+        prop_assume!(!plan.independent_nodes.is_empty());
         prop_assert!(plan.is_refused());
-        let apart: Vec<&str> = plan.apart.iter().map(NodeName::as_str).collect();
+        let apart: Vec<&str> = plan.independent_nodes.iter().map(NodeName::as_str).collect();
         let alone = make_plan_of(&apart, &declared, &seen);
         prop_assert!(!alone.is_refused(), "{:?}", alone.checks);
         let changed: BTreeSet<&str> = alone.changes.iter().map(|change| change.node.as_str()).collect();

@@ -214,13 +214,13 @@ fn what_a_refusal_is_not_about_need_not_wait() {
     let apart = |seen: &Observation| -> Vec<String> {
         let plan = make_plan(&declared, seen);
         assert!(plan.is_refused(), "{:?}", plan.checks);
-        plan.apart.iter().map(ToString::to_string).collect()
+        plan.independent_nodes.iter().map(ToString::to_string).collect()
     };
     assert_eq!(apart(&seen), ["dn02"]);
     // Every router has to be told of dn02, too.
     seen.instances.insert(id("cn01@s29"), InstanceFacts::unknown(UnknownKind::TimedOut, "no answer within 5 s"));
     assert_eq!(apart(&seen), [""; 0]);
-    assert!(make_plan(&declared, &healthy(&declared)).apart.is_empty(), "nothing refuses");
+    assert!(make_plan(&declared, &healthy(&declared)).independent_nodes.is_empty(), "nothing refuses");
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn banner(plan: &Plan) -> Markup {
     html! {
         div class=(format!("banner {class}")) {
             strong { (visible(&outline::sentence(plan))) "." } " " (more)
-            @if let Some(apart) = outline::apart(plan) { " " (visible(&apart)) }
+            @if let Some(apart) = outline::independent_nodes(plan) { " " (visible(&apart)) }
             @if let Some(road) = outline::road_sentence(plan) { " " (visible(&road)) }
         }
     }

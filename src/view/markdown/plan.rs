@@ -90,7 +90,8 @@ fn headline(plan: &Plan) -> String {
     let name = markdown_code(plan.cluster.name.as_str());
     let road = outline::road_sentence(plan);
     let road = road.map_or_else(String::new, |road| format!(" {}.", markdown(&cut(&road, SENTENCE))));
-    let apart = outline::apart(plan).map_or_else(String::new, |apart| format!(" {}", markdown(&cut(&apart, SENTENCE))));
+    let apart = outline::independent_nodes(plan)
+        .map_or_else(String::new, |apart| format!(" {}", markdown(&cut(&apart, SENTENCE))));
     format!("{mark} **otb plan** {name}: {}.{apart}{road}", markdown(&cut(&outline::sentence(plan), SENTENCE)))
 }
 

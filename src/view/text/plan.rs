@@ -241,7 +241,7 @@ fn closing(out: &mut String, plan: &Plan) {
     if plan.is_refused() {
         let by = format!("Refused by {}.", count(plan.refusing().count(), "check"));
         let _ = writeln!(out, "\n{} Fix what the checks above name, then run `otb plan` again.", style::bad(&by));
-        if let Some(apart) = outline::apart(plan) {
+        if let Some(apart) = outline::independent_nodes(plan) {
             let _ = writeln!(out, "{apart}");
         }
     } else if !plan.changes.is_empty() {

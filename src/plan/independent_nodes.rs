@@ -11,7 +11,7 @@ const LOOKS: usize = 4;
 
 /// The nodes of `refused` that could change while the others stay as they are: a plan of these alone changes each of them,
 /// and no check refuses it. Empty: there are none.
-pub(super) fn apart(input: &Input<'_>, refused: &Plan) -> Vec<NodeName> {
+pub(super) fn independent_nodes(input: &Input<'_>, refused: &Plan) -> Vec<NodeName> {
     let mut rest = free(refused, changing(refused));
     for _ in 0..LOOKS {
         if rest.is_empty() {
