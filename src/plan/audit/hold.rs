@@ -1,33 +1,33 @@
 //! Invariants of the hold: clients wait for nothing but the moves, and never for ever.
 
-use super::Book;
+use super::PlanUnderAudit;
 use crate::plan::{Action, Phase, Step};
 
-fn holds<'a>(book: &Book<'a>) -> impl Iterator<Item = &'a Step> + use<'a> {
-    book.steps().filter(|step| matches!(step.action, Action::Hold { .. }))
+fn holds<'a>(audited: &PlanUnderAudit<'a>) -> impl Iterator<Item = &'a Step> + use<'a> {
+    audited.steps().filter(|step| matches!(step.action, Action::Hold { .. }))
 }
 
-fn releases<'a>(book: &Book<'a>) -> Vec<&'a Step> {
-    book.steps().filter(|step| matches!(step.action, Action::Release { .. })).collect()
+fn releases<'a>(audited: &PlanUnderAudit<'a>) -> Vec<&'a Step> {
+    audited.steps().filter(|step| matches!(step.action, Action::Release { .. })).collect()
 }
 
 /// Nothing that takes long stands inside, and no master that clients need stops outside.
-pub(super) fn a_hold_stands_around_the_moves(book: &Book<'_>) -> Vec<String> {
+pub(super) fn a_hold_stands_around_the_moves(audited: &PlanUnderAudit<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
-    for hold in holds(book) {
+    for hold in holds(audited) {
         let Action::Hold { masters, .. } = &hold.action else { continue };
-        for step in book.steps() {
+        for step in audited.steps() {
             let stops = matches!(step.action, Action::Stop { .. }) && masters.contains(step.action.target());
-            if stops && !book.waits_for(step, hold) {
+            if stops && !audited.waits_for(step, hold) {
                 wrong.push(format!("{} does not wait for {}", step.id, hold.id));
             }
-            if matches!(step.phase, Phase::Prepare | Phase::Gtm) && !book.waits_for(hold, step) {
+            if matches!(step.phase, Phase::Prepare | Phase::Gtm) && !audited.waits_for(hold, step) {
                 wrong.push(format!("{} does not wait for {}", hold.id, step.id));
             }
         }
         for master in masters.iter() {
             let stops = |step: &Step| matches!(&step.action, Action::Stop { instance, .. } if instance == master);
-            if !book.steps().any(stops) {
+            if !audited.steps().any(stops) {
                 wrong.push(format!("{} holds clients for {master}, which does not stop", hold.id));
             }
         }
@@ -36,8 +36,8 @@ pub(super) fn a_hold_stands_around_the_moves(book: &Book<'_>) -> Vec<String> {
 }
 
 /// One release for the hold, of the same coordinators, after the proofs and before nothing else.
-pub(super) fn whoever_is_held_is_released(book: &Book<'_>) -> Vec<String> {
-    let (holds, releases): (Vec<&Step>, Vec<&Step>) = (holds(book).collect(), releases(book));
+pub(super) fn whoever_is_held_is_released(audited: &PlanUnderAudit<'_>) -> Vec<String> {
+    let (holds, releases): (Vec<&Step>, Vec<&Step>) = (holds(audited).collect(), releases(audited));
     let (hold, release) = match (holds.as_slice(), releases.as_slice()) {
         ([], []) => return Vec::new(),
         ([hold], [release]) => (*hold, *release),
@@ -51,9 +51,9 @@ pub(super) fn whoever_is_held_is_released(book: &Book<'_>) -> Vec<String> {
         wrong.push(format!("{} releases other coordinators than {} holds", release.id, hold.id));
     }
     let until = |step: &&Step| matches!(step.phase, Phase::Move | Phase::Reroute | Phase::Reload | Phase::Prove);
-    let early = book.steps().filter(until).filter(|step| !book.waits_for(release, step));
+    let early = audited.steps().filter(until).filter(|step| !audited.waits_for(release, step));
     wrong.extend(early.map(|step| format!("{} does not wait for {}", release.id, step.id)));
-    let late = book.steps().filter(|step| step.phase != Phase::Rejoin && book.waits_for(step, release));
+    let late = audited.steps().filter(|step| step.phase != Phase::Rejoin && audited.waits_for(step, release));
     wrong.extend(late.map(|step| format!("{} waits for {}", step.id, release.id)));
     wrong
 }

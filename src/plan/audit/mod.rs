@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use super::document::Plan;
 use super::step::{Step, StepId};
 
-type Invariant = fn(&Book<'_>) -> Vec<String>;
+type Invariant = fn(&PlanUnderAudit<'_>) -> Vec<String>;
 
 /// Every invariant, in the order in which a reader would ask.
 const INVARIANTS: &[Invariant] = &[
@@ -58,12 +58,12 @@ const INVARIANTS: &[Invariant] = &[
 
 /// What is wrong with `plan`, one sentence each; empty: nothing.
 pub fn audit(plan: &Plan) -> Vec<String> {
-    let book = Book::new(plan);
-    INVARIANTS.iter().flat_map(|invariant| invariant(&book)).collect()
+    let audited = PlanUnderAudit::new(plan);
+    INVARIANTS.iter().flat_map(|invariant| invariant(&audited)).collect()
 }
 
 /// A plan with what is asked of it again and again: thousands of routers make thousands of steps.
-struct Book<'a> {
+struct PlanUnderAudit<'a> {
     plan: &'a Plan,
     /// Where the first step of that name stands.
     places: BTreeMap<&'a StepId, usize>,
@@ -71,7 +71,7 @@ struct Book<'a> {
     before: Vec<Vec<u64>>,
 }
 
-impl<'a> Book<'a> {
+impl<'a> PlanUnderAudit<'a> {
     fn new(plan: &'a Plan) -> Self {
         let mut places = BTreeMap::new();
         for (place, step) in plan.steps.iter().enumerate() {

@@ -1,16 +1,20 @@
 //! Invariants of a salvage: nothing is promoted before the proof that it has what was brought to it.
 
-use super::Book;
+use super::PlanUnderAudit;
 use crate::model::{Condition, InstanceId};
 use crate::plan::{Action, Step};
 
 /// Whether `promotion`, of `to`, waits for the step on which the word of data-loss rests, and that step proves it.
-pub(super) fn is_brought(book: &Book<'_>, promotion: &Step, to: &InstanceId) -> bool {
+pub(super) fn is_brought(audited: &PlanUnderAudit<'_>, promotion: &Step, to: &InstanceId) -> bool {
     let loss = format!("data-loss:{}", to.node);
-    let mut rests =
-        book.plan.checks.iter().filter(|check| check.id.as_str() == loss).filter_map(|check| check.rests_on.as_ref());
+    let mut rests = audited
+        .plan
+        .checks
+        .iter()
+        .filter(|check| check.id.as_str() == loss)
+        .filter_map(|check| check.rests_on.as_ref());
     rests.all(|id| {
-        let step = book.before(promotion).into_iter().find(|step| step.id == *id);
+        let step = audited.before(promotion).into_iter().find(|step| step.id == *id);
         step.is_some_and(|step| {
             matches!(&step.action, Action::Salvage { standby, .. } if standby == to) && proves(step)
         })
@@ -24,24 +28,27 @@ fn proves(step: &Step) -> bool {
     step.after.contains(&all)
 }
 
-pub(super) fn what_is_salvaged_comes_from_a_fenced_copy_before_the_promotion(book: &Book<'_>) -> Vec<String> {
+pub(super) fn what_is_salvaged_comes_from_a_fenced_copy_before_the_promotion(
+    audited: &PlanUnderAudit<'_>,
+) -> Vec<String> {
     let mut wrong = Vec::new();
-    for step in book.steps() {
+    for step in audited.steps() {
         let Action::Salvage { standby, source, .. } = &step.action else { continue };
         if !step.before.contains(&Condition::Stopped { instance: source.clone() }) {
             wrong.push(format!("{} does not verify that {source} is stopped", step.id));
         }
         let is_fence = |other: &&Step| matches!(&other.action, Action::Fence { instance, .. } if instance == source);
-        let open = book.plan.facts.get(&format!("{source}: starts as")).map(String::as_str) == Some("master");
-        if open && !book.before(step).iter().any(is_fence) {
+        let open = audited.plan.facts.get(&format!("{source}: starts as")).map(String::as_str) == Some("master");
+        if open && !audited.before(step).iter().any(is_fence) {
             wrong.push(format!("{} takes WAL from {source}, which may be started as a master", step.id));
         }
         if source.node != standby.node {
             wrong.push(format!("{} brings WAL of another node", step.id));
         }
-        let promotions =
-            book.steps().filter(|other| matches!(&other.action, Action::Promote { instance } if instance == standby));
-        let hasty = promotions.filter(|promotion| !book.waits_for(promotion, step));
+        let promotions = audited
+            .steps()
+            .filter(|other| matches!(&other.action, Action::Promote { instance } if instance == standby));
+        let hasty = promotions.filter(|promotion| !audited.waits_for(promotion, step));
         wrong.extend(hasty.map(|promotion| format!("{} does not wait for {}", promotion.id, step.id)));
     }
     wrong

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Book;
+use super::PlanUnderAudit;
 use crate::model::InstanceId;
 use crate::plan::{Action, Phase, Step, StepId, Verdict};
 
-pub(super) fn ids_are_unique_and_their_actions(book: &Book<'_>) -> Vec<String> {
+pub(super) fn ids_are_unique_and_their_actions(audited: &PlanUnderAudit<'_>) -> Vec<String> {
     let mut seen = BTreeSet::new();
     let mut wrong = Vec::new();
-    for step in book.steps() {
+    for step in audited.steps() {
         if !seen.insert(&step.id) {
             wrong.push(format!("{} appears twice", step.id));
         }
@@ -21,10 +21,10 @@ pub(super) fn ids_are_unique_and_their_actions(book: &Book<'_>) -> Vec<String> {
 }
 
 /// So there is an order to do them in.
-pub(super) fn needs_are_earlier_steps_of_no_later_phase(book: &Book<'_>) -> Vec<String> {
+pub(super) fn needs_are_earlier_steps_of_no_later_phase(audited: &PlanUnderAudit<'_>) -> Vec<String> {
     let mut earlier: BTreeMap<&StepId, &Step> = BTreeMap::new();
     let mut wrong = Vec::new();
-    for step in book.steps() {
+    for step in audited.steps() {
         for need in &step.needs {
             match earlier.get(need) {
                 None => wrong.push(format!("{} needs {need}, which is not an earlier step", step.id)),
@@ -58,20 +58,20 @@ fn named(step: &Step) -> Vec<&InstanceId> {
     all
 }
 
-pub(super) fn instances_are_declared(book: &Book<'_>) -> Vec<String> {
-    let unknown = |id: &&InstanceId| book.plan.cluster.instance(id).is_none();
-    let strangers = book.steps().flat_map(|step| named(step).into_iter().filter(unknown).map(move |id| (step, id)));
+pub(super) fn instances_are_declared(audited: &PlanUnderAudit<'_>) -> Vec<String> {
+    let unknown = |id: &&InstanceId| audited.plan.cluster.instance(id).is_none();
+    let strangers = audited.steps().flat_map(|step| named(step).into_iter().filter(unknown).map(move |id| (step, id)));
     strangers.map(|(step, id)| format!("{} names {id}, which its cluster does not declare", step.id)).collect()
 }
 
 /// With `--target`, roles and rows of other nodes stay as they are.
-pub(super) fn targets_are_kept(book: &Book<'_>) -> Vec<String> {
-    let targets = &book.plan.targets;
+pub(super) fn targets_are_kept(audited: &PlanUnderAudit<'_>) -> Vec<String> {
+    let targets = &audited.plan.targets;
     if targets.is_empty() {
         return Vec::new();
     }
     let mut wrong = Vec::new();
-    for step in book.steps() {
+    for step in audited.steps() {
         let moves = matches!(step.phase, Phase::Prepare | Phase::Gtm | Phase::Move | Phase::Return | Phase::Rejoin);
         let nodes = match &step.action {
             Action::RepointGtm { route, .. } => vec![&route.node],
@@ -85,15 +85,15 @@ pub(super) fn targets_are_kept(book: &Book<'_>) -> Vec<String> {
     wrong
 }
 
-pub(super) fn limits_are_set(book: &Book<'_>) -> Vec<String> {
-    let endless = book.steps().filter(|step| step.limit_seconds == 0);
+pub(super) fn limits_are_set(audited: &PlanUnderAudit<'_>) -> Vec<String> {
+    let endless = audited.steps().filter(|step| step.limit_seconds == 0);
     endless.map(|step| format!("{} has no time limit", step.id)).collect()
 }
 
-pub(super) fn checks_let_it_pass(book: &Book<'_>) -> Vec<String> {
+pub(super) fn checks_let_it_pass(audited: &PlanUnderAudit<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
-    for check in &book.plan.checks {
-        let waiver = book.plan.waivers.iter().find(|waiver| waiver.check == check.id);
+    for check in &audited.plan.checks {
+        let waiver = audited.plan.waivers.iter().find(|waiver| waiver.check == check.id);
         match check.verdict {
             Verdict::Block | Verdict::Unknown => wrong.push(format!("{} refuses", check.id)),
             Verdict::Waived if !check.code.is_waivable() => wrong.push(format!("{} cannot be waived", check.id)),

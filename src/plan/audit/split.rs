@@ -1,21 +1,21 @@
 //! Invariants of a node that has two masters: the declared one is kept, the other ends for good, and a person said so.
 
-use super::Book;
+use super::PlanUnderAudit;
 use crate::model::{Condition, InstanceId, NodeKind, Role};
 use crate::plan::{Action, RejoinMethod, Step, Undo, Verdict};
 
-fn was_master(book: &Book<'_>, id: &InstanceId) -> bool {
-    book.plan.facts.get(&format!("{id}: role")).is_some_and(|role| role == "master")
+fn was_master(audited: &PlanUnderAudit<'_>, id: &InstanceId) -> bool {
+    audited.plan.facts.get(&format!("{id}: role")).is_some_and(|role| role == "master")
 }
 
 /// Whether `id` runs as a master beside the declared one.
-pub(super) fn is_second_master(book: &Book<'_>, id: &InstanceId) -> bool {
-    let declared = book.plan.cluster.nodes.get(&id.node).map(crate::model::Node::master_id);
-    declared.is_some_and(|declared| declared != *id && was_master(book, &declared) && was_master(book, id))
+pub(super) fn is_second_master(audited: &PlanUnderAudit<'_>, id: &InstanceId) -> bool {
+    let declared = audited.plan.cluster.nodes.get(&id.node).map(crate::model::Node::master_id);
+    declared.is_some_and(|declared| declared != *id && was_master(audited, &declared) && was_master(audited, id))
 }
 
-fn stops<'a>(book: &Book<'a>) -> impl Iterator<Item = (&'a Step, &'a InstanceId)> + use<'a> {
-    book.steps().filter_map(|step| match &step.action {
+fn stops<'a>(audited: &PlanUnderAudit<'a>) -> impl Iterator<Item = (&'a Step, &'a InstanceId)> + use<'a> {
+    audited.steps().filter_map(|step| match &step.action {
         Action::Stop { instance, .. } => Some((step, instance)),
         _ => None,
     })
@@ -23,12 +23,12 @@ fn stops<'a>(book: &Book<'a>) -> impl Iterator<Item = (&'a Step, &'a InstanceId)
 
 /// Of two masters none ends without a waiver of that name; the one that stays is seen to run when the other ends; the
 /// one that ended is never started as a master again; and no router is led away from it before.
-pub(super) fn a_second_master_ends_by_name_and_for_good(book: &Book<'_>) -> Vec<String> {
+pub(super) fn a_second_master_ends_by_name_and_for_good(audited: &PlanUnderAudit<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
-    for (step, id) in stops(book).filter(|(_, id)| is_second_master(book, id)) {
+    for (step, id) in stops(audited).filter(|(_, id)| is_second_master(audited, id)) {
         let verdict = |check: &str| {
             let name = format!("{check}:{}", id.node);
-            book.plan.checks.iter().find(|found| found.id.as_str() == name).map(|found| found.verdict)
+            audited.plan.checks.iter().find(|found| found.id.as_str() == name).map(|found| found.verdict)
         };
         if verdict("split-brain") != Some(Verdict::Waived) {
             wrong.push(format!("{} gives up a master, but no waiver of split-brain:{} allows it", step.id, id.node));
@@ -39,29 +39,29 @@ pub(super) fn a_second_master_ends_by_name_and_for_good(book: &Book<'_>) -> Vec<
         if step.undo != Undo::Never {
             wrong.push(format!("{} could be undone: that would make two masters", step.id));
         }
-        let declared = book.plan.cluster.nodes.get(&id.node).map(crate::model::Node::master_id);
+        let declared = audited.plan.cluster.nodes.get(&id.node).map(crate::model::Node::master_id);
         let kept = declared.map(|instance| Condition::Runs { instance, role: Role::Master });
         if kept.is_none_or(|kept| !step.before.contains(&kept)) {
             wrong.push(format!("{} does not ensure that the kept master runs", step.id));
         }
-        let told = book.steps().filter(|other| match &other.action {
+        let told = audited.steps().filter(|other| match &other.action {
             Action::Reroute { routes, .. } => routes.iter().any(|change| change.node == id.node),
             Action::RepointGtm { route, .. } => route.node == id.node,
             _ => false,
         });
-        let early = told.filter(|told| !book.before(told).iter().any(|before| before.id == step.id));
+        let early = told.filter(|told| !audited.before(told).iter().any(|before| before.id == step.id));
         wrong.extend(early.map(|told| format!("{} does not wait for {}", told.id, step.id)));
     }
     wrong
 }
 
 /// A copy with rows of its own that is started as a standby as it is would never follow, or follow with them in it.
-pub(super) fn its_rows_are_not_taken_for_the_clusters(book: &Book<'_>) -> Vec<String> {
+pub(super) fn its_rows_are_not_taken_for_the_clusters(audited: &PlanUnderAudit<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
-    for step in book.steps() {
+    for step in audited.steps() {
         let Action::Rejoin { instance, method, .. } = &step.action else { continue };
-        let holds_rows = book.plan.cluster.instance(instance).is_some_and(|at| at.kind != NodeKind::Gtm);
-        if holds_rows && is_second_master(book, instance) && *method != RejoinMethod::BaseBackup {
+        let holds_rows = audited.plan.cluster.instance(instance).is_some_and(|at| at.kind != NodeKind::Gtm);
+        if holds_rows && is_second_master(audited, instance) && *method != RejoinMethod::BaseBackup {
             wrong.push(format!("{} would treat the rows of a second master as the cluster's rows", step.id));
         }
     }

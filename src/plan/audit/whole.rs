@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::Book;
+use super::PlanUnderAudit;
 use crate::model::{Condition, InstanceId, Node, NodeKind, NodeName, Role, RouteChange};
 use crate::plan::{Action, ChangeKind, Phase, Step};
 
-pub(super) fn steps_stand_in_their_phase(book: &Book<'_>) -> Vec<String> {
-    let stray = book.steps().filter(|step| {
+pub(super) fn steps_stand_in_their_phase(audited: &PlanUnderAudit<'_>) -> Vec<String> {
+    let stray = audited.steps().filter(|step| {
         let phases: &[Phase] = match step.action {
             Action::StageFence { .. } | Action::Checkpoint { .. } | Action::AwaitRedo { .. } => &[Phase::Prepare],
             Action::Fence { .. } => &[Phase::Prepare, Phase::Gtm, Phase::Move],
@@ -34,7 +34,7 @@ pub(super) fn steps_stand_in_their_phase(book: &Book<'_>) -> Vec<String> {
 }
 
 /// What shows that a step is done: without it a command's word would be all there is.
-fn proofs(book: &Book<'_>, step: &Step) -> Vec<Condition> {
+fn proofs(audited: &PlanUnderAudit<'_>, step: &Step) -> Vec<Condition> {
     let runs = |instance: &InstanceId| Condition::Runs { instance: instance.clone(), role: Role::Master };
     let routed =
         |router: &InstanceId, routes: Arc<Vec<RouteChange>>| Condition::Routed { router: router.clone(), routes };
@@ -55,7 +55,7 @@ fn proofs(book: &Book<'_>, step: &Step) -> Vec<Condition> {
         Action::Reroute { router, routes } => vec![routed(router, Arc::clone(routes))],
         Action::Reload { router } => {
             let asked =
-                book.plan.cluster.nodes.get(&router.node).is_some_and(|node| node.kind == NodeKind::Coordinator);
+                audited.plan.cluster.nodes.get(&router.node).is_some_and(|node| node.kind == NodeKind::Coordinator);
             asked.then(|| Condition::PoolAgrees { router: router.clone() }).into_iter().collect()
         }
         Action::Prove { coordinator, instances } => {
@@ -80,23 +80,23 @@ fn proofs(book: &Book<'_>, step: &Step) -> Vec<Condition> {
     }
 }
 
-pub(super) fn what_is_done_is_proved(book: &Book<'_>) -> Vec<String> {
+pub(super) fn what_is_done_is_proved(audited: &PlanUnderAudit<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
-    for step in book.steps() {
-        let missing = proofs(book, step).into_iter().filter(|proof| !step.after.contains(proof));
+    for step in audited.steps() {
+        let missing = proofs(audited, step).into_iter().filter(|proof| !step.after.contains(proof));
         wrong.extend(missing.map(|proof| format!("{} does not ensure that {proof}", step.id)));
     }
     wrong
 }
 
 /// Whoever approves the plan reads its changes.
-pub(super) fn each_step_serves_a_change(book: &Book<'_>) -> Vec<String> {
+pub(super) fn each_step_serves_a_change(audited: &PlanUnderAudit<'_>) -> Vec<String> {
     let has = |node: &NodeName, kind: &dyn Fn(ChangeKind) -> bool| {
-        book.plan.changes.iter().any(|change| change.node == *node && kind(change.kind))
+        audited.plan.changes.iter().any(|change| change.node == *node && kind(change.kind))
     };
     let named = |node: &NodeName| has(node, &|_| true);
     let is_told = |router: &NodeName| {
-        book.steps().any(|step| {
+        audited.steps().any(|step| {
             matches!(step.action, Action::RepointGtm { .. } | Action::Reroute { .. })
                 && step.action.target().node == *router
         })
@@ -111,32 +111,33 @@ pub(super) fn each_step_serves_a_change(book: &Book<'_>) -> Vec<String> {
             }
             Action::Reload { .. } => is_told(node) || named(node),
             Action::Hold { masters, .. } => masters.iter().all(|master| named(&master.node)),
-            Action::Release { .. } => book.steps().any(|hold| matches!(hold.action, Action::Hold { .. })),
+            Action::Release { .. } => audited.steps().any(|hold| matches!(hold.action, Action::Hold { .. })),
             Action::Prove { instances, .. } => {
                 gets_a_master(node) || instances.iter().all(|instance| named(&instance.node))
             }
-            Action::Settle { .. } => !book.plan.changes.is_empty(),
+            Action::Settle { .. } => !audited.plan.changes.is_empty(),
             Action::Return { .. } | Action::ProveCommit { .. } | Action::Rejoin { .. } => {
                 has(node, &|kind| acts_on_copies(kind) || kind == ChangeKind::Rejoin)
             }
             _ => has(node, &acts_on_copies),
         }
     };
-    let stray = book.steps().filter(|step| !serves(step));
+    let stray = audited.steps().filter(|step| !serves(step));
     stray.map(|step| format!("{} serves no change of the plan", step.id)).collect()
 }
 
 /// Of a node that gets a master every router is told whose row was seen to lead elsewhere; of a GTM also every running
 /// router whose rows could not be seen. A router that has no master, and gets none by this plan, cannot be told.
-pub(super) fn every_router_is_told(book: &Book<'_>) -> Vec<String> {
-    let routers: Vec<Listener<'_>> = book.plan.cluster.routers().map(|router| Listener::new(book, router)).collect();
-    let told: BTreeSet<(&NodeName, &NodeName)> = book.steps().flat_map(tells).collect();
+pub(super) fn every_router_is_told(audited: &PlanUnderAudit<'_>) -> Vec<String> {
+    let routers: Vec<Listener<'_>> =
+        audited.plan.cluster.routers().map(|router| Listener::new(audited, router)).collect();
+    let told: BTreeSet<(&NodeName, &NodeName)> = audited.steps().flat_map(tells).collect();
     let mut wrong = Vec::new();
-    for takeover in book.steps().filter(|step| takes_over(step)) {
+    for takeover in audited.steps().filter(|step| takes_over(step)) {
         let node = &takeover.action.target().node;
-        let is_gtm = book.plan.cluster.nodes.get(node).is_some_and(|node| node.kind == NodeKind::Gtm);
+        let is_gtm = audited.plan.cluster.nodes.get(node).is_some_and(|node| node.kind == NodeKind::Gtm);
         for router in &routers {
-            let concerned = router.is_astray(book, node) && router.listens || is_gtm && router.hidden;
+            let concerned = router.is_astray(audited, node) && router.listens || is_gtm && router.hidden;
             if concerned && !told.contains(&(&router.node.name, node)) {
                 wrong.push(format!(
                     "{} is not followed by an update of the routes of {}",
@@ -150,17 +151,17 @@ pub(super) fn every_router_is_told(book: &Book<'_>) -> Vec<String> {
 
 /// A router that the plan starts, and whose rows nothing showed, may have missed any move: it is told of the GTM and of
 /// every node that gets a master.
-pub(super) fn started_routers_are_told(book: &Book<'_>) -> Vec<String> {
-    let in_scope = |node: &Node| book.plan.targets.is_empty() || book.plan.targets.contains(&node.name);
+pub(super) fn started_routers_are_told(audited: &PlanUnderAudit<'_>) -> Vec<String> {
+    let in_scope = |node: &Node| audited.plan.targets.is_empty() || audited.plan.targets.contains(&node.name);
     let gtms: Vec<&NodeName> =
-        book.plan.cluster.nodes_of(NodeKind::Gtm).filter(|node| in_scope(node)).map(|node| &node.name).collect();
-    let takeovers: Vec<&Step> = book.steps().filter(|step| takes_over(step)).collect();
-    let told: BTreeSet<(&NodeName, &NodeName)> = book.steps().flat_map(tells).collect();
+        audited.plan.cluster.nodes_of(NodeKind::Gtm).filter(|node| in_scope(node)).map(|node| &node.name).collect();
+    let takeovers: Vec<&Step> = audited.steps().filter(|step| takes_over(step)).collect();
+    let told: BTreeSet<(&NodeName, &NodeName)> = audited.steps().flat_map(tells).collect();
     let mut wrong = Vec::new();
     for step in &takeovers {
         let router = &step.action.target().node;
-        let Some(node) = book.plan.cluster.nodes.get(router).filter(|node| node.kind.is_router()) else { continue };
-        if own_fact(book, node, "pgxc_node") != Some("unknown") {
+        let Some(node) = audited.plan.cluster.nodes.get(router).filter(|node| node.kind.is_router()) else { continue };
+        if own_fact(audited, node, "pgxc_node") != Some("unknown") {
             continue;
         }
         let moved = takeovers.iter().map(|step| &step.action.target().node);
@@ -184,28 +185,29 @@ struct Listener<'a> {
 }
 
 impl<'a> Listener<'a> {
-    fn new(book: &Book<'a>, node: &'a Node) -> Self {
-        let rows = own_fact(book, node, "pgxc_node");
-        let (runs, gets) = (runs(book, node), |step: &Step| takes_over(step) && step.action.target().node == node.name);
+    fn new(audited: &PlanUnderAudit<'a>, node: &'a Node) -> Self {
+        let rows = own_fact(audited, node, "pgxc_node");
+        let (runs, gets) =
+            (runs(audited, node), |step: &Step| takes_over(step) && step.action.target().node == node.name);
         Self {
             node,
             like: rows.and_then(|rows| rows.split_once(", as ")).map(|(_, other)| other),
             hidden: rows == Some("unknown") && runs,
-            listens: runs || book.steps().any(gets),
+            listens: runs || audited.steps().any(gets),
         }
     }
 
     /// Whether its row of `node` was seen to lead elsewhere.
-    fn is_astray(&self, book: &Book<'_>, node: &NodeName) -> bool {
+    fn is_astray(&self, audited: &PlanUnderAudit<'_>, node: &NodeName) -> bool {
         let row = format!("route to {node}");
-        own_fact(book, self.node, &row).is_some()
-            || self.like.is_some_and(|other| book.plan.facts.contains_key(&format!("{other}: {row}")))
+        own_fact(audited, self.node, &row).is_some()
+            || self.like.is_some_and(|other| audited.plan.facts.contains_key(&format!("{other}: {row}")))
     }
 }
 
 /// What the plan says of one of the node's copies.
-fn own_fact<'a>(book: &Book<'a>, node: &Node, what: &str) -> Option<&'a str> {
-    node.instances.values().find_map(|own| book.plan.facts.get(&format!("{}: {what}", own.id))).map(String::as_str)
+fn own_fact<'a>(audited: &PlanUnderAudit<'a>, node: &Node, what: &str) -> Option<&'a str> {
+    node.instances.values().find_map(|own| audited.plan.facts.get(&format!("{}: {what}", own.id))).map(String::as_str)
 }
 
 /// Whether such a change stops, fences or starts copies of its node.
@@ -217,8 +219,8 @@ fn takes_over(step: &Step) -> bool {
     matches!(step.action, Action::Promote { .. } | Action::Restart { .. })
 }
 
-fn runs(book: &Book<'_>, router: &Node) -> bool {
-    let mut roles = router.instances.values().map(|instance| book.plan.facts.get(&format!("{}: role", instance.id)));
+fn runs(audited: &PlanUnderAudit<'_>, router: &Node) -> bool {
+    let mut roles = router.instances.values().map(|instance| audited.plan.facts.get(&format!("{}: role", instance.id)));
     roles.any(|role| role.is_some_and(|role| role == "master"))
 }
 
