@@ -13,7 +13,7 @@ use super::events::Events;
 use super::failure::Failure;
 use super::interrupt::{self, unless_interrupted};
 use super::journal::Journal;
-use super::{Exit, approve, fit, lock, look, outcome, plan, show, terminal, waive};
+use super::{Exit, approve, lock, look, outcome, plan, show, staleness, terminal, waive};
 use crate::apply::{End, Interrupts, Lock, Report};
 use crate::model::{Cluster, InstanceId, NodeName, Observation};
 use crate::plan::{Change, ChangeKind, Plan, Waiver};
@@ -173,7 +173,7 @@ impl ApplyRequest {
             }
             return outcome::not_begun(Exit::Done, Some(&now), events);
         }
-        fit::still_fits(approved, &now)?;
+        staleness::still_fits(approved, &now)?;
         if now.is_refused() {
             if global.format == Format::Text {
                 terminal::prose(&view::refusal_text(&now));
@@ -181,7 +181,7 @@ impl ApplyRequest {
             }
             return outcome::not_begun(Exit::Refused, Some(&now), events);
         }
-        fit::audited(&now, "nothing was changed")?;
+        staleness::audited(&now, "nothing was changed")?;
         if self.saved.is_some() && global.format == Format::Text {
             terminal::prose(&view::changes_text(&now));
         }
@@ -198,7 +198,7 @@ impl ApplyRequest {
     async fn go_on(&self, run: &ApplyRun<'_>, plan: Plan, report: Report, lock: &mut Lock) -> Result<Exit, Failure> {
         let has_rest = plan.afterwards.is_some() && report.end == End::Done && !run.is_interrupted();
         if has_rest && let Some((rest, seen)) = self.rest(run).await {
-            fit::audited(&rest, "the GTM serves again, the rest was not started")?;
+            staleness::audited(&rest, "the GTM serves again, the rest was not started")?;
             run.context.events.planned(&rest);
             if run.context.global.format == Format::Text {
                 terminal::prose("\nThe GTM answers. otb now plans the rest:\n\n");
@@ -232,7 +232,7 @@ impl ApplyRequest {
         if rest.is_refused() || rest.changes.is_empty() || !rest.changes.iter().all(is_telling) {
             return Ok(());
         }
-        fit::audited(&rest, "the nodes that did not move still have the old routes")?;
+        staleness::audited(&rest, "the nodes that did not move still have the old routes")?;
         run.context.events.planned(&rest);
         if run.context.global.format == Format::Text {
             terminal::prose("\nUpdating routes on the nodes that did not move:\n\n");

@@ -8,8 +8,8 @@ use clap_complete::ArgValueCandidates;
 
 use super::complete;
 use super::failure::Failure;
+use super::file_suggestions::NamedBy;
 use super::interrupt::interruptible;
-use super::nearby::NamedBy;
 use super::{
     Exit, apply, demo, drain, drift, explain, graph, history, import, move_node, plan, ready, restore, sandbox, schema,
     show, status, validate, version,

@@ -5,7 +5,7 @@ use clap_complete::env::{CompleteEnv, Shells};
 use clap_complete::{CompletionCandidate, Shell};
 
 use super::args::Cli;
-use super::nearby;
+use super::file_suggestions;
 use crate::codes;
 use crate::config;
 use crate::model::Cluster;
@@ -69,5 +69,5 @@ fn candidate(word: &str, help: &str) -> CompletionCandidate {
 /// The cluster of the file that the words so far name. `None` means that the file cannot be read, which completion must
 /// not report in the middle of a line.
 fn cluster() -> Option<Cluster> {
-    Some(config::read(&nearby::meant(&nearby::typed())).ok()?.cluster)
+    Some(config::read(&file_suggestions::meant(&file_suggestions::typed())).ok()?.cluster)
 }

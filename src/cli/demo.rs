@@ -8,7 +8,7 @@ use clap::Args;
 use super::args::Global;
 use super::edit::Edit;
 use super::failure::Failure;
-use super::nearby::NamedBy;
+use super::file_suggestions::NamedBy;
 use super::{Exit, apply, look, plan, sandbox, terminal};
 use crate::codes::ErrorCode;
 use crate::model::{NodeName, ServerName};

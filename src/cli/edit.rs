@@ -12,7 +12,7 @@ use super::complete;
 use super::failure::Failure;
 use super::file::{self, Over};
 use super::plan::{self, PlanArgs};
-use super::{Exit, look, nearby, terminal};
+use super::{Exit, file_suggestions, look, terminal};
 use crate::codes::ErrorCode;
 use crate::config::{self, Loaded};
 use crate::model::{Cluster, NodeName, Observation, ServerName};
@@ -161,7 +161,7 @@ impl Edit {
         connections.close().await;
         let waivers = plan_args.waivers(&cluster)?;
         let plan = look::plan_now(&cluster, &seen, &targets, &waivers);
-        let otb = nearby::otb(&self.file);
+        let otb = file_suggestions::otb(&self.file);
         let next = if args.write { format!("{otb} apply") } else { format!("{otb} {again} --write, then {otb} apply") };
         plan::show(global, plan_args, &plan, &seen, &waivers, &next)
     }

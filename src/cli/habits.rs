@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use clap::{CommandFactory as _, Parser as _};
 
 use super::failure::Failure;
-use super::{Cli, nearby};
+use super::{Cli, file_suggestions};
 use crate::codes::ErrorCode;
 use crate::dialect::sanitize_for_display;
 
@@ -94,7 +94,7 @@ pub(super) fn option(words: &[String]) -> Option<Failure> {
     let failure =
         Failure::new(ErrorCode::UsageOption, format!("otb has no option {}{because}", sanitize_for_display(&typed)));
     Some(if parses(&line) {
-        failure.hint(format!("did you mean {}?", nearby::line(&line)))
+        failure.hint(format!("did you mean {}?", file_suggestions::line(&line)))
     } else if instead.is_empty() {
         failure.hint("remove the option")
     } else {

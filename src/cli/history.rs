@@ -7,7 +7,7 @@ use clap::Args;
 use super::args::{Format, Global};
 use super::failure::Failure;
 use super::journal::{self, Entry, JournalLine};
-use super::{Exit, json, look, nearby, terminal};
+use super::{Exit, file_suggestions, json, look, terminal};
 use crate::apply::Event;
 use crate::codes::ErrorCode;
 use crate::model::ClusterName;
@@ -197,7 +197,7 @@ fn happened(run: &mut PastRun, at: &str, entry: &Entry) {
 
 /// Says where a run was recorded, and what shows it.
 pub(super) fn say_recorded(global: &Global, cluster: &ClusterName, path: &Path) {
-    let otb = nearby::otb(&global.file);
+    let otb = file_suggestions::otb(&global.file);
     let shown = crate::dialect::sanitize_for_display(&path.display().to_string());
     let is_found = journal::kept(cluster).is_ok_and(|kept| kept == [path]);
     let named = if is_found { String::new() } else { format!(" --journal {shown}") };

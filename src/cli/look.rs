@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use super::args::Global;
 use super::failure::Failure;
-use super::{descriptors, nearby, terminal};
+use super::{descriptors, file_suggestions, terminal};
 use crate::codes::ErrorCode;
 use crate::config::{self, Loaded};
 use crate::diagnosis;
@@ -23,8 +23,8 @@ const OTHER_DESCRIPTORS: usize = 256;
 
 /// Reads and checks the file.
 pub(super) fn load(global: &Global) -> Result<Loaded, Failure> {
-    nearby::say_used(global);
-    config::read(&global.file).map_err(|diagnostics| nearby::failure(global, diagnostics))
+    file_suggestions::say_used(global);
+    config::read(&global.file).map_err(|diagnostics| file_suggestions::failure(global, diagnostics))
 }
 
 /// The way to the outside, with its warnings said.
@@ -94,7 +94,7 @@ pub(super) fn diagnosed(
     waivers: &[Waiver],
 ) -> Plan {
     let mut plan = plan_now(cluster, seen, targets, waivers);
-    let otb = nearby::otb(&global.file);
+    let otb = file_suggestions::otb(&global.file);
     plan.findings = diagnosis::findings(&diagnosis::Input { cluster, seen, plan: &plan, otb: &otb });
     plan
 }

@@ -14,7 +14,7 @@ mod events;
 mod explain;
 mod failure;
 mod file;
-mod fit;
+mod file_suggestions;
 mod graph;
 mod habits;
 mod history;
@@ -26,7 +26,6 @@ mod lock;
 mod log;
 mod look;
 mod move_node;
-mod nearby;
 mod outcome;
 mod plan;
 mod ready;
@@ -34,6 +33,7 @@ mod restore;
 mod sandbox;
 mod schema;
 mod show;
+mod staleness;
 mod status;
 mod terminal;
 mod validate;
@@ -63,7 +63,7 @@ pub fn main() -> ExitCode {
         return code;
     }
     complete::answer();
-    let words = nearby::typed();
+    let words = file_suggestions::typed();
     if let Some(failure) = habits::option(&words) {
         terminal::failure(&failure);
         return failure.exit().into();
@@ -91,7 +91,7 @@ pub fn main() -> ExitCode {
 fn parsed() -> Result<Cli, clap::Error> {
     let matches = Cli::command().try_get_matches()?;
     let mut cli = Cli::from_arg_matches(&matches)?;
-    nearby::find(&mut cli.global, matches.value_source("file"));
+    file_suggestions::find(&mut cli.global, matches.value_source("file"));
     Ok(cli)
 }
 

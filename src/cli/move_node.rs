@@ -8,7 +8,7 @@ use super::complete;
 use super::edit::{EditArgs, Editing};
 use super::failure::Failure;
 use super::plan::PlanArgs;
-use super::{Exit, nearby};
+use super::{Exit, file_suggestions};
 use crate::codes::ErrorCode;
 use crate::config;
 use crate::model::{Cluster, Node, NodeName, ServerName};
@@ -65,7 +65,7 @@ pub(super) async fn run(global: &Global, args: &MoveArgs) -> Result<Exit, Failur
 
 /// The command that declares the masters where they were.
 pub(super) fn way_back(moves: &[Move], global: &Global) -> String {
-    let otb = nearby::otb(&global.file);
+    let otb = file_suggestions::otb(&global.file);
     let mut servers: Vec<&ServerName> = moves.iter().map(|one| &one.from).collect();
     servers.sort();
     servers.dedup();

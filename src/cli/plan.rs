@@ -10,7 +10,7 @@ use super::args::{Format, Global};
 use super::complete;
 use super::failure::Failure;
 use super::file::{self, Over};
-use super::{Exit, json, look, nearby, terminal, waive};
+use super::{Exit, file_suggestions, json, look, terminal, waive};
 use crate::codes::ErrorCode;
 use crate::model::{Cluster, Observation};
 use crate::plan::{Plan, Waiver};
@@ -58,7 +58,7 @@ pub(super) async fn run(global: &Global, args: &PlanArgs) -> Result<Exit, Failur
     let seen = look::observe(&cluster, &connections, global).await;
     connections.close().await;
     let plan = look::diagnosed(global, &cluster, &seen, &targets, &waivers);
-    show(global, args, &plan, &seen, &waivers, &format!("{} apply", nearby::otb(&global.file)))
+    show(global, args, &plan, &seen, &waivers, &format!("{} apply", file_suggestions::otb(&global.file)))
 }
 
 /// Prints and saves a plan made from `seen` with `waivers`; `next` is the command that leads on from it.
@@ -123,7 +123,9 @@ pub(super) fn tell_more(plan: &Plan) {
 fn say_road(plan: &Plan) {
     let Some((silent, words)) = view::road(plan) else { return };
     terminal::say(&format!("{} does not answer. If it is off and stays off, move its masters away:", silent.server));
-    terminal::command(&nearby::line(&[nearby::file_words(&nearby::typed()), words].concat()));
+    terminal::command(&file_suggestions::line(
+        &[file_suggestions::file_words(&file_suggestions::typed()), words].concat(),
+    ));
 }
 
 fn save(plan: &Plan, path: &Path) -> Result<(), Failure> {

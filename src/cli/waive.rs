@@ -1,7 +1,7 @@
 //! `--waive CHECK:SUBJECT --reason ...`: read against the file, so that a typing error is told from a check that passes.
 
 use super::failure::Failure;
-use super::{habits, nearby, terminal};
+use super::{file_suggestions, habits, terminal};
 use crate::codes::ErrorCode;
 use crate::model::Cluster;
 use crate::plan::{CheckCode, Plan, Waiver, unused_waivers};
@@ -69,7 +69,7 @@ pub(super) fn tell_unused(plan: &Plan, waivers: &[Waiver]) {
 
 /// What is typed after `typed` to lift the blocks of a refused plan that can be lifted; `None` means that none can.
 fn line(plan: &Plan, typed: &[String]) -> Option<String> {
-    let other = |command: &str| [nearby::file_words(typed), vec![command.to_owned()]].concat();
+    let other = |command: &str| [file_suggestions::file_words(typed), vec![command.to_owned()]].concat();
     // What has written the file is followed by its application.
     let is_written = typed.iter().any(|word| word == "--write");
     let typed = if is_written { other("apply") } else { typed.to_vec() };
@@ -80,18 +80,18 @@ fn line(plan: &Plan, typed: &[String]) -> Option<String> {
     }
     let again = [typed.as_slice(), &more].concat();
     if typed.iter().any(|word| word == "--reason" || word.starts_with("--reason=")) && habits::parses(&again) {
-        return Some(nearby::line(&again));
+        return Some(file_suggestions::line(&again));
     }
     // Some commands, such as the application of a saved plan, take no waivers: these are the plan's.
     let reason = ["--reason", OPEN_REASON].map(str::to_owned);
     let takes_waivers = habits::parses(&[again.as_slice(), &reason].concat());
     let words = if takes_waivers { again } else { [other("plan"), more].concat() };
-    Some(format!("{} --reason \"{OPEN_REASON}\"", nearby::line(&words)))
+    Some(format!("{} --reason \"{OPEN_REASON}\"", file_suggestions::line(&words)))
 }
 
 /// Prints the command line that waives what refuses `plan`, where that is possible: never folded, ready to paste.
 pub(super) fn say_waivers(plan: &Plan) {
-    let Some(line) = line(plan, &nearby::typed()) else { return };
+    let Some(line) = line(plan, &file_suggestions::typed()) else { return };
     let rest: Vec<&str> =
         plan.refusing().filter(|check| !check.code.is_waivable()).map(|check| check.id.as_str()).collect();
     let rest = match rest.as_slice() {
