@@ -9,12 +9,12 @@ use crate::model::{
 use crate::sandbox::Flavor;
 use crate::sandbox::moment::Moment;
 
+use super::catalog_cache::CatalogCache;
 use super::data::{Change, Data, RouteRow, Routes, hash};
 use super::effect::Effect;
 use super::gtm::Gtm;
 use super::instance::{Control, DiskId, Home, Postgres};
 use super::locks::Queue;
-use super::memo::Memo;
 use super::session::{Session, SessionId};
 use super::stream::Unsettled;
 use super::wal::{Body, Wal};
@@ -56,7 +56,7 @@ pub struct World {
     pub(super) has_pg_clean: bool,
     /// Sessions of coordinators that are slow in the middle of a commit, by gid.
     pub(super) committing: BTreeMap<String, super::in_doubt::Committing>,
-    pub(super) memo: Memo,
+    pub(super) catalog_cache: CatalogCache,
     /// When active GTMs write their next record unasked.
     pub(super) gtm_record_due: Moment,
     next_disk: u32,
@@ -88,7 +88,7 @@ impl World {
             gtm_trap: false,
             has_pg_clean: true,
             committing: BTreeMap::new(),
-            memo: Memo::default(),
+            catalog_cache: CatalogCache::default(),
             gtm_record_due: Moment(0),
             next_disk: 1,
             // Beyond Linux's largest pid, so that no `kill` ever finds a real process by it.

@@ -5,16 +5,16 @@ use crate::sandbox::sql::{Expr, Insert, Source, SqlError, Value, evaluate, selec
 use super::World;
 use super::answer::{Outcome, Stop};
 use super::data::{Change, Table};
+use super::eval_context::EvalContext;
 use super::instance::DiskId;
 use super::rows::fit;
-use super::seat::Seat;
 use super::session::{SessionId, Write};
 
 impl World {
-    pub(super) fn insert(seat: &mut Seat<'_>, insert: &Insert) -> Result<Outcome, Stop> {
-        let (id, disk, now) = (seat.session, seat.disk, seat.now);
-        let table = seat.world.table(disk, &insert.table)?;
-        seat.world.use_table(id, disk, &insert.table)?;
+    pub(super) fn insert(context: &mut EvalContext<'_>, insert: &Insert) -> Result<Outcome, Stop> {
+        let (id, disk, now) = (context.session, context.disk, context.now);
+        let table = context.world.table(disk, &insert.table)?;
+        context.world.use_table(id, disk, &insert.table)?;
         let targets: Vec<usize> = if insert.columns.is_empty() {
             (0..table.columns.len()).collect()
         } else {
@@ -22,7 +22,7 @@ impl World {
         };
         let mut writes: Vec<Write> = Vec::new();
         let mut count = 0;
-        for values in seat.source_rows(&insert.source)? {
+        for values in context.source_rows(&insert.source)? {
             if values.len() > targets.len() {
                 return Err(SqlError::syntax("INSERT has more expressions than target columns").into());
             }
@@ -31,21 +31,21 @@ impl World {
                 row[*target] = fit(value, table.columns[*target].1)?;
             }
             let node = table.node_of(&row[table.shard_by]).map(str::to_owned);
-            let places = seat.world.places(seat.session, disk, &table, node.as_deref())?;
+            let places = context.world.places(context.session, disk, &table, node.as_deref())?;
             let Some(place) = places.first().copied() else {
                 return Err(SqlError::new("XX000", "no datanode for this row").into());
             };
-            let Some(key) = seat.world.free_key(id, place, &table, &row, &writes)? else {
+            let Some(key) = context.world.free_key(id, place, &table, &row, &writes)? else {
                 if insert.skip_conflicts {
                     continue;
                 }
                 return Err(duplicate(&table, &row).into());
             };
             let change = Change::Put { table: table.name.clone(), key, row };
-            writes.push(seat.world.write_at(place, change, "INSERT")?);
+            writes.push(context.world.write_at(place, change, "INSERT")?);
             count += 1;
         }
-        seat.world.finish(id, writes, "INSERT", Some(count), now)
+        context.world.finish(id, writes, "INSERT", Some(count), now)
     }
 
     /// The key a new row gets: its primary key, or the next number; none if that key is taken.
@@ -85,25 +85,25 @@ impl World {
 
     /// UPDATE, or DELETE where `assignments` is none.
     pub(super) fn modify(
-        seat: &mut Seat<'_>,
+        context: &mut EvalContext<'_>,
         name: &str,
         assignments: Option<&[(String, Expr)]>,
         filter: Option<&Expr>,
     ) -> Result<Outcome, Stop> {
-        let (id, disk, now) = (seat.session, seat.disk, seat.now);
+        let (id, disk, now) = (context.session, context.disk, context.now);
         let tag = if assignments.is_some() { "UPDATE" } else { "DELETE" };
-        let table = seat.world.table(disk, name)?;
-        seat.world.use_table(id, disk, name)?;
+        let table = context.world.table(disk, name)?;
+        context.world.use_table(id, disk, name)?;
         let columns = table.relation_columns();
         let pin = match table.pinned(filter) {
-            Some(expr) => Some(fit(&evaluate(expr, &[], &[], seat)?, table.columns[table.shard_by].1)?),
+            Some(expr) => Some(fit(&evaluate(expr, &[], &[], context)?, table.columns[table.shard_by].1)?),
             None => None,
         };
         let only = pin.and_then(|value| table.node_of(&value).map(str::to_owned));
         let mut writes = Vec::new();
-        for held in seat.world.held(id, disk, &table, only.as_deref())? {
+        for held in context.world.held(id, disk, &table, only.as_deref())? {
             if let Some(filter) = filter
-                && !evaluate(filter, &columns, &held.row, seat)?.is_true()
+                && !evaluate(filter, &columns, &held.row, context)?.is_true()
             {
                 continue;
             }
@@ -119,19 +119,19 @@ impl World {
                             );
                             return Err(SqlError::new("0A000", text).into());
                         }
-                        row[index] = fit(&evaluate(expr, &columns, &held.row, seat)?, table.columns[index].1)?;
+                        row[index] = fit(&evaluate(expr, &columns, &held.row, context)?, table.columns[index].1)?;
                     }
                     Change::Put { table: table.name.clone(), key: held.key, row }
                 }
             };
-            writes.push(seat.world.write_at(held.disk, change, tag)?);
+            writes.push(context.world.write_at(held.disk, change, tag)?);
         }
         let count = writes.len();
-        seat.world.finish(id, writes, tag, Some(count), now)
+        context.world.finish(id, writes, tag, Some(count), now)
     }
 }
 
-impl Seat<'_> {
+impl EvalContext<'_> {
     fn source_rows(&mut self, source: &Source) -> Result<Vec<Vec<Value>>, Stop> {
         match source {
             Source::Query(query) => {

@@ -6,7 +6,7 @@ use crate::sandbox::moment::Moment;
 use super::World;
 use super::data::{Change, Prepared, RouteRow};
 use super::effect::Effect;
-use super::instance::{DiskId, Mode, Process, Temper};
+use super::instance::{DiskId, FaultMode, Mode, Process};
 use super::stream::Unsettled;
 use super::wal::Body;
 
@@ -140,9 +140,9 @@ impl World {
         true
     }
 
-    pub fn set_temper(&mut self, disk: DiskId, temper: Temper) {
+    pub fn set_temper(&mut self, disk: DiskId, fault_mode: FaultMode) {
         if let Some(process) = self.postgres.get_mut(&disk).and_then(|copy| copy.process.as_mut()) {
-            process.pooler.temper = temper;
+            process.pooler.fault_mode = fault_mode;
         }
     }
 

@@ -5,11 +5,11 @@ use crate::sandbox::Flavor;
 use crate::sandbox::sql::{Kind, SqlError, Value};
 
 use super::effect::Effect;
+use super::eval_context::{EvalContext, Origin};
 use super::instance::{Postgres, Process};
-use super::seat::{Origin, Seat};
 use super::wal::{Body, Wal};
 
-pub(super) fn call(seat: &mut Seat<'_>, name: &str, args: &[Value]) -> Result<Value, SqlError> {
+pub(super) fn call(context: &mut EvalContext<'_>, name: &str, args: &[Value]) -> Result<Value, SqlError> {
     match name {
         "pg_is_in_recovery"
         | "pg_postmaster_start_time"
@@ -20,38 +20,38 @@ pub(super) fn call(seat: &mut Seat<'_>, name: &str, args: &[Value]) -> Result<Va
         | "pg_last_wal_receive_lsn"
         | "pg_last_wal_replay_lsn"
         | "pg_is_wal_replay_paused"
-        | "pg_last_xact_replay_timestamp" => wal_function(seat, name, args),
-        "pg_switch_wal" => switch_wal(seat),
-        "pg_logical_emit_message" => emit_message(seat, args),
-        "pg_wal_replay_pause" | "pg_wal_replay_resume" => pause(seat, name == "pg_wal_replay_pause"),
+        | "pg_last_xact_replay_timestamp" => wal_function(context, name, args),
+        "pg_switch_wal" => switch_wal(context),
+        "pg_logical_emit_message" => emit_message(context, args),
+        "pg_wal_replay_pause" | "pg_wal_replay_resume" => pause(context, name == "pg_wal_replay_pause"),
         "pg_is_in_backup" => Ok(Value::Bool(false)),
-        "pgxc_pool_reload" => reload(seat),
-        "pgxc_pool_check" => Ok(Value::Bool(seat.world.pool_agrees(seat.disk))),
+        "pgxc_pool_reload" => reload(context),
+        "pgxc_pool_check" => Ok(Value::Bool(context.world.pool_agrees(context.disk))),
         "pg_reload_conf" => {
-            seat.world.effects.push(Effect::Reload(seat.disk));
+            context.world.effects.push(Effect::Reload(context.disk));
             Ok(Value::Bool(true))
         }
-        "pg_try_advisory_lock" | "pg_advisory_unlock" => advisory(seat, name, args),
+        "pg_try_advisory_lock" | "pg_advisory_unlock" => advisory(context, name, args),
         "pg_advisory_unlock_all" => {
-            let session = seat.session;
-            seat.world.advisory.retain(|_, holder| *holder != session);
+            let session = context.session;
+            context.world.advisory.retain(|_, holder| *holder != session);
             Ok(Value::text(""))
         }
         "now" | "statement_timestamp" | "transaction_timestamp" | "clock_timestamp" | "current_timestamp" => {
-            Ok(Value::Time(seat.now))
+            Ok(Value::Time(context.now))
         }
         "version" => Ok(Value::Text(format!(
             "PostgreSQL {} on x86_64-pc-linux-gnu, compiled by gcc (Debian 12.2.0-14+deb12u1) 12.2.0, 64-bit",
-            seat.world.flavor.server_version()
+            context.world.flavor.server_version()
         ))),
-        "current_setting" => setting(seat, args),
-        "pg_read_file" => read_file(seat, args),
-        _ => session_function(seat, name),
+        "current_setting" => setting(context, args),
+        "pg_read_file" => read_file(context, args),
+        _ => session_function(context, name),
     }
 }
 
-fn copy<'s>(seat: &'s Seat<'_>) -> Result<(&'s Postgres, &'s Process), SqlError> {
-    let copy = seat.world.postgres.get(&seat.disk);
+fn copy<'s>(context: &'s EvalContext<'_>) -> Result<(&'s Postgres, &'s Process), SqlError> {
+    let copy = context.world.postgres.get(&context.disk);
     copy.and_then(|copy| Some((copy, copy.process.as_ref()?)))
         .ok_or_else(|| SqlError::fatal("57P01", "terminating connection due to administrator command"))
 }
@@ -65,8 +65,8 @@ fn not_in_recovery() -> SqlError {
         .hint("Recovery control functions can only be executed during recovery.")
 }
 
-fn wal_function(seat: &Seat<'_>, name: &str, args: &[Value]) -> Result<Value, SqlError> {
-    let (copy, process) = copy(seat)?;
+fn wal_function(context: &EvalContext<'_>, name: &str, args: &[Value]) -> Result<Value, SqlError> {
+    let (copy, process) = copy(context)?;
     let standby = process.standby();
     Ok(match name {
         "pg_is_in_recovery" => Value::Bool(standby.is_some()),
@@ -77,7 +77,7 @@ fn wal_function(seat: &Seat<'_>, name: &str, args: &[Value]) -> Result<Value, Sq
         },
         "pg_walfile_name" => match (standby, args.first().map(|arg| arg.cast(Kind::Lsn)).transpose()?) {
             (Some(_), _) => {
-                let hint = match seat.world.flavor {
+                let hint = match context.world.flavor {
                     Flavor::V2 => "pg_walfile_name() cannot be executed during recovery.",
                     Flavor::V5 => {
                         "pg_walfile_name() cannot be executed during recovery.\n while processing column pg_walfile_name"
@@ -109,59 +109,59 @@ fn wal_function(seat: &Seat<'_>, name: &str, args: &[Value]) -> Result<Value, Sq
     })
 }
 
-fn switch_wal(seat: &mut Seat<'_>) -> Result<Value, SqlError> {
-    let (copy, _) = copy(seat)?;
+fn switch_wal(context: &mut EvalContext<'_>) -> Result<Value, SqlError> {
+    let (copy, _) = copy(context)?;
     if !copy.is_master() {
         return Err(in_recovery());
     }
     let end: Lsn = copy.wal.end();
-    seat.world.append(seat.disk, Body::Switch, seat.now);
-    seat.world.settle(seat.now);
+    context.world.append(context.disk, Body::Switch, context.now);
+    context.world.settle(context.now);
     Ok(Value::Lsn(end))
 }
 
 /// WAL that nobody reads. With `true` it belongs to a transaction, which ends with the statement here.
-fn emit_message(seat: &mut Seat<'_>, args: &[Value]) -> Result<Value, SqlError> {
-    let (copy, _) = copy(seat)?;
+fn emit_message(context: &mut EvalContext<'_>, args: &[Value]) -> Result<Value, SqlError> {
+    let (copy, _) = copy(context)?;
     if !copy.is_master() {
         return Err(SqlError::new("XX000", "cannot assign TransactionIds during recovery"));
     }
     let length = args.get(2).and_then(Value::to_text).map_or(0, |text| text.len());
-    seat.world.append(seat.disk, Body::Filler(u64::try_from(length).unwrap_or(u64::MAX >> 8)), seat.now);
+    context.world.append(context.disk, Body::Filler(u64::try_from(length).unwrap_or(u64::MAX >> 8)), context.now);
     if args.first().is_some_and(Value::is_true) {
-        let session = match seat.origin {
-            Origin::Client => Some(seat.session),
+        let session = match context.origin {
+            Origin::Client => Some(context.session),
             Origin::Pooler { .. } => None,
         };
-        let waits = seat.world.write(session, seat.disk, Vec::new(), seat.now);
+        let waits = context.world.write(session, context.disk, Vec::new(), context.now);
         let waits = waits.map_err(|_| SqlError::new("53100", "could not extend file: No space left on device"))?;
-        seat.world.committed.extend(waits);
+        context.world.committed.extend(waits);
     }
-    seat.world.settle(seat.now);
-    let end = seat.world.postgres.get(&seat.disk).map_or(Lsn(0), |copy| copy.wal.end());
+    context.world.settle(context.now);
+    let end = context.world.postgres.get(&context.disk).map_or(Lsn(0), |copy| copy.wal.end());
     Ok(Value::Lsn(end))
 }
 
-fn pause(seat: &mut Seat<'_>, paused: bool) -> Result<Value, SqlError> {
-    if !seat.world.pause_replay(seat.disk, paused, seat.now) {
+fn pause(context: &mut EvalContext<'_>, paused: bool) -> Result<Value, SqlError> {
+    if !context.world.pause_replay(context.disk, paused, context.now) {
         return Err(not_in_recovery());
     }
     Ok(Value::text(""))
 }
 
-fn reload(seat: &mut Seat<'_>) -> Result<Value, SqlError> {
-    let open = seat.world.sessions.get(&seat.session).is_some_and(|session| session.transaction.is_some());
+fn reload(context: &mut EvalContext<'_>) -> Result<Value, SqlError> {
+    let open = context.world.sessions.get(&context.session).is_some_and(|session| session.transaction.is_some());
     if open {
         return Err(SqlError::new("25001", "pgxc_pool_reload cannot run inside a transaction block"));
     }
-    seat.delay = seat.world.reload_waits(seat.disk, seat.now);
-    seat.world.end_holders(seat.session, seat.disk, seat.now);
-    seat.world.pool_reload(seat.disk);
+    context.delay = context.world.reload_waits(context.disk, context.now);
+    context.world.end_holders(context.session, context.disk, context.now);
+    context.world.pool_reload(context.disk);
     Ok(Value::Bool(true))
 }
 
 /// Cluster-wide when taken through a coordinator (field notes, section 9).
-fn advisory(seat: &mut Seat<'_>, name: &str, args: &[Value]) -> Result<Value, SqlError> {
+fn advisory(context: &mut EvalContext<'_>, name: &str, args: &[Value]) -> Result<Value, SqlError> {
     let mut key = 0_i64;
     for arg in args {
         match arg.cast(Kind::Int8)? {
@@ -169,50 +169,50 @@ fn advisory(seat: &mut Seat<'_>, name: &str, args: &[Value]) -> Result<Value, Sq
             _ => return Ok(Value::Null),
         }
     }
-    let holder = seat.world.advisory.get(&key).copied();
-    let free_or_own = holder.is_none_or(|holder| holder == seat.session);
+    let holder = context.world.advisory.get(&key).copied();
+    let free_or_own = holder.is_none_or(|holder| holder == context.session);
     if name == "pg_try_advisory_lock" {
         if free_or_own {
-            seat.world.advisory.insert(key, seat.session);
+            context.world.advisory.insert(key, context.session);
         }
         return Ok(Value::Bool(free_or_own));
     }
-    let held = holder == Some(seat.session);
+    let held = holder == Some(context.session);
     if held {
-        seat.world.advisory.remove(&key);
+        context.world.advisory.remove(&key);
     }
     Ok(Value::Bool(held))
 }
 
 /// The one file that otb asks a process for.
-fn read_file(seat: &Seat<'_>, args: &[Value]) -> Result<Value, SqlError> {
-    let (_, process) = copy(seat)?;
+fn read_file(context: &EvalContext<'_>, args: &[Value]) -> Result<Value, SqlError> {
+    let (_, process) = copy(context)?;
     match args.first().and_then(Value::to_text).as_deref() {
         None => Ok(Value::Null),
-        Some("postmaster.pid") => Ok(Value::Text(process.pid_file(seat.disk))),
+        Some("postmaster.pid") => Ok(Value::Text(process.pid_file(context.disk))),
         Some(_) => Err(SqlError::new("0A000", "the sandbox reads postmaster.pid only")),
     }
 }
 
-fn setting(seat: &Seat<'_>, args: &[Value]) -> Result<Value, SqlError> {
+fn setting(context: &EvalContext<'_>, args: &[Value]) -> Result<Value, SqlError> {
     let name = args.first().and_then(Value::to_text).unwrap_or_default();
     let missing_ok = args.get(1).is_some_and(Value::is_true);
     // A remote query's own session is the pooler's, not the client's.
-    let session = match seat.origin {
-        Origin::Client => Some(seat.session),
+    let session = match context.origin {
+        Origin::Client => Some(context.session),
         Origin::Pooler { .. } => None,
     };
-    match seat.world.setting(session, seat.disk, &name) {
+    match context.world.setting(session, context.disk, &name) {
         Some(value) => Ok(Value::Text(value)),
         None if missing_ok => Ok(Value::Null),
         None => Err(SqlError::no_setting(&name)),
     }
 }
 
-fn session_function(seat: &Seat<'_>, name: &str) -> Result<Value, SqlError> {
-    let (_, process) = copy(seat)?;
-    let Some(session) = seat.world.sessions.get(&seat.session) else { return Ok(Value::Null) };
-    let over_unix = seat.origin == Origin::Pooler { same_server: true };
+fn session_function(context: &EvalContext<'_>, name: &str) -> Result<Value, SqlError> {
+    let (_, process) = copy(context)?;
+    let Some(session) = context.world.sessions.get(&context.session) else { return Ok(Value::Null) };
+    let over_unix = context.origin == Origin::Pooler { same_server: true };
     Ok(match name {
         "pg_backend_pid" => Value::count(session.pid),
         "current_database" | "current_catalog" => Value::text(&session.database),

@@ -154,7 +154,7 @@ pub enum Receiver {
 pub struct Pooler {
     /// pgxc_node as it was when they were read; only nodes' addresses count.
     pub routes: Routes,
-    pub temper: Temper,
+    pub fault_mode: FaultMode,
     /// Failed attempts since the last reload.
     pub failures: BTreeMap<String, u8>,
     /// Nodes that a session has got a connection to since the last reload.
@@ -163,7 +163,7 @@ pub struct Pooler {
 
 /// What a pooler does about a route that changed without a reload; both were seen live.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub enum Temper {
+pub enum FaultMode {
     /// It keeps the old address.
     #[default]
     Keeps,

@@ -7,7 +7,7 @@ use crate::sandbox::{Flavor, Moment};
 
 use super::World;
 use super::effect::{Effect, Ending};
-use super::instance::{DiskId, Forwarding, Mode, Pooler, Process, Receiver, Standby, Temper, Upstream, Waiters};
+use super::instance::{DiskId, FaultMode, Forwarding, Mode, Pooler, Process, Receiver, Standby, Upstream, Waiters};
 use super::stream::Unsettled;
 use super::wal::{Body, segment_start};
 
@@ -55,7 +55,7 @@ impl World {
         };
         copy.control.modified = now;
         let is_master = matches!(mode, Mode::Master);
-        let pooler = Pooler::from_routes(&copy.data.routes, Temper::Keeps);
+        let pooler = Pooler::from_routes(&copy.data.routes, FaultMode::Keeps);
         self.listening.insert((files.host.to_string(), files.port), disk);
         copy.process = Some(Process {
             pid,

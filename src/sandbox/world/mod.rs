@@ -5,10 +5,12 @@
 //! of the field notes; each module names the section it follows.
 
 mod answer;
+mod catalog_cache;
 mod cluster;
 mod data;
 mod dml;
 mod effect;
+mod eval_context;
 mod faults;
 mod forward;
 mod functions;
@@ -18,14 +20,12 @@ mod in_doubt;
 mod instance;
 mod lifecycle;
 mod locks;
-mod memo;
 mod net;
 mod nodes;
 mod pooler;
 mod promote;
 mod rows;
 mod run;
-mod seat;
 mod session;
 mod settings;
 mod shapes;
@@ -43,7 +43,7 @@ pub use effect::{Effect, Ending};
 pub use gtm::{Gtm, GtmConf, GtmProcess, GtmRole};
 pub use gtm_log::GtmLog;
 pub use in_doubt::Elsewhere;
-pub use instance::{Control, DiskId, Home, Mode, Pooler, Postgres, Process, Receiver, Standby, Temper, Upstream};
+pub use instance::{Control, DiskId, FaultMode, Home, Mode, Pooler, Postgres, Process, Receiver, Standby, Upstream};
 pub use lifecycle::{StartFailure, StartFiles};
 pub use net::Reach;
 pub use promote::Promotion;

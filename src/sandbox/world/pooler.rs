@@ -10,15 +10,20 @@ use super::World;
 use super::answer::{Outcome, Stop, Wait};
 use super::data::Routes;
 use super::effect::Effect;
-use super::instance::{DiskId, Pooler, Temper};
+use super::instance::{DiskId, FaultMode, Pooler};
 use super::net::Reach;
 use super::session::{Session, SessionId};
 use super::settings::millis;
 
 impl Pooler {
-    pub(super) fn from_routes(routes: &Routes, temper: Temper) -> Self {
+    pub(super) fn from_routes(routes: &Routes, fault_mode: FaultMode) -> Self {
         let routes = Arc::clone(routes);
-        Self { routes, temper, failures: std::collections::BTreeMap::new(), used: std::collections::BTreeSet::new() }
+        Self {
+            routes,
+            fault_mode,
+            failures: std::collections::BTreeMap::new(),
+            used: std::collections::BTreeSet::new(),
+        }
     }
 
     /// Where it goes to reach `node`.
@@ -46,7 +51,7 @@ impl World {
     pub(super) fn pool_reload(&mut self, disk: DiskId) {
         let Some(copy) = self.postgres.get_mut(&disk) else { return };
         if let Some(process) = &mut copy.process {
-            let new = Pooler::from_routes(&copy.data.routes, process.pooler.temper);
+            let new = Pooler::from_routes(&copy.data.routes, process.pooler.fault_mode);
             let old = std::mem::replace(&mut process.pooler, new);
             // Connections to a node that has not moved are kept (seen live).
             let kept = old.used.iter().filter(|node| process.pooler.leads_as(&old.routes, node));
@@ -149,7 +154,7 @@ impl World {
         let Some(process) = &mut copy.process else { return };
         let failures = process.pooler.failures.entry(node.to_owned()).or_default();
         *failures = failures.saturating_add(1);
-        if process.pooler.temper == Temper::Heals && *failures >= 2 {
+        if process.pooler.fault_mode == FaultMode::Heals && *failures >= 2 {
             process.pooler.failures.remove(node);
             if let Some(row) = copy.data.routes.get(node) {
                 process.pooler.redirect(node, &row.host, row.port);

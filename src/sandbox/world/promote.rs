@@ -85,7 +85,7 @@ impl World {
         if let Some(process) = &mut copy.process {
             process.checkpoint_due = Some(Moment(now.0 + CHECKPOINT_AFTER));
             process.mode = Mode::Master;
-            process.pooler = Pooler::from_routes(&copy.data.routes, process.pooler.temper);
+            process.pooler = Pooler::from_routes(&copy.data.routes, process.pooler.fault_mode);
         }
         let timeline = copy.wal.timeline;
         self.effects.push(Effect::RenameRecoveryConf(disk));

@@ -8,8 +8,8 @@ use crate::sandbox::{Flavor, Moment};
 
 use super::World;
 use super::answer::{Answer, GaveUp, Outcome, Ran, Stop, Wait};
+use super::eval_context::{EvalContext, Origin};
 use super::instance::{DiskId, Mode};
-use super::seat::{Origin, Seat};
 use super::session::{Replication, SessionId};
 
 impl World {
@@ -101,17 +101,17 @@ impl World {
             let text = format!("cannot execute {} in a read-only transaction", statement.tag());
             return Err(SqlError::new("25006", text).into());
         }
-        let mut seat = Seat::new(self, id, disk, params, now);
+        let mut context = EvalContext::new(self, id, disk, params, now);
         match statement {
             Statement::Select(query) => {
-                let relation = seat.select(query)?;
-                Ok(Outcome { delay: seat.delay, ..Outcome::ok(Answer::Rows { relation, tag: "SELECT" }) })
+                let relation = context.select(query)?;
+                Ok(Outcome { delay: context.delay, ..Outcome::ok(Answer::Rows { relation, tag: "SELECT" }) })
             }
-            Statement::Values(rows) => Ok(Outcome::ok(Answer::Rows { relation: seat.values(rows)?, tag: "SELECT" })),
-            Statement::ExecuteDirect { node, sql } => seat.execute_direct(node, sql),
-            Statement::Insert(insert) => Self::insert(&mut seat, insert),
-            Statement::Update { table, set, filter } => Self::modify(&mut seat, table, Some(set), filter.as_ref()),
-            Statement::Delete { table, filter } => Self::modify(&mut seat, table, None, filter.as_ref()),
+            Statement::Values(rows) => Ok(Outcome::ok(Answer::Rows { relation: context.values(rows)?, tag: "SELECT" })),
+            Statement::ExecuteDirect { node, sql } => context.execute_direct(node, sql),
+            Statement::Insert(insert) => Self::insert(&mut context, insert),
+            Statement::Update { table, set, filter } => Self::modify(&mut context, table, Some(set), filter.as_ref()),
+            Statement::Delete { table, filter } => Self::modify(&mut context, table, None, filter.as_ref()),
             Statement::CreateTable(create) => self.create_table(id, disk, create, now),
             Statement::DropTable { name, if_exists } => self.drop_table(id, disk, name, *if_exists, now),
             Statement::AlterNode(alter) => self.alter_node(id, alter, now),
@@ -197,16 +197,16 @@ impl World {
             return Err(SqlError::fatal("57P01", "terminating connection due to administrator command"));
         };
         let text = |name: &str| vec![Column::new(name, Kind::Text)];
-        let mut seat = Seat::new(self, id, disk, &[], now);
+        let mut context = EvalContext::new(self, id, disk, &[], now);
         match statement {
-            Statement::Select(query) => describe(query, &mut seat),
-            Statement::Values(rows) => seat.values_columns(rows),
+            Statement::Select(query) => describe(query, &mut context),
+            Statement::Values(rows) => context.values_columns(rows),
             Statement::ExecuteDirect { node, sql } => match parse(sql)? {
                 Statement::Select(query) => {
-                    if let Ok(target) = seat.world.pooled(id, disk, node) {
-                        seat.disk = target;
+                    if let Ok(target) = context.world.pooled(id, disk, node) {
+                        context.disk = target;
                     }
-                    describe(&query, &mut seat)
+                    describe(&query, &mut context)
                 }
                 _ => Ok(Vec::new()),
             },
@@ -251,7 +251,7 @@ fn identify_columns() -> Vec<Column> {
     columns.into_iter().map(|(name, kind)| Column::new(name, kind)).collect()
 }
 
-impl Seat<'_> {
+impl EvalContext<'_> {
     fn select(&mut self, query: &Query) -> Result<Relation, Stop> {
         self.pin = self.pin_of(query)?;
         let Some(routes) = self.committed_routes(query) else {
@@ -260,13 +260,13 @@ impl Seat<'_> {
         if let Err(error) = self.read_routes() {
             return Err(self.stopped(error));
         }
-        if let Some(known) = self.world.memo.find(&routes, query) {
+        if let Some(known) = self.world.catalog_cache.find(&routes, query) {
             return Ok(known);
         }
         self.by_rows_alone = true;
         let answer = select(query, self).map_err(|error| self.stopped(error))?;
         if self.by_rows_alone {
-            self.world.memo.keep(routes, query.clone(), answer.clone());
+            self.world.catalog_cache.keep(routes, query.clone(), answer.clone());
         }
         Ok(answer)
     }

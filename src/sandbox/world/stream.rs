@@ -43,7 +43,7 @@ impl World {
         // A chain of cascading standbys needs one round per link.
         while self.unsettled != Unsettled::default() && rounds < 64 {
             rounds += 1;
-            for disk in self.concerned() {
+            for disk in self.affected() {
                 if self.receive(disk, now) | self.replay(disk) {
                     self.unsettled.grew(disk);
                 }
@@ -55,17 +55,17 @@ impl World {
     }
 
     /// The standbys that have to look again.
-    fn concerned(&mut self) -> Vec<DiskId> {
+    fn affected(&mut self) -> Vec<DiskId> {
         match std::mem::take(&mut self.unsettled) {
             Unsettled::Everything => {
-                self.memo.followers = None;
+                self.catalog_cache.followers = None;
                 self.standbys().map(|(disk, _)| disk).collect()
             }
             Unsettled::Grown(disks) => {
-                let followers = self.memo.followers.take().unwrap_or_else(|| self.followers());
-                let concerned = disks.iter().filter_map(|disk| followers.get(disk)).flatten().copied().collect();
-                self.memo.followers = Some(followers);
-                concerned
+                let followers = self.catalog_cache.followers.take().unwrap_or_else(|| self.followers());
+                let affected = disks.iter().filter_map(|disk| followers.get(disk)).flatten().copied().collect();
+                self.catalog_cache.followers = Some(followers);
+                affected
             }
         }
     }

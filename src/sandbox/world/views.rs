@@ -6,23 +6,23 @@ use crate::sandbox::moment::Moment;
 use crate::sandbox::sql::{SqlError, Value};
 
 use super::World;
+use super::eval_context::EvalContext;
 use super::instance::{DiskId, Postgres, Process, Receiver, Standby};
-use super::seat::Seat;
 use super::session::SessionId;
 use super::settings::millis;
 use super::wal::Wal;
 
 /// The rows of a view on the seat's process.
-pub(super) fn rows(seat: &Seat<'_>, view: &str) -> Vec<Vec<Value>> {
+pub(super) fn rows(context: &EvalContext<'_>, view: &str) -> Vec<Vec<Value>> {
     match view {
-        "pgxc_node" => routes(seat),
-        "pg_stat_replication" => seat.world.stat_replication(seat.disk),
-        "pg_stat_wal_receiver" => seat.world.stat_wal_receiver(seat.disk).into_iter().collect(),
-        "pg_stat_activity" => seat.world.stat_activity(seat.disk),
-        "pg_prepared_xacts" => prepared(seat),
-        "pg_extension" if seat.world.has_pg_clean => vec![vec![Value::text("pg_clean"), Value::text("1.0")]],
-        "pg_settings" => settings(seat),
-        "pg_tables" => tables(seat),
+        "pgxc_node" => routes(context),
+        "pg_stat_replication" => context.world.stat_replication(context.disk),
+        "pg_stat_wal_receiver" => context.world.stat_wal_receiver(context.disk).into_iter().collect(),
+        "pg_stat_activity" => context.world.stat_activity(context.disk),
+        "pg_prepared_xacts" => prepared(context),
+        "pg_extension" if context.world.has_pg_clean => vec![vec![Value::text("pg_clean"), Value::text("1.0")]],
+        "pg_settings" => settings(context),
+        "pg_tables" => tables(context),
         "pg_database" => [("postgres", false, true), ("template1", true, true), ("template0", true, false)]
             .map(|(name, template, allows)| vec![Value::text(name), Value::Bool(template), Value::Bool(allows)])
             .to_vec(),
@@ -32,8 +32,8 @@ pub(super) fn rows(seat: &Seat<'_>, view: &str) -> Vec<Vec<Value>> {
 }
 
 /// The rows of a set-returning function.
-pub(super) fn function_rows(seat: &Seat<'_>, name: &str) -> Result<Vec<Vec<Value>>, SqlError> {
-    let copy = seat.world.postgres.get(&seat.disk).ok_or_else(|| SqlError::new("XX000", "no such process"))?;
+pub(super) fn function_rows(context: &EvalContext<'_>, name: &str) -> Result<Vec<Vec<Value>>, SqlError> {
+    let copy = context.world.postgres.get(&context.disk).ok_or_else(|| SqlError::new("XX000", "no such process"))?;
     let control = copy.control;
     match name {
         // They open it by its whole path (seen live).
@@ -57,7 +57,7 @@ pub(super) fn function_rows(seat: &Seat<'_>, name: &str) -> Result<Vec<Vec<Value
             Ok(vec![vec![Value::Lsn(end), timeline, Value::Lsn(Lsn(0)), Value::Lsn(Lsn(0)), Value::Bool(false)]])
         }
         // v2.6 is broken here (seen live).
-        "pg_control_checkpoint" if seat.world.flavor == Flavor::V5 => {
+        "pg_control_checkpoint" if context.world.flavor == Flavor::V5 => {
             let timeline = Value::count(control.timeline.0);
             let file = Value::Text(Wal::file_name(control.timeline, control.redo));
             Ok(vec![vec![
@@ -79,9 +79,9 @@ pub(super) fn function_rows(seat: &Seat<'_>, name: &str) -> Result<Vec<Vec<Value
     }
 }
 
-fn routes(seat: &Seat<'_>) -> Vec<Vec<Value>> {
-    let data = seat.world.own_data(seat.session, seat.disk);
-    let v5 = seat.world.flavor == Flavor::V5;
+fn routes(context: &EvalContext<'_>) -> Vec<Vec<Value>> {
+    let data = context.world.own_data(context.session, context.disk);
+    let v5 = context.world.flavor == Flavor::V5;
     let rows = data.routes.values().map(|row| {
         let mut values = vec![
             Value::text(&row.node),
@@ -103,8 +103,8 @@ fn routes(seat: &Seat<'_>) -> Vec<Vec<Value>> {
     rows.collect()
 }
 
-fn prepared(seat: &Seat<'_>) -> Vec<Vec<Value>> {
-    let data = seat.world.postgres.get(&seat.disk).map(|copy| &copy.data.prepared);
+fn prepared(context: &EvalContext<'_>) -> Vec<Vec<Value>> {
+    let data = context.world.postgres.get(&context.disk).map(|copy| &copy.data.prepared);
     let rows = data.into_iter().flatten().enumerate().map(|(n, (gid, transaction))| {
         vec![
             Value::count(600 + n),
@@ -118,14 +118,14 @@ fn prepared(seat: &Seat<'_>) -> Vec<Vec<Value>> {
 }
 
 /// The sandbox's tables all lie in schema public.
-fn tables(seat: &Seat<'_>) -> Vec<Vec<Value>> {
-    let tables = seat.world.postgres.get(&seat.disk).map(|copy| &copy.data.tables);
-    let row = |name: &String| vec![Value::text("public"), Value::text(name), Value::text(&seat.world.user)];
+fn tables(context: &EvalContext<'_>) -> Vec<Vec<Value>> {
+    let tables = context.world.postgres.get(&context.disk).map(|copy| &copy.data.tables);
+    let row = |name: &String| vec![Value::text("public"), Value::text(name), Value::text(&context.world.user)];
     tables.into_iter().flat_map(|tables| tables.keys()).map(row).collect()
 }
 
-fn settings(seat: &Seat<'_>) -> Vec<Vec<Value>> {
-    let all = seat.world.all_settings(seat.session, seat.disk);
+fn settings(context: &EvalContext<'_>) -> Vec<Vec<Value>> {
+    let all = context.world.all_settings(context.session, context.disk);
     // Times are shown in their unit there, here in milliseconds.
     let number = |name: &str, value: String| match millis(&value) {
         Some(time) if name == "deadlock_timeout" => time.to_string(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::lab::{Lab, S29, S47};
-use crate::sandbox::world::{Ran, Temper, Wait};
+use crate::sandbox::world::{FaultMode, Ran, Wait};
 
 /// Moves dn01 to s47 up to the routes.
 fn moved() -> Lab {
@@ -156,7 +156,7 @@ fn a_reload_cures_at_once() {
 fn another_pooler_heals_after_two_failures() {
     let mut lab = moved();
     let cn02 = lab.disk("cn02@s47");
-    lab.world.set_temper(cn02, Temper::Heals);
+    lab.world.set_temper(cn02, FaultMode::Heals);
     lab.ask("cn02@s47", ALTER);
     let answers: Vec<String> = (0..3).map(|_| lab.ask("cn02@s47", "update t set v = 1 where id = 2")).collect();
     assert_eq!(answers[..2], ["53000: Failed to get pooled connections", "53000: Failed to get pooled connections"]);

@@ -12,7 +12,7 @@ use super::shapes;
 use super::views;
 
 /// The evaluation of one statement.
-pub(super) struct Seat<'w> {
+pub(super) struct EvalContext<'w> {
     pub world: &'w mut World,
     pub session: SessionId,
     /// The process that evaluates.
@@ -41,7 +41,7 @@ pub(super) enum Origin {
     },
 }
 
-impl<'w> Seat<'w> {
+impl<'w> EvalContext<'w> {
     /// A client's.
     pub(super) fn new(
         world: &'w mut World,
@@ -55,7 +55,7 @@ impl<'w> Seat<'w> {
     }
 }
 
-impl Seat<'_> {
+impl EvalContext<'_> {
     /// Turns an error of the evaluation into what really stopped it.
     pub(super) fn stopped(&mut self, error: SqlError) -> Stop {
         self.wait.take().unwrap_or(Stop::Error(error))
@@ -85,7 +85,7 @@ impl Seat<'_> {
     }
 }
 
-impl Context for Seat<'_> {
+impl Context for EvalContext<'_> {
     fn columns(&mut self, relation: &str) -> Result<Vec<Column>, SqlError> {
         match shapes::columns(relation, self.world.flavor) {
             Some(columns) => Ok(columns),

@@ -15,7 +15,7 @@ use super::instance::DiskId;
 const KEPT: usize = 16;
 
 #[derive(Debug, Clone, Default)]
-pub(super) struct Memo {
+pub(super) struct CatalogCache {
     /// The last ones, newest first.
     answers: VecDeque<(Routes, Query, Relation)>,
     /// The standbys that stream from each process; forgotten whenever a process begins or ends.
@@ -23,15 +23,15 @@ pub(super) struct Memo {
 }
 
 /// What is kept here makes no difference to what a world does.
-impl PartialEq for Memo {
+impl PartialEq for CatalogCache {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-impl Eq for Memo {}
+impl Eq for CatalogCache {}
 
-impl Memo {
+impl CatalogCache {
     pub(super) fn find(&self, routes: &Routes, query: &Query) -> Option<Relation> {
         let same = |(rows, asked, _): &&(Routes, Query, Relation)| asked == query && rows == routes;
         self.answers.iter().find(same).map(|(.., answer)| answer.clone())
