@@ -3,15 +3,15 @@
 #![allow(clippy::disallowed_methods, reason = "tests touch the outside")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
+#[path = "support/fixture.rs"]
+mod fixture;
 #[path = "support/limited.rs"]
 mod limited;
-#[path = "support/place.rs"]
-mod place;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use place::Place;
+use fixture::SandboxFixture;
 use serde_yaml::Value;
 
 fn example(name: &str) -> String {
@@ -19,14 +19,14 @@ fn example(name: &str) -> String {
 }
 
 /// A repository as the examples expect it: cluster.yaml and known-drift.yaml in it.
-fn checkout() -> Place {
-    let place = Place::up("");
+fn checkout() -> SandboxFixture {
+    let place = SandboxFixture::up("");
     place.write("known-drift.yaml", example("known-drift.yaml"));
     place
 }
 
 /// Runs a job's script as a runner does; gives its exit code and everything it said.
-fn run(place: &Place, script: &str) -> (i32, String) {
+fn run(place: &SandboxFixture, script: &str) -> (i32, String) {
     assert!(script.contains("otb"), "{script}");
     let bin = Path::new(env!("CARGO_BIN_EXE_otb")).parent().unwrap();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
@@ -47,7 +47,7 @@ fn run(place: &Place, script: &str) -> (i32, String) {
 
 /// Runs all of a job's steps; each must succeed.
 #[track_caller]
-fn succeeds(place: &Place, steps: &[String]) -> String {
+fn succeeds(place: &SandboxFixture, steps: &[String]) -> String {
     assert!(!steps.is_empty());
     let mut all = String::new();
     for step in steps {
@@ -59,7 +59,7 @@ fn succeeds(place: &Place, steps: &[String]) -> String {
 }
 
 /// The whole pipeline: a change is planned and applied, then there is no drift, then there is.
-fn goes_through(job: impl Fn(&str) -> Vec<String>) -> Place {
+fn goes_through(job: impl Fn(&str) -> Vec<String>) -> SandboxFixture {
     let place = checkout();
     place.declare("dn01", "s47");
     assert!(succeeds(&place, &job("plan")).contains("switchover"));
@@ -104,13 +104,13 @@ fn the_pipeline_for_gitlab() {
 }
 
 /// The paths of a server, put below the sandbox's directory.
-fn here(place: &Place, line: &str) -> String {
+fn here(place: &SandboxFixture, line: &str) -> String {
     let dir = place.dir().display();
     let line = line.replace("/usr/bin/otb", env!("CARGO_BIN_EXE_otb"));
     line.replace("/etc/otb", &dir.to_string()).replace("/var/lib/node_exporter/textfile_collector", &dir.to_string())
 }
 
-fn metrics(place: &Place) -> String {
+fn metrics(place: &SandboxFixture) -> String {
     std::fs::read_to_string(PathBuf::from(place.dir()).join("otb.prom")).unwrap()
 }
 

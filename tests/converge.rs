@@ -6,15 +6,15 @@
 #![allow(clippy::disallowed_methods, reason = "tests touch the outside")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
+#[path = "support/fixture.rs"]
+mod fixture;
 #[path = "support/limited.rs"]
 mod limited;
-#[path = "support/place.rs"]
-mod place;
 
 use proptest::prelude::*;
 use serde_json::Value;
 
-use place::Place;
+use fixture::SandboxFixture;
 
 const INSTANCES: [&str; 8] =
     ["gtm_1@s29", "gtm_1@s47", "cn01@s29", "cn02@s47", "dn01@s29", "dn01@s47", "dn02@s29", "dn02@s47"];
@@ -62,7 +62,7 @@ fn happening() -> impl Strategy<Value = Happening> {
 
 const APPLY: &str = "apply --auto-approve --lock-timeout 20s";
 
-fn happen(place: &Place, happening: &Happening) {
+fn happen(place: &SandboxFixture, happening: &Happening) {
     match happening {
         Happening::Fault(line) => drop(place.try_fault(line)),
         Happening::Declare(node, server) => place.declare(node, server),
@@ -81,7 +81,7 @@ fn happen(place: &Place, happening: &Happening) {
 }
 
 /// What only a human can mend.
-fn mend(place: &Place) {
+fn mend(place: &SandboxFixture) {
     place.fault("heal all");
     for instance in INSTANCES {
         for kind in ["unhang", "resume", "writable-recovery"] {
@@ -94,7 +94,7 @@ fn mend(place: &Place) {
 }
 
 /// The sandbox's words for the two copies of a datanode.
-fn copies(place: &Place, node: &str) -> Vec<(String, String)> {
+fn copies(place: &SandboxFixture, node: &str) -> Vec<(String, String)> {
     let state = place.state();
     let lines = state.lines().filter(|line| line.starts_with(&format!("{node}@")));
     let words = lines.map(|line| line.split_whitespace().collect::<Vec<_>>());
@@ -102,7 +102,7 @@ fn copies(place: &Place, node: &str) -> Vec<(String, String)> {
 }
 
 /// Does what the hints of a refusal tell an operator to do. The checks name the nodes.
-fn follow_hints(place: &Place) {
+fn follow_hints(place: &SandboxFixture) {
     let plan = place.otb("plan --format json").run();
     let plan: Value = serde_json::from_str(&plan.stdout).unwrap();
     let refusing = plan["checks"].as_array().unwrap().iter();
@@ -132,7 +132,7 @@ fn follow_hints(place: &Place) {
 }
 
 fn converges(history: &[Happening]) {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     for happening in history {
         happen(&place, happening);
     }
@@ -153,7 +153,7 @@ fn converges(history: &[Happening]) {
 }
 
 /// Planning twice gives the same, but for the time.
-fn same_bytes(place: &Place) {
+fn same_bytes(place: &SandboxFixture) {
     let plan = || {
         let mut plan: Value = serde_json::from_str(&place.otb("plan --format json").run().stdout).unwrap();
         plan["observed_at"] = Value::Null;

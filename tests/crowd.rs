@@ -3,10 +3,10 @@
 #![allow(clippy::disallowed_methods, reason = "tests touch the outside")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
+#[path = "support/fixture.rs"]
+mod fixture;
 #[path = "support/limited.rs"]
 mod limited;
-#[path = "support/place.rs"]
-mod place;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use fixture::SandboxFixture;
 use limited::otb;
-use place::Place;
 
 /// How many start at the same moment.
 const AT_ONCE: usize = 100;
@@ -23,7 +23,7 @@ const AT_ONCE: usize = 100;
 /// Half of them want dn01's master on s29, half on s47; the journals show that only one at a time acts.
 #[test]
 fn a_hundred_contradicting_applies() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     let stays = place.write("stays.yaml", place.text());
     place.declare("dn01", "s47");
     let journal = place.dir().join("journal");

@@ -4,16 +4,16 @@
 #![allow(clippy::disallowed_methods, reason = "tests touch the outside")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
+#[path = "support/fixture.rs"]
+mod fixture;
 #[path = "support/limited.rs"]
 mod limited;
-#[path = "support/place.rs"]
-mod place;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::time::Duration;
 
-use place::Place;
+use fixture::SandboxFixture;
 
 /// What a drain may take beside the move of one master is a figure for a quiet machine; here only gross mistakes are
 /// caught, such as a shell for each command of each master, which takes five times as long on a busy machine, or moving
@@ -21,7 +21,7 @@ use place::Place;
 const LIMIT: f64 = 3.5;
 
 /// Applies what the file says; gives how long the run took and how often each router was told to reload.
-fn apply(place: &Place, log: &str) -> (Duration, BTreeMap<String, usize>) {
+fn apply(place: &SandboxFixture, log: &str) -> (Duration, BTreeMap<String, usize>) {
     let log = place.dir().join(log);
     let run = place.otb("apply --auto-approve --log-file").args([&log]).limit(Duration::from_secs(280)).run();
     run.ends(0);
@@ -36,7 +36,7 @@ fn apply(place: &Place, log: &str) -> (Duration, BTreeMap<String, usize>) {
 
 #[test]
 fn draining_a_server_of_64_datanodes_takes_one_reload_per_router() {
-    let place = Place::up("--datanodes 64");
+    let place = SandboxFixture::up("--datanodes 64");
     place.declare("dn02", "s29");
     let (one, reloads) = apply(&place, "one.log");
     assert_eq!(reloads.len(), 66, "{reloads:?}");
@@ -58,7 +58,7 @@ fn draining_a_server_of_64_datanodes_takes_one_reload_per_router() {
 /// A drain looks at all to choose, and then again only at the nodes that it moves.
 #[test]
 fn only_what_is_moved_is_looked_at_twice() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     let log = place.dir().join("drain.log");
     let run = place.otb("drain s29 --skip gtm_1 --skip cn01 --checks --log-file").args([&log]).run();
     // What is asked only of nodes that move was asked.
@@ -76,17 +76,17 @@ fn only_what_is_moved_is_looked_at_twice() {
 /// Who may replicate from the new master is asked by a process on its server: once, unless the plan is an old one.
 #[test]
 fn who_was_admitted_moments_ago_is_not_asked_again_under_the_lock() {
-    let asked = |place: &Place, apply: &str| {
+    let asked = |place: &SandboxFixture, apply: &str| {
         let log = place.dir().join("admission.log");
         let run = place.otb(apply).args(["--log-file".as_ref(), log.as_os_str()]).run();
         run.ends(0).says(&["dn01"]);
         (std::fs::read_to_string(log).unwrap().matches("-c IDENTIFY_SYSTEM").count(), run.took)
     };
-    let place = Place::moving("");
+    let place = SandboxFixture::moving("");
     let (times, took) = asked(&place, "apply --auto-approve");
     // On a machine so busy that the lock was not taken within three seconds it is asked once more.
     assert!(times == 1 || times == 2 && took > Duration::from_secs(3), "{times} times, {took:?}");
-    let place = Place::moving("");
+    let place = SandboxFixture::moving("");
     let saved = place.dir().join("saved.json");
     place.otb("plan -o").args([&saved]).run().ends(0);
     assert_eq!(asked(&place, &format!("apply {}", saved.display())).0, 1);
@@ -95,7 +95,7 @@ fn who_was_admitted_moments_ago_is_not_asked_again_under_the_lock() {
 /// One process logs in for many masters. Who is turned away is told with the reason, and hides nothing of the others.
 #[test]
 fn one_process_asks_for_many_who_may_replicate() {
-    let place = Place::up("--datanodes 8");
+    let place = SandboxFixture::up("--datanodes 8");
     place.otb("drain s29 --skip gtm_1 --skip cn01 --write").run().ends(0);
     let log = place.dir().join("admissions.log");
     let plan = |verdicts: [&str; 4]| {
@@ -122,7 +122,7 @@ fn one_process_asks_for_many_who_may_replicate() {
 #[test]
 fn old_masters_are_looked_at_together() {
     for (hangs, looks) in [(false, 1), (true, 5)] {
-        let place = Place::up("--datanodes 8");
+        let place = SandboxFixture::up("--datanodes 8");
         place.otb("drain s29 --skip gtm_1 --skip cn01 --write").run().ends(0);
         // What the server's shell reads its script with.
         let delay = if hangs { "case $script in *'alive 3 '*) sleep 60;; esac" } else { "" };
@@ -156,7 +156,7 @@ fn times(line: &str) -> (f64, f64) {
 /// Between clients and a cluster far away one round trip proves all that moved, not one for each.
 #[test]
 fn the_proofs_through_a_coordinator_travel_together() {
-    let place = Place::up("--datanodes 12 --latency 20");
+    let place = SandboxFixture::up("--datanodes 12 --latency 20");
     place.otb("drain s29 --skip gtm_1 --skip cn01 --write").run().ends(0);
     let log = place.dir().join("proof.log");
     place.otb("apply --auto-approve --log-file").args([&log]).run().ends(0);
@@ -174,7 +174,7 @@ fn the_proofs_through_a_coordinator_travel_together() {
 /// What need not be known before the next question is sent costs no round trip while nobody can write.
 #[test]
 fn questions_of_the_write_gap_do_not_wait_for_each_other() {
-    let place = Place::up("--latency 40");
+    let place = SandboxFixture::up("--latency 40");
     place.declare("dn01", "s47");
     let log = place.dir().join("gap.log");
     place.otb("apply --auto-approve --log-file").args([&log]).run().ends(0);

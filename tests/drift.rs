@@ -3,15 +3,15 @@
 #![allow(clippy::disallowed_methods, reason = "tests touch the outside")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
+#[path = "support/fixture.rs"]
+mod fixture;
 #[path = "support/limited.rs"]
 mod limited;
-#[path = "support/place.rs"]
-mod place;
 
+use fixture::SandboxFixture;
 use limited::Ended;
-use place::Place;
 
-fn drift(place: &Place, more: &str) -> Ended {
+fn drift(place: &SandboxFixture, more: &str) -> Ended {
     place.otb("drift").line(more).run()
 }
 
@@ -28,7 +28,7 @@ fn ids(ended: &Ended) -> (Vec<String>, serde_json::Value) {
 /// What is done to the sandbox, what drift exits with, and what differs.
 #[track_caller]
 fn shows(faults: &[&str], exit: i32, expected: &[&str]) {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     for fault in faults {
         place.fault(&fault.replace("S29", &place.address("s29")).replace("S47", &place.address("s47")));
     }
@@ -39,14 +39,14 @@ fn shows(faults: &[&str], exit: i32, expected: &[&str]) {
 
 #[test]
 fn no_drift() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     drift(&place, "").ends(0).says(&["No drift", "8 instances", "4 routers"]);
     drift(&place, "--target dn01").ends(0);
 }
 
 #[test]
 fn the_file_was_changed() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     place.declare("dn01", "s47");
     let ended = drift(&place, "--format json");
     ended.ends(2);
@@ -86,7 +86,7 @@ fn standbys_that_could_not_take_over() {
 
 #[test]
 fn two_masters() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     place.fault("kill dn01@s47");
     std::fs::remove_file(place.dir().join("s47/dn01/recovery.conf")).unwrap();
     place.fault("start dn01@s47");
@@ -97,7 +97,7 @@ fn two_masters() {
 
 #[test]
 fn what_the_next_start_would_change() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     let conf = |server: &str| place.dir().join(server).join("dn01/recovery.conf");
     std::fs::rename(conf("s47"), conf("s29")).unwrap();
     let gtm = place.dir().join("s29/gtm/gtm.conf");
@@ -122,7 +122,7 @@ fn what_the_next_start_would_change() {
 /// What the next start of one copy would change says nothing of another one that does not follow.
 #[test]
 fn what_one_copy_lacks_hides_no_other() {
-    let place = Place::up("--from tests/support/several_standbys.yaml");
+    let place = SandboxFixture::up("--from tests/support/several_standbys.yaml");
     std::fs::remove_file(place.dir().join("s63/dn01/recovery.conf")).unwrap();
     place.fault("stop dn01@s47");
     let ended = drift(&place, "--format json");
@@ -136,7 +136,7 @@ fn what_one_copy_lacks_hides_no_other() {
 /// Without a look into the directories nobody can say what a restart would bring.
 #[test]
 fn closed_directories_are_not_no_drift() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     std::fs::write(place.file(), place.text().replacen("via: local", "via: ssh", 1)).unwrap();
     let ended = drift(&place, "--format json");
     ended.ends(1);
@@ -148,7 +148,7 @@ fn closed_directories_are_not_no_drift() {
 
 #[test]
 fn out_of_sight_is_not_no_drift() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     place.fault("hang dn01@s47");
     let ended = drift(&place, "--format json");
     ended.fails(1, &["could not observe the whole cluster", "hint"]);
@@ -162,7 +162,7 @@ fn out_of_sight_is_not_no_drift() {
 
 #[test]
 fn a_baseline_sets_aside_for_a_time() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     place.fault("stop dn01@s47");
     let entry = |id: &str, expires: &str| format!("  - {{id: '{id}', reason: CHG-1234, expires: {expires}}}\n");
     let write = |entries: &str| place.write("known.yaml", format!("version: 1\naccepted:\n{entries}"));
@@ -180,7 +180,7 @@ fn a_baseline_sets_aside_for_a_time() {
 
 #[test]
 fn junit_and_prometheus() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     place.fault("stop dn01@s47");
     let (junit, metrics) = (place.dir().join("drift.xml"), place.dir().join("otb.prom"));
     let to = format!("--junit {} --prometheus {}", junit.display(), metrics.display());
@@ -213,7 +213,7 @@ fn junit_and_prometheus() {
 /// SELECT comes after that; and the cluster is afterwards what it was.
 #[test]
 fn only_reads() {
-    let place = Place::up("--coordinator-standbys");
+    let place = SandboxFixture::up("--coordinator-standbys");
     place.fault("wrong-route cn02@s47 dn01=127.0.0.1:1");
     place.fault("kill dn02@s47");
     let before = place.state();

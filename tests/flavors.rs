@@ -3,16 +3,16 @@
 #![allow(clippy::disallowed_methods, reason = "tests touch the outside")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
+#[path = "support/fixture.rs"]
+mod fixture;
 #[path = "support/limited.rs"]
 mod limited;
-#[path = "support/place.rs"]
-mod place;
 mod support;
 
 use std::path::Path;
 use std::time::Duration;
 
-use place::Place;
+use fixture::SandboxFixture;
 use support::sandbox::Sandbox;
 
 const V5: &str = "--flavor v5";
@@ -46,7 +46,7 @@ fn gtm_switchover() {
 /// A client that has used dn01 loses its session to the reload, and otb, which reloads once, does not.
 #[test]
 fn a_v5_reload_ends_clients_sessions_and_not_otbs() {
-    let place = Place::up(V5);
+    let place = SandboxFixture::up(V5);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut config = tokio_postgres::Config::new();
@@ -69,7 +69,7 @@ fn a_v5_reload_ends_clients_sessions_and_not_otbs() {
 #[test]
 fn forward_is_sent_to_v5_alone() {
     for (more, sent) in [(V5, true), ("", false)] {
-        let place = Place::up(more);
+        let place = SandboxFixture::up(more);
         let text = place.text();
         if !sent {
             std::fs::write(place.file(), text.replace("port: 23001\n", "port: 23001\n    forward_port: 6669\n"))
@@ -90,7 +90,7 @@ fn forward_is_sent_to_v5_alone() {
 /// The routers are not told a port that the new master itself does not have; of another copy a word is enough.
 #[test]
 fn a_forward_port_that_the_process_does_not_have_is_refused() {
-    let place = Place::up(V5);
+    let place = SandboxFixture::up(V5);
     place.declare("dn01", "s47");
     // dn01's copies have 25001 on s29 and 30001 on s47.
     let with = |from: &str, to: &str| place.write("wrong.yaml", place.text().replace(from, to));
@@ -108,7 +108,7 @@ fn a_forward_port_that_the_process_does_not_have_is_refused() {
 }
 
 /// The file of `place` without its forward ports.
-fn without_forward_ports(place: &Place) -> String {
+fn without_forward_ports(place: &SandboxFixture) -> String {
     let line = |line: &str| match line.split_once(", forward_port: ") {
         Some((before, after)) => format!("{before}{}\n", after.trim_start_matches(|c: char| c.is_ascii_digit())),
         None => format!("{line}\n"),
@@ -121,7 +121,7 @@ fn without_forward_ports(place: &Place) -> String {
 /// Without forward ports in the file the routers get what the processes say.
 #[test]
 fn a_v5_file_without_forward_ports_takes_them_from_the_processes() {
-    let place = Place::up(V5);
+    let place = SandboxFixture::up(V5);
     std::fs::write(place.file(), without_forward_ports(&place)).unwrap();
     place.is_settled();
     place.declare("dn01", "s47");
@@ -142,7 +142,7 @@ fn a_v5_file_without_forward_ports_takes_them_from_the_processes() {
 /// One that neither the file nor the process says would leave the old master's in the routers.
 #[test]
 fn a_forward_port_that_nothing_says_is_refused() {
-    let place = Place::up(V5);
+    let place = SandboxFixture::up(V5);
     std::fs::write(place.file(), without_forward_ports(&place)).unwrap();
     place.declare("dn01", "s47");
     place.fault("fill-slots dn01@s47");
@@ -155,7 +155,7 @@ fn a_forward_port_that_nothing_says_is_refused() {
 /// A standby does not listen on its forward port: what does would keep the new master from serving.
 #[test]
 fn a_forward_port_that_is_taken_is_refused_before_anything_stops() {
-    let place = Place::moving(V5);
+    let place = SandboxFixture::moving(V5);
     let (address, before) = (place.address("s47"), place.state());
     let taken = std::net::TcpListener::bind((address.as_str(), 30_001)).unwrap();
     let says = ["block   forward:dn01@s47 ", "port 30001, the forward_port of dn01@s47, is taken on s47"];
@@ -170,7 +170,7 @@ fn a_forward_port_that_is_taken_is_refused_before_anything_stops() {
 /// Taken between the check and the promotion: otb does not call that done.
 #[test]
 fn a_new_master_that_cannot_forward_is_not_called_done() {
-    let place = Place::moving(V5);
+    let place = SandboxFixture::moving(V5);
     let address = place.address("s47");
     let _taken = std::net::TcpListener::bind((address.as_str(), 30_001)).unwrap();
     let waived = "apply --auto-approve --waive forward:dn01@s47 --reason CHG-1";
@@ -181,7 +181,7 @@ fn a_new_master_that_cannot_forward_is_not_called_done() {
 /// Only the GTM moves: no pool is reloaded, and a session with a connection to a datanode lives on.
 #[test]
 fn a_gtm_moves_on_v5_without_a_pool_reload() {
-    let place = Place::up(V5);
+    let place = SandboxFixture::up(V5);
     place.declare("gtm_1", "s47");
     let plan = place.otb("plan").run();
     plan.ends(0).says(&["repoint-gtm:cn01@s29"]);
@@ -198,7 +198,7 @@ fn a_gtm_moves_on_v5_without_a_pool_reload() {
 /// The plan counts the sessions that its reloads would end.
 #[test]
 fn a_v5_plan_counts_the_sessions_that_its_reloads_end() {
-    let place = Place::moving(V5);
+    let place = SandboxFixture::moving(V5);
     let plan = place.otb("plan --format json").run();
     let plan: serde_json::Value = serde_json::from_str(&plan.ends(0).stdout).unwrap();
     let none = "the pool reloads would end no session of a client now (cn01@s29 0, cn02@s47 0)";
@@ -219,7 +219,7 @@ fn found<'a>(plan: &'a serde_json::Value, id: &str) -> &'a str {
     checks.iter().find(|check| check["id"] == id).unwrap_or_else(|| panic!("{plan}"))["found"].as_str().unwrap()
 }
 
-async fn connect(place: &Place) -> tokio_postgres::Client {
+async fn connect(place: &SandboxFixture) -> tokio_postgres::Client {
     let mut config = tokio_postgres::Config::new();
     config.host(place.address("s29")).port(15_432).user("opentenbase").dbname("postgres");
     let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
@@ -230,7 +230,7 @@ async fn connect(place: &Place) -> tokio_postgres::Client {
 /// Another session changes the row that otb is about to change: otb tries again.
 #[test]
 fn a_row_that_was_concurrently_updated_is_altered_again() {
-    let place = Place::moving(V5);
+    let place = SandboxFixture::moving(V5);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(async {
         let (other, watch) = (connect(&place).await, connect(&place).await);
@@ -253,7 +253,7 @@ fn a_row_that_was_concurrently_updated_is_altered_again() {
 /// A killed v5 is there for some seconds more, with its port closed: otb looks again.
 #[test]
 fn a_process_that_is_about_to_end_is_observed_again() {
-    let place = Place::moving(V5);
+    let place = SandboxFixture::moving(V5);
     place.fault("kill dn01@s29");
     place.otb("plan").run().ends(0).says(&["failover   dn01"]);
 }
@@ -261,7 +261,7 @@ fn a_process_that_is_about_to_end_is_observed_again() {
 /// Only the forward port differs: that is the route's difference.
 #[test]
 fn drift_calls_another_forward_port_a_route() {
-    let place = Place::up(V5);
+    let place = SandboxFixture::up(V5);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         connect(&place).await.simple_query("alter node dn02 with (forward=6669)").await.unwrap();
@@ -275,7 +275,7 @@ fn drift_calls_another_forward_port_a_route() {
 /// opentenbase_ctl writes postgresql.conf.user; a base backup brings the master's files.
 #[test]
 fn a_rejoin_by_copy_keeps_the_files_that_postgresql_conf_includes() {
-    let place = Place::moving(V5);
+    let place = SandboxFixture::moving(V5);
     let (own, master) = (place.dir().join("s29/dn01"), place.dir().join("s47/dn01"));
     let includes = "include_if_exists = 'postgresql.conf.user'\ninclude_dir 'conf.d'\n";
     let conf = std::fs::read_to_string(own.join("postgresql.conf")).unwrap() + includes;

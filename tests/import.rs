@@ -9,20 +9,20 @@ mod closed_port;
 mod fakes;
 #[path = "import/files.rs"]
 mod files;
+#[path = "support/fixture.rs"]
+mod fixture;
 #[path = "support/limited.rs"]
 mod limited;
-#[path = "support/place.rs"]
-mod place;
 #[path = "support/skip.rs"]
 mod skip;
 
 use std::path::PathBuf;
 
+use fixture::SandboxFixture;
 use limited::{Ended, otb};
-use place::Place;
 
 /// Imports from the instance of `server` that listens on `port`.
-fn import(place: &Place, server: &str, port: u16, more: &str) -> (PathBuf, Ended) {
+fn import(place: &SandboxFixture, server: &str, port: u16, more: &str) -> (PathBuf, Ended) {
     let out = place.dir().join("imported.yaml");
     let at = format!("{}:{port}", place.address(server));
     let ended = place
@@ -33,12 +33,12 @@ fn import(place: &Place, server: &str, port: u16, more: &str) -> (PathBuf, Ended
     (out, ended)
 }
 
-fn names(place: &Place) -> String {
+fn names(place: &SandboxFixture) -> String {
     format!("--server s29={} --server s47={}", place.address("s29"), place.address("s47"))
 }
 
 /// One statement on the instance of `server` that listens on `port`.
-fn tell(place: &Place, server: &str, port: u16, statement: &str) {
+fn tell(place: &SandboxFixture, server: &str, port: u16, statement: &str) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut config = tokio_postgres::Config::new();
@@ -58,7 +58,7 @@ fn cluster(file: &std::path::Path) -> otb::model::Cluster {
 
 #[test]
 fn a_live_cluster_goes_round() {
-    let place = Place::up("--coordinators 3 --coordinator-standbys");
+    let place = SandboxFixture::up("--coordinators 3 --coordinator-standbys");
     let (file, ended) = import(&place, "s29", 15432, &names(&place));
     ended.ends(0);
     assert_eq!(cluster(&file).nodes, cluster(&place.file()).nodes, "{}", std::fs::read_to_string(&file).unwrap());
@@ -71,7 +71,7 @@ fn a_live_cluster_goes_round() {
 
 #[test]
 fn after_a_switchover_the_master_is_where_it_is() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     place.declare("dn01", "s47");
     place.otb("apply --auto-approve").run().ends(0);
     let (file, ended) = import(&place, "s47", 15432, &names(&place));
@@ -82,7 +82,7 @@ fn after_a_switchover_the_master_is_where_it_is() {
 
 #[test]
 fn a_standby_that_is_down_is_found_by_its_directory() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     place.fault("stop dn01@s47");
     let (file, ended) = import(&place, "s29", 15432, &names(&place));
     ended.ends(0);
@@ -92,7 +92,7 @@ fn a_standby_that_is_down_is_found_by_its_directory() {
 
 #[test]
 fn a_master_that_is_out_of_sight_stays_open() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     place.fault("hang dn02@s47");
     let (file, ended) = import(&place, "s29", 15432, &names(&place));
     ended.fails(0, &["dn02", "otb could not find out whether its master runs", "no answer from"]);
@@ -102,7 +102,7 @@ fn a_master_that_is_out_of_sight_stays_open() {
 
 #[test]
 fn without_a_shell_what_only_it_tells_is_marked() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     let out = place.dir().join("imported.yaml");
     let at = format!("{}:15432", place.address("s29"));
     // Nobody is there to be logged in to by ssh.
@@ -120,7 +120,7 @@ fn without_a_shell_what_only_it_tells_is_marked() {
 
 #[test]
 fn what_is_no_coordinator() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     import(&place, "s29", 23001, "").1.fails(1, &["is the datanode dn01, not a coordinator", "cn01 at", "cn02 at"]);
     import(&place, "s29", 21000, "").1.fails(1, &["failed to log in", "hint", "--coordinator"]);
     let port = closed_port::closed_port(&place.address("s29"));
@@ -130,14 +130,14 @@ fn what_is_no_coordinator() {
 
 #[test]
 fn without_a_gtm_no_master_tells_its_routes() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     place.fault("kill gtm_1@s29");
     import(&place, "s29", 15432, "").1.fails(1, &["no pgxc_node that otb can read", "timestamp", "start the GTM"]);
 }
 
 #[test]
 fn a_file_that_is_there_is_not_replaced() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     let before = place.text();
     let at = format!("{}:15432", place.address("s29"));
     let out = place.file();
@@ -151,7 +151,7 @@ fn a_file_that_is_there_is_not_replaced() {
 /// Each copy's own, so that a move to any of them routes it by the port it has.
 #[test]
 fn forward_ports_of_v5_come_with_every_copy() {
-    let place = Place::up("--flavor v5 --coordinator-standbys");
+    let place = SandboxFixture::up("--flavor v5 --coordinator-standbys");
     let (file, ended) = import(&place, "s29", 15432, &names(&place));
     ended.ends(0);
     assert!(!ended.stderr.contains("forward_port"), "{ended:?}");
@@ -167,7 +167,7 @@ fn forward_ports_of_v5_come_with_every_copy() {
 /// Of one that does not answer its configuration tells; without a shell only the coordinator's row of a master does.
 #[test]
 fn a_forward_port_that_nobody_tells_is_left_out() {
-    let place = Place::up("--flavor v5");
+    let place = SandboxFixture::up("--flavor v5");
     place.fault("stop dn01@s47");
     place.fault("stop dn02@s47");
     let (file, ended) = import(&place, "s29", 15432, &names(&place));
@@ -196,7 +196,7 @@ fn a_forward_port_that_nobody_tells_is_left_out() {
 /// The process counts, for that is where somebody listens; the plan puts the routes right.
 #[test]
 fn a_forward_port_that_is_routed_wrongly_is_told() {
-    let place = Place::up("--flavor v5");
+    let place = SandboxFixture::up("--flavor v5");
     tell(&place, "s29", 15432, "alter node dn02 with (forward=6669)");
     let (file, ended) = import(&place, "s29", 15432, &names(&place));
     ended.fails(0, &["note: dn02: ", "has forward_port 30002, but the coordinator's pgxc_node has 6669"]);
@@ -205,7 +205,7 @@ fn a_forward_port_that_is_routed_wrongly_is_told() {
 }
 
 /// The sandbox as pgxc_ctl would have been told of it.
-fn pgxc_ctl(place: &Place) -> String {
+fn pgxc_ctl(place: &SandboxFixture) -> String {
     let cluster = cluster(&place.file());
     let of = |id: &str| cluster.instance(&otb::model::InstanceId::try_from(id.to_owned()).unwrap()).unwrap().clone();
     let field = |ids: &[&str], field: fn(&otb::model::Instance) -> String| {
@@ -241,7 +241,7 @@ fn pgxc_ctl(place: &Place) -> String {
 
 #[test]
 fn pgxc_ctls_configuration_goes_round() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     let conf = place.write("pgxc_ctl.conf", pgxc_ctl(&place));
     let ended = place.otb("import --pgxc-ctl").args([&conf]).run();
     ended.fails(0, &["note: pgxc_ctl.conf: not assignments, so otb did not run them: lines 18"]);
@@ -254,7 +254,7 @@ fn pgxc_ctls_configuration_goes_round() {
 
 #[test]
 fn what_the_environment_said_can_be_told() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     let dir = place.dir().display().to_string();
     let conf = place.write("pgxc_ctl.conf", pgxc_ctl(&place).replace(&dir, "$HOME"));
     let ended = place.otb("import --pgxc-ctl").args([&conf]).run();
@@ -268,7 +268,7 @@ fn what_the_environment_said_can_be_told() {
 
 #[test]
 fn other_tools_files_that_cannot_be_read() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     let broken = place.write("broken.conf", "gtmName=gtm_1\ncoordNames=(cn01\n");
     place.otb("import --pgxc-ctl").args([&broken]).run().fails(1, &["line 2", "has no )", "coordNames=(cn01", "hint"]);
     let broken = place.write("broken.ini", "[gtm]\nmaster=10.0.0.1\nnonsense\n");

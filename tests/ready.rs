@@ -3,13 +3,13 @@
 #![allow(clippy::disallowed_methods, reason = "tests touch the outside")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
+#[path = "support/fixture.rs"]
+mod fixture;
 #[path = "support/limited.rs"]
 mod limited;
-#[path = "support/place.rs"]
-mod place;
 
+use fixture::SandboxFixture;
 use limited::Ended;
-use place::Place;
 use serde_json::Value;
 
 /// The document, which must fit its schema.
@@ -26,7 +26,7 @@ fn node<'a>(document: &'a Value, name: &str) -> &'a Value {
 
 #[test]
 fn a_healthy_cluster_could_fail_over_and_nothing_is_touched() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     let before = place.state();
     let ended = place.otb("ready --format json").run();
     let document = document(ended.ends(0));
@@ -52,7 +52,7 @@ fn what_would_refuse_a_takeover_is_named() {
         ("pause-replay dn01@s47", "replay:dn01"),
         ("stop dn01@s47", "standby:dn01"),
     ] {
-        let place = Place::up("");
+        let place = SandboxFixture::up("");
         place.fault(fault);
         place.otb("ready").run().ends(2).says(&["2 of 3 nodes could fail over now", check]);
         place.otb("ready --format markdown").run().ends(2).says(&["**NO**", check]);
@@ -62,7 +62,7 @@ fn what_would_refuse_a_takeover_is_named() {
 
 #[test]
 fn what_a_failover_would_lose_is_counted() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     place.fault("lag dn01@s47");
     place.fault("wal dn01@s29 3000000");
     let ended = place.otb("ready --target dn01 --format json").run();
@@ -73,7 +73,7 @@ fn what_a_failover_would_lose_is_counted() {
 
 #[test]
 fn after_a_switchover_the_old_master_is_the_standby() {
-    let place = Place::moving("");
+    let place = SandboxFixture::moving("");
     // Declared elsewhere than it runs: the standby is the declared one.
     place.otb("ready --target dn01").run().ends(0).says(&["s47"]);
     place.settles();
@@ -82,7 +82,7 @@ fn after_a_switchover_the_old_master_is_the_standby() {
 
 #[test]
 fn one_of_two_standbys_is_enough() {
-    let place = Place::up("--from tests/support/several_standbys.yaml");
+    let place = SandboxFixture::up("--from tests/support/several_standbys.yaml");
     place.fault("pause-replay dn01@s47");
     let ended = place.otb("ready --target dn01 --format json").run();
     let document = document(ended.ends(0));

@@ -8,7 +8,7 @@ mod support;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use support::ground::{Ground, otb};
+use support::ground::{TestCluster, otb};
 use support::sandbox::Sandbox;
 
 /// What one plan asked: statements, rows that came back, statements that read a whole pgxc_node, tools run.

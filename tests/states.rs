@@ -15,7 +15,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use support::ground::{Ground, Ran, otb};
+use support::ground::{Ran, TestCluster, otb};
 use support::normal::normalise;
 use support::sandbox::Sandbox;
 

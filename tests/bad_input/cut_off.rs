@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
+use crate::fixture::SandboxFixture;
 use crate::limited::{Running, Signal};
-use crate::place::Place;
 
 fn pause(milliseconds: u64) {
     std::thread::sleep(Duration::from_millis(milliseconds));
 }
 
-/// The state of one instance in [`Place::state`], such as `master`.
+/// The state of one instance in [`SandboxFixture::state`], such as `master`.
 fn word(state: &str, instance: &str) -> String {
     let line = state.lines().find(|line| line.starts_with(instance)).unwrap();
     line.split_whitespace().nth(3).unwrap().to_owned()
 }
 
 /// An apply that is inside its write gap, and takes its time there.
-fn stuck(place: &Place) -> Running {
+fn stuck(place: &SandboxFixture) -> Running {
     place.fault("slow pg_ctl 1500");
     let mut run = place.otb("apply --auto-approve").start();
     run.until_said("done     checkpoint");
@@ -25,7 +25,7 @@ fn stuck(place: &Place) -> Running {
 
 #[test]
 fn two_applies_at_once() {
-    let place = Place::moving("");
+    let place = SandboxFixture::moving("");
     let first = stuck(&place);
     let second = place.otb("apply --auto-approve").env("USER", "second").run();
     second.fails(5, &["another otb is working on opentenbase_cluster", "pid", "since", "@", "--lock-timeout"]);
@@ -36,7 +36,7 @@ fn two_applies_at_once() {
 /// Somebody's open transaction has read pgxc_node of cn02: ALTER NODE waits there, and only there.
 #[test]
 fn a_locked_router_does_not_hold_up_the_others() {
-    let place = Place::moving("");
+    let place = SandboxFixture::moving("");
     place.fault("lock-routes cn02");
     let mut run = place.otb("apply --auto-approve").limit(Duration::from_secs(20)).start();
     run.until_said("done     prove:cn01");
@@ -47,7 +47,7 @@ fn a_locked_router_does_not_hold_up_the_others() {
 
 #[test]
 fn who_waits_for_the_lock_gets_it_or_may_be_interrupted() {
-    let place = Place::moving("");
+    let place = SandboxFixture::moving("");
     let first = stuck(&place);
     let second = place.otb("apply --auto-approve --lock-timeout 30s").start();
     let mut third = place.otb("apply --auto-approve --lock-timeout 30s").start();
@@ -65,7 +65,7 @@ fn who_waits_for_the_lock_gets_it_or_may_be_interrupted() {
 
 #[test]
 fn an_interrupt_before_approval() {
-    let place = Place::moving("");
+    let place = SandboxFixture::moving("");
     let before = place.state();
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let mut run = place.otb("apply").stdin(b"").start();
@@ -78,7 +78,7 @@ fn an_interrupt_before_approval() {
 
 #[test]
 fn an_interrupt_while_looking() {
-    let place = Place::moving("");
+    let place = SandboxFixture::moving("");
     place.fault("hang cn01@s29");
     let before = place.state();
     let mut run = place.otb("-v apply --auto-approve --timeout 20s").start();
@@ -93,7 +93,7 @@ fn an_interrupt_while_looking() {
 /// The system tells of a lost terminal, and so does the shell: nobody insists by that.
 #[test]
 fn a_terminal_that_goes_away_inside_the_write_gap_interrupts_once() {
-    let place = Place::moving("");
+    let place = SandboxFixture::moving("");
     let before = place.state();
     let mut run = stuck(&place);
     run.signal(Signal::HUP);
@@ -110,7 +110,7 @@ fn a_terminal_that_goes_away_inside_the_write_gap_interrupts_once() {
 
 #[test]
 fn an_interrupt_inside_the_write_gap() {
-    let place = Place::moving("");
+    let place = SandboxFixture::moving("");
     let mut run = stuck(&place);
     run.signal(Signal::INT);
     let ended = run.wait();
@@ -145,7 +145,7 @@ const MOMENTS: [&str; 10] = [
 #[test]
 fn interrupted_at_ten_moments_it_leaves_what_its_exit_code_says() {
     for (number, moment) in MOMENTS.into_iter().enumerate() {
-        let place = Place::moving("");
+        let place = SandboxFixture::moving("");
         let before = place.state();
         let mut run = place.otb("apply --auto-approve").start();
         run.until_said(moment);
@@ -167,7 +167,7 @@ fn interrupted_at_ten_moments_it_leaves_what_its_exit_code_says() {
 #[test]
 fn killed_at_ten_moments_it_converges() {
     for (number, moment) in MOMENTS.into_iter().enumerate() {
-        let place = Place::moving("");
+        let place = SandboxFixture::moving("");
         if number % 2 == 1 {
             // What follows lasts until the next run looks.
             place.fault("slow pg_ctl 400");
@@ -207,7 +207,7 @@ const MOMENTS_OF_A_GTM: [&str; 10] = [
 #[test]
 fn killed_at_ten_moments_of_a_gtms_move_it_converges() {
     for moment in MOMENTS_OF_A_GTM {
-        let place = Place::up("");
+        let place = SandboxFixture::up("");
         place.declare("gtm_1", "s47");
         place.fault("slow gtm_ctl 200");
         let mut run = place.otb("apply --auto-approve").start();

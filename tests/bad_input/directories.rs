@@ -1,12 +1,12 @@
 //! Data directories in the file in which the processes do not run.
 
+use crate::fixture::SandboxFixture;
 use crate::limited::otb;
-use crate::place::Place;
 
 /// With `directory` declared for dn01@s47 in place of its own nothing is done, and otb says `what` is wrong with it and
 /// where the process runs.
 #[track_caller]
-fn is_refused(place: &Place, directory: &str, what: &str) {
+fn is_refused(place: &SandboxFixture, directory: &str, what: &str) {
     let right = format!("{}/s47/dn01", place.dir().display());
     let text = place.text();
     let wrong = text.replace(&format!("{right}}}"), &format!("{directory}}}"));
@@ -23,7 +23,7 @@ fn is_refused(place: &Place, directory: &str, what: &str) {
 
 #[test]
 fn another_directory_than_the_processes_own() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     place.declare("dn01", "s47");
     let base = place.dir().join("s47");
     is_refused(&place, &format!("{}/nowhere", base.display()), "does not exist");

@@ -3,11 +3,11 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::place::Place;
+use crate::fixture::SandboxFixture;
 
 /// A place where dn01 has been on s47 and is back on s29.
-fn there_and_back() -> Place {
-    let place = Place::up("");
+fn there_and_back() -> SandboxFixture {
+    let place = SandboxFixture::up("");
     for server in ["s47", "s29"] {
         place.declare("dn01", server);
         place.otb("apply --auto-approve").run().ends(0);
@@ -18,7 +18,7 @@ fn there_and_back() -> Place {
 }
 
 /// Puts a script in front of the tool of that name.
-fn shim(place: &Place, tool: &str, script: &str) {
+fn shim(place: &SandboxFixture, tool: &str, script: &str) {
     let path = place.dir().join("install/bin").join(tool);
     let real = place.dir().join("install/real");
     std::fs::create_dir_all(&real).unwrap();
@@ -31,7 +31,7 @@ fn shim(place: &Place, tool: &str, script: &str) {
 
 /// The old master serves again, nothing was promoted, and without the shim the run comes to its end.
 #[track_caller]
-fn is_rolled_back(place: &Place, tool: &str) {
+fn is_rolled_back(place: &SandboxFixture, tool: &str) {
     let ended = place.otb("apply --auto-approve").run();
     ended.ends(6).says(&["undone   stop:dn01@s29"]);
     let state = place.state();
@@ -76,7 +76,7 @@ fn where_somebody_else_has_stopped_the_master() {
 #[test]
 fn that_cannot_be_laid_ready() {
     for (node, on, to) in [("dn02", "s47", "s29"), ("cn02", "s47", "s29")] {
-        let place = Place::up("--coordinator-standbys");
+        let place = SandboxFixture::up("--coordinator-standbys");
         let data = place.dir().join(on).join(node);
         std::fs::create_dir(data.join("recovery.conf.otb")).unwrap();
         place.declare("dn01", "s47");
@@ -96,7 +96,7 @@ fn that_cannot_be_laid_ready() {
 }
 
 /// Starts dn01@s29 in the moment in which mv is to put its recovery.conf into its place, once.
-fn started_before_the_move(place: &Place) {
+fn started_before_the_move(place: &SandboxFixture) {
     let (data, mark) = (place.dir().join("s29/dn01"), place.dir().join("started"));
     let (data, mark) = (data.display(), mark.display());
     let pg_ctl = place.dir().join("install/bin/pg_ctl").display().to_string();
@@ -105,14 +105,14 @@ fn started_before_the_move(place: &Place) {
     shim(place, "mv", &format!("case $* in *s29/dn01/recovery.conf) {start};; esac; exec /bin/mv \"$@\""));
 }
 
-fn starts_as_a_master(place: &Place) -> bool {
+fn starts_as_a_master(place: &SandboxFixture) -> bool {
     !place.dir().join("s29/dn01/recovery.conf").exists()
 }
 
 /// As a supervisor does: the server has not read the file that came a moment later.
 #[test]
 fn that_comes_after_a_start() {
-    let place = Place::moving("");
+    let place = SandboxFixture::moving("");
     place.fault("kill dn01@s29");
     started_before_the_move(&place);
     let ended = place.otb("apply --auto-approve").run();
@@ -125,7 +125,7 @@ fn that_comes_after_a_start() {
 /// The master serves again, and with nothing in its directory that would make it a standby at its next start.
 #[test]
 fn that_is_moved_into_a_running_master() {
-    let place = Place::moving("");
+    let place = SandboxFixture::moving("");
     started_before_the_move(&place);
     let ended = place.otb("apply --auto-approve").run();
     ended.ends(6).says(&["not done stop:dn01@s29", "undone   stop:dn01@s29"]);
@@ -136,7 +136,7 @@ fn that_is_moved_into_a_running_master() {
 /// A recovery.conf that makes no standby is none: after the recovery from an archive the server is a master.
 #[test]
 fn that_somebody_else_wrote_and_is_none() {
-    let place = Place::moving("");
+    let place = SandboxFixture::moving("");
     place.fault("kill dn01@s29");
     let archive = "standby_mode = 'off'\nrestore_command = 'cp /archive/%f %p'\n";
     std::fs::write(place.dir().join("s29/dn01/recovery.conf"), archive).unwrap();
@@ -147,7 +147,7 @@ fn that_somebody_else_wrote_and_is_none() {
 /// The pid file names nobody whom otb's shell can see, as where the server is in a container, and it hangs.
 #[test]
 fn of_a_server_that_only_its_port_tells_of() {
-    let place = Place::moving("");
+    let place = SandboxFixture::moving("");
     let real = place.dir().join("install/real/pg_ctl").display().to_string();
     let blind = "case $* in *s29/dn01*status*) echo 'pg_ctl: no server running'; exit 3;; esac";
     shim(&place, "pg_ctl", &format!("{blind}; exec {real} \"$@\""));

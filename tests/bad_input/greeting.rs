@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
-use crate::place::Place;
+use crate::fixture::SandboxFixture;
 
 /// otb's own scripts only: what they run in turn is no login shell.
 const SH: &str = r#"#!/bin/sh
@@ -18,7 +18,7 @@ exit $status
 
 #[test]
 fn a_whole_plan_is_applied_where_the_shell_greets() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     let bin = place.dir().join("greeting");
     std::fs::create_dir(&bin).unwrap();
     std::fs::write(bin.join("sh"), SH).unwrap();

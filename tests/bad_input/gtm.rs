@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::place::Place;
+use super::fixture::SandboxFixture;
 
 const THREE: &str = "\
 version: 1
@@ -22,7 +22,7 @@ policy: {max_lag: 16MiB, old_master: rejoin}
 /// Whoever connects too early to a promoted GTM finds it hanging once the old one rejoins.
 #[test]
 fn the_gtms_trap_is_not_stepped_into() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     place.fault("gtm-trap on");
     for server in ["s47", "s29"] {
         place.declare("gtm_1", server);
@@ -35,7 +35,7 @@ fn the_gtms_trap_is_not_stepped_into() {
 fn the_named_standby_takes_over_and_the_others_follow_it() {
     let from = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(from.path(), THREE).unwrap();
-    let place = Place::up(&format!("--from {}", from.path().display()));
+    let place = SandboxFixture::up(&format!("--from {}", from.path().display()));
     let follow = |master: &str| {
         let at = |port: &str| format!("streams from {}:{port}", place.address(master));
         let status = place.otb("status --format markdown").run();
@@ -59,7 +59,7 @@ fn the_named_standby_takes_over_and_the_others_follow_it() {
 /// A GTM that accepts connections and says nothing may be active again any moment: it is ended first, within the limits.
 #[test]
 fn a_mute_gtm_is_ended_before_another_takes_over() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     place.fault("hang gtm_1@s29");
     place.declare("gtm_1", "s47");
     let plan = place.otb("plan --timeout 2s").limit(Duration::from_secs(60)).run();
@@ -71,7 +71,7 @@ fn a_mute_gtm_is_ended_before_another_takes_over() {
 /// Its server out of sight, the operator has pulled the plug and says so.
 #[test]
 fn a_gtm_out_of_sight_is_failed_over_with_waivers_and_what_was_left_out_is_said() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     place.fault("partition s29");
     place.declare("gtm_1", "s47");
     let apply = "apply --auto-approve --timeout 2s";
@@ -89,7 +89,7 @@ fn a_gtm_out_of_sight_is_failed_over_with_waivers_and_what_was_left_out_is_said(
 /// Nothing was sent to it yet: that is no outcome in doubt, and whoever mends it is not kept waiting.
 #[test]
 fn a_gtm_that_dies_while_its_standby_is_waited_for() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     place.declare("gtm_1", "s47");
     // Each answer, and a connection, so long: the waiting is not over before the other one is dead.
     place.fault("slow gtm_1@s47 700");
@@ -107,7 +107,7 @@ fn a_gtm_that_dies_while_its_standby_is_waited_for() {
 /// The catalog of one router has lost its GTM row: refused before anything is stopped.
 #[test]
 fn a_router_without_a_gtm_row_refuses() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     place.fault("forget-row dn02@s47 gtm_1");
     place.declare("gtm_1", "s47");
     let before = place.state();
@@ -118,7 +118,7 @@ fn a_router_without_a_gtm_row_refuses() {
 /// gtm_ctl does not look whether what it started lives: otb does, and does not wait for minutes for a dead process.
 #[test]
 fn a_standby_that_dies_at_its_start_is_told_at_once() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     place.fault("stop gtm_1@s47");
     let conf = place.dir().join("s47/gtm/gtm.conf");
     let before = std::fs::read_to_string(&conf).unwrap();

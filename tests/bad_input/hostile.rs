@@ -1,8 +1,8 @@
 //! What a server says that would like to be more than text, in every view and every file that otb writes.
 
 use crate::fakes::{Fake, listen};
+use crate::fixture::SandboxFixture;
 use crate::limited::otb;
-use crate::place::Place;
 use crate::servers::elsewhere;
 
 /// Neither control characters nor those that turn the direction of writing.
@@ -14,7 +14,7 @@ fn assert_clean(what: &str, text: &str) {
 
 #[test]
 fn an_error_that_would_take_over_the_terminal_is_text_everywhere() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     let port = listen(&place.address("s47"), Fake::Terminal);
     let file = elsewhere(&place, "dn02", port);
     let written = ["log", "drift.xml", "drift.prom"].map(|name| place.dir().join(name));

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::place::Place;
+use crate::fixture::SandboxFixture;
 
 fn lines(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap();
@@ -15,7 +15,7 @@ fn lines(path: &Path) -> Vec<Value> {
 
 #[test]
 fn each_line_is_as_the_schema_says_and_each_step_stands_before_its_end() {
-    let place = Place::moving("");
+    let place = SandboxFixture::moving("");
     let journal = place.dir().join("journal");
     place.otb("apply --auto-approve --journal").args([&journal]).run().ends(0);
     assert_eq!(std::fs::metadata(&journal).unwrap().permissions().mode() & 0o777, 0o600);
@@ -50,7 +50,7 @@ fn each_line_is_as_the_schema_says_and_each_step_stands_before_its_end() {
 
 #[test]
 fn what_is_taken_back_is_there_before_it_is_done() {
-    let place = Place::moving("");
+    let place = SandboxFixture::moving("");
     place.fault("slow pg_ctl 1500");
     let journal = place.dir().join("journal");
     let mut run = place.otb("apply --auto-approve --journal").args([&journal]).start();
@@ -65,7 +65,7 @@ fn what_is_taken_back_is_there_before_it_is_done() {
 #[test]
 fn no_secret_is_in_it_or_in_the_log() {
     let secret = "hunter2-the-secret";
-    let place = Place::moving(&format!("--password {secret}"));
+    let place = SandboxFixture::moving(&format!("--password {secret}"));
     let (journal, log) = (place.dir().join("journal"), place.dir().join("log"));
     let run = place.otb("-v apply --auto-approve --journal").args([&journal]).line("--log-file").args([&log]);
     let ended = run.env("PGPASSWORD", secret).run();
@@ -80,7 +80,7 @@ fn no_secret_is_in_it_or_in_the_log() {
 
 #[test]
 fn a_journal_that_cannot_be_opened_ends_the_run_before_it_begins() {
-    let place = Place::moving("");
+    let place = SandboxFixture::moving("");
     let before = place.state();
     let ended = place.otb("apply --auto-approve --journal /nonexistent/journal").run();
     ended.fails(1, &["failed to open the journal", "/nonexistent/journal", "nothing was changed"]);
@@ -89,7 +89,7 @@ fn a_journal_that_cannot_be_opened_ends_the_run_before_it_begins() {
 
 #[test]
 fn without_a_state_directory_there_is_a_warning() {
-    let place = Place::moving("");
+    let place = SandboxFixture::moving("");
     let nowhere = place.write("a-file", "");
     let run = place.otb("apply --auto-approve").env("XDG_STATE_HOME", nowhere.to_str().unwrap());
     run.run().fails(0, &["warning: this run has no journal", "--journal FILE"]);
@@ -99,9 +99,9 @@ fn without_a_state_directory_there_is_a_warning() {
 #[test]
 fn two_clusters_of_one_name_keep_two_journals() {
     let state = tempfile::tempdir().unwrap();
-    let first = Place::moving("");
+    let first = SandboxFixture::moving("");
     let other = first.write("other.yaml", first.text().replace("dn0", "xn0").replace("cn0", "yn0"));
-    let second = Place::up(&format!("--from {}", other.display()));
+    let second = SandboxFixture::up(&format!("--from {}", other.display()));
     second.declare("xn01", "s29");
     for place in [&first, &second, &first] {
         let run = place.otb("apply --auto-approve").env("XDG_STATE_HOME", state.path().to_str().unwrap());
@@ -129,7 +129,7 @@ fn two_clusters_of_one_name_keep_two_journals() {
 /// A journal that a killed run left behind tells as much as it has.
 #[test]
 fn history_shows_each_run_and_says_what_the_journal_lacks() {
-    let place = Place::moving("");
+    let place = SandboxFixture::moving("");
     let journal = place.dir().join("journal");
     let apply = place.otb("apply --auto-approve --journal").args([&journal]).run();
     apply.fails(0, &["Journal: ", " history --last --journal "]);
@@ -163,7 +163,7 @@ fn history_shows_each_run_and_says_what_the_journal_lacks() {
 
 #[test]
 fn a_cluster_without_a_journal_has_no_history_and_gets_none() {
-    let place = Place::moving("");
+    let place = SandboxFixture::moving("");
     let state = place.dir().join("state");
     let home = state.to_str().unwrap();
     place.otb("history").env("XDG_STATE_HOME", home).run().ends(0).says(&["records no run"]);

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::process::Stdio;
 
-use crate::place::Place;
+use crate::fixture::SandboxFixture;
 
 /// Kills the process groups of the scripts that hold the place's locks, as a lost connection does.
-fn break_locks(place: &Place) {
+fn break_locks(place: &SandboxFixture) {
     let (dir, note) = (place.dir().display().to_string(), "otb.holder");
     let mut groups = BTreeSet::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
@@ -28,7 +28,7 @@ fn break_locks(place: &Place) {
 
 #[test]
 fn a_run_that_loses_its_lock_stops_at_the_next_step() {
-    let place = Place::moving("");
+    let place = SandboxFixture::moving("");
     place.fault("slow pg_ctl 2000");
     let mut run = place.otb("apply --auto-approve").start();
     run.until_said("done     hold");
@@ -44,7 +44,7 @@ fn a_run_that_loses_its_lock_stops_at_the_next_step() {
 /// waited for a little: the one is told by its name, the other's lock is had.
 #[test]
 fn who_holds_the_lock_is_told_as_soon_as_it_is_written() {
-    let place = Place::moving("");
+    let place = SandboxFixture::moving("");
     let (locked, note) = (place.dir().join("s29"), place.dir().join("s29/cn01/otb.holder"));
     let held = |script: &str| {
         let mut other = std::process::Command::new("flock");
@@ -71,7 +71,7 @@ fn who_holds_the_lock_is_told_as_soon_as_it_is_written() {
 /// any more is planned, begun or taken back.
 #[test]
 fn what_an_earlier_run_has_left_at_work_is_waited_for() {
-    let place = Place::moving("");
+    let place = SandboxFixture::moving("");
     let data = place.dir().join("s29/dn01");
     let bin = place.dir().join("install/bin");
     let stop = format!("sleep 3; {}/pg_ctl -Z datanode -D {} stop -m fast", bin.display(), data.display());

@@ -12,6 +12,8 @@ mod edits;
 mod fakes;
 mod fence;
 mod file;
+#[path = "../support/fixture.rs"]
+mod fixture;
 mod greeting;
 mod gtm;
 mod hostile;
@@ -20,8 +22,6 @@ mod journal;
 #[path = "../support/limited.rs"]
 mod limited;
 mod lock;
-#[path = "../support/place.rs"]
-mod place;
 mod promotion;
 mod saved;
 mod servers;

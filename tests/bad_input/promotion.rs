@@ -2,18 +2,18 @@
 
 use std::process::Command;
 
-use crate::place::Place;
+use crate::fixture::SandboxFixture;
 
 /// dn01@s29 is stopped, and dn01@s47, whose replay is paused, has been told to become the master.
-fn asked_for() -> Place {
-    let place = Place::up("");
+fn asked_for() -> SandboxFixture {
+    let place = SandboxFixture::up("");
     place.fault("pause-replay dn01@s47");
     place.fault("stop dn01@s29");
     promote(&place);
     place
 }
 
-fn promote(place: &Place) {
+fn promote(place: &SandboxFixture) {
     let mut promote = Command::new(place.dir().join("install/bin/pg_ctl"));
     promote.args(["-Z", "datanode", "-D"]).arg(place.dir().join("s47/dn01")).args(["promote", "-t", "1"]);
     assert!(!promote.output().unwrap().status.success(), "it is not promoted yet");
@@ -41,7 +41,7 @@ fn makes_two_masters_of_nobody_who_turns_back() {
 /// The old master serves: who declares the other one would have it promoted before the stop.
 #[test]
 fn is_not_resumed_beside_a_master() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     place.fault("pause-replay dn01@s47");
     place.fault("write 1");
     promote(&place);

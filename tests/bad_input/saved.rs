@@ -4,25 +4,25 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::place::Place;
+use crate::fixture::SandboxFixture;
 
 /// A sandbox whose dn01 shall move, and the saved plan of that.
-fn planned() -> (Place, PathBuf) {
-    let place = Place::up("");
+fn planned() -> (SandboxFixture, PathBuf) {
+    let place = SandboxFixture::up("");
     place.declare("dn01", "s47");
     let saved = place.dir().join("plan.json");
     place.otb("plan -o").args([&saved]).run().fails(0, &["saved to", "otb apply"]);
     (place, saved)
 }
 
-fn edited(place: &Place, saved: &PathBuf, edit: impl FnOnce(&mut Value)) -> PathBuf {
+fn edited(place: &SandboxFixture, saved: &PathBuf, edit: impl FnOnce(&mut Value)) -> PathBuf {
     let mut plan: Value = serde_json::from_slice(&std::fs::read(saved).unwrap()).unwrap();
     edit(&mut plan);
     place.write("edited.json", plan.to_string())
 }
 
 #[track_caller]
-fn refused(place: &Place, plan: &PathBuf, code: i32, parts: &[&str]) {
+fn refused(place: &SandboxFixture, plan: &PathBuf, code: i32, parts: &[&str]) {
     let before = place.state();
     place.otb("apply").args([plan]).run().fails(code, parts);
     assert_eq!(place.state(), before);
@@ -77,7 +77,7 @@ fn an_edited_plan() {
 #[test]
 fn a_plan_of_another_cluster() {
     let (place, saved) = planned();
-    let other = Place::up("");
+    let other = SandboxFixture::up("");
     let before = (place.state(), other.state());
     other.otb("apply").args([&saved]).run().fails(4, &["was made from another version of", "dn01", "--file"]);
     let renamed = place.write("renamed.yaml", place.text().replace("cluster: opentenbase_cluster", "cluster: prod"));
@@ -112,7 +112,7 @@ fn a_stale_plan_names_what_moved() {
 
 #[test]
 fn a_step_that_the_same_facts_call_for_only_now_is_named() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     place.fault("wrong-route cn01@s29 dn02=127.0.0.9:1234");
     let saved = place.dir().join("plan.json");
     place.otb("plan -o").args([&saved]).run().ends(0);
@@ -123,7 +123,7 @@ fn a_step_that_the_same_facts_call_for_only_now_is_named() {
 
 #[test]
 fn a_plan_that_cannot_be_written() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     for path in ["/nonexistent/plan.json", "/proc/plan.json", place.dir().to_str().unwrap()] {
         place.otb("plan -o").args([path]).run().fails(1, &["failed to write", path]);
     }

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use crate::closed_port::closed_port;
 use crate::fakes::{Fake, listen};
+use crate::fixture::SandboxFixture;
 use crate::limited::{Ended, otb};
-use crate::place::Place;
 
 /// What otb says of a server that never answers, or never to the end.
 const SILENT: &str = "within 0.4 s";
 
 /// `place`'s cluster.yaml with `node` declared on another port of its master's server.
-pub(crate) fn elsewhere(place: &Place, node: &str, port: u16) -> PathBuf {
+pub(crate) fn elsewhere(place: &SandboxFixture, node: &str, port: u16) -> PathBuf {
     let text = place.text();
     let (before, block) = text.split_once(&format!("  {node}:\n")).unwrap();
     let (head, rest) = block.split_once("port: ").unwrap();
@@ -22,7 +22,7 @@ pub(crate) fn elsewhere(place: &Place, node: &str, port: u16) -> PathBuf {
 
 /// The fake stands for `node`; otb sees that something is wrong, says `parts`, and changes nothing.
 #[track_caller]
-fn stands_for(place: &Place, node: &str, port: u16, parts: &[&str]) {
+fn stands_for(place: &SandboxFixture, node: &str, port: u16, parts: &[&str]) {
     let before = place.state();
     let file = elsewhere(place, node, port);
     // Whoever says nothing is not waited for long. Who answers has the time of a busy machine.
@@ -45,7 +45,7 @@ fn assert_clean(ended: &Ended) {
 }
 
 fn fake(node: &str, fake: Fake, parts: &[&str]) {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     let server = if node == "gtm_1" { "s29" } else { "s47" };
     let port = listen(&place.address(server), fake);
     let at = format!("{}:{port}", place.address(server));
@@ -54,14 +54,14 @@ fn fake(node: &str, fake: Fake, parts: &[&str]) {
 
 #[test]
 fn a_datanode_that_refuses_connections() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     let port = closed_port(&place.address("s47"));
     stands_for(&place, "dn02", port, &["Not observed", "refused the connection"]);
 }
 
 #[test]
 fn a_gtm_that_refuses_connections() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     let port = closed_port(&place.address("s29"));
     stands_for(&place, "gtm_1", port, &["no active GTM answers", "or start it by hand", "refused the connection"]);
 }
@@ -119,7 +119,7 @@ fn a_server_whose_error_would_take_over_the_terminal() {
 
 #[test]
 fn a_whole_server_in_a_hole() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     let before = place.state();
     place.declare("dn01", "s47");
     let file = place.write("hole.yaml", place.text().replace(&place.address("s29"), "127.254.253.252"));
@@ -130,7 +130,7 @@ fn a_whole_server_in_a_hole() {
 
 #[test]
 fn wrong_passwords() {
-    let place = Place::up("--password secret-of-dn01");
+    let place = SandboxFixture::up("--password secret-of-dn01");
     for password in [None, Some("wrong-guess")] {
         for (line, code) in [("plan --detailed-exitcode", 3), ("apply --auto-approve", 3), ("status", 0)] {
             let run = place.otb(line);
@@ -149,7 +149,7 @@ fn wrong_passwords() {
 /// are over.
 #[test]
 fn a_standby_that_ends_after_its_start() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     place.declare("dn01", "s47");
     let mut run = place.otb("apply --auto-approve").limit(Duration::from_secs(120)).start();
     run.until_said("done     stop:dn01@s29");

@@ -1,6 +1,6 @@
 //! Hosts that the cluster writes in another way than the file: no move, no restart, no change of a row.
 
-use crate::place::Place;
+use crate::fixture::SandboxFixture;
 
 /// Another way to write a loopback address, which every resolver reads: 127.163.88.47 is 127.163.22575.
 fn other_way(address: &str) -> String {
@@ -9,7 +9,7 @@ fn other_way(address: &str) -> String {
 }
 
 /// Lets a standby write its upstream's host in the other way, as an operator does it: in its file, before a start.
-fn follows_by(place: &Place, instance: &str, file: &str) {
+fn follows_by(place: &SandboxFixture, instance: &str, file: &str) {
     let path = place.dir().join("s47").join(file);
     let address = place.address("s29");
     let text = std::fs::read_to_string(&path).unwrap();
@@ -21,7 +21,7 @@ fn follows_by(place: &Place, instance: &str, file: &str) {
 
 #[test]
 fn rows_and_standbys_that_write_hosts_otherwise_are_as_declared() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     let other = other_way(&place.address("s29"));
     for router in ["cn01", "cn02", "dn01", "dn02"] {
         place.fault(&format!("wrong-route {router} dn01={other}:23001"));
@@ -50,7 +50,7 @@ fn rows_and_standbys_that_write_hosts_otherwise_are_as_declared() {
 
 #[test]
 fn a_gtm_whose_standby_writes_its_host_otherwise_is_moved() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     follows_by(&place, "gtm_1@s47", "gtm/gtm.conf");
     place.settles();
     place.otb("ready --target gtm_1").run().ends(0).says(&["1 of 1 node could fail over now"]);

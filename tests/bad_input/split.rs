@@ -1,18 +1,18 @@
 //! Two masters of one node, and a run of their repair that is killed, fails or is interrupted.
 
+use crate::fixture::SandboxFixture;
 use crate::limited::{Running, Signal};
-use crate::place::Place;
 
 const WAIVED: &str = "apply --auto-approve --waive split-brain:dn01 --reason CHG-1";
 
 /// dn01's standby was started as a master by taking its recovery.conf away: no promotion tells where the two parted.
-fn two_masters(more: &str) -> Place {
-    let place = Place::up(more);
+fn two_masters(more: &str) -> SandboxFixture {
+    let place = SandboxFixture::up(more);
     start_as_master(&place, "s47");
     place
 }
 
-fn start_as_master(place: &Place, server: &str) {
+fn start_as_master(place: &SandboxFixture, server: &str) {
     place.fault(&format!("kill dn01@{server}"));
     std::fs::remove_file(place.dir().join(server).join("dn01/recovery.conf")).unwrap();
     place.fault(&format!("start dn01@{server}"));
@@ -27,7 +27,7 @@ fn until_done(run: &mut Running, steps: &[&str]) {
 }
 
 /// How many directories of dn01 a rebuild has kept aside on a server.
-fn kept_aside(place: &Place, server: &str) -> usize {
+fn kept_aside(place: &SandboxFixture, server: &str) -> usize {
     let entries = std::fs::read_dir(place.dir().join(server)).unwrap().filter_map(Result::ok);
     entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("dn01.otb-aside-")).count()
 }

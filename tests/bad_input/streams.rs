@@ -4,11 +4,11 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::place::Place;
+use crate::fixture::SandboxFixture;
 
 #[test]
 fn approval_is_yes_and_nothing_else() {
-    let place = Place::moving("");
+    let place = SandboxFixture::moving("");
     let before = place.state();
     for answer in ["", "\n", "no\n", "y\n", "YES\n", "yes please\n", "ye", "\u{0}yes\n", "\u{7f}\u{ff}\n"] {
         let ended = place.otb("apply").stdin(answer.as_bytes()).run();
@@ -23,14 +23,14 @@ fn approval_is_yes_and_nothing_else() {
 
 #[test]
 fn an_endless_answer_is_a_no() {
-    let place = Place::moving("");
+    let place = SandboxFixture::moving("");
     let command = format!("{} -f {} apply < /dev/zero", env!("CARGO_BIN_EXE_otb"), place.file().display());
     let output = Command::new("timeout").args(["20", "sh", "-c", &command]).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// Runs a line of shell with `$OTB` as otb on the place's file; gives status, stdout, stderr.
-fn sh(place: &Place, line: &str) -> (Option<i32>, String, String) {
+fn sh(place: &SandboxFixture, line: &str) -> (Option<i32>, String, String) {
     let mut command = Command::new("timeout");
     command.args(["30", "bash", "-o", "pipefail", "-c", line]).stdin(Stdio::null());
     command.env("OTB", env!("CARGO_BIN_EXE_otb")).env("OTB_FILE", place.file()).env("NO_COLOR", "1");
@@ -41,7 +41,7 @@ fn sh(place: &Place, line: &str) -> (Option<i32>, String, String) {
 
 #[test]
 fn a_reader_that_leaves_is_no_error() {
-    let place = Place::moving("");
+    let place = SandboxFixture::moving("");
     for command in ["plan", "plan --format json", "status", "man", "schema cluster"] {
         let (code, stdout, stderr) = sh(&place, &format!("$OTB {command} | head -1"));
         assert_eq!((code, stdout.lines().count()), (Some(0), 1), "{command}: {stderr}");
@@ -54,7 +54,7 @@ fn a_reader_that_leaves_is_no_error() {
 
 #[test]
 fn a_result_that_cannot_be_written_is_an_error() {
-    let place = Place::moving("");
+    let place = SandboxFixture::moving("");
     for command in ["plan", "status", "validate"] {
         let (code, _, stderr) = sh(&place, &format!("$OTB {command} >/dev/full"));
         assert_eq!(code, Some(1), "{command}");
@@ -68,7 +68,7 @@ fn a_result_that_cannot_be_written_is_an_error() {
 
 #[test]
 fn colour_only_where_it_is_wanted() {
-    let place = Place::moving("");
+    let place = SandboxFixture::moving("");
     let coloured = |line: &str| place.otb(line).without_env("NO_COLOR").run().stdout.contains('\u{1b}');
     assert!(!coloured("plan"));
     assert!(!coloured("plan --color auto"));
@@ -81,7 +81,7 @@ fn colour_only_where_it_is_wanted() {
 
 #[test]
 fn json_is_all_there_is_on_standard_output() {
-    let place = Place::moving("");
+    let place = SandboxFixture::moving("");
     let json = |line: &str, code: i32| -> Value {
         let ended = place.otb(line).run();
         ended.ends(code);
@@ -119,7 +119,7 @@ fn names(events: &[Value]) -> Vec<&str> {
 
 #[test]
 fn apply_tells_machines_how_it_did_not_begin() {
-    let place = Place::moving("");
+    let place = SandboxFixture::moving("");
     let stream = |line: &str, code: i32| events(&place.otb(line).run().ends(code).stdout);
     let saved = place.dir().join("plan.json");
     place.otb("plan -o").args([&saved]).run().ends(0);
@@ -144,7 +144,7 @@ fn apply_tells_machines_how_it_did_not_begin() {
 
 #[test]
 fn apply_tells_machines_what_happens() {
-    let place = Place::moving("");
+    let place = SandboxFixture::moving("");
     let saved = place.dir().join("plan.json");
     place.otb("plan -o").args([&saved]).run().ends(0);
     let done = events(&place.otb("apply --format json --auto-approve").run().ends(0).stdout);
@@ -174,7 +174,7 @@ fn apply_tells_machines_what_happens() {
 
 #[test]
 fn events_in_a_file_leave_the_human_view_alone() {
-    let place = Place::moving("");
+    let place = SandboxFixture::moving("");
     let file = place.dir().join("events.ndjson");
     let cannot = place.otb("apply --auto-approve --events /nonexistent/events").run();
     cannot.fails(1, &["failed to open /nonexistent/events", "nothing was changed"]);
@@ -192,7 +192,7 @@ fn events_in_a_file_leave_the_human_view_alone() {
 
 #[test]
 fn plans_of_an_unchanged_cluster_differ_in_their_time_only() {
-    let place = Place::moving("");
+    let place = SandboxFixture::moving("");
     let plan = || {
         let text = place.otb("plan --format json").run().ends(0).stdout.clone();
         // When it looked, and how long the write gap will be, as far as the answers' speed tells.
@@ -206,7 +206,7 @@ fn plans_of_an_unchanged_cluster_differ_in_their_time_only() {
 
 #[test]
 fn help_keeps_to_the_width_of_a_page() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     for command in ["--help", "plan --help", "apply --help", "sandbox fault --help", "demo --help"] {
         let help = place.otb(command).run();
         let longest = help.ends(0).stdout.lines().map(|line| line.chars().count()).max().unwrap();

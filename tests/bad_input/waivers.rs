@@ -1,7 +1,7 @@
 //! The line with all waivers of a refused plan: it is what can be pasted, and it wants a reason.
 
+use crate::fixture::SandboxFixture;
 use crate::limited::Ended;
-use crate::place::Place;
 
 /// The line that otb offers, as words behind `otb -f FILE`.
 #[track_caller]
@@ -12,8 +12,8 @@ fn offered(ended: &Ended) -> String {
 }
 
 /// A node whose master died with WAL that its standby lacks, declared where the standby is.
-fn losing() -> Place {
-    let place = Place::up("");
+fn losing() -> SandboxFixture {
+    let place = SandboxFixture::up("");
     place.fault("crash-lossy dn01@s29 8192");
     // Else it would be brought to the standby, and nothing were lost.
     place.fault("fail pg_waldump 1000");
@@ -61,7 +61,7 @@ fn what_has_written_the_file_is_followed_by_its_application() {
 
 #[test]
 fn what_cannot_be_waived_is_not_offered() {
-    let place = Place::moving("");
+    let place = SandboxFixture::moving("");
     place.fault("pause-replay dn01@s47");
     let plan = place.otb("plan").run();
     plan.ends(0).says(&["block   replay:dn01"]);

@@ -19,7 +19,7 @@ use otb::model::{Cluster, Instance, InstanceId};
 use tokio_postgres::Config;
 
 use super::session::{Session, once};
-use crate::support::ground::Ground;
+use crate::support::ground::TestCluster;
 use crate::support::normal::normalise;
 use crate::support::script::{push, split};
 
@@ -27,13 +27,13 @@ const UNTIL: Duration = Duration::from_secs(30);
 
 /// A ground, and the sessions that a transcript has open on it.
 pub(super) struct Bench<'a> {
-    ground: &'a dyn Ground,
+    ground: &'a dyn TestCluster,
     cluster: Cluster,
     sessions: BTreeMap<String, Session>,
 }
 
 impl<'a> Bench<'a> {
-    pub(super) fn new(ground: &'a dyn Ground) -> Self {
+    pub(super) fn new(ground: &'a dyn TestCluster) -> Self {
         let cluster = otb::config::read(&ground.file()).unwrap().cluster;
         Self { ground, cluster, sessions: BTreeMap::new() }
     }

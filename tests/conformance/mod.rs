@@ -9,7 +9,7 @@ mod session;
 
 use std::path::{Path, PathBuf};
 
-use crate::support::ground::Ground;
+use crate::support::ground::TestCluster;
 use crate::support::script;
 
 /// The topics, by name.
@@ -28,7 +28,7 @@ pub(crate) fn checks(topic: &Path) -> Vec<String> {
 }
 
 /// Holds a topic against `ground`. What a v5 says otherwise is in a transcript of its own, `v5/TOPIC.md`.
-pub(crate) fn hold(topic: &Path, ground: &dyn Ground) {
+pub(crate) fn hold(topic: &Path, ground: &dyn TestCluster) {
     let mut bench = bench::Bench::new(ground);
     let own = script::of_flavor(topic, ground.flavor());
     let to = ground

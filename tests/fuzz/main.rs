@@ -9,10 +9,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
 #![allow(clippy::print_stdout, reason = "the rate is to be seen")]
 
-mod dice;
 #[path = "../search/lab.rs"]
 #[allow(dead_code, reason = "the search's cluster, of which only its start is wanted here")]
 mod lab;
+mod mutator;
 mod seeds;
 #[path = "../search/seen.rs"]
 #[allow(dead_code, reason = "the search's cluster, of which only its start is wanted here")]
@@ -21,7 +21,7 @@ mod seen;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use dice::Dice;
+use mutator::Mutator;
 use otb::dialect::{
     Look, Tools, gtm_body_length, read_conninfo, read_control, read_end_of_wal, read_gtm_conf, read_gtm_status,
     read_gtm_status_text, read_pg_status, read_probe, read_recovery_conf,
@@ -50,13 +50,13 @@ fn number(name: &str, default: u64) -> u64 {
 }
 
 /// Feeds `read` with what `make` gives; prints how many there were, how many a second, and the longest.
-fn feed<T: std::fmt::Debug>(name: &str, make: impl Fn(&mut Dice) -> T, read: impl Fn(&T)) {
+fn feed<T: std::fmt::Debug>(name: &str, make: impl Fn(&mut Mutator) -> T, read: impl Fn(&T)) {
     let (_, share) = SHARES.iter().find(|(known, _)| *known == name).unwrap();
     let cases = number("OTB_INPUTS", 20_000) * share / 1000;
-    let mut dice = Dice(number("OTB_SEED", 1));
+    let mut mutator = Mutator(number("OTB_SEED", 1));
     let (began, mut longest) = (Instant::now(), Duration::ZERO);
     for _ in 0..cases {
-        let input = make(&mut dice);
+        let input = make(&mut mutator);
         let once = || {
             let began = Instant::now();
             let outcome = catch_unwind(AssertUnwindSafe(|| read(&input)));
@@ -78,7 +78,7 @@ fn feed<T: std::fmt::Debug>(name: &str, make: impl Fn(&mut Dice) -> T, read: imp
 
 /// As `feed`, with mutilated copies of `seeds`.
 fn feed_bytes(name: &str, seeds: &[&[u8]], read: impl Fn(&[u8])) {
-    feed(name, |dice| Shown(dice.mutilate(seeds)), |input| read(&input.0));
+    feed(name, |mutator| Shown(mutator.mutilate(seeds)), |input| read(&input.0));
 }
 
 /// Bytes that a failure prints as text.
@@ -115,9 +115,9 @@ fn digest(plan: &Plan) {
 #[test]
 fn saved_plans() {
     let plans: Vec<serde_json::Value> = seeds::plans().iter().map(|plan| serde_json::to_value(plan).unwrap()).collect();
-    let make = |dice: &mut Dice| {
-        let mut plan = dice.one_of(&plans).clone();
-        dice.reshape(&mut plan);
+    let make = |mutator: &mut Mutator| {
+        let mut plan = mutator.one_of(&plans).clone();
+        mutator.reshape(&mut plan);
         plan
     };
     feed("saved plan", make, |value| {
@@ -156,11 +156,17 @@ fn rows_of_pgxc_node() {
 fn answers_of_a_gtm() {
     let whole = seeds::gtm_status(2, 0);
     assert!(read_gtm_status(&whole).is_ok(), "{:?}", read_gtm_status(&whole));
-    let make = |dice: &mut Dice| {
+    let make = |mutator: &mut Mutator| {
         // Counts and lengths that lie, then a few foreign bytes.
-        let honest =
-            seeds::gtm_status(*dice.one_of(&[0, 1, 2, 9]), *dice.one_of(&[0, 0, 1, -1, i32::MAX, i32::MIN, 1 << 20]));
-        Shown(if dice.below(3) == 0 { honest } else { dice.mutilate(&[&honest, b"S\0\0\0\x20", b"E\0\0\0\x08no"]) })
+        let honest = seeds::gtm_status(
+            *mutator.one_of(&[0, 1, 2, 9]),
+            *mutator.one_of(&[0, 0, 1, -1, i32::MAX, i32::MIN, 1 << 20]),
+        );
+        Shown(if mutator.below(3) == 0 {
+            honest
+        } else {
+            mutator.mutilate(&[&honest, b"S\0\0\0\x20", b"E\0\0\0\x08no"])
+        })
     };
     feed("GTM answer", make, |Shown(bytes)| {
         let _ = read_gtm_status(bytes);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 use crate::cluster::Real;
-use crate::support::ground::Ground as _;
+use crate::support::ground::TestCluster as _;
 
 /// How many rows the table has.
 const ROWS: u64 = 2000;

@@ -9,7 +9,7 @@ use crate::clients::{Clients, Seen, Session, table};
 use crate::cluster::{Hands, Real};
 use crate::mishaps::declare;
 use crate::say;
-use crate::support::ground::{Ground as _, Ran};
+use crate::support::ground::{Ran, TestCluster as _};
 
 /// How long a client may be blocked by a move whose stop ends.
 const BLOCKED: Duration = Duration::from_secs(5);

@@ -5,7 +5,7 @@ use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::cluster::Real;
-use crate::support::ground::Ground as _;
+use crate::support::ground::TestCluster as _;
 
 /// How the load is called in tables.
 pub(crate) const NAME: &str = "1 GB dirty";

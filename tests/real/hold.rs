@@ -7,7 +7,7 @@ use crate::cluster::Real;
 use crate::doubt::{apply, is_whole, rounds, tell};
 use crate::mishaps::{declare, kill_with};
 use crate::say;
-use crate::support::ground::Ground as _;
+use crate::support::ground::TestCluster as _;
 
 /// Who has every table of a coordinator to itself.
 const HOLDERS: &str = "select count(*) from pg_locks where mode = 'AccessExclusiveLock' and locktype = 'relation' \

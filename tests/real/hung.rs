@@ -7,7 +7,7 @@ use crate::cluster::Real;
 use crate::mishaps::{declare, recovery};
 use crate::rows::{compare, rows, settle, table, writers};
 use crate::say;
-use crate::support::ground::Ground as _;
+use crate::support::ground::TestCluster as _;
 
 /// Twice: with everything of its server stopped, and with its first process alone. Each ends with the move, or with the old
 /// master started again where the standby lacks WAL of it.

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::cluster::Real;
-use crate::support::ground::{Ground as _, Ran, otb};
+use crate::support::ground::{Ran, TestCluster as _, otb};
 
 /// From one coordinator's address: standbys by their directories, ports and roles, the GTM's by its own protocol.
 pub(crate) fn goes_round(real: &Real) {

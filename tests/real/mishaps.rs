@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::cluster::{Hands, Real};
-use crate::support::ground::{Ground as _, Ran};
+use crate::support::ground::{Ran, TestCluster as _};
 
 /// A switchover of dn01 has 19 steps: after the last there is nothing left to be killed in.
 const KILLED_AFTER: std::ops::RangeInclusive<usize> = 0..=18;

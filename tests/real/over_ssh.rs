@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::cluster::Real;
-use crate::support::ground::Ground as _;
+use crate::support::ground::TestCluster as _;
 use crate::support::over_ssh::{OverSsh, servers};
 use crate::support::script;
 use crate::support::sshd::Sshds;

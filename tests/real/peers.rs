@@ -8,7 +8,7 @@ use crate::cluster::Real;
 use crate::fat;
 use crate::rows::{table, writers};
 use crate::say;
-use crate::support::ground::Ground as _;
+use crate::support::ground::TestCluster as _;
 use crate::writer::Writer;
 
 /// Nobody waits longer for clients to write again by themselves.

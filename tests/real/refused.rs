@@ -2,7 +2,7 @@
 
 use crate::cluster::{Hands, Real};
 use crate::over_ssh::sshds;
-use crate::support::ground::Ground as _;
+use crate::support::ground::TestCluster as _;
 use crate::support::over_ssh::OverSsh;
 use crate::support::sshd::Sshds;
 use crate::{mishaps, say};
@@ -74,7 +74,7 @@ pub(crate) fn full_disk(real: &Real) {
 }
 
 /// dn01 shall move, is not moved, and its processes are the same as before.
-fn is_refused(real: &Real, through: &dyn crate::support::ground::Ground, what: &str, says: &[&str]) {
+fn is_refused(real: &Real, through: &dyn crate::support::ground::TestCluster, what: &str, says: &[&str]) {
     mishaps::declare(real, "s47");
     let started = || ["dn01@s29", "dn01@s47"].map(|id| real.sql(id, "select pg_postmaster_start_time()").stdout);
     let before = started();

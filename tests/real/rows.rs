@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::cluster::Real;
 use crate::say;
-use crate::support::ground::Ground as _;
+use crate::support::ground::TestCluster as _;
 use crate::writer::{Tally, Writer};
 
 /// How much longer than `pg_ctl stop` and `pg_ctl promote` by hand the gap may be, where it is measured with care.

@@ -12,7 +12,7 @@ use tokio_postgres::NoTls;
 use crate::cluster::{Hands, Real};
 use crate::mishaps::declare_node;
 use crate::say;
-use crate::support::ground::Ground as _;
+use crate::support::ground::TestCluster as _;
 
 /// After how long an answer counts as lost; the transfer may have been committed then.
 const LOST: Duration = Duration::from_secs(10);

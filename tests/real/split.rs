@@ -6,7 +6,7 @@ use otb::model::Instance;
 use crate::cluster::Real;
 use crate::mishaps::{declare, declare_node, kill_with, recovery};
 use crate::rows::table;
-use crate::support::ground::{Ground as _, Ran};
+use crate::support::ground::{Ran, TestCluster as _};
 
 const WAIVED: [&str; 4] = ["--waive", "split-brain:dn01", "--reason", "CHG-1"];
 

@@ -3,7 +3,7 @@
 use crate::cluster::Real;
 use crate::mishaps::{declare, declare_node, recovery};
 use crate::rows::table;
-use crate::support::ground::{Ground as _, Ran};
+use crate::support::ground::{Ran, TestCluster as _};
 
 /// A third copy that is stopped and has lost its recovery.conf, and then a master that was killed: by their files both
 /// would come up as masters. Left alone after the move, and started by hand, they come up as standbys.

@@ -9,7 +9,7 @@ use crate::cluster::{Hands, Real};
 use crate::mishaps::declare_node;
 use crate::rows::{compare, median, rows, settle, switch_by_otb, table, writers};
 use crate::say;
-use crate::support::ground::Ground as _;
+use crate::support::ground::TestCluster as _;
 use crate::writer::{Tally, Writer};
 
 /// How much longer than `pg_ctl stop` and `pg_ctl promote` by hand clients may wait, measured with care: the old master has

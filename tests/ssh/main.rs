@@ -12,7 +12,7 @@ mod support;
 mod switchover;
 mod terminal;
 
-use support::place::Place;
+use support::fixture::SandboxFixture;
 use support::sshd::Sshds;
 
 fn available() -> bool {
@@ -29,7 +29,7 @@ fn borrowed(servers: &[(String, String)]) -> Vec<(&str, &str)> {
 
 /// A sandbox behind sshds, with the way otb gets there on its PATH.
 struct Behind {
-    place: Place,
+    place: SandboxFixture,
     sshds: Sshds,
 }
 
@@ -54,7 +54,7 @@ impl Behind {
         if !available() {
             return None;
         }
-        let place = Place::up("");
+        let place = SandboxFixture::up("");
         std::fs::write(place.file(), place.text().replace("via: local", "via: ssh")).unwrap();
         let sshds = start(&borrowed(&support::over_ssh::servers(&place.file())));
         Some(Self { place, sshds })

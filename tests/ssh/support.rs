@@ -1,5 +1,7 @@
 //! What it shares with the other lanes.
 
+#[path = "../support/fixture.rs"]
+pub(crate) mod fixture;
 #[path = "../support/ground.rs"]
 pub(crate) mod ground;
 #[path = "../support/limited.rs"]
@@ -8,8 +10,6 @@ pub(crate) mod limited;
 pub(crate) mod normal;
 #[path = "../support/over_ssh.rs"]
 pub(crate) mod over_ssh;
-#[path = "../support/place.rs"]
-pub(crate) mod place;
 #[path = "../support/sandbox.rs"]
 pub(crate) mod sandbox;
 #[path = "../support/script.rs"]

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::support::ground::Ground as _;
+use crate::support::ground::TestCluster as _;
 use crate::support::over_ssh::{OverSsh, servers};
 use crate::support::sandbox::Sandbox;
 use crate::support::sshd::Sshds;

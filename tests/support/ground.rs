@@ -24,7 +24,7 @@ impl From<Output> for Ran {
 }
 
 /// What a scenario needs of its cluster.
-pub(crate) trait Ground {
+pub(crate) trait TestCluster {
     fn name(&self) -> &'static str;
     /// The cluster.yaml that describes it.
     fn file(&self) -> PathBuf;

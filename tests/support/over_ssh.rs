@@ -3,16 +3,16 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::ground::{Ground, Ran, otb_with};
+use super::ground::{Ran, TestCluster, otb_with};
 use super::sshd::Sshds;
 
 /// `G` with `shell: {via: ssh}`; who, where and with which key is ssh_config's business.
-pub(crate) struct OverSsh<'a, G: Ground> {
+pub(crate) struct OverSsh<'a, G: TestCluster> {
     ground: &'a G,
     sshds: &'a Sshds,
 }
 
-impl<'a, G: Ground> OverSsh<'a, G> {
+impl<'a, G: TestCluster> OverSsh<'a, G> {
     /// Changes the shell in the ground's cluster.yaml; `more` follows `via: ssh`.
     pub(crate) fn new(ground: &'a G, sshds: &'a Sshds, more: &str) -> Self {
         let text = std::fs::read_to_string(ground.file()).unwrap();
@@ -35,7 +35,7 @@ pub(crate) fn servers(file: &Path) -> Vec<(String, String)> {
     servers.into_values().map(|server| (server.name.to_string(), server.address.to_string())).collect()
 }
 
-impl<G: Ground> Ground for OverSsh<'_, G> {
+impl<G: TestCluster> TestCluster for OverSsh<'_, G> {
     fn name(&self) -> &'static str {
         "a ground behind ssh"
     }

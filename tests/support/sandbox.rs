@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::ground::{Ground, Ran, otb};
+use super::ground::{Ran, TestCluster, otb};
 
 /// A running sandbox, taken down when dropped.
 pub(crate) struct Sandbox {
@@ -46,7 +46,7 @@ fn words(args: &[&str]) -> Vec<String> {
     args.iter().map(ToString::to_string).collect()
 }
 
-impl Ground for Sandbox {
+impl TestCluster for Sandbox {
     fn name(&self) -> &'static str {
         "the sandbox"
     }

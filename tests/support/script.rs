@@ -7,11 +7,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::ground::{Ground, Ran};
+use super::ground::{Ran, TestCluster};
 use super::normal::normalise;
 
 /// Runs every command of the script at `path` on `ground` and compares.
-pub(crate) fn run(path: &Path, ground: &dyn Ground) {
+pub(crate) fn run(path: &Path, ground: &dyn TestCluster) {
     let own = of_flavor(path, ground.flavor());
     let plain = ground.flavor().is_some() && own == path && !ground.may_bless();
     hold_as(&own, path, ground.name(), ground.may_bless(), plain, |command| shown(command, ground));
@@ -117,7 +117,7 @@ pub(crate) fn push(out: &mut String, line: &str) {
 }
 
 /// `COMMAND | from WORD` leaves out what comes before the line that begins with WORD.
-fn shown(command: &str, ground: &dyn Ground) -> String {
+fn shown(command: &str, ground: &dyn TestCluster) -> String {
     match command.split_once(" | from ") {
         None => ran(command, ground),
         Some((command, word)) => {
@@ -128,7 +128,7 @@ fn shown(command: &str, ground: &dyn Ground) -> String {
     }
 }
 
-fn ran(command: &str, ground: &dyn Ground) -> String {
+fn ran(command: &str, ground: &dyn TestCluster) -> String {
     let words = split(command);
     let Ran { code, stdout, .. } = match words.first().map(String::as_str) {
         Some("otb") => ground.otb(&words[1..]),
@@ -149,7 +149,7 @@ fn ran(command: &str, ground: &dyn Ground) -> String {
 }
 
 /// How otb may behave, written at the end of the file.
-fn policy(keys: &str, ground: &dyn Ground) -> Ran {
+fn policy(keys: &str, ground: &dyn TestCluster) -> Ran {
     let path = ground.file();
     let before = std::fs::read_to_string(&path).unwrap();
     let others = before.lines().filter(|line| !line.starts_with("policy:"));
@@ -159,7 +159,7 @@ fn policy(keys: &str, ground: &dyn Ground) -> Ran {
 }
 
 /// The change under review: one line of the file.
-fn edit(node: &str, server: &str, ground: &dyn Ground) -> Ran {
+fn edit(node: &str, server: &str, ground: &dyn TestCluster) -> Ran {
     let path = ground.file();
     let before = std::fs::read_to_string(&path).unwrap();
     let node = otb::model::NodeName::new(node).unwrap();

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::fixture::SandboxFixture;
 use crate::limited::Signal;
-use crate::place::Place;
 
 #[test]
 fn every_format_of_plan_show_and_status() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     place.declare("dn01", "s47");
     let saved = place.dir().join("plan.json");
     place.otb("plan --format markdown -o").args([&saved]).run().ends(0).says(&["🔀 **otb plan**", "```mermaid"]);
@@ -30,7 +30,7 @@ fn every_format_of_plan_show_and_status() {
 /// Whatever becomes of the other nodes, it is not said to be as declared.
 #[test]
 fn what_a_target_leaves_aside_is_said() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     place.declare("dn02", "s29");
     let only = "dn01 of opentenbase_cluster (only these, by --target) is as declared";
     for command in ["plan", "apply", "drift"] {
@@ -49,7 +49,7 @@ fn what_a_target_leaves_aside_is_said() {
 
 #[test]
 fn status_with_a_target_shows_that_node_only() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     place.fault("kill dn02@s47");
     let whole = place.otb("status").run();
     whole.ends(0).says(&["opentenbase_cluster: ", "dn02 has NO MASTER", "cn01"]);
@@ -93,7 +93,7 @@ fn completion_knows_the_names_of_the_file() {
 
 #[test]
 fn a_format_that_a_command_cannot_write_is_wrong_usage() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     for (line, parts) in [
         ("apply --format html", "can only write text and json"),
         ("validate --format json", "can only write text"),
@@ -108,7 +108,7 @@ fn a_format_that_a_command_cannot_write_is_wrong_usage() {
 
 #[test]
 fn graphs_of_what_is_of_what_shall_be_and_of_a_plan() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     place.declare("dn01", "s47");
     let saved = place.dir().join("plan.json");
     place.otb("plan -o").args([&saved]).run().ends(0);
@@ -127,7 +127,7 @@ fn graphs_of_what_is_of_what_shall_be_and_of_a_plan() {
 
 #[test]
 fn a_watch_goes_on_until_it_is_ended() {
-    let place = Place::up("");
+    let place = SandboxFixture::up("");
     let mut watch = place.otb("status --watch --interval 50ms --format json").start();
     watch.until_printed("observed_at", 2);
     watch.signal(Signal::INT);

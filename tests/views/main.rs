@@ -5,13 +5,13 @@
 
 mod browser;
 mod commands;
+#[path = "../support/fixture.rs"]
+mod fixture;
 mod graph;
 mod hostile;
 #[path = "../support/limited.rs"]
 mod limited;
 mod markdown;
-#[path = "../support/place.rs"]
-mod place;
 mod report;
 #[path = "../support/skip.rs"]
 mod skip;

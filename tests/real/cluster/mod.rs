@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use otb::model::{Cluster, Instance, InstanceId};
 
-use crate::support::ground::{Ground, Ran};
+use crate::support::ground::{Ran, TestCluster};
 pub(crate) use hands::Hands;
 
 /// A running cluster of real processes.
@@ -95,7 +95,7 @@ impl Real {
     }
 }
 
-impl Ground for Real {
+impl TestCluster for Real {
     fn name(&self) -> &'static str {
         "real processes"
     }

@@ -11,11 +11,11 @@ use super::limited::{Ended, Otb, otb};
 const MARK: &str = "OTB_TEST_PLACE";
 
 /// A running sandbox, taken down when dropped.
-pub(crate) struct Place {
+pub(crate) struct SandboxFixture {
     dir: tempfile::TempDir,
 }
 
-impl Place {
+impl SandboxFixture {
     /// The seed's topology; `more` are further arguments of `otb sandbox up`.
     pub(crate) fn up(more: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("otb-").tempdir().unwrap();
@@ -132,7 +132,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for SandboxFixture {
     fn drop(&mut self) {
         let _ = self.otb("sandbox down --dir").args([self.dir()]).run();
     }

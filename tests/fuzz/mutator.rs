@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// SplitMix64 (Steele, Lea, Flood 2014): the same numbers everywhere, and no crate.
-pub(crate) struct Dice(pub(crate) u64);
+pub(crate) struct Mutator(pub(crate) u64);
 
 /// Words at which readers of numbers, names and documents stumble.
 const WORDS: [&str; 40] = [
@@ -49,7 +49,7 @@ const WORDS: [&str; 40] = [
     "localhost",
 ];
 
-impl Dice {
+impl Mutator {
     pub(crate) fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
