@@ -2,7 +2,7 @@
 //!
 //! Data walks one way: file → [`config`] → [`model`] ← [`observe`] ← cluster;
 //! [`model`] → [`plan`] → [`view`]; [`plan`] → [`apply`].
-//! [`codes`], [`model`], [`config`] (but its reader), [`diagnosis`], [`dialect`], [`import`], [`plan`], [`drift`] and [`sandbox`]'s world are pure:
+//! [`codes`], [`model`], [`config`] (but its reader), [`diagnosis`], [`opentenbase`], [`import`], [`plan`], [`drift`] and [`sandbox`]'s world are pure:
 //! no clock, environment, file, process, socket or printing. The outside is touched in [`transport`].
 
 #[expect(clippy::disallowed_methods, reason = "measures how long steps take")]
@@ -12,12 +12,12 @@ pub mod cli;
 pub mod codes;
 pub mod config;
 pub mod diagnosis;
-pub mod dialect;
 pub mod drift;
 pub mod import;
 pub mod model;
 #[expect(clippy::disallowed_methods, reason = "holds the servers' clocks against this machine's")]
 pub mod observe;
+pub mod opentenbase;
 pub mod plan;
 pub mod sandbox;
 #[expect(clippy::disallowed_methods, reason = "this room is the way to the outside")]

@@ -10,23 +10,23 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("config", &["model"]),
-    ("dialect", &["model"]),
+    ("opentenbase", &["model"]),
     ("import", &["model"]),
-    ("plan", &["model", "dialect"]),
-    ("diagnosis", &["model", "dialect", "plan"]),
+    ("plan", &["model", "opentenbase"]),
+    ("diagnosis", &["model", "opentenbase", "plan"]),
     ("drift", &["model", "plan"]),
-    ("transport", &["model", "dialect"]),
-    ("observe", &["model", "dialect", "transport"]),
-    ("apply", &["model", "dialect", "transport", "plan"]),
+    ("transport", &["model", "opentenbase"]),
+    ("observe", &["model", "opentenbase", "transport"]),
+    ("apply", &["model", "opentenbase", "transport", "plan"]),
     ("codes", &["model", "config", "plan"]),
-    ("view", &["model", "dialect", "plan", "diagnosis", "drift", "apply", "codes"]),
-    ("sandbox", &["model", "dialect"]),
+    ("view", &["model", "opentenbase", "plan", "diagnosis", "drift", "apply", "codes"]),
+    ("sandbox", &["model", "opentenbase"]),
     (
         "cli",
         &[
             "model",
             "config",
-            "dialect",
+            "opentenbase",
             "import",
             "plan",
             "diagnosis",
@@ -47,7 +47,7 @@ const OUTSIDE: &[&str] =
 
 /// Rooms, and parts of rooms, that touch nothing.
 const PURE: &[&str] =
-    &["model", "dialect", "import", "plan", "diagnosis", "drift", "codes", "sandbox/world", "sandbox/sql"];
+    &["model", "opentenbase", "import", "plan", "diagnosis", "drift", "codes", "sandbox/world", "sandbox/sql"];
 
 fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
@@ -185,7 +185,7 @@ fn looking_changes_nothing() {
                 assert!(!code.contains(word), "{name} names {word}");
             }
             for taken in taken_from_dialect(&code) {
-                assert!(LOOKING.contains(&taken.as_str()), "{name} takes {taken} from the dialect");
+                assert!(LOOKING.contains(&taken.as_str()), "{name} takes {taken} from the opentenbase");
             }
         }
     }
@@ -195,7 +195,7 @@ fn looking_changes_nothing() {
 /// the session read-only.
 #[test]
 fn questions_only_ask() {
-    let query = code(&source().join("dialect/query.rs"));
+    let query = code(&source().join("opentenbase/query.rs"));
     let query = query.split("#[cfg(test)]").next().unwrap();
     let texts: Vec<&str> = query.split("Sql::new(").skip(1).map(|rest| rest.split_once('"').unwrap().1).collect();
     assert!(texts.len() > 15, "{} questions", texts.len());
@@ -206,10 +206,10 @@ fn questions_only_ask() {
     }
 }
 
-/// The names after `crate::dialect::`, those in braces and of `command::` included.
+/// The names after `crate::opentenbase::`, those in braces and of `command::` included.
 fn taken_from_dialect(code: &str) -> Vec<String> {
     let mut names = Vec::new();
-    for rest in code.split("crate::dialect::").skip(1) {
+    for rest in code.split("crate::opentenbase::").skip(1) {
         let rest = rest.strip_prefix("command::").unwrap_or(rest);
         let word =
             |text: &str| text.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();

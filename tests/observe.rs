@@ -7,13 +7,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use otb::dialect::command::{Patience, rewrite_gtm_conf, start, write_file};
-use otb::dialect::{Script, gtm_standby_lines, read_gtm_conf};
 use otb::model::{
     Cluster, ClusterName, Connection, ControlState, Endpoint, Host, Instance, InstanceFacts, InstanceId, Node,
     NodeKind, NodeName, Policy, Process, Server, ServerName, ShellAccess, ShellVia, SslMode, UnknownKind,
 };
 use otb::observe::{Limits, observe};
+use otb::opentenbase::command::{Patience, rewrite_gtm_conf, start, write_file};
+use otb::opentenbase::{Script, gtm_standby_lines, read_gtm_conf};
 use otb::transport::{Connections, Passwords, ShellSettings};
 use tokio::net::TcpListener;
 
@@ -159,7 +159,7 @@ async fn a_gtm_is_fenced_by_its_conf_and_the_rest_of_it_stays() {
         let script = Script::at(instance).then(&rewrite_gtm_conf(
             instance,
             &gtm_standby_lines(&to, true),
-            &otb::dialect::recovery_path(instance),
+            &otb::opentenbase::recovery_path(instance),
         ));
         let output =
             connections.shells.run(&instance.id.server, script.as_str(), Duration::from_secs(5)).await.unwrap();
@@ -178,7 +178,7 @@ async fn a_gtm_is_fenced_by_its_conf_and_the_rest_of_it_stays() {
 async fn what_was_started_outlives_the_limit_of_the_script() {
     let root = tempfile::tempdir().unwrap();
     let (go, mark) = (root.path().join("go"), root.path().join("up"));
-    let [wait, touch] = [&go, &mark].map(|path| otb::dialect::quote(path.to_str().unwrap()));
+    let [wait, touch] = [&go, &mark].map(|path| otb::opentenbase::quote(path.to_str().unwrap()));
     tool(
         root.path(),
         "pg_ctl",

@@ -9,8 +9,8 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::event::Event;
 use super::held::{Held, HoldReport};
 use super::process_probes::ProcessProbes;
-use crate::dialect::{Sql, local_commits, query};
 use crate::model::{Cluster, Instance, InstanceId, Lsn, Observation, Role, Spelling};
+use crate::opentenbase::{Sql, local_commits, query};
 use crate::transport::{Connections, Output, Rows, Session, ShellError, SqlError};
 
 /// Limit of one small question.

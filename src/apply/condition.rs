@@ -9,8 +9,8 @@ use super::act::run_all;
 use super::cluster_access::{ASK, ClusterAccess, LastWal};
 use super::process_probes;
 use super::proof::CoordinatorReachability;
-use crate::dialect::{self, Probe, StandbyConf, Tools, command, query};
 use crate::model::{Condition, Control, Fact, Instance, InstanceId, Lsn, NodeKind, Process, Role, UnknownKind};
+use crate::opentenbase::{self, Probe, StandbyConf, Tools, command, query};
 use crate::transport::{Rows, SqlError, accepts, ask_gtm};
 
 /// How long a SELECT may take that SHOW can stand in for.
@@ -154,7 +154,7 @@ fn role_in(rows: &Rows) -> Option<Role> {
 
 fn may_want_a_timestamp(error: &SqlError) -> bool {
     match error {
-        SqlError::Server(error) => dialect::is_want_of_timestamp(&error.sqlstate, &error.message),
+        SqlError::Server(error) => opentenbase::is_want_of_timestamp(&error.sqlstate, &error.message),
         SqlError::TimedOut { .. } => true,
         _ => false,
     }
@@ -223,7 +223,7 @@ pub(super) async fn control(id: &InstanceId, access: &ClusterAccess<'_>) -> Resu
     let instance = access.instance(id)?;
     let output =
         run_all(id, &[command::controldata(instance)], ASK, access).await.map_err(|failed| failed.to_string())?;
-    dialect::read_control(&output.text).map_err(|why| format!("pg_controldata of {id}: {why}"))
+    opentenbase::read_control(&output.text).map_err(|why| format!("pg_controldata of {id}: {why}"))
 }
 
 async fn cleanly_stopped(id: &InstanceId, access: &ClusterAccess<'_>) -> Result<Found, String> {
@@ -243,7 +243,7 @@ async fn fenced(id: &InstanceId, upstream: &InstanceId, access: &ClusterAccess<'
     let (instance, upstream) = (access.instance(id)?, access.instance(upstream)?);
     let conf = starts_as(instance, ASK, access).await?;
     Ok(Found::when(conf.standby && conf.upstream.as_ref() == Some(&upstream.endpoint), || {
-        let path = dialect::recovery_path(instance);
+        let path = opentenbase::recovery_path(instance);
         format!("{path} of {id} does not make it a standby of {}", upstream.endpoint)
     }))
 }
@@ -254,11 +254,11 @@ pub(super) async fn starts_as(
     limit: Duration,
     access: &ClusterAccess<'_>,
 ) -> Result<StandbyConf, String> {
-    let read = [dialect::read_recovery_file(instance)];
+    let read = [opentenbase::read_recovery_file(instance)];
     let output = run_all(&instance.id, &read, limit, access).await.map_err(|failed| failed.to_string())?;
     Ok(match instance.kind {
-        NodeKind::Gtm => dialect::read_gtm_conf(&output.text),
-        NodeKind::Coordinator | NodeKind::Datanode => dialect::read_recovery_conf(&output.text),
+        NodeKind::Gtm => opentenbase::read_gtm_conf(&output.text),
+        NodeKind::Coordinator | NodeKind::Datanode => opentenbase::read_recovery_conf(&output.text),
     })
 }
 
@@ -313,8 +313,8 @@ pub(super) async fn flushed(standby: &InstanceId, position: Lsn, access: &Cluste
 /// Whether a process of the server listens on the port. Asked of the server: a connection of otb's would be a client that
 /// the forward process does not expect.
 async fn forwards(id: &InstanceId, port: u16, access: &ClusterAccess<'_>) -> Result<Found, String> {
-    let output = run_all(id, &[dialect::listening()], ASK, access).await.map_err(|failed| failed.to_string())?;
-    let listeners = dialect::read_listeners(&output.text)
+    let output = run_all(id, &[opentenbase::listening()], ASK, access).await.map_err(|failed| failed.to_string())?;
+    let listeners = opentenbase::read_listeners(&output.text)
         .ok_or_else(|| format!("could not find out from /proc/net/tcp which process listens on {}", id.server))?;
     Ok(Found::when(listeners.iter().any(|listener| listener.port == port), || {
         format!("no process listens on port {port} of {}: read the log of {id}", id.server)

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::event::milliseconds;
-use crate::dialect::{release_hold, waiting_sessions};
 use crate::model::InstanceId;
+use crate::opentenbase::{release_hold, waiting_sessions};
 use crate::transport::{Rows, Session};
 
 /// How long the question may take that clients wait for.

@@ -7,8 +7,8 @@
 
 use std::time::Duration;
 
-use crate::dialect::{Leftovers, LockAnswer, lock_script, locked_directories, read_lock, sanitize_for_display};
 use crate::model::{Cluster, Instance, Server, ServerName, ShellVia};
+use crate::opentenbase::{Leftovers, LockAnswer, lock_script, locked_directories, read_lock, sanitize_for_display};
 use crate::transport::{Connections, Held};
 
 /// How long giving one server's lock back may take.

@@ -9,8 +9,8 @@ use tokio::sync::oneshot;
 use tokio::task::yield_now;
 
 use super::cluster_access::{ASK, ClusterAccess};
-use crate::dialect::{Look, MOST_LOOKS, Probe, Tools, probe_script, read_probe};
 use crate::model::{Fact, InstanceId, ServerName};
+use crate::opentenbase::{Look, MOST_LOOKS, Probe, Tools, probe_script, read_probe};
 
 /// How long all may take together. One whose directory hangs keeps the others waiting, and within the write gap, too.
 const BRIEFLY: Duration = Duration::from_secs(1);

@@ -9,8 +9,8 @@ use futures_util::future::{join, join_all};
 use super::act;
 use super::cluster_access::{ASK, ClusterAccess, Identity};
 use super::condition::Found;
-use crate::dialect::{self, Sql, query};
 use crate::model::{Condition, Endpoint, InstanceId, NodeKind, NodeName, Role, Spelling};
+use crate::opentenbase::{self, Sql, query};
 use crate::plan::{Action, Plan};
 use crate::transport::{Rows, SqlError, ask_gtm};
 
@@ -141,7 +141,7 @@ async fn through(
 ) -> BTreeMap<NodeName, Result<Option<Identity>, String>> {
     /// The pooler connects to one node after the other.
     const EACH: Duration = Duration::from_millis(100);
-    let questions: Vec<Sql> = nodes.iter().map(|node| dialect::execute_direct(node, &query::role())).collect();
+    let questions: Vec<Sql> = nodes.iter().map(|node| opentenbase::execute_direct(node, &query::role())).collect();
     let limit = ASK + EACH * u32::try_from(questions.len()).unwrap_or(u32::MAX);
     let answers = access.query_all(coordinator, &questions, limit).await;
     let read = |answer: Result<Rows, SqlError>| answer.map(|rows| Identity::read(&rows)).map_err(|e| e.to_string());
@@ -174,7 +174,7 @@ async fn streams_now(standby: &InstanceId, upstream: &InstanceId, access: &Clust
         return Ok(Found::Fails(format!("{standby} has no WAL receiver: read its log")));
     };
     let status = row.get("status").unwrap_or_default();
-    let leads = row.get("conninfo").and_then(dialect::read_conninfo);
+    let leads = row.get("conninfo").and_then(opentenbase::read_conninfo);
     if status == "streaming" && leads.as_ref().is_some_and(|leads| Spelling::is_same(&access.spellings, leads, wanted))
     {
         return Ok(Found::Holds);
@@ -201,7 +201,7 @@ async fn gtm_streams(standby: &InstanceId, upstream: &InstanceId, access: &Clust
     let runs = others.iter().zip(&asked).filter(|(_, said)| said.as_ref().is_ok_and(|s| s.role == Role::Standby));
     let all: Vec<&Endpoint> = runs.map(|(other, _)| &other.endpoint).chain([&own.endpoint]).collect();
     let names: Vec<&str> = active.standbys.iter().map(|listed| listed.name.as_str()).collect();
-    if !dialect::gtm_lists(&names, &own.endpoint, &all) {
+    if !opentenbase::gtm_lists(&names, &own.endpoint, &all) {
         let lists = if names.is_empty() { "no standby".to_owned() } else { names.join(", ") };
         let (runs, more) = (all.len(), if all.len() == 1 { "runs" } else { "run" });
         let why = format!("{upstream} lists {lists}, and {runs} {more}: read the log of {standby}");

@@ -6,9 +6,9 @@ use super::act::{Shutdown, end_at_once, run_all, settle, shutdown, undo_salvage}
 use super::cluster_access::ClusterAccess;
 use super::condition::{self, Found, Wait};
 use super::event::Outcome;
-use crate::dialect::command::{self, Patience};
-use crate::dialect::{self, Command};
 use crate::model::{Condition, ControlState, InstanceId, NodeKind, Role};
+use crate::opentenbase::command::{self, Patience};
+use crate::opentenbase::{self, Command};
 use crate::plan::{Action, SERVES_AGAIN, Step};
 
 /// How long a server that was told to stop may answer as if nothing were.
@@ -79,12 +79,12 @@ pub(super) async fn died_as_standby(instance: &InstanceId, access: &ClusterAcces
 }
 
 async fn remove_staged(instance: &InstanceId, access: &ClusterAccess<'_>) -> Result<(), String> {
-    let staged = dialect::staged_fence(access.instance(instance)?);
-    run(instance, dialect::remove_file(&staged), access).await
+    let staged = opentenbase::staged_fence(access.instance(instance)?);
+    run(instance, opentenbase::remove_file(&staged), access).await
 }
 
 async fn remove_fence(instance: &InstanceId, access: &ClusterAccess<'_>) -> Result<(), String> {
-    run(instance, dialect::lift_fence(access.instance(instance)?), access).await
+    run(instance, opentenbase::lift_fence(access.instance(instance)?), access).await
 }
 
 /// Starts the old master as what it was, and sees that it serves.
@@ -97,7 +97,7 @@ async fn start_again(instance: &InstanceId, fenced: bool, access: &ClusterAccess
     // A stop that was never carried out needs no start. One that was, and after which somebody started the server before
     // the fence was in its place, has left a fence in a running master: its next start would find it.
     if still_serves(&as_master, access).await {
-        let lift = dialect::lift_own_fence(access.instance(instance)?);
+        let lift = opentenbase::lift_own_fence(access.instance(instance)?);
         return if fenced { run(instance, lift, access).await } else { Ok(()) };
     }
     if fenced {

@@ -36,7 +36,7 @@ pub(super) fn run(global: &Global, args: &ExplainArgs) -> Result<Exit, Failure> 
 
 fn find(text: &str) -> Result<Explanation, Failure> {
     codes::find(text).map_err(|nearest| {
-        let text = format!("there is no code {}", crate::dialect::sanitize_for_display(text));
+        let text = format!("there is no code {}", crate::opentenbase::sanitize_for_display(text));
         let meant = if nearest.is_empty() { String::new() } else { format!("did you mean otb explain {nearest}? ") };
         Failure::new(ErrorCode::UsageUnknownCode, text).hint(meant + "`otb explain` lists all")
     })

@@ -8,7 +8,7 @@ use super::args::Global;
 use super::failure::Failure;
 use super::terminal;
 use crate::config::{Code, Diagnostics};
-use crate::dialect::{quote, sanitize_for_display};
+use crate::opentenbase::{quote, sanitize_for_display};
 
 /// What named the file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

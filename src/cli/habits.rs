@@ -7,7 +7,7 @@ use clap::{CommandFactory as _, Parser as _};
 use super::failure::Failure;
 use super::{Cli, file_suggestions};
 use crate::codes::ErrorCode;
-use crate::dialect::sanitize_for_display;
+use crate::opentenbase::sanitize_for_display;
 
 /// Options that otb writes otherwise, with their words here.
 const OTHERWISE: &[(&str, &[&str])] = &[

@@ -198,7 +198,7 @@ fn happened(run: &mut PastRun, at: &str, entry: &Entry) {
 /// Says where a run was recorded, and what shows it.
 pub(super) fn say_recorded(global: &Global, cluster: &ClusterName, path: &Path) {
     let otb = file_suggestions::otb(&global.file);
-    let shown = crate::dialect::sanitize_for_display(&path.display().to_string());
+    let shown = crate::opentenbase::sanitize_for_display(&path.display().to_string());
     let is_found = journal::kept(cluster).is_ok_and(|kept| kept == [path]);
     let named = if is_found { String::new() } else { format!(" --journal {shown}") };
     terminal::say(&format!("Journal: {shown}; {otb} history --last{named} shows this run"));

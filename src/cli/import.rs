@@ -225,7 +225,7 @@ fn of_file(
         let (line, hint) = match error.line {
             Some(number) => {
                 let line = text.lines().nth(number.saturating_sub(1)).unwrap_or_default();
-                (format!("\n  {number:>4} | {}", crate::dialect::sanitize_for_display(line)), "fix this line; ")
+                (format!("\n  {number:>4} | {}", crate::opentenbase::sanitize_for_display(line)), "fix this line; ")
             }
             None => (String::new(), ""),
         };
@@ -234,7 +234,7 @@ fn of_file(
     })?;
     draft.source = file
         .file_name()
-        .map_or_else(|| tool.to_owned(), |name| crate::dialect::sanitize_for_display(&name.to_string_lossy()));
+        .map_or_else(|| tool.to_owned(), |name| crate::opentenbase::sanitize_for_display(&name.to_string_lossy()));
     Ok(draft)
 }
 

@@ -1,8 +1,8 @@
 //! Commands to paste: otb's own, a shell's on a server, and psql's.
 
 use super::Case;
-use crate::dialect::{psql_line, quote};
 use crate::model::{InstanceId, NextCommand, ServerName, ShellVia};
+use crate::opentenbase::{psql_line, quote};
 
 /// A command that is right whatever the case.
 pub(super) fn always(command: impl Into<String>) -> NextCommand {

@@ -140,7 +140,7 @@ fn hung(case: &Case<'_>, node: &Node, id: &InstanceId) -> Vec<NextCommand> {
     let file = if node.kind == NodeKind::Gtm { "gtm.pid" } else { "postmaster.pid" };
     let data = case.cluster.instance(id).map_or("", |instance| instance.data.as_str());
     let pid = pid.map_or_else(
-        || format!("\"$(head -1 {})\"", crate::dialect::quote(&format!("{data}/{file}"))),
+        || format!("\"$(head -1 {})\"", crate::opentenbase::quote(&format!("{data}/{file}"))),
         |pid| pid.pid.to_string(),
     );
     let kill = case.on(&id.server, &format!("kill -9 {pid}"));

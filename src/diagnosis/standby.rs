@@ -3,11 +3,11 @@
 use bytesize::ByteSize;
 
 use super::{Case, command, master, of_node};
-use crate::dialect::{command as tools, recovery_path};
 use crate::model::{
     Finding, FindingKind, Instance, InstanceFacts, InstanceId, NextCommand, Node, NodeKind, OldMaster, Role, Severity,
     StandbyFacts,
 };
+use crate::opentenbase::{command as tools, recovery_path};
 use crate::plan::{Check, CheckCode, Verdict, becomes, exposed_bytes, is_told_to_promote, takeover_checks};
 
 /// Seconds that a stop may take.
@@ -140,7 +140,7 @@ fn behind(case: &Case<'_>, master: &InstanceId, standby: &StandbyFacts) -> Optio
 }
 
 fn read_log(case: &Case<'_>, node: &Node, id: &InstanceId) -> NextCommand {
-    let data = crate::dialect::quote(case.cluster.instance(id).map_or("", |instance| instance.data.as_str()));
+    let data = crate::opentenbase::quote(case.cluster.instance(id).map_or("", |instance| instance.data.as_str()));
     let log = match node.kind {
         NodeKind::Gtm => format!("tail -n 20 {data}/gtm.log"),
         _ => format!("tail -n 20 \"$(ls -t {data}/pg_log/* | head -1)\""),
@@ -171,7 +171,7 @@ fn cure(case: &Case<'_>, id: &InstanceId, check: &Check) -> NextCommand {
     match (check.code, instance, file) {
         (CheckCode::RecoveryConf, Some(instance), Some(_)) => {
             let (path, data) = (recovery_path(instance), &instance.data);
-            let (path, data) = (crate::dialect::quote(&path), crate::dialect::quote(data));
+            let (path, data) = (crate::opentenbase::quote(&path), crate::opentenbase::quote(data));
             command::always(case.on(&id.server, &format!("chown --reference={data} {path} && chmod u+rw {path}")))
         }
         _ => command::always(format!("{} ready --target {}", case.otb, id.node)),
@@ -184,7 +184,7 @@ fn next_start(case: &Case<'_>, node: &Node, instance: &Instance) -> Option<Findi
     let turns = becomes(instance, facts)?;
     let means = "It takes effect at the next restart.";
     let mut found = about(node, id, FindingKind::NextStart, Severity::Risk, format!("{id} {turns}"), means);
-    let (path, is_master) = (crate::dialect::quote(&recovery_path(instance)), facts.is_running(Role::Master));
+    let (path, is_master) = (crate::opentenbase::quote(&recovery_path(instance)), facts.is_running(Role::Master));
     let command = match (node.kind, is_master) {
         (NodeKind::Gtm, true) => case.on(&id.server, &format!("echo 'startup = ACT' >> {path}")),
         (_, true) => case.on(&id.server, &format!("mv {path} {path}.aside")),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::dialect::{read_conninfo, sanitize_for_display};
 use crate::model::{Fact, Lsn, NodeName, Role, Route, RouteKind, Sender, StandbyFacts, Timeline, UnknownKind};
+use crate::opentenbase::{read_conninfo, sanitize_for_display};
 use crate::transport::{Row, Rows, SqlError};
 
 pub(super) type Answer = Result<Rows, SqlError>;
@@ -29,7 +29,7 @@ pub(super) fn node_name(rows: &Rows) -> Result<NodeName, String> {
     NodeName::new(name).map_err(|error| format!("{name:?} is not a node name: {error}"))
 }
 
-/// From [`crate::dialect::query::role`].
+/// From [`crate::opentenbase::query::role`].
 pub(super) fn role(rows: &Rows) -> Result<Role, String> {
     Ok(if flag(&first(rows)?, "in_recovery")? { Role::Standby } else { Role::Master })
 }

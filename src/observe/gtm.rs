@@ -1,10 +1,10 @@
 //! What a GTM says of itself.
 
-use crate::dialect::{GtmStatus, gtm_lists};
 use crate::model::{
     Endpoint, Fact, Instance, InstanceFacts, InstanceId, Instances, NodeKind, Process, Role, Sender, StandbyFacts,
     UnknownKind,
 };
+use crate::opentenbase::{GtmStatus, gtm_lists};
 use crate::transport::ask_gtm;
 
 use super::Limits;

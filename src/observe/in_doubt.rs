@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Limits;
-use crate::dialect::{prepared_age, query, read_sessions, read_states, sanitize_for_display};
 use crate::model::{
     Cluster, Fact, IN_DOUBT_SECONDS, InDoubt, Instance, Instances, NodeKind, Origin, PreparedTransaction,
     PreparedTransactions, Role, TransactionState, UnknownKind,
 };
+use crate::opentenbase::{prepared_age, query, read_sessions, read_states, sanitize_for_display};
 use crate::transport::{Connections, Deadline, Row, Rows, SqlError};
 
 type States = BTreeMap<crate::model::NodeName, TransactionState>;

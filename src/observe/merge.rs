@@ -1,7 +1,7 @@
 //! One instance's facts from what it said itself and what its server's shell saw.
 
-use crate::dialect::{Probe, USUAL_SEGMENT};
 use crate::model::{Fact, InstanceFacts, Process, Timeline, Unknown, UnknownKind};
+use crate::opentenbase::{Probe, USUAL_SEGMENT};
 
 /// Puts both together. An answer on the port counts more than a pid file; a refusal alone never means stopped.
 pub(super) fn merge(mut facts: InstanceFacts, probe: Probe) -> InstanceFacts {
@@ -78,11 +78,11 @@ fn both(first: Unknown, second: Unknown) -> Unknown {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::no_probe;
     use crate::model::SystemId;
     use crate::model::{
         Control, ControlState, DataDir, Endpoint, Host, Lsn, RecoveryFile, Role, Settings, StandbyFacts,
     };
+    use crate::opentenbase::no_probe;
 
     fn stopped() -> Probe {
         Probe {

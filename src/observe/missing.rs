@@ -7,11 +7,11 @@ use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 
 use super::{Limits, shell};
-use crate::dialect::MissingRange;
 use crate::model::{
     Cluster, Control, Fact, Instance, InstanceFacts, InstanceId, Lsn, MissingWal, NodeName, Observation, Role,
     UnknownKind,
 };
+use crate::opentenbase::MissingRange;
 use crate::transport::Connections;
 
 /// A stopped instance that holds more WAL than the declared master of its node, a running standby.

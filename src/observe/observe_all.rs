@@ -10,10 +10,10 @@ use tokio::time::{Instant, sleep};
 use super::self_reports::SelfReports;
 use super::tables::Tables;
 use super::{Limits, gtm, in_doubt, merge, missing, postgres, replication_access, shell, spelling};
-use crate::dialect::{Look, Probe, Tools};
 use crate::model::{
     Cluster, Instance, InstanceFacts, InstanceId, NodeKind, NodeName, Observation, Process, ServerName, UnknownKind,
 };
+use crate::opentenbase::{Look, Probe, Tools};
 use crate::transport::Connections;
 
 /// How long a process may take to end whose port is closed already.

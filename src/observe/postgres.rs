@@ -1,7 +1,7 @@
 //! What a coordinator or datanode says of itself, in two round trips; a third reads a table nobody has read yet.
 
-use crate::dialect::{self, Sql, query};
 use crate::model::{Fact, Instance, InstanceFacts, NodeKind, Process, Role, SystemId, UnknownKind};
+use crate::opentenbase::{self, Sql, query};
 use crate::transport::{Connections, Deadline, Session, SqlError};
 
 use super::Limits;
@@ -87,7 +87,7 @@ async fn first_round(
 /// no snapshot, and to a SELECT nothing at all (a GTM host that drops packets; field notes, section 4).
 fn is_without_timestamp(error: &SqlError, facts: &InstanceFacts) -> bool {
     match error {
-        SqlError::Server(error) => dialect::is_want_of_timestamp(&error.sqlstate, &error.message),
+        SqlError::Server(error) => opentenbase::is_want_of_timestamp(&error.sqlstate, &error.message),
         SqlError::TimedOut { .. } => facts.is_running(Role::Master),
         _ => false,
     }
@@ -129,7 +129,7 @@ async fn second_round(
     questions.extend(superuser.then(query::pid_file));
     let mut answers = session.query_all(&questions, deadline).await;
     facts.pid_file = match superuser.then(|| answers.pop()).flatten() {
-        Some(file) => fact(&file, |rows| dialect::read_pid_file(answer::one_word(rows)?)),
+        Some(file) => fact(&file, |rows| opentenbase::read_pid_file(answer::one_word(rows)?)),
         None => Fact::not_asked("only a superuser may read it"),
     };
     let [system_id, digest, settings, load, rest @ ..] = answers.as_slice() else { return };

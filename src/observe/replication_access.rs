@@ -6,11 +6,11 @@ use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 
 use super::Limits;
-use crate::dialect::{Script, most_logins, read_admissions, replication_access, sanitize_for_display};
 use crate::model::{
     Cluster, Endpoint, Fact, Instance, InstanceId, NodeName, Observation, ReplicationAccess, Role, ServerName,
     UnknownKind,
 };
+use crate::opentenbase::{Script, most_logins, read_admissions, replication_access, sanitize_for_display};
 use crate::transport::{Connections, Output, ShellError};
 
 /// A master that is to become a standby, as the user that its new master itself replicates as: that user otb writes into
@@ -115,7 +115,7 @@ impl Asker<'_> {
 /// psql's exit status where the connection came to nothing (its manual page).
 const NO_CONNECTION: i32 = 2;
 
-/// What [`crate::dialect::admission`] brought. Only psql can say no: where it did not run, nobody did.
+/// What [`crate::opentenbase::admission`] brought. Only psql can say no: where it did not run, nobody did.
 fn read(output: &Output, user: &str) -> Fact<ReplicationAccess> {
     let user = user.to_owned();
     if output.is_success() {

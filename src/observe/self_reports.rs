@@ -7,8 +7,8 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::dialect::Tools;
 use crate::model::{InstanceFacts, InstanceId, Node, NodeKind, Process, Role};
+use crate::opentenbase::Tools;
 
 /// What a process has said that spares the tools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

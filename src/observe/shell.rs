@@ -4,13 +4,13 @@ use std::time::SystemTime;
 
 use futures_util::future::join_all;
 
-use crate::dialect::command::{Patience, end_of_wal};
-use crate::dialect::{
-    self, Look, MOST_LOOKS, MissingRange, Probe, Script, missing_transactions, no_probe, read_end_of_wal,
-    read_missing_transactions, read_probe, read_sync_settings, sanitize_for_display, survey_script,
-};
 use crate::model::{
     Control, Fact, Instance, InstanceFacts, Lsn, MissingWal, ServerName, Settings, Unknown, UnknownKind,
+};
+use crate::opentenbase::command::{Patience, end_of_wal};
+use crate::opentenbase::{
+    self, Look, MOST_LOOKS, MissingRange, Probe, Script, missing_transactions, no_probe, read_end_of_wal,
+    read_missing_transactions, read_probe, read_sync_settings, sanitize_for_display, survey_script,
 };
 use crate::transport::Connections;
 
@@ -76,7 +76,7 @@ pub(super) async fn wal_end(
 
 /// What a stopped master's files say of commits that wait for standbys.
 pub(super) async fn sync_settings(connections: &Connections, instance: &Instance, limits: &Limits) -> Fact<Settings> {
-    let script = Script::at(instance).then(&dialect::sync_settings(instance));
+    let script = Script::at(instance).then(&opentenbase::sync_settings(instance));
     match connections.shells.run_short(&instance.id.server, script.as_str(), limits.shell).await {
         Ok(output) => read_sync_settings(&output.text)
             .map_or_else(|why| Fact::unknown(UnknownKind::Unreadable, sanitize_for_display(&why)), Fact::Known),
@@ -109,7 +109,7 @@ pub(super) async fn has_received(
     limits: &Limits,
 ) -> Result<bool, Unknown> {
     let (timeline, segment, last) = (control.timeline, control.wal_segment_bytes, Lsn(holds.0.saturating_sub(1)));
-    let command = dialect::has_received(standby, timeline, last, segment, within(limits));
+    let command = opentenbase::has_received(standby, timeline, last, segment, within(limits));
     let script = Script::at(standby).then(&command);
     let output = connections.shells.run_short(&standby.id.server, script.as_str(), limits.shell).await;
     output.map(|output| output.status == 0).map_err(|error| error.unknown())

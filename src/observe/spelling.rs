@@ -10,8 +10,8 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 
 use super::Limits;
-use crate::dialect::{Addresses, read_addresses, resolve_script};
 use crate::model::{Cluster, Endpoint, Fact, Host, Instances, Route, ServerName, Spelling, WrittenIn};
+use crate::opentenbase::{Addresses, read_addresses, resolve_script};
 use crate::transport::{Connections, resolve_here};
 
 /// The file's way to write hosts, by the way that was found.

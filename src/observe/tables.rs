@@ -8,8 +8,8 @@ use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 
 use super::answer::{self, Answer, fact};
-use crate::dialect::query;
 use crate::model::{Fact, Route, UnknownKind};
+use crate::opentenbase::query;
 use crate::transport::{Deadline, Session};
 
 type Table = Arc<Vec<Route>>;

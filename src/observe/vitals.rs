@@ -3,11 +3,11 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::answer::truth;
-use crate::dialect::sanitize_for_display;
 use crate::model::{ClockOffset, Load, Settings};
+use crate::opentenbase::sanitize_for_display;
 use crate::transport::{Row, Rows};
 
-/// From [`crate::dialect::query::settings`], and the two settings that come with [`crate::dialect::query::load`].
+/// From [`crate::opentenbase::query::settings`], and the two settings that come with [`crate::opentenbase::query::load`].
 pub(super) fn settings(rows: &Rows, load: &Rows) -> Result<Settings, String> {
     let pair = |row: Row<'_>| {
         Some((row.get("name")?.to_owned(), sanitize_for_display(row.get("setting").unwrap_or_default())))
@@ -22,7 +22,7 @@ pub(super) fn settings(rows: &Rows, load: &Rows) -> Result<Settings, String> {
     Ok(settings)
 }
 
-/// From [`crate::dialect::query::load`].
+/// From [`crate::opentenbase::query::load`].
 pub(super) fn load(rows: &Rows) -> Result<Load, String> {
     let row = rows.first().ok_or("the answer has no row")?;
     let count = |name: &str| {

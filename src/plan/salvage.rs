@@ -3,8 +3,8 @@
 use bytesize::ByteSize;
 
 use super::step::{Action, StepId};
-use crate::dialect::salvage::{SalvageRange, end_of_last_record};
 use crate::model::{Fact, InstanceFacts, InstanceId, Lsn, MissingWal, Node, Observation, Role, StandbyFacts};
+use crate::opentenbase::salvage::{SalvageRange, end_of_last_record};
 
 /// The most that otb brings: at 4 MiB a second more than an hour.
 const MOST_BYTES: u64 = 16 << 30;

@@ -3,9 +3,9 @@
 use bytesize::ByteSize;
 
 use super::limits::START;
-use crate::dialect::salvage::{SalvageRange, stage_directory};
-use crate::dialect::{self, command, query};
 use crate::model::{Instance, InstanceId};
+use crate::opentenbase::salvage::{SalvageRange, stage_directory};
+use crate::opentenbase::{self, command, query};
 
 /// The commands and what they do, in order.
 pub(super) fn run(standby: &Instance, source: &InstanceId, range: &SalvageRange) -> Vec<String> {
@@ -17,7 +17,7 @@ pub(super) fn run(standby: &Instance, source: &InstanceId, range: &SalvageRange)
         more => format!(" and the next {more} files"),
     };
     let (from, to, stage) = (&source.server, &standby.id.server, stage_directory(standby));
-    let (bytes, conf) = (ByteSize(range.bytes()), dialect::recovery_path(standby));
+    let (bytes, conf) = (ByteSize(range.bytes()), opentenbase::recovery_path(standby));
     vec![
         format!(
             "{from}$ read pg_wal/{}{others} from {} to {} ({bytes}), with sha256",

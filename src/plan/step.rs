@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::lines::Lines;
-use crate::dialect::salvage::SalvageRange;
 use crate::model::{Condition, InstanceId, Lsn, NodeName, Role, RouteChange, Timeline};
+use crate::opentenbase::salvage::SalvageRange;
 
 /// Names a step within its plan: `promote:dn01@s47`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]

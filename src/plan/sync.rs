@@ -5,8 +5,8 @@ use super::rejoin::Rejoin;
 use super::situation::Situation;
 use super::step::RejoinMethod;
 use super::survey::{NodeSurvey, PlannedRejoin};
-use crate::dialect::{NAMELESS_STANDBY, SyncNames, standby_name};
 use crate::model::{Endpoint, InstanceFacts, InstanceId, Node, Observation, RecoveryFile, Role};
+use crate::opentenbase::{NAMELESS_STANDBY, SyncNames, standby_name};
 
 /// What the declared master's commits wait for, and the copies that count.
 #[derive(Debug, Clone, PartialEq, Eq)]

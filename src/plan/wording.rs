@@ -8,9 +8,9 @@ use super::limits;
 use super::lines::Lines;
 use super::salvage_wording as salvage;
 use super::step::{Action, RejoinMethod};
-use crate::dialect::command::{self, Patience};
-use crate::dialect::{self, Command, Sql, query};
 use crate::model::{Cluster, Instance, InstanceId, NodeKind, RouteChange};
+use crate::opentenbase::command::{self, Patience};
+use crate::opentenbase::{self, Command, Sql, query};
 
 type Routes = Vec<RouteChange>;
 
@@ -23,7 +23,7 @@ impl Worded {
     pub(super) fn run(&mut self, cluster: &Cluster, action: &Action) -> Lines {
         let Action::Reroute { router, routes } = action else { return run(cluster, action).into() };
         let alter = |change: &RouteChange| {
-            format!("{}{}", dialect::alter_node(&change.node, &change.to, change.forward), only(change))
+            format!("{}{}", opentenbase::alter_node(&change.node, &change.to, change.forward), only(change))
         };
         let said = || (Arc::clone(routes), Arc::new(routes.iter().map(alter).collect()));
         let (_, lines) = self.0.entry(Arc::as_ptr(routes)).or_insert_with(said);
@@ -39,15 +39,15 @@ fn run(cluster: &Cluster, action: &Action) -> Vec<String> {
     let patience = Patience::from(limits::of(action));
     match action {
         Action::StageFence { upstream: master, .. } => {
-            vec![conf(target, &dialect::staged_fence(target), &upstream(master))]
+            vec![conf(target, &opentenbase::staged_fence(target), &upstream(master))]
         }
         Action::Fence { upstream: master, .. } => {
-            vec![conf(target, &dialect::recovery_path(target), &upstream(master))]
+            vec![conf(target, &opentenbase::recovery_path(target), &upstream(master))]
         }
-        Action::Checkpoint { .. } => vec![sql(target, &dialect::checkpoint())],
+        Action::Checkpoint { .. } => vec![sql(target, &opentenbase::checkpoint())],
         Action::Stop { fenced, .. } => stop(target, *fenced, cluster.policy.fast_stop()),
         Action::End { .. } => {
-            let fence = command::rename(&dialect::staged_fence(target), &dialect::recovery_path(target));
+            let fence = command::rename(&opentenbase::staged_fence(target), &opentenbase::recovery_path(target));
             [command::end(target), fence].map(|command| shell(target, &command)).to_vec()
         }
         Action::AwaitRedo { upstream, .. } => {
@@ -60,24 +60,26 @@ fn run(cluster: &Cluster, action: &Action) -> Vec<String> {
         }
         Action::Promote { .. } => vec![shell(target, &command::promote(target)), sql(target, &query::role())],
         Action::Restart { unfence, .. } => {
-            let unfence = unfence.then(|| shell(target, &dialect::lift_fence(target)));
+            let unfence = unfence.then(|| shell(target, &opentenbase::lift_fence(target)));
             unfence.into_iter().chain([shell(target, &command::start(target, patience))]).collect()
         }
         Action::RepointGtm { route, .. } => {
-            vec![sql(target, &dialect::alter_gtm_node(&route.node, &route.to)) + only(route)]
+            vec![sql(target, &opentenbase::alter_gtm_node(&route.node, &route.to)) + only(route)]
         }
         // These are many, and shared: see Worded.
         Action::Reroute { .. } => Vec::new(),
-        Action::Reload { .. } => vec![sql(target, &dialect::pool_reload())],
+        Action::Reload { .. } => vec![sql(target, &opentenbase::pool_reload())],
         Action::Prove { instances, .. } => {
-            instances.iter().map(|id| sql(target, &dialect::execute_direct(&id.node, &query::role()))).collect()
+            instances.iter().map(|id| sql(target, &opentenbase::execute_direct(&id.node, &query::role()))).collect()
         }
         Action::Settle { masters, .. } => settle(cluster, target, masters),
         Action::Hold { coordinators, .. } => hold(coordinators),
         Action::Release { coordinators, .. } => {
-            vec![format!("{}=> {}", listed(coordinators), dialect::release_hold())]
+            vec![format!("{}=> {}", listed(coordinators), opentenbase::release_hold())]
         }
-        Action::ProveCommit { .. } => vec![sql(target, &query::senders()), sql(target, &dialect::commit_that_waits())],
+        Action::ProveCommit { .. } => {
+            vec![sql(target, &query::senders()), sql(target, &opentenbase::commit_that_waits())]
+        }
         Action::Return { upstream: master, method, .. } => {
             rejoin(target, cluster.instance(master), (*method, &[]), &cluster.connection.user)
         }
@@ -96,10 +98,10 @@ fn only(change: &RouteChange) -> &'static str {
 fn hold(coordinators: &[InstanceId]) -> Vec<String> {
     let all = listed(coordinators);
     vec![
-        format!("{all}=> {}   (in each database, a session of its own)", dialect::client_tables()),
+        format!("{all}=> {}   (in each database, a session of its own)", opentenbase::client_tables()),
         format!(
             "{all}=> {}   (a session with remotetype=coordinator: it stays local)",
-            dialect::hold_tables_in_words(limits::HOLD_ATTEMPT)
+            opentenbase::hold_tables_in_words(limits::HOLD_ATTEMPT)
         ),
     ]
 }
@@ -113,12 +115,12 @@ fn settle(cluster: &Cluster, coordinator: &Instance, masters: &[InstanceId]) -> 
     let all = listed(masters);
     let database = &cluster.connection.database;
     vec![
-        format!("{all}=> {}", query::prepared(dialect::MOST_PREPARED)),
+        format!("{all}=> {}", query::prepared(opentenbase::MOST_PREPARED)),
         format!(
             "{}=> {}   (only for what is still prepared after {} s; in each database, {database} and others)",
             coordinator.id,
-            dialect::finish_in_doubt(),
-            dialect::LEAST_AGE_SECONDS
+            opentenbase::finish_in_doubt(),
+            opentenbase::LEAST_AGE_SECONDS
         ),
     ]
 }
@@ -126,7 +128,10 @@ fn settle(cluster: &Cluster, coordinator: &Instance, masters: &[InstanceId]) -> 
 fn stop(target: &Instance, fenced: bool, limit: Duration) -> Vec<String> {
     let mut lines = vec![shell(target, &command::stop(target, limit.into()))];
     if fenced {
-        lines.push(shell(target, &command::rename(&dialect::staged_fence(target), &dialect::recovery_path(target))));
+        lines.push(shell(
+            target,
+            &command::rename(&opentenbase::staged_fence(target), &opentenbase::recovery_path(target)),
+        ));
     }
     lines.push(match target.kind {
         NodeKind::Gtm => shell(target, &command::gtm_pid_is_gone(target)),
@@ -156,11 +161,11 @@ fn rejoin(
     user: &str,
 ) -> Vec<String> {
     let Some(upstream) = upstream else { return Vec::new() };
-    let path = dialect::recovery_path(target);
+    let path = opentenbase::recovery_path(target);
     let write = conf(target, &path, &upstream.endpoint.to_string());
     // The names only: values may be secrets.
     let kept = if keeps.is_empty() { String::new() } else { format!(", with its own {}", keeps.join(", ")) };
-    let old = (!keeps.is_empty()).then(|| shell(target, &dialect::keep_old_recovery_conf(&path)));
+    let old = (!keeps.is_empty()).then(|| shell(target, &opentenbase::keep_old_recovery_conf(&path)));
     let write = || old.iter().cloned().chain([format!("{write}{kept}")]);
     let start = shell(target, &command::start(target, limits::START.into()));
     match method {
@@ -172,7 +177,7 @@ fn rejoin(
         }
         RejoinMethod::BaseBackup | RejoinMethod::Replace => {
             let stop = (method == RejoinMethod::Replace).then(|| command::stop(target, limits::START.into()));
-            let commands = stop.into_iter().chain(dialect::rebuild(target, &upstream.endpoint, user, ""));
+            let commands = stop.into_iter().chain(opentenbase::rebuild(target, &upstream.endpoint, user, ""));
             let kept =
                 (!keeps.is_empty()).then(|| format!("{}$ keep in the new recovery.conf{kept}", target.id.server));
             commands.map(|command| shell(target, &command)).chain(kept).chain([start]).collect()

@@ -8,8 +8,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::postgres::seconds;
-use crate::dialect::{self, GtmBytes, GtmStatus, sanitize_bytes_for_display, sanitize_for_display};
 use crate::model::{Endpoint, Unknown, UnknownKind};
+use crate::opentenbase::{self, GtmBytes, GtmStatus, sanitize_bytes_for_display, sanitize_for_display};
 
 /// The most messages that are read before the answer must have come.
 const MOST_MESSAGES: usize = 8;
@@ -56,7 +56,7 @@ pub async fn ask_gtm(at: &Endpoint, limit: Duration) -> Result<GtmStatus, GtmErr
 async fn talk(at: &Endpoint, limit: Duration) -> Result<GtmStatus, GtmError> {
     let lost = |error: io::Error| of_io(at, limit, &error);
     let mut stream = TcpStream::connect((at.host.as_str(), at.port)).await.map_err(lost)?;
-    stream.write_all(&dialect::gtm_startup("otb")).await.map_err(lost)?;
+    stream.write_all(&opentenbase::gtm_startup("otb")).await.map_err(lost)?;
     let their_limit = i32::try_from(limit.as_secs().max(1)).unwrap_or(i32::MAX);
     let mut asked = false;
     for _ in 0..MOST_MESSAGES {
@@ -64,9 +64,9 @@ async fn talk(at: &Endpoint, limit: Duration) -> Result<GtmStatus, GtmError> {
         match kind {
             b'R' if !asked => {
                 asked = true;
-                stream.write_all(&dialect::gtm_get_status(their_limit)).await.map_err(lost)?;
+                stream.write_all(&opentenbase::gtm_get_status(their_limit)).await.map_err(lost)?;
             }
-            b'S' => return dialect::read_gtm_status(&body).map_err(|error| unreadable(at, error)),
+            b'S' => return opentenbase::read_gtm_status(&body).map_err(|error| unreadable(at, error)),
             b'E' => return Err(GtmError::Failed { at: at.clone(), message: sanitize_bytes_for_display(&body) }),
             _ => {}
         }
@@ -78,7 +78,7 @@ async fn read_message(stream: &mut TcpStream, at: &Endpoint, limit: Duration) ->
     let lost = |error: io::Error| of_io(at, limit, &error);
     let mut head = [0; 5];
     stream.read_exact(&mut head).await.map_err(lost)?;
-    let length = dialect::gtm_body_length(head).map_err(|error| unreadable(at, error))?;
+    let length = opentenbase::gtm_body_length(head).map_err(|error| unreadable(at, error))?;
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.map_err(lost)?;
     Ok((head[0], body))

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 
-use crate::dialect::Addresses;
+use crate::opentenbase::Addresses;
 
 /// Returns the addresses of `hosts` by this machine's resolver, each asked for at most `limit`; a host that it does not
 /// know is missing.

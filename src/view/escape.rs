@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::dialect::is_dangerous;
+use crate::opentenbase::is_dangerous;
 
 /// Nothing invisible, nothing that reorders text, on one line.
 pub(super) fn visible(text: &str) -> String {

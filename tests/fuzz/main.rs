@@ -22,11 +22,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use mutator::Mutator;
-use otb::dialect::{
+use otb::observe::read_routes;
+use otb::opentenbase::{
     Look, Tools, gtm_body_length, read_conninfo, read_control, read_end_of_wal, read_gtm_conf, read_gtm_status,
     read_gtm_status_text, read_pg_status, read_probe, read_recovery_conf,
 };
-use otb::observe::read_routes;
 use otb::plan::{Plan, audit, is_intact};
 use otb::transport::{Passwords, Rows};
 

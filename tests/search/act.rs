@@ -1,8 +1,8 @@
 //! A step's act on the simulated cluster, with the decisions around it that apply makes.
 
 use otb::apply::{Failed, Found, Outcome, judge, left_of, not_begun};
-use otb::dialect::{alter_gtm_node, alter_node, commit_that_waits, finish_in_doubt};
 use otb::model::{Condition, ControlState, InstanceId, Lsn, NodeKind, RouteChange};
+use otb::opentenbase::{alter_gtm_node, alter_node, commit_that_waits, finish_in_doubt};
 use otb::plan::{Action, RejoinMethod, Step};
 use otb::sandbox::world::{Gtm, Promotion};
 

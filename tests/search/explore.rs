@@ -313,7 +313,7 @@ fn follow_hints(lab: &mut Lab, plan: &Plan) {
                 let coordinators = lab.disks.keys().filter(|id| id.node.as_str().starts_with("cn")).cloned();
                 for coordinator in coordinators.collect::<Vec<_>>() {
                     // One that is down now is asked again in the next round.
-                    let _ = lab.sql(&coordinator, otb::dialect::finish_in_doubt().as_str());
+                    let _ = lab.sql(&coordinator, otb::opentenbase::finish_in_doubt().as_str());
                 }
             }
             _ => {}

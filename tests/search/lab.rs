@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash as _, Hasher as _};
 use std::time::Duration;
 
-use otb::dialect::hold_tables;
 use otb::model::{Cluster, Endpoint, InstanceId, Lsn, NodeKind, NodeName, Origin, ServerName};
+use otb::opentenbase::hold_tables;
 use otb::plan::{Check, Plan};
 use otb::sandbox::sql::parse;
 use otb::sandbox::world::{

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use otb::dialect::quote;
 use otb::model::ShellVia;
+use otb::opentenbase::quote;
 use otb::transport::{Output, ShellError, Shells};
 
 use crate::common::{LONG, cluster, server};

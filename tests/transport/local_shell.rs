@@ -27,9 +27,9 @@ async fn status_and_what_was_said_come_back() {
 #[tokio::test]
 async fn no_letter_of_a_script_is_lost_or_read_twice() {
     let nasty = r#"'"$`\!*?~ #;&|<>(){}[] %s 数据 $(false) \n"#;
-    let output = run(&format!("printf %s {}", otb::dialect::quote(nasty))).await.unwrap();
+    let output = run(&format!("printf %s {}", otb::opentenbase::quote(nasty))).await.unwrap();
     assert_eq!(output.text, nasty);
-    let long = format!("printf %s {}", otb::dialect::quote(&"x".repeat(300_000)));
+    let long = format!("printf %s {}", otb::opentenbase::quote(&"x".repeat(300_000)));
     assert_eq!(run(&long).await.unwrap().text.len(), 300_000);
 }
 
@@ -50,7 +50,7 @@ async fn output_is_bounded_and_the_status_is_still_known() {
 async fn the_limit_kills_the_whole_process_group() {
     let directory = tempfile::tempdir().unwrap();
     let mark = directory.path().join("mark");
-    let script = format!("(sleep 5; touch {}) & sleep 60", otb::dialect::quote(mark.to_str().unwrap()));
+    let script = format!("(sleep 5; touch {}) & sleep 60", otb::opentenbase::quote(mark.to_str().unwrap()));
     let begun = Instant::now();
     let error = shells().run(&server(), &script, SHORT).await.unwrap_err();
     // The script itself would take a minute.
@@ -70,7 +70,7 @@ async fn a_killed_shell_is_an_unknown_outcome() {
 #[tokio::test]
 async fn a_held_script_ends_with_its_holder() {
     let directory = tempfile::tempdir().unwrap();
-    let lock = otb::dialect::quote(directory.path().join("lock").to_str().unwrap());
+    let lock = otb::opentenbase::quote(directory.path().join("lock").to_str().unwrap());
     let script = format!("exec 9>{lock}; if flock -n 9; then echo mine; cat >/dev/null; else echo taken; fi");
     let shells = shells();
     let mut first = shells.hold(&server(), &script, LONG).await.unwrap();
@@ -106,10 +106,10 @@ async fn a_fence_becomes_a_standbys_file_where_it_lies() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("it's $(one) recovery.conf");
     let to = otb::model::Endpoint { host: otb::model::Host::new("10.0.0.1").unwrap(), port: 23001 };
-    let conf = |user: &str, fence| otb::dialect::recovery_conf(&to, user, "dn01_s29", fence);
+    let conf = |user: &str, fence| otb::opentenbase::recovery_conf(&to, user, "dn01_s29", fence);
     let wanted = conf("it's \\ $(me) `", false);
     let fence = conf("it's \\ $(me) `", true);
-    let write = otb::dialect::write_recovery_conf(path.to_str().unwrap(), &wanted);
+    let write = otb::opentenbase::write_recovery_conf(path.to_str().unwrap(), &wanted);
     // The very fence is written over; anything else, whole or not, is replaced.
     let other = [conf("me", true), wanted.clone(), fence.trim_end().to_owned(), fence.clone() + "\n", String::new()];
     let other = other.into_iter().chain([fence.clone() + "standby_mode = off"]);

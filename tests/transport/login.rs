@@ -85,15 +85,15 @@ async fn a_mute_session_times_reads_out_and_leaves_acts_unknown() {
     let at = listener(Manner::Says(welcome())).await;
     let session = open(&at, LONG).await.unwrap();
     assert_eq!(session.version(), Some("10.0"));
-    let error = session.query(&otb::dialect::query::node_name(), SHORT).await.unwrap_err();
+    let error = session.query(&otb::opentenbase::query::node_name(), SHORT).await.unwrap_err();
     assert_eq!(error.to_string(), format!("no answer from {at} within 0.4 s"));
     let begun = Instant::now();
-    let again = session.query(&otb::dialect::query::routes(), LONG).await.unwrap_err();
+    let again = session.query(&otb::opentenbase::query::routes(), LONG).await.unwrap_err();
     assert_eq!(again, error);
     assert!(begun.elapsed() < LONG, "a session that is over answers at once");
 
     let session = open(&at, LONG).await.unwrap();
-    let error = session.act(&otb::dialect::pool_reload(), SHORT).await.unwrap_err();
+    let error = session.act(&otb::opentenbase::pool_reload(), SHORT).await.unwrap_err();
     assert!(error.is_outcome_unknown(), "{error}");
 }
 
@@ -101,7 +101,7 @@ async fn a_mute_session_times_reads_out_and_leaves_acts_unknown() {
 async fn several_questions_share_one_limit() {
     let session = open(&listener(Manner::Says(welcome())).await, LONG).await.unwrap();
     let begun = Instant::now();
-    let questions: Vec<_> = (0..50).map(|_| otb::dialect::query::node_name()).collect();
+    let questions: Vec<_> = (0..50).map(|_| otb::opentenbase::query::node_name()).collect();
     let answers = session.query_all(&questions, SHORT).await;
     // One limit for each would be 20 s.
     assert!(begun.elapsed() < LONG, "{:?}", begun.elapsed());

@@ -134,7 +134,7 @@ async fn past_the_limit_the_script_is_ended_there() {
     let shells = shells(&sshd);
     shells.open(&server(), LONG).await.unwrap();
     let mark = sshd.path("mark");
-    let script = format!("sleep 6; touch {}", otb::dialect::quote(mark.to_str().unwrap()));
+    let script = format!("sleep 6; touch {}", otb::opentenbase::quote(mark.to_str().unwrap()));
     let error = shells.run(&server(), &script, SHORT).await.unwrap_err();
     assert!(matches!(error, ShellError::TimedOut { .. }), "{error}");
     tokio::time::sleep(Duration::from_secs(7)).await;
@@ -146,7 +146,7 @@ async fn past_the_limit_the_script_is_ended_there() {
 async fn a_held_lock_goes_with_its_holder() {
     let Some(sshd) = sshd() else { return };
     let shells = shells(&sshd);
-    let lock = otb::dialect::quote(sshd.path("lock").to_str().unwrap());
+    let lock = otb::opentenbase::quote(sshd.path("lock").to_str().unwrap());
     let script = format!("exec 9>{lock}; if flock -n 9; then echo mine; cat >/dev/null; else echo taken; fi");
     let first = shells.hold(&server(), &script, LONG).await.unwrap();
     assert_eq!(first.first_line(), "mine");

@@ -2,9 +2,9 @@
 
 use super::{Failed, run_all};
 use crate::apply::cluster_access::{ASK, ClusterAccess};
-use crate::dialect::command;
-use crate::dialect::{self, Command};
 use crate::model::{Instance, InstanceId, NodeKind};
+use crate::opentenbase::command;
+use crate::opentenbase::{self, Command};
 
 /// Writes at `path` what makes `id` a standby of `upstream` at its next start.
 pub(super) async fn standby_of(
@@ -17,14 +17,14 @@ pub(super) async fn standby_of(
     let instance = access.instance(id)?;
     Ok(match instance.kind {
         NodeKind::Gtm => {
-            let lines = dialect::gtm_standby_lines(&access.instance(upstream)?.endpoint, fence);
+            let lines = opentenbase::gtm_standby_lines(&access.instance(upstream)?.endpoint, fence);
             command::rewrite_gtm_conf(instance, &lines, path)
         }
         NodeKind::Coordinator | NodeKind::Datanode => {
             let text = recovery_conf(id, upstream, fence, access).await?;
             // The server looks for recovery.conf: that is there as a whole or not at all.
-            let is_draft = path == dialect::staged_fence(instance);
-            if is_draft { command::write_draft(path, &text) } else { dialect::write_recovery_conf(path, &text) }
+            let is_draft = path == opentenbase::staged_fence(instance);
+            if is_draft { command::write_draft(path, &text) } else { opentenbase::write_recovery_conf(path, &text) }
         }
     })
 }
@@ -41,18 +41,18 @@ pub(super) async fn recovery_conf(
         Some(user) => user,
         None => replication_user(master, access).await,
     };
-    let name = dialect::standby_name(id);
+    let name = opentenbase::standby_name(id);
     if fence {
-        return Ok(dialect::recovery_conf(&master.endpoint, &user, &name, true));
+        return Ok(opentenbase::recovery_conf(&master.endpoint, &user, &name, true));
     }
     // A standby's own settings stay. It is not rebuilt from what cannot be read.
-    let own = run_all(id, &[dialect::read_recovery_file(access.instance(id)?)], ASK, access).await?;
-    Ok(dialect::retargeted(&own.text, &master.endpoint, &user, &name))
+    let own = run_all(id, &[opentenbase::read_recovery_file(access.instance(id)?)], ASK, access).await?;
+    Ok(opentenbase::retargeted(&own.text, &master.endpoint, &user, &name))
 }
 
 async fn replication_user(master: &Instance, access: &ClusterAccess<'_>) -> String {
-    let read = run_all(&master.id, &[dialect::read_replication_conf(master)], ASK, access).await;
-    match read.ok().and_then(|output| dialect::replication_user(&output.text)) {
+    let read = run_all(&master.id, &[opentenbase::read_replication_conf(master)], ASK, access).await;
+    match read.ok().and_then(|output| opentenbase::replication_user(&output.text)) {
         Some(user) => {
             access.remember_user(&master.id, user.clone()).await;
             user

@@ -6,10 +6,10 @@ use super::conf::standby_of;
 use super::{Failed, run_all};
 use crate::apply::cluster_access::{ASK, ClusterAccess, LastWal};
 use crate::apply::condition::{self, Found};
-use crate::dialect;
-use crate::dialect::Command;
-use crate::dialect::command::{self, Patience};
 use crate::model::{Condition, ControlState, Instance, InstanceId, Lsn, NodeKind, Role};
+use crate::opentenbase;
+use crate::opentenbase::Command;
+use crate::opentenbase::command::{self, Patience};
 use crate::plan::AT_ONCE;
 use crate::transport::ask_gtm;
 
@@ -34,14 +34,14 @@ pub(super) async fn stage_fence(
     access: &ClusterAccess<'_>,
 ) -> Result<(), Failed> {
     let instance = access.instance(id)?;
-    let write = standby_of(id, upstream, true, &dialect::staged_fence(instance), access).await?;
+    let write = standby_of(id, upstream, true, &opentenbase::staged_fence(instance), access).await?;
     run_all(id, &[write], FILES, access).await?;
     Ok(())
 }
 
 pub(super) async fn fence(id: &InstanceId, upstream: &InstanceId, access: &ClusterAccess<'_>) -> Result<(), Failed> {
     let instance = access.instance(id)?;
-    let write = standby_of(id, upstream, true, &dialect::recovery_path(instance), access).await?;
+    let write = standby_of(id, upstream, true, &opentenbase::recovery_path(instance), access).await?;
     run_all(id, &[write], FILES, access).await?;
     Ok(())
 }
@@ -52,7 +52,7 @@ pub(super) async fn checkpoint(id: &InstanceId, limit: Duration, access: &Cluste
     let deadline = Instant::now() + limit;
     for _ in 0..CHECKPOINTS {
         let begun = Instant::now();
-        access.query(id, &dialect::checkpoint(), deadline.saturating_duration_since(begun)).await?;
+        access.query(id, &opentenbase::checkpoint(), deadline.saturating_duration_since(begun)).await?;
         if begun.elapsed() < SHORT_CHECKPOINT {
             break;
         }
@@ -69,7 +69,7 @@ pub(super) async fn stop(
 ) -> Result<(), Failed> {
     let instance = access.instance(id)?;
     let commands = |patience: Duration| {
-        let fence = || command::rename(&dialect::staged_fence(instance), &dialect::recovery_path(instance));
+        let fence = || command::rename(&opentenbase::staged_fence(instance), &opentenbase::recovery_path(instance));
         let stop = command::stop(instance, Patience::from(patience));
         std::iter::once(stop).chain(fenced.then(fence)).collect::<Vec<Command>>()
     };
@@ -88,7 +88,7 @@ pub(super) async fn stop(
         answer => answer?,
     };
     access.forget(id).await;
-    let control = dialect::read_control(&output.text).map_err(|why| format!("pg_controldata of {id}: {why}"))?;
+    let control = opentenbase::read_control(&output.text).map_err(|why| format!("pg_controldata of {id}: {why}"))?;
     if control.state != ControlState::ShutDown {
         return Err(Failed::NotDone(format!(
             "{id} did not stop cleanly: its control file says {:?}",
@@ -108,20 +108,21 @@ async fn stop_at_once(instance: &Instance, fenced: bool, access: &ClusterAccess<
         "sessions of {id} did not end within {seconds} s of a fast stop (they may wait for a page behind a \
             transaction in doubt); otb stopped it with -m immediate"
     );
-    let fence = fenced.then(|| command::rename(&dialect::staged_fence(instance), &dialect::recovery_path(instance)));
+    let fence =
+        fenced.then(|| command::rename(&opentenbase::staged_fence(instance), &opentenbase::recovery_path(instance)));
     let stop = command::stop_at_once(instance, Patience::from(AT_ONCE));
     let commands: Vec<Command> = std::iter::once(stop).chain(fence).chain([command::controldata(instance)]).collect();
     let last = async {
         let output = run_all(id, &commands, AT_ONCE + FILES, access).await?;
         access.forget(id).await;
-        let control = dialect::read_control(&output.text)?;
+        let control = opentenbase::read_control(&output.text)?;
         if control.state == ControlState::ShutDown {
             // Its last session ended in the same moment.
             return Ok(LastWal::Record(control.checkpoint));
         }
         let read = command::end_of_wal(instance, &control, Patience::from(FILES));
         let output = run_all(id, &[read], FILES, access).await?;
-        Ok(LastWal::End(dialect::read_end_of_wal(&output.text, &control)?))
+        Ok(LastWal::End(opentenbase::read_end_of_wal(&output.text, &control)?))
     };
     let last = last.await.map_err(|failed: Failed| Failed::NotDone(format!("{told}; {failed}")))?;
     access.remember_last_wal(id, last).await;

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use super::{Failed, run_all, settle};
 use crate::apply::cluster_access::{ASK, ClusterAccess};
 use crate::apply::condition::{self, Found, Wait};
-use crate::dialect;
-use crate::dialect::command::{self, Patience};
 use crate::model::{Condition, Instance, InstanceId, NodeKind, Role};
+use crate::opentenbase;
+use crate::opentenbase::command::{self, Patience};
 use crate::transport::ask_gtm;
 
 /// How often the role is asked for inside the write gap.
@@ -105,7 +105,7 @@ pub(super) async fn restart(
     let instance = access.instance(id)?;
     let mut commands = Vec::new();
     if unfence {
-        commands.push(dialect::lift_fence(instance));
+        commands.push(opentenbase::lift_fence(instance));
     }
     commands.push(command::start(instance, Patience::from(limit)));
     run_all(id, &commands, limit, access).await?;

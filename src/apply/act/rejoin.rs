@@ -6,9 +6,9 @@ use super::conf::{recovery_conf, standby_of};
 use super::{BLIND, Failed, PATIENTLY, run_all};
 use crate::apply::cluster_access::ClusterAccess;
 use crate::apply::condition::{self, Found, Wait};
-use crate::dialect;
-use crate::dialect::command::{self, Patience};
 use crate::model::{Condition, InstanceId};
+use crate::opentenbase;
+use crate::opentenbase::command::{self, Patience};
 use crate::plan::{RejoinMethod, START};
 
 /// With `fence` its recovery.conf keeps the mark by which a fresh plan sees that the move is not over.
@@ -24,15 +24,15 @@ pub(super) async fn rejoin(
         return Ok(());
     }
     let instance = access.instance(id)?;
-    let path = dialect::recovery_path(instance);
+    let path = opentenbase::recovery_path(instance);
     let write = if fence && method == RejoinMethod::Repoint && instance.kind.is_router() {
         // A standby's own settings stay.
         let text = recovery_conf(id, upstream, false, access).await?;
-        dialect::write_recovery_conf(&path, &dialect::with_fence(&text))
+        opentenbase::write_recovery_conf(&path, &opentenbase::with_fence(&text))
     } else {
         standby_of(id, upstream, fence, &path, access).await?
     };
-    let keep = instance.kind.is_router().then(|| dialect::keep_old_recovery_conf(&path));
+    let keep = instance.kind.is_router().then(|| opentenbase::keep_old_recovery_conf(&path));
     let write = || keep.iter().cloned().chain([write.clone()]);
     let start = command::start_to_stay(instance, Patience::from(START));
     let commands = match method {
@@ -43,7 +43,7 @@ pub(super) async fn rejoin(
         RejoinMethod::BaseBackup | RejoinMethod::Replace => {
             let master = access.instance(upstream)?;
             let text = recovery_conf(id, upstream, fence, access).await?;
-            let copy = dialect::rebuild(instance, &master.endpoint, &access.cluster.connection.user, &text);
+            let copy = opentenbase::rebuild(instance, &master.endpoint, &access.cluster.connection.user, &text);
             let stop = (method == RejoinMethod::Replace).then(|| command::stop(instance, Patience::from(START)));
             stop.into_iter().chain(copy).chain([start]).collect()
         }

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use super::Failed;
 use crate::apply::cluster_access::{ASK, ClusterAccess};
 use crate::apply::condition::Found;
-use crate::dialect::{self, Sql};
 use crate::model::{InstanceId, NodeKind, NodeName, RouteChange};
+use crate::opentenbase::{self, Sql};
 use crate::transport::{Row, Rows, SqlError};
 
 /// ALTER NODE takes AccessExclusiveLock on pgxc_node and waits behind any open transaction that has read it;
@@ -41,7 +41,7 @@ pub(super) async fn reroute(
     if differing.is_empty() {
         return Ok(());
     }
-    let setting = dialect::lock_timeout(LOCK_TIMEOUT_MS);
+    let setting = opentenbase::lock_timeout(LOCK_TIMEOUT_MS);
     let mut open: VecDeque<Sql> = std::iter::once(setting).chain(differing.into_iter().map(statement)).collect();
     let mut together = 2;
     while !open.is_empty() {
@@ -81,8 +81,8 @@ async fn differing<'a>(
 fn statement(change: &RouteChange) -> Sql {
     // On v2.6 the GTM's row is changed by a statement of its own.
     match change.kind {
-        NodeKind::Gtm => dialect::alter_gtm_node(&change.node, &change.to),
-        NodeKind::Coordinator | NodeKind::Datanode => dialect::alter_node(&change.node, &change.to, change.forward),
+        NodeKind::Gtm => opentenbase::alter_gtm_node(&change.node, &change.to),
+        NodeKind::Coordinator | NodeKind::Datanode => opentenbase::alter_node(&change.node, &change.to, change.forward),
     }
 }
 
@@ -111,7 +111,7 @@ async fn alter(
 /// Somebody else holds the lock, or has just changed the same row: nothing was done, and the next try may work.
 fn is_locked(error: &SqlError) -> bool {
     error.server().is_some_and(|server| {
-        server.sqlstate == LOCK_NOT_AVAILABLE || dialect::is_concurrent_update(&server.sqlstate, &server.message)
+        server.sqlstate == LOCK_NOT_AVAILABLE || opentenbase::is_concurrent_update(&server.sqlstate, &server.message)
     })
 }
 
@@ -124,7 +124,7 @@ pub(super) async fn reload(router: &InstanceId, limit: Duration, access: &Cluste
     let deadline = Instant::now() + limit;
     let rows = loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        match access.act(router, &dialect::pool_reload(), left.min(limit / RELOADS)).await {
+        match access.act(router, &opentenbase::pool_reload(), left.min(limit / RELOADS)).await {
             Err(SqlError::Lost { .. } | SqlError::TimedOut { .. }) if Instant::now() < deadline => {
                 tokio::time::sleep(STAND_BACK).await;
             }
@@ -157,7 +157,7 @@ fn by_name(found: &Rows) -> HashMap<&str, Row<'_>> {
 async fn rows(router: &InstanceId, routes: &[RouteChange], access: &ClusterAccess<'_>) -> Result<Rows, String> {
     let forward = routes.iter().any(|change| change.forward.is_some());
     let nodes: Vec<&NodeName> = routes.iter().map(|change| &change.node).collect();
-    let asked = access.query(router, &dialect::query::routes_of(&nodes, forward), ASK).await;
+    let asked = access.query(router, &opentenbase::query::routes_of(&nodes, forward), ASK).await;
     asked.map_err(|error| error.to_string())
 }
 

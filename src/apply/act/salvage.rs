@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use super::{Failed, run_all, settle};
 use crate::apply::cluster_access::{ASK, ClusterAccess};
 use crate::apply::condition::{self, Found, Wait};
-use crate::dialect::command::{self, Patience};
-use crate::dialect::salvage::{self, Piece, SalvageRange, WalPart};
-use crate::dialect::{Command, Script, read_end_of_wal, sanitize_for_display};
 use crate::model::{Condition, Control, Instance, InstanceId, Lsn, Role, Timeline};
+use crate::opentenbase::command::{self, Patience};
+use crate::opentenbase::salvage::{self, Piece, SalvageRange, WalPart};
+use crate::opentenbase::{Command, Script, read_end_of_wal, sanitize_for_display};
 use crate::plan::START;
 
 /// Limit of a script that reads, writes or checks at most one WAL file.
@@ -172,7 +172,7 @@ impl Way<'_> {
 }
 
 async fn read_conf(standby: &InstanceId, access: &ClusterAccess<'_>) -> Result<String, Failed> {
-    let read = [crate::dialect::read_recovery_file(access.instance(standby)?)];
+    let read = [crate::opentenbase::read_recovery_file(access.instance(standby)?)];
     Ok(run_all(standby, &read, ASK, access).await?.text)
 }
 

@@ -8,11 +8,11 @@ use futures_util::future::join_all;
 use super::Failed;
 use crate::apply::cluster_access::{ASK, ClusterAccess};
 use crate::apply::condition::Found;
-use crate::dialect::{
+use crate::model::{Instance, InstanceId, NodeKind, Origin};
+use crate::opentenbase::{
     CREATE_PG_CLEAN, LEAST_AGE_SECONDS, MOST_PREPARED, NO_SUCH_FUNCTION, finish_in_doubt, prepared_age, psql_line,
     query, read_sessions, sanitize_for_display,
 };
-use crate::model::{Instance, InstanceId, NodeKind, Origin};
 use crate::transport::{Rows, SqlError};
 
 /// How often the masters are asked.

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::Failed;
 use crate::apply::cluster_access::ClusterAccess;
-use crate::dialect::command::Patience;
-use crate::dialect::{Command, Script, sanitize_for_display};
 use crate::model::InstanceId;
+use crate::opentenbase::command::Patience;
+use crate::opentenbase::{Command, Script, sanitize_for_display};
 use crate::transport::Output;
 
 /// Exit statuses of a shell above this one tell of the signal that ended a command.

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use super::{Failed, PATIENTLY};
 use crate::apply::cluster_access::{ASK, ClusterAccess};
 use crate::apply::condition::{self, Found, Wait};
-use crate::dialect::{commit_that_waits, query, sanitize_for_display};
 use crate::model::{Condition, InstanceId};
+use crate::opentenbase::{commit_that_waits, query, sanitize_for_display};
 
 /// How often the standbys are asked for: clients wait for them.
 const FINELY: Duration = Duration::from_millis(10);

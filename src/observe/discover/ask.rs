@@ -5,8 +5,8 @@ use tokio::sync::Semaphore;
 use super::super::Limits;
 use super::super::answer::{self, fact};
 use super::gtm;
-use crate::dialect::query;
 use crate::model::{Endpoint, Fact, NodeKind, NodeName, Role, SystemId, Unknown, UnknownKind};
+use crate::opentenbase::query;
 use crate::transport::Connections;
 
 /// Somebody to ask.

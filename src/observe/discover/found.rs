@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::ask::{NodeAnswers, Who};
 use super::{Masters, Row};
-use crate::dialect::{DataDirScan, Directory};
 use crate::model::{Endpoint, Fact, FoundInstance, FoundNode, Host, NodeKind, Role, Unknown};
+use crate::opentenbase::{DataDirScan, Directory};
 
 /// Everything that was learned so far.
 pub(super) struct Look<'a> {

@@ -15,11 +15,11 @@ use tokio::sync::Semaphore;
 
 use super::Limits;
 use super::answer::{self, fact};
-use crate::dialect::{DataDirScan, data_dir_scan_script, query, read_data_dir_scan};
 use crate::model::{
     ClusterName, Connection, Discovery, Endpoint, Fact, FoundServer, Host, NodeKind, NodeName, Route, RouteKind,
     Server, ServerName, ShellAccess, ShellVia, UnknownKind,
 };
+use crate::opentenbase::{DataDirScan, data_dir_scan_script, query, read_data_dir_scan};
 use crate::transport::{Connections, ConnectionsError, SqlError};
 use ask::{NodeAnswers, Who};
 

@@ -1,8 +1,8 @@
 //! WAL of a dead master that no client was told of: its commits waited for standbys.
 
 use super::takeover::View;
-use crate::dialect::SyncNames;
 use crate::model::{InstanceFacts, InstanceId, Lsn, Role, Settings, StandbyFacts};
+use crate::opentenbase::SyncNames;
 use crate::plan::survey::was_master;
 use crate::plan::sync::own_name;
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{Finding, for_split_elsewhere, forward, hints, way_out};
-use crate::dialect::command;
 use crate::model::{
     Cluster, Fact, InstanceFacts, InstanceId, Node, NodeKind, Observation, Process, Role, Unknown, UnknownKind,
     WrittenIn,
 };
+use crate::opentenbase::command;
 use crate::plan::check::{Check, CheckCode, CheckId, Waiver};
 use crate::plan::gtm::is_brought_up;
 use crate::plan::routes::RouterView;

@@ -1,7 +1,7 @@
 //! Next commands, ready to paste.
 
-use crate::dialect::{command, psql_line, quote};
 use crate::model::{Cluster, ControlState, Instance, InstanceId, Node, NodeKind, Observation, Role};
+use crate::opentenbase::{command, psql_line, quote};
 use crate::plan::hung::is_hung;
 use crate::plan::situation;
 

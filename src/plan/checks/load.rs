@@ -1,10 +1,10 @@
 //! Checks of load: what a stop of the master would cut off, and what would make it slow.
 
 use super::{Finding, LOOK_AGAIN, Takeover};
-use crate::dialect::{CREATE_PG_CLEAN, finish_in_doubt, psql_line};
 use crate::model::{
     Cluster, Fact, InDoubt, Instance, InstanceFacts, InstanceId, Load, NodeKind, Observation, Origin, Role,
 };
+use crate::opentenbase::{CREATE_PG_CLEAN, finish_in_doubt, psql_line};
 use crate::plan::changes::in_doubt_on;
 use crate::plan::check::{Check, CheckCode};
 

@@ -6,10 +6,10 @@ use bytesize::ByteSize;
 
 use super::takeover::View;
 use super::{Finding, LOOK_AGAIN};
-use crate::dialect::salvage::SalvageRange;
 use crate::model::{
     Fact, InstanceFacts, InstanceId, Lsn, MissingEnd, MissingTransaction, MissingWal, Role, StandbyFacts,
 };
+use crate::opentenbase::salvage::SalvageRange;
 use crate::plan::check::{CheckCode, CheckId};
 use crate::plan::salvage::{self, Salvage};
 

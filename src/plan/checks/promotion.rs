@@ -2,8 +2,8 @@
 
 use super::restart::{becomes, own_directory};
 use super::{Finding, hints};
-use crate::dialect::{command, recovery_path};
 use crate::model::{Cluster, Fact, Instance, InstanceFacts, InstanceId, Node, Observation, Role};
+use crate::opentenbase::{command, recovery_path};
 use crate::plan::ChangeKind;
 use crate::plan::check::{Check, CheckCode};
 use crate::plan::situation::running_masters;

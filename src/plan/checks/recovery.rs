@@ -1,8 +1,8 @@
 //! What a standby's own recovery.conf means for a move: a delay, and a slot that has to be there.
 
 use super::{Finding, hints};
-use crate::dialect::recovery_path;
 use crate::model::{Cluster, InstanceFacts, InstanceId, Node, Observation, RecoverySettings};
+use crate::opentenbase::recovery_path;
 use crate::plan::check::{Check, CheckCode};
 use crate::plan::survey::NodeSurvey;
 

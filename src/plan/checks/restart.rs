@@ -2,10 +2,10 @@
 //! leaves one behind, and nothing shows until the server is restarted for another reason.
 
 use super::Finding;
-use crate::dialect::{self, command};
 use crate::model::{
     Cluster, DataDir, Instance, InstanceFacts, InstanceId, NodeKind, Observation, OldMaster, RecoveryFile, Role,
 };
+use crate::opentenbase::{self, command};
 use crate::plan::check::{Check, CheckCode};
 use crate::plan::survey::NodeSurvey;
 
@@ -31,7 +31,7 @@ pub(super) fn own_directory(facts: &InstanceFacts) -> Option<&DataDir> {
 
 /// What a running process would be after its next start, if that is not what it is now.
 pub(crate) fn becomes(instance: &Instance, facts: &InstanceFacts) -> Option<String> {
-    let path = dialect::recovery_path(instance);
+    let path = opentenbase::recovery_path(instance);
     match &own_directory(facts)?.recovery_conf {
         Some(file) if facts.is_running(Role::Master) => {
             let (of, whose) = (upstream(file), if file.fence { ", a fence that otb left" } else { "" });
@@ -50,7 +50,7 @@ fn upstream(file: &RecoveryFile) -> String {
 
 /// How it stays what it is. A promotion by somebody else that is under way looks the same for a moment.
 pub(super) fn keep(cluster: &Cluster, instance: &Instance, facts: &InstanceFacts) -> String {
-    let (server, path) = (&instance.id.server, dialect::recovery_path(instance));
+    let (server, path) = (&instance.id.server, opentenbase::recovery_path(instance));
     let cure = match (instance.kind, facts.is_running(Role::Master)) {
         (NodeKind::Gtm, true) => format!("append the line `startup = ACT` to {path} on {server}"),
         (_, true) => format!("move {path} on {server} out of the way: a running server does not need it"),

@@ -1,8 +1,8 @@
 //! The check of commits that wait for standbys: will the new master have those that it waits for?
 
 use super::{Finding, LOOK_AGAIN};
-use crate::dialect::{SyncNames, psql_line, with_name};
 use crate::model::{Cluster, Fact, InstanceFacts, InstanceId, Node, Observation};
+use crate::opentenbase::{SyncNames, psql_line, with_name};
 use crate::plan::check::{CheckCode, CheckId};
 use crate::plan::step::RejoinMethod;
 use crate::plan::survey::NodeSurvey;

@@ -1,10 +1,10 @@
 //! Checks of one node whose master moves: may this standby take over from that master?
 
 use super::{Finding, LOOK_AGAIN, hints, promotion, restart, way_out};
-use crate::dialect;
 use crate::model::{
     Cluster, Fact, InstanceFacts, InstanceId, Node, NodeKind, Observation, Process, Role, StandbyFacts, Unknown,
 };
+use crate::opentenbase;
 use crate::plan::check::{Check, CheckCode};
 use crate::plan::hung::is_hung;
 use crate::plan::situation::running_masters;
@@ -186,7 +186,7 @@ impl View<'_> {
     }
 
     pub(super) fn recovery_conf(&self) -> Finding {
-        let path = self.cluster.instance(self.declared).map(dialect::recovery_path).unwrap_or_default();
+        let path = self.cluster.instance(self.declared).map(opentenbase::recovery_path).unwrap_or_default();
         let file_name = path.rsplit('/').next().unwrap_or_default();
         let otherwise = match self.node.kind {
             NodeKind::Gtm => "the promotion could not write `startup = ACT` to that file",

@@ -1,7 +1,7 @@
 //! Commits that wait for synchronous standbys (syncrep.c).
 
-use crate::dialect::SyncNames;
 use crate::model::Lsn;
+use crate::opentenbase::SyncNames;
 
 use super::World;
 use super::instance::{DiskId, Postgres, Receiver, Standby};

@@ -4,8 +4,8 @@ use std::error::Error as _;
 use std::io;
 use std::time::Duration;
 
-use crate::dialect::sanitize_for_display;
 use crate::model::{Endpoint, Fact, InstanceId, Unknown, UnknownKind};
+use crate::opentenbase::sanitize_for_display;
 
 /// too_many_connections: of the server, a database or a role (errcodes.txt).
 const TOO_MANY_CONNECTIONS: &str = "53300";

@@ -16,8 +16,8 @@ use tokio_postgres::{Client, Config, SimpleQueryMessage};
 use super::error::is_tls;
 use super::inner::Filtered;
 use super::{Passwords, Rows, SqlError, Tls};
-use crate::dialect::{Sql, sanitize_for_display};
 use crate::model::{Connection, Endpoint, NodeKind};
+use crate::opentenbase::{Sql, sanitize_for_display};
 use crate::transport::Deadline;
 
 /// pgxc_node holds at most 2048 coordinators and 2048 datanodes; nothing otb asks for is longer.

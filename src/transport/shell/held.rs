@@ -10,8 +10,8 @@ use super::ShellError;
 use super::output::Stream;
 use super::process::{Reader, Started, Writer, is_full};
 use super::wrap::{self, Frame};
-use crate::dialect::sanitize_for_display;
 use crate::model::ServerName;
+use crate::opentenbase::sanitize_for_display;
 
 /// The most that is read before the end of the script's first line. (A login shell may greet at length.)
 const MOST_BYTES: u64 = 1 << 20;

@@ -21,8 +21,8 @@ use super::process::Reader;
 use super::shells::{CONNECTIONS, Shell};
 use super::wrap::{Frame, Run};
 use super::{Output, ShellError};
-use crate::dialect::{Answers, MOST_JOINED, joint_script};
 use crate::model::ServerName;
+use crate::opentenbase::{Answers, MOST_JOINED, joint_script};
 
 /// Shells at the same time. (sshd's MaxSessions is 10 unless it was changed, and others use them, too.)
 const LANES: usize = 6;

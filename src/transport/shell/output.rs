@@ -2,7 +2,7 @@
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-use crate::dialect::{Answer, MOST_DISPLAYED};
+use crate::opentenbase::{Answer, MOST_DISPLAYED};
 
 /// The most bytes kept of each stream.
 pub(super) const MOST_BYTES: usize = 1 << 20;
@@ -16,7 +16,7 @@ pub struct Output {
     /// Its exit status.
     pub status: i32,
     /// What it printed and its errors, in the order they came: at most one MiB; bytes that are no UTF-8 are replaced.
-    /// Untrusted: see `dialect::shown`.
+    /// Untrusted: see `opentenbase::shown`.
     pub text: String,
     /// Something of the text was left out.
     pub truncated: bool,

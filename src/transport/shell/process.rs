@@ -8,8 +8,8 @@ use tokio::time::timeout;
 
 use super::output::{Output, Stream};
 use super::{ShellError, wrap};
-use crate::dialect::sanitize_for_display;
 use crate::model::ServerName;
+use crate::opentenbase::sanitize_for_display;
 
 pub(super) type Writer = Box<dyn AsyncWrite + Send + Unpin>;
 pub(super) type Reader = Box<dyn AsyncRead + Send + Unpin>;

@@ -10,8 +10,8 @@ use tokio::time::{Instant, timeout};
 
 use super::process::Started;
 use super::{HostKeys, ShellError, ShellSettings, local};
-use crate::dialect::sanitize_for_display;
 use crate::model::ServerName;
+use crate::opentenbase::sanitize_for_display;
 
 /// A connection that was not used for so long is looked at before it is used.
 const FRESH: Duration = Duration::from_secs(10);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::output::{Output, Stream};
-use crate::dialect::quote;
+use crate::opentenbase::quote;
 
 /// Begins the line on standard error that reports the script's status: without it the status is not known. sudo, ssh and
 /// the shell use the statuses 126, 127 and 255 for themselves, so an exit status alone proves nothing.

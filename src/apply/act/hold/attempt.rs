@@ -8,8 +8,8 @@ use futures_util::future::join_all;
 use super::open::Bounds;
 use crate::apply::cluster_access::ASK;
 use crate::apply::held::Place;
-use crate::dialect::{TableName, client_tables, give_up_hold, hold_tables, sanitize_for_display};
 use crate::model::InstanceId;
+use crate::opentenbase::{TableName, client_tables, give_up_hold, hold_tables, sanitize_for_display};
 use crate::plan::LONGEST_HOLD;
 use crate::transport::{Row, Rows, Session, SqlError};
 

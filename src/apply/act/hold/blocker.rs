@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use super::attempt::at;
 use crate::apply::cluster_access::ASK;
 use crate::apply::held::Place;
-use crate::dialect::{open_transactions, sanitize_for_display};
+use crate::opentenbase::{open_transactions, sanitize_for_display};
 use crate::transport::Row;
 
 /// The session whose open transaction is the oldest; none if nobody has one any more.

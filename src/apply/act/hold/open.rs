@@ -8,8 +8,8 @@ use futures_util::future::{try_join, try_join_all};
 use super::Failed;
 use crate::apply::cluster_access::{ASK, ClusterAccess};
 use crate::apply::held::Place;
-use crate::dialect::{client_databases, hold_bounds, sanitize_for_display};
 use crate::model::InstanceId;
+use crate::opentenbase::{client_databases, hold_bounds, sanitize_for_display};
 use crate::plan::HOLD_ATTEMPT;
 use crate::transport::{Rows, Session};
 

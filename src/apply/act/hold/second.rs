@@ -14,8 +14,8 @@ use super::attempt::{Refused, Tables, at, changed, give_up, lock};
 use super::open::{Bounds, holder};
 use crate::apply::cluster_access::{ASK, ClusterAccess};
 use crate::apply::held::Place;
-use crate::dialect::{connections_kept, pool_reload, release_hold};
 use crate::model::InstanceId;
+use crate::opentenbase::{connections_kept, pool_reload, release_hold};
 
 /// How long active clients get to come with their next statement, and so to stand before the second lock.
 const COME: Duration = Duration::from_millis(100);

@@ -60,7 +60,7 @@ fn equal_tables_have_equal_digests_and_no_answer_outlives_a_change() {
         lab.ask("cn01@s29", r"select row('a b', '', 'x\y', null, true, 'z')::text"),
         r#"("a b","","x\\y",,t,z)"#
     );
-    let ask = crate::dialect::query::routes_digest(None);
+    let ask = crate::opentenbase::query::routes_digest(None);
     let before = lab.ask("cn01@s29", ask.as_str());
     assert_eq!((before.len(), &lab.ask("dn01@s47", ask.as_str())), (32, &before));
     let session = lab.session("cn02@s47");
@@ -71,7 +71,7 @@ fn equal_tables_have_equal_digests_and_no_answer_outlives_a_change() {
     lab.one(session, "commit");
     assert_ne!(lab.ask("cn02@s47", ask.as_str()), before);
     assert_eq!(lab.ask("cn01@s29", ask.as_str()), before);
-    let full = crate::dialect::query::routes_with_digest(None);
+    let full = crate::opentenbase::query::routes_with_digest(None);
     let session = lab.session("cn01@s29");
     let rows = lab.rows(session, full.as_str());
     assert!(rows.len() == 5 && rows.iter().all(|row| row.ends_with(&before)));

@@ -2,8 +2,8 @@ use proptest::prelude::*;
 
 use super::read::{read_histories, read_oldest_wal};
 use super::*;
-use crate::dialect::command::tests::instance;
 use crate::model::NodeKind;
+use crate::opentenbase::command::tests::instance;
 
 const MASTER: &str = "\
 0 run pg_ctl: server is running (PID: 16181)

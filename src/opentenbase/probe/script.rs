@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 use super::{Look, Tools, asked_by};
-use crate::dialect::command::{controldata, status};
-use crate::dialect::files::pid_file;
-use crate::dialect::shell::tool_environment;
-use crate::dialect::{host_environment, quote};
 use crate::model::NodeKind;
+use crate::opentenbase::command::{controldata, status};
+use crate::opentenbase::files::pid_file;
+use crate::opentenbase::shell::tool_environment;
+use crate::opentenbase::{host_environment, quote};
 
 /// What tells of a process alone: `try` runs a command and tags what it says, `alive` reads the pid file. /proc tells a
 /// process that is dead but unburied, or a stranger that got the number of a dead one, from the real one; where there is

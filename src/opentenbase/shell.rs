@@ -99,8 +99,8 @@ pub(super) fn tool_environment(install: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::command::tests::instance;
     use crate::model::NodeKind;
+    use crate::opentenbase::command::tests::instance;
 
     #[test]
     fn words_are_quoted() {

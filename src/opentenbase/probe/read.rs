@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use super::probe_output::{Output, ProbeOutput};
 use super::{Look, Probe, Tools, asked_by};
-use crate::dialect::{
-    StandbyConf, host_environment, read_clock, read_control, read_gtm_conf, read_gtm_status_text, read_pg_status,
-    read_pid_file, read_recovery_conf, recovery_settings, replication_name, replication_user, sanitize_for_display,
-};
 use crate::model::{
     DataDir, Fact, HostEnvironment, Instance, Lsn, NodeKind, PidFile, Process, RecoveryFile, RecoverySettings, Role,
     Timeline, TimelineSwitch, UnknownKind,
+};
+use crate::opentenbase::{
+    StandbyConf, host_environment, read_clock, read_control, read_gtm_conf, read_gtm_status_text, read_pg_status,
+    read_pid_file, read_recovery_conf, recovery_settings, replication_name, replication_user, sanitize_for_display,
 };
 
 /// Why a tool was not run.

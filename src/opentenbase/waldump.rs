@@ -168,8 +168,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::dialect::command::tests::instance;
     use crate::model::{ControlState, NodeKind, SystemId};
+    use crate::opentenbase::command::tests::instance;
 
     /// Verbatim from v2.6.0 datanodes.
     const COMMIT: &str = "rmgr: Transaction len (rec/tot):     54/    54, tx:        585, lsn: 0/0304A388, \
