@@ -13,7 +13,7 @@ use super::lab::{Lab, Recovery};
 
 pub(crate) fn observe(lab: &Lab) -> Observation {
     let instances = lab.disks.keys().map(|id| (id.clone(), facts(lab, id))).collect();
-    let mut seen = Observation { in_doubt: InDoubt::among(&instances), instances };
+    let mut seen = Observation { in_doubt: InDoubt::among(&instances), instances, spellings: Vec::new() };
     for node in lab.cluster.nodes.values().filter(|node| node.kind.is_router()) {
         let declared = seen.instances.get(&node.master_id()).filter(|facts| facts.is_running(Role::Standby));
         let Some(beyond) = declared.and_then(|facts| facts.standby.known()?.holds()) else { continue };
