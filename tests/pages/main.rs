@@ -5,10 +5,12 @@
 //! `[...]` stands for any number of lines, and `[exit N]` for its exit code (0 if it is not said). Every `sh` block is run
 //! as a script that must not fail. Durations, sizes, WAL positions, digests and the sandbox's network differ from run
 //! to run and are compared by their shape. `OTB_BLESS=1 cargo test --test pages` writes what came out, cut at the first `[...]`.
+//! The Chinese pages have the same blocks (chinese.rs).
 
 #![allow(clippy::disallowed_methods, reason = "tests touch the outside")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
+mod chinese;
 mod links;
 #[path = "../support/normal.rs"]
 mod normal;
@@ -44,12 +46,16 @@ macro_rules! pages {
         $(#[test]
         fn $name() {
             transcript::hold(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/", $file)));
+            chinese::hold($file);
         })*
+
+        /// The English pages; each has a Chinese one.
+        const PAGES: &[&str] = &[$($file),*];
 
         /// A page that no test runs would rot.
         #[test]
         fn every_page_is_run() {
-            let mut run = vec![$($file),*];
+            let mut run = PAGES.to_vec();
             run.sort_unstable();
             let mut there = files("docs/how-to", "md");
             there.extend(["README.md".to_owned(), "docs/tutorial.md".to_owned()]);
