@@ -72,9 +72,7 @@ pub(crate) fn page(name: &str, schema: &Value, told: &Told) -> String {
         }
         "status" => ("`otb status --format json`", "With `--watch` one such document per line."),
         "drift" => ("`otb drift --format json`", "What the kinds mean, and the other formats: [otb drift](drift.md)."),
-        "ready" => {
-            ("`otb ready --format json`", "How to use it: [Could each node fail over?](../how-to/readiness.md).")
-        }
+        "ready" => ("`otb ready --format json`", "How to use it: [Failover readiness](../how-to/readiness.md)."),
         "explain" => (
             "`otb explain --format json`",
             "What every code means, for machines that meet one: the `code` of JSON output, and `error[CODE]`.",
