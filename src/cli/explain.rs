@@ -7,7 +7,7 @@ use super::args::{Format, Global};
 use super::complete;
 use super::failure::Failure;
 use super::{Exit, json, terminal};
-use crate::codes::{self, ErrorCode, Explanation, Explanations};
+use crate::codes::{self, ErrorCode, Explanation, Explanations, Language};
 use crate::view;
 
 /// Explain the code of a check, a mistake, an error or an exit: what it means, why otb stops, and what to do
@@ -26,12 +26,27 @@ pub(super) fn run(global: &Global, args: &ExplainArgs) -> Result<Exit, Failure> 
     let all = args.codes.is_empty();
     let found: Vec<Explanation> =
         if all { codes::all() } else { args.codes.iter().map(|text| find(text)).collect::<Result<_, _>>()? };
+    let language = language();
+    let translated = |found: Vec<Explanation>| -> Vec<Explanation> {
+        found.into_iter().map(|entry| entry.in_language(language)).collect()
+    };
     match global.format {
+        // What machines read does not depend on the locale.
         Format::Json => terminal::result(&json::pretty(&Explanations::from(found))?),
-        _ if all => terminal::prose(&view::listed_text(&found)),
-        _ => terminal::page(&found.iter().map(view::explained_text).collect::<Vec<_>>().join("\n")),
+        _ if all => terminal::prose(&view::listed_text(&translated(found))),
+        _ => {
+            let texts = translated(found).iter().map(|entry| view::explained_text(entry, language)).collect::<Vec<_>>();
+            terminal::page(&texts.join("\n"));
+        }
     }
     Ok(Exit::Done)
+}
+
+/// The language of the locale, by the variables that decide it for messages.
+fn language() -> Language {
+    let set = |name: &&str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(set);
+    locale.map_or(Language::English, |locale| Language::of_locale(&locale))
 }
 
 fn find(text: &str) -> Result<Explanation, Failure> {

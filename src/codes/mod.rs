@@ -19,6 +19,7 @@ mod error;
 mod exit;
 mod file;
 mod finding;
+mod zh;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -108,7 +109,30 @@ pub struct Explanation {
     pub page: String,
 }
 
+/// A language of the texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    English,
+    Chinese,
+}
+
+impl Language {
+    /// Returns the language of a locale such as `zh_CN.UTF-8`, as LANG has it.
+    pub fn of_locale(locale: &str) -> Self {
+        if locale.starts_with("zh") { Self::Chinese } else { Self::English }
+    }
+}
+
 impl Explanation {
+    /// Returns the explanation in `language`, or in English if there is no translation.
+    #[must_use]
+    pub fn in_language(self, language: Language) -> Self {
+        match language {
+            Language::English => self,
+            Language::Chinese => zh::translated(&self).unwrap_or(self),
+        }
+    }
+
     pub fn of_check(code: CheckCode) -> Self {
         let (why, next) = check::text(code);
         Self {

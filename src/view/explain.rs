@@ -3,27 +3,51 @@
 use std::fmt::Write as _;
 
 use super::style;
-use crate::codes::{Explanation, Kind};
+use crate::codes::{Explanation, Kind, Language};
+
+/// The words around an explanation.
+struct Words {
+    kinds: [&'static str; 5],
+    checks: &'static str,
+    means: &'static str,
+    stops: &'static str,
+    next: &'static str,
+}
+
+const ENGLISH: Words = Words {
+    kinds: ["a check", "a finding of status and plan", "a mistake in cluster.yaml", "an error", "an exit code"],
+    checks: "Why otb checks it",
+    means: "What it means",
+    stops: "Why otb stops",
+    next: "What to do",
+};
+
+const CHINESE: Words = Words {
+    kinds: ["检查", "status 和 plan 发现的问题", "cluster.yaml 中的错误", "错误", "退出码"],
+    checks: "为什么检查",
+    means: "含义",
+    stops: "为什么停止",
+    next: "如何处理",
+};
 
 /// One code in full, each paragraph a line.
-pub fn explained_text(entry: &Explanation) -> String {
+pub fn explained_text(entry: &Explanation, language: Language) -> String {
     let mut out = String::new();
-    let what = match entry.kind {
-        Kind::Check => "a check",
-        Kind::Finding => "a finding of status and plan",
-        Kind::File => "a mistake in cluster.yaml",
-        Kind::Error => "an error",
-        Kind::Exit => "an exit code",
+    let words = match language {
+        Language::English => ENGLISH,
+        Language::Chinese => CHINESE,
     };
-    let _ = writeln!(out, "{} ({what})", style::bold(&entry.code));
+    let (place, why) = match entry.kind {
+        Kind::Check => (0, words.checks),
+        Kind::Finding => (1, words.means),
+        Kind::File => (2, words.stops),
+        Kind::Error => (3, words.stops),
+        Kind::Exit => (4, words.stops),
+    };
+    let _ = writeln!(out, "{} ({})", style::bold(&entry.code), words.kinds[place]);
     paragraph(&mut out, "", &entry.title);
-    let why = match entry.kind {
-        Kind::Check => "Why otb checks it",
-        Kind::Finding => "What it means",
-        Kind::File | Kind::Error | Kind::Exit => "Why otb stops",
-    };
     paragraph(&mut out, why, &entry.why);
-    paragraph(&mut out, "What to do", &entry.next);
+    paragraph(&mut out, words.next, &entry.next);
     facts(&mut out, entry);
     out
 }

@@ -142,3 +142,20 @@ fn a_watch_goes_on_until_it_is_ended() {
     assert!(text.ends(0).stdout.matches("opentenbase_cluster: ").count() > 1);
     assert!(!text.stdout.contains('\x1b'), "nothing is redrawn in a file");
 }
+
+/// Checks, findings and exit codes in Chinese where the locale asks for it; JSON stays as it is.
+#[test]
+fn explain_answers_in_the_language_of_the_locale() {
+    let explain = |locale: &str, words: &[&str]| {
+        let mut otb = std::process::Command::new(env!("CARGO_BIN_EXE_otb"));
+        otb.arg("explain").args(words).env_remove("LC_ALL").env_remove("LC_MESSAGES").env("LANG", locale);
+        String::from_utf8(otb.output().unwrap().stdout).unwrap()
+    };
+    let chinese = explain("zh_CN.UTF-8", &["lag:dn01", "finding.hung", "7", "plan.stale"]);
+    for part in ["lag (检查)", "备实例落后不超过 policy.max_lag。", "如何处理", "7 (退出码)", "The cluster changed"]
+    {
+        assert!(chinese.contains(part), "{part:?} is not in {chinese}");
+    }
+    assert!(explain("C.UTF-8", &["lag"]).contains("What to do"));
+    assert_eq!(explain("zh_CN.UTF-8", &["lag", "--format", "json"]), explain("C", &["lag", "--format", "json"]));
+}
