@@ -124,7 +124,7 @@ async fn check_by(condition: &Condition, through: &CoordinatorReachability, acce
 
 /// The role of a running process. A master without a GTM cannot tell by a SELECT, which fails or, where the GTM's
 /// server drops packets, is not answered; it tells by SHOW: the sessions of this run are read-only on standbys only
-/// (field notes, sections 4 and 5). So the SELECT is not waited for long: this is asked inside the write gap.
+/// (opentenbase-v2.6-live.md, "GTM"). So the SELECT is not waited for long: this is asked inside the write gap.
 pub(super) async fn role_of(id: &InstanceId, access: &ClusterAccess<'_>) -> Result<Role, SqlError> {
     let rows = match access.query(id, &query::role(), BRIEFLY).await {
         Err(error) if may_want_a_timestamp(&error) => {

@@ -2,7 +2,7 @@
 //!
 //! `flock` held by a shell on the cluster's own servers works with the GTM up or down, needs no service, and
 //! dies with its holder: the shell reads its standard input, which ends when otb or the connection does
-//! (field notes, section 9). It is taken on every server in the order of their names, so that two runs that
+//! (opentenbase-v2.6-live.md, "Tools"). It is taken on every server in the order of their names, so that two runs that
 //! see the same servers cannot both succeed.
 
 use std::time::Duration;

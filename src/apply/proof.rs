@@ -101,7 +101,7 @@ impl CoordinatorReachability {
 
     /// Whether a statement sent through `coordinator` ended in exactly the process that a direct connection to
     /// `instance` finds: the start time tells one process from another, and unlike inet_server_addr() it is not
-    /// NULL when the pooler uses the unix socket (field notes, section 3).
+    /// NULL when the pooler uses the unix socket (opentenbase-v2.6-live.md, "Routes and poolers").
     pub(super) async fn reached(
         &self,
         coordinator: &InstanceId,
@@ -110,7 +110,7 @@ impl CoordinatorReachability {
     ) -> Result<Found, String> {
         let through = match self.0.get(coordinator).and_then(|nodes| nodes.get(&instance.node)) {
             Some(Ok(identity)) => identity.as_ref(),
-            // The pooler's first statements after a move may fail (field notes, section 3): asked again, they tell.
+            // The pooler's first statements after a move may fail (opentenbase-v2.6-live.md, "Routes and poolers"): asked again, they tell.
             Some(Err(error)) => {
                 return Ok(Found::Fails(format!("{coordinator} does not reach {}: {error}", instance.node)));
             }

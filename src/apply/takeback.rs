@@ -62,7 +62,7 @@ pub(super) async fn take_back(step: &Step, access: &ClusterAccess<'_>) -> Result
 }
 
 /// Whether `instance` is stopped and its control file says that it never left recovery. A promotion that cannot
-/// write recovery.conf ends like that (field notes, section 6): the old master is then the only copy that can
+/// write recovery.conf ends like that (opentenbase-v2.6-live.md, "Tools"): the old master is then the only copy that can
 /// serve, and nothing was written anywhere else.
 pub(super) async fn died_as_standby(instance: &InstanceId, access: &ClusterAccess<'_>) -> bool {
     let stopped = Condition::Stopped { instance: instance.clone() };
@@ -71,7 +71,7 @@ pub(super) async fn died_as_standby(instance: &InstanceId, access: &ClusterAcces
         return false;
     }
     if let Some(gtm) = access.instance(instance).ok().filter(|instance| instance.kind == NodeKind::Gtm) {
-        // A GTM that heard the signal has written `startup = ACT` into its gtm.conf (field notes, section 6).
+        // A GTM that heard the signal has written `startup = ACT` into its gtm.conf (opentenbase-v2.6-live.md, "Tools").
         return condition::starts_as(gtm, SERVES_AGAIN, access).await.is_ok_and(|conf| conf.standby);
     }
     let state = condition::control(instance, access).await.map(|control| control.state);

@@ -84,7 +84,7 @@ async fn first_round(
 }
 
 /// Whether a SELECT failed for want of the GTM: the server says so, or it is a master that answers SHOW, which takes
-/// no snapshot, and to a SELECT nothing at all (a GTM host that drops packets; field notes, section 4).
+/// no snapshot, and to a SELECT nothing at all (a GTM host that drops packets; opentenbase-v2.6-live.md, "GTM").
 fn is_without_timestamp(error: &SqlError, facts: &InstanceFacts) -> bool {
     match error {
         SqlError::Server(error) => opentenbase::is_want_of_timestamp(&error.sqlstate, &error.message),

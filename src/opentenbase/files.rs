@@ -87,7 +87,7 @@ pub fn replication_name(recovery_conf: &str) -> Option<String> {
 
 /// Builds a fresh copy beside the old directory, gives it the instance's own settings and puts it in its
 /// place; the old directory is kept aside. Never pg_rewind, which leaves an OpenTenBase datanode full of
-/// empty files and says "Done!" (field notes, section 7). `recovery` is the text of recovery.conf.
+/// empty files and says "Done!" (opentenbase-v2.6-live.md, "WAL and timelines"). `recovery` is the text of recovery.conf.
 pub fn rebuild(instance: &Instance, upstream: &Endpoint, user: &str, recovery: &str) -> Vec<Command> {
     let fresh = fresh_directory(instance);
     vec![

@@ -174,7 +174,7 @@ pub fn routes() -> Sql {
 }
 
 /// A digest of the routes: column digest, NULL if there is none. Equal ones mean the same rows in what otb reads
-/// of them; nodeis_primary and nodeis_preferred may differ between routers that agree (field notes, section 2).
+/// of them; nodeis_primary and nodeis_preferred may differ between routers that agree (opentenbase-v2.6-live.md, "Routes and poolers").
 /// `version` is the server_version. One that is not known gets v2.6's columns, and says so if it lacks them.
 pub fn routes_digest(version: Option<&str>) -> Sql {
     Sql::new(format!("select {} as digest from pgxc_node", digest(version)))

@@ -1,6 +1,6 @@
 //! The GTM goes first and alone: which routers are told of it, and when the rest of a plan has to wait for it.
 //!
-//! Without a timestamp every SELECT on a master fails (field notes, section 4), so that routes and positions are not
+//! Without a timestamp every SELECT on a master fails (opentenbase-v2.6-live.md, "GTM"), so that routes and positions are not
 //! known. What can be planned then is the GTM's own part, whose statements need to know nothing: ALTER GTM NODE works
 //! while the GTM is down and cures the router in the same moment. The rest is planned after another look.
 

@@ -244,7 +244,7 @@ fn crashed_without_more(
     Some(format!("its WAL ends at {end}, and the master has WAL up to {has}"))
 }
 
-/// A GTM standby copies its master's state when it starts, whatever it held before (field notes, section 6).
+/// A GTM standby copies its master's state when it starts, whatever it held before (opentenbase-v2.6-live.md, "Tools").
 fn stopped_gtm(instance: &InstanceId, facts: &InstanceFacts) -> Rejoin {
     if facts.data_dir.is_known_and(|dir| dir.present) {
         return Rejoin::By { method: RejoinMethod::InPlace, because: "it is stopped".to_owned() };

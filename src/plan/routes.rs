@@ -110,7 +110,7 @@ fn is_running_master(id: &InstanceId, seen: &Observation) -> bool {
     seen.instances.get(id).is_some_and(|facts| facts.is_running(Role::Master))
 }
 
-/// pgxc_node reaches standbys by WAL (field notes, section 2): the present master's table is the one the
+/// pgxc_node reaches standbys by WAL (opentenbase-v2.6-live.md, "Routes and poolers"): the present master's table is the one the
 /// promoted standby will have; without a master the copy of a running standby is the best there is.
 fn table_source<'a>(node: &Node, seen: &'a Observation) -> Option<&'a InstanceFacts> {
     let facts = |id: &InstanceId| seen.instances.get(id);

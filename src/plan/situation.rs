@@ -106,7 +106,7 @@ fn stopped_last(node: &Node, seen: &Observation, wanted: &InstanceFacts) -> bool
 
 /// The same of a GTM, whose gtm.conf is all there is to tell by: it would come up as the active one, or otb alone keeps
 /// it from that, and every other copy is a standby by its own account. A promoted GTM writes so into its gtm.conf
-/// (field notes, section 6), so none of them was promoted. An old one that otb has fenced counts if its fence leads
+/// (opentenbase-v2.6-live.md, "Tools"), so none of them was promoted. An old one that otb has fenced counts if its fence leads
 /// here: then this is the one that was promoted, and died of it (seen live once).
 fn gtm_stopped_last(node: &Node, seen: &Observation, wanted: &InstanceFacts) -> bool {
     let conf = |facts: &InstanceFacts| facts.data_dir.known().map(|dir| dir.recovery_conf.clone());

@@ -199,7 +199,7 @@ pub(crate) fn routers(
         let repoint = gtm.as_ref().map(|route| gtm::repoint(view, route, cluster, seen));
         let routes = Arc::clone(routes);
         let stale = view.pool_agrees.is_known_and(|agrees| !agrees) && in_scope(&view.router.node);
-        // pgxc_pool_check() of a datanode is always true (field notes, section 3): after a run that was cut
+        // pgxc_pool_check() of a datanode is always true (opentenbase-v2.6-live.md, "Routes and poolers"): after a run that was cut
         // off, whether its pool was reloaded cannot be asked, only done again.
         let serves = in_scope(&view.router.node) || view.table.known().is_some();
         // On v5 a reload ends the sessions of clients, and a router that was told of another GTM needs none (seen live:

@@ -37,7 +37,7 @@ pub struct UpArgs {
 }
 
 impl UpArgs {
-    /// The seed's topology in `dir`.
+    /// The example cluster in `dir`.
     pub fn seed(dir: PathBuf) -> Self {
         Self {
             dir,

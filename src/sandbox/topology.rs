@@ -1,4 +1,4 @@
-//! The cluster a sandbox simulates: the seed's table generalised, or one from a file, moved to loopback.
+//! The cluster a sandbox simulates: the example cluster generalised, or one from a file, moved to loopback.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -12,15 +12,15 @@ use crate::model::{
 
 use super::args::UpArgs;
 
-/// The seed's two servers.
+/// The example cluster's two servers.
 const SERVERS: [&str; 2] = ["s29", "s47"];
 
-/// The seed's topology (field notes, section 1) with as many coordinators and datanodes as asked for.
+/// The example cluster (opentenbase-v2.6-live.md, "Routes and poolers") with as many coordinators and datanodes as asked for.
 pub(super) fn seed(args: &UpArgs) -> Result<Cluster, NameError> {
     let mut cluster = empty(&SERVERS)?;
     add(&mut cluster, "gtm_1", NodeKind::Gtm, 0, 21_000, true)?;
     for n in 1..=usize::from(args.coordinators) {
-        // Neighbours are on different servers and share a port, as the seed's do, unless both servers have both.
+        // Neighbours are on different servers and share a port, as those of the example cluster do, unless both servers have both.
         let place = if args.coordinator_standbys { n - 1 } else { (n - 1) / 2 };
         // Beyond 700 the tens would run into the datanodes' ports.
         let port = if place < 700 { port_after(15_432, 10 * place) } else { port_after(30_000, n) };

@@ -101,3 +101,37 @@ fn slug(title: &str) -> String {
     let kept = kept.chars().filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));
     kept.map(|c| if c == ' ' { '-' } else { c }).collect()
 }
+
+/// Comments of the code cite a page of docs/explanation, some with a heading: `opentenbase-v2.6-live.md, "GTM"`.
+#[test]
+fn every_citation_in_the_code_leads_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut cited, mut dead) = (0, Vec::new());
+    let mut dirs = vec![root.join("src")];
+    while let Some(dir) = dirs.pop() {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                dirs.push(path);
+                continue;
+            }
+            let code = std::fs::read_to_string(&path).unwrap();
+            for (at, _) in code.match_indices(".md") {
+                let before = code[..at].rsplit(|c: char| !(c.is_ascii_alphanumeric() || "-._/".contains(c))).next().unwrap();
+                let name = format!("{}.md", before.rsplit('/').next().unwrap());
+                let page = root.join("docs/explanation").join(&name);
+                if !before.contains("docs/explanation") && !name.starts_with("opentenbase-v") {
+                    continue;
+                }
+                cited += 1;
+                let heading = code[at..].strip_prefix(".md, \"").and_then(|rest| rest.split('"').next());
+                let is_there = |title: &str| anchors(&page).contains(&slug(title));
+                if !page.is_file() || heading.is_some_and(|title| !is_there(title)) {
+                    dead.push(format!("{}: {name} {heading:?}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(cited > 40, "{cited}");
+    assert_eq!(dead, Vec::<String>::new());
+}

@@ -152,7 +152,7 @@ fn on(install: &Path, scenarios: &[PathBuf], topics: &[PathBuf]) -> Vec<String> 
     failed.into_iter().map(|part| format!("{part} on {}", install.display())).collect()
 }
 
-/// What needs no more than the seed's topology.
+/// What needs only the example cluster.
 fn on_the_seed(install: &Path, scenarios: &[PathBuf], topics: &[PathBuf]) -> Vec<String> {
     let mut lane = Lane::open(install, false);
     // First: what files a directory holds depends on what it went through.

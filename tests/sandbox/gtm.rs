@@ -1,4 +1,4 @@
-//! The GTM's own protocol (field notes, section 5).
+//! The GTM's own protocol (opentenbase-v2.6-live.md, "GTM").
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -14,7 +14,7 @@ use otb::sandbox::world::{
 };
 use otb::sandbox::{Flavor, Moment};
 
-/// The seed's cluster, with a third server that holds a second standby of dn02.
+/// The example cluster, with a third server that holds a second standby of dn02.
 const FILE: &str = "
 version: 1
 cluster: c

@@ -28,7 +28,7 @@ use otb::sandbox::world::Elsewhere;
 use fault::{Fault, all, of_node};
 use lab::{Lab, QUICK};
 
-/// The seed's cluster after `before`, with the masters named declared elsewhere.
+/// The example cluster after `before`, with the masters named declared elsewhere.
 fn declared(moves: &[(&str, &str)], before: &[Fault]) -> Lab {
     let mut lab = Lab::new();
     for fault in before {

@@ -16,7 +16,7 @@ pub(crate) struct SandboxFixture {
 }
 
 impl SandboxFixture {
-    /// The seed's topology; `more` are further arguments of `otb sandbox up`.
+    /// The example cluster; `more` are further arguments of `otb sandbox up`.
     pub(crate) fn up(more: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("otb-").tempdir().unwrap();
         let place = Self { dir };

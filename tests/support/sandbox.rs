@@ -11,7 +11,7 @@ pub(crate) struct Sandbox {
 }
 
 impl Sandbox {
-    /// Brings up the seed's topology; `more` are further arguments of `otb sandbox up`.
+    /// Brings up the example cluster; `more` are further arguments of `otb sandbox up`.
     pub(crate) fn up(more: &[&str]) -> Self {
         let dir = tempfile::Builder::new().prefix("otb-").tempdir().unwrap();
         let flavor = more.contains(&"v5").then_some("v5");

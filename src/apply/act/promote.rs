@@ -19,8 +19,7 @@ const REQUEST: Duration = Duration::from_secs(15);
 /// After how long without an answer the process itself is looked at.
 const SILENT: Duration = Duration::from_secs(1);
 
-/// Sends the request and polls the role: the exit code only says that the request was sent (field notes,
-/// section 6: a time-out is no failure, the request stays in force).
+/// Sends the request and polls the role: the exit code only says that the request was sent (opentenbase-v2.6-live.md, "Tools": a time-out is no failure, the request stays in force).
 pub(super) async fn promote(id: &InstanceId, limit: Duration, access: &ClusterAccess<'_>) -> Result<(), Failed> {
     let instance = access.instance(id)?;
     if instance.kind == NodeKind::Gtm {
@@ -70,7 +69,7 @@ async fn still_standby(id: &InstanceId, access: &ClusterAccess<'_>) -> bool {
 }
 
 /// The command waits until the GTM may be asked; then its role is polled, for the signal is ignored silently by a GTM
-/// that cannot obey (field notes, section 6).
+/// that cannot obey (opentenbase-v2.6-live.md, "Tools").
 async fn promote_gtm(instance: &Instance, limit: Duration, access: &ClusterAccess<'_>) -> Result<(), Failed> {
     let deadline = Instant::now() + limit;
     run_all(&instance.id, &[command::promote(instance)], limit, access).await?;
@@ -87,7 +86,7 @@ async fn promote_gtm(instance: &Instance, limit: Duration, access: &ClusterAcces
     }
 }
 
-/// A standby that may not write its recovery.conf dies of its promotion (field notes, section 6).
+/// A standby that may not write its recovery.conf dies of its promotion (opentenbase-v2.6-live.md, "Tools").
 async fn died(id: &InstanceId, access: &ClusterAccess<'_>) -> Result<(), Failed> {
     match condition::check(&Condition::Stopped { instance: id.clone() }, access).await {
         Found::Holds => Err(Failed::NotDone(format!("the server of {id} ended during the promotion: read its log"))),

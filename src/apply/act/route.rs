@@ -115,7 +115,7 @@ fn is_locked(error: &SqlError) -> bool {
     })
 }
 
-/// One reload per router and run; on v2.6 it ends no session, on v5 it does (field notes, section 3).
+/// One reload per router and run; on v2.6 it ends no session, on v5 it does (opentenbase-v2.6-live.md, "Routes and poolers").
 ///
 /// It goes round without an end as long as the pooler does not agree with pgxc_node (poolutils.c), and was seen not to
 /// come back in 30 s: what has not answered in a part of the time is left to itself and asked for again in a session

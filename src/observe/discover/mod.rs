@@ -196,7 +196,7 @@ async fn masters(rows: &[Row], connections: &Connections, sockets: &Semaphore, l
 }
 
 /// Adds the addresses from which standbys replicate. On loopback that is 127.0.0.1 whatever the standby's own
-/// address is (field notes, section 7): it names no server.
+/// address is (opentenbase-v2.6-live.md, "WAL and timelines"): it names no server.
 fn with_standbys(mut hosts: BTreeSet<Host>, masters: &Masters) -> BTreeSet<Host> {
     let named = masters.values().flat_map(|said| &said.standbys).filter_map(|standby| standby.host.as_deref());
     let loopback = |host: &str| host == "localhost" || host == "::1" || host.starts_with("127.");

@@ -178,7 +178,7 @@ fn active(node: &Node, seen: &Observation, brought_up: bool, planned: bool) -> F
     }
 }
 
-/// ALTER NODE wants a superuser (field notes, section 2): a refusal must come before anything is stopped. A router
+/// ALTER NODE wants a superuser (opentenbase-v2.6-live.md, "Routes and poolers"): a refusal must come before anything is stopped. A router
 /// whose settings cannot be asked is told of by [`for_routers`].
 pub(crate) fn for_altered(routers: &[RouterSurvey], seen: &Observation) -> Vec<Check> {
     let check = |router: &RouterSurvey| {

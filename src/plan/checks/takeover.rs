@@ -237,7 +237,7 @@ impl View<'_> {
         }
     }
 
-    /// A failover needs to know that nobody can write to the other copies (field notes, section 7: nothing in
+    /// A failover needs to know that nobody can write to the other copies (opentenbase-v2.6-live.md, "WAL and timelines": nothing in
     /// OpenTenBase complains about two masters).
     pub(super) fn fence(&self) -> Finding {
         let others: Vec<&InstanceId> = self.node.standbys().map(|instance| &instance.id).collect();

@@ -4,7 +4,7 @@ use super::seed::{cluster, fence, healthy, id, make_plan, perform, stop};
 use crate::model::*;
 use crate::plan::{Action, ChangeKind, Input, Phase, Plan, Verdict, Waiver, plan};
 
-/// The seed with the masters of `moved` declared on s47.
+/// The example cluster with the masters of `moved` declared on s47.
 fn declared(moved: &[&str]) -> Cluster {
     let mut cluster = cluster("s29");
     for name in moved {

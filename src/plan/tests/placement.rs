@@ -8,7 +8,7 @@ fn server(name: &str) -> ServerName {
     ServerName::new(name).unwrap()
 }
 
-/// The seed with a third copy of dn01 on s63.
+/// The example cluster with a third copy of dn01 on s63.
 pub(super) fn three() -> (Cluster, Observation) {
     let mut declared = cluster("s29");
     let mut seen = healthy(&declared);

@@ -1,4 +1,4 @@
-//! The seed's cluster as data: declared, observed healthy, and changed by the steps of a plan.
+//! The example cluster as data: declared, observed healthy, and changed by the steps of a plan.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ fn node(name: &str, kind: NodeKind, port: u16, master: &str, on: &[&str]) -> Nod
     Node { instances: on.iter().map(instance).collect(), name, kind, master: server(master) }
 }
 
-/// The seed's topology with dn01 declared on `dn01_on`.
+/// The example cluster with dn01 declared on `dn01_on`.
 pub(super) fn cluster(dn01_on: &str) -> Cluster {
     let nodes = [
         node("gtm_1", NodeKind::Gtm, 21000, "s29", &["s29", "s47"]),
@@ -58,7 +58,7 @@ pub(super) fn cluster(dn01_on: &str) -> Cluster {
     }
 }
 
-/// The cluster as the seed has it, running and right, whatever `declared` asks for.
+/// The cluster as the example has it, running and right, whatever `declared` asks for.
 pub(super) fn healthy(declared: &Cluster) -> Observation {
     let live = cluster("s29");
     let instances = declared.instances().map(|instance| {

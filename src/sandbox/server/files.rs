@@ -217,7 +217,7 @@ pub(crate) fn gtm_files(path: &Path, own: &Host) -> io::Result<GtmConf> {
 }
 
 /// Whether the server's user, the owner of the data directory, may write recovery.conf. Asked of owner
-/// and mode, because access(2) says yes to root whatever the mode (field notes, section 6).
+/// and mode, because access(2) says yes to root whatever the mode (opentenbase-v2.6-live.md, "Tools").
 pub(crate) fn recovery_writable(path: &Path) -> bool {
     let (Ok(directory), Ok(file)) = (fs::metadata(path), fs::metadata(path.join("recovery.conf"))) else {
         return false;

@@ -1,4 +1,4 @@
-//! The GTM's own protocol, as far as its status goes (field notes, section 5).
+//! The GTM's own protocol, as far as its status goes (opentenbase-v2.6-live.md, "GTM").
 
 use std::io;
 use std::sync::Arc;

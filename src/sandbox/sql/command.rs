@@ -45,7 +45,7 @@ pub(super) fn parse(sql: &str) -> Result<Option<Statement>, SqlError> {
     Ok(Some(statement))
 }
 
-/// The field notes (section 2) say never to use it; the sandbox does not tempt anybody.
+/// It fails when a node has moved (docs/explanation/switchover.md), so the sandbox refuses it.
 fn cluster_node() -> SqlError {
     SqlError::new("XX000", "Could not begin transaction on coordinators")
 }

@@ -20,7 +20,7 @@ pub enum Wait {
     Lock,
     /// A node that accepts and never answers: statement_timeout counts.
     Peer,
-    /// A GTM that accepts and never answers: no timeout of the server helps (field notes, section 4).
+    /// A GTM that accepts and never answers: no timeout of the server helps (opentenbase-v2.6-live.md, "GTM").
     Gtm,
     /// No GTM that gives timestamps: the server tries three times within a second (seen live).
     NoGtm,
@@ -45,7 +45,7 @@ pub struct Outcome {
     pub delay: u32,
     /// WARNINGs sent along.
     pub warnings: Vec<String>,
-    /// The answer comes only when a synchronous standby has this much (field notes, section 6).
+    /// The answer comes only when a synchronous standby has this much (opentenbase-v2.6-live.md, "Tools").
     pub sync: Vec<(DiskId, Lsn)>,
 }
 

@@ -39,7 +39,7 @@ pub struct World {
     pub(super) sessions: BTreeMap<SessionId, Session>,
     /// Which running process owns an endpoint.
     pub(super) listening: BTreeMap<(String, u16), DiskId>,
-    /// Advisory locks taken through a coordinator are cluster-wide (field notes, section 9).
+    /// Advisory locks taken through a coordinator are cluster-wide (opentenbase-v2.6-live.md, "Tools").
     pub(super) advisory: BTreeMap<i64, SessionId>,
     /// Who waits for tables.
     pub(super) queue: Queue,

@@ -35,7 +35,7 @@ pub(super) struct EvalContext<'w> {
 pub(super) enum Origin {
     Client,
     /// Another node's pooler; over the unix socket if both share a server, and then
-    /// inet_server_addr() is NULL (field notes, section 3).
+    /// inet_server_addr() is NULL (opentenbase-v2.6-live.md, "Routes and poolers").
     Pooler {
         same_server: bool,
     },

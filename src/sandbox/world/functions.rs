@@ -160,7 +160,7 @@ fn reload(context: &mut EvalContext<'_>) -> Result<Value, SqlError> {
     Ok(Value::Bool(true))
 }
 
-/// Cluster-wide when taken through a coordinator (field notes, section 9).
+/// Cluster-wide when taken through a coordinator (opentenbase-v2.6-live.md, "Tools").
 fn advisory(context: &mut EvalContext<'_>, name: &str, args: &[Value]) -> Result<Value, SqlError> {
     let mut key = 0_i64;
     for arg in args {

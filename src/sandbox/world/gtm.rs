@@ -1,5 +1,4 @@
-//! The GTM: roles by gtm.conf, promotion by signal, and who gets a global timestamp (field notes,
-//! sections 4 to 6).
+//! The GTM: roles by gtm.conf, promotion by signal, and who gets a global timestamp (opentenbase-v2.6-live.md, "GTM").
 
 use crate::model::{Host, Lsn};
 use crate::sandbox::{Flavor, Moment};
@@ -163,7 +162,7 @@ impl World {
         self.effects.push(Effect::Ended { disk, how });
     }
 
-    /// gtm_ctl promote: a signal. Ignored by an active GTM; a promoted one stays ACT (field notes, section 6).
+    /// gtm_ctl promote: a signal. Ignored by an active GTM; a promoted one stays ACT (opentenbase-v2.6-live.md, "Tools").
     pub fn promote_gtm(&mut self, disk: DiskId, now: Moment) {
         let Some(gtm) = self.gtms.get_mut(&disk) else { return };
         let Some(process) = gtm.process.as_mut() else { return };

@@ -149,7 +149,7 @@ pub enum Receiver {
     Down(String),
 }
 
-/// A pooler's own idea of the routes (field notes, section 3).
+/// A pooler's own idea of the routes (opentenbase-v2.6-live.md, "Routes and poolers").
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pooler {
     /// pgxc_node as it was when they were read; only nodes' addresses count.

@@ -1,4 +1,4 @@
-//! Start, stop, kill (field notes, sections 5 to 7).
+//! Start, stop, kill (opentenbase-v2.6-live.md, "GTM").
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
 //! A simulated OpenTenBase v2.6 cluster: pure. Time and file contents come in as arguments, effects go
 //! out as values, so that a search over all interleavings can drive it without sockets.
 //!
-//! [`World`] holds servers, copies of nodes ([`Postgres`], [`Gtm`]) and sessions. Its behaviour is that
-//! of the field notes; each module names the section it follows.
+//! [`World`] holds servers, copies of nodes ([`Postgres`], [`Gtm`]) and sessions. Its behaviour was
+//! seen on live clusters (docs/explanation/opentenbase-v2.6-live.md); tests/conformance holds it.
 
 mod answer;
 mod catalog_cache;

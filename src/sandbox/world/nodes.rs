@@ -1,4 +1,4 @@
-//! ALTER NODE, ALTER GTM NODE, CREATE NODE, DROP NODE (field notes, section 2).
+//! ALTER NODE, ALTER GTM NODE, CREATE NODE, DROP NODE (opentenbase-v2.6-live.md, "Routes and poolers").
 
 use crate::sandbox::Flavor;
 use crate::sandbox::moment::Moment;
@@ -204,7 +204,7 @@ fn undefined(name: &str) -> Stop {
     SqlError::new("42704", format!("PGXC Node {name}: object not defined")).into()
 }
 
-/// Names and hosts are cut to 63 bytes without a word (field notes, section 2).
+/// Names and hosts are cut to 63 bytes without a word (opentenbase-v2.6-live.md, "Routes and poolers").
 fn cut(text: &str) -> String {
     let mut end = text.len().min(63);
     while !text.is_char_boundary(end) {

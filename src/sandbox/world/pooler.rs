@@ -1,4 +1,4 @@
-//! The pooler is not the catalog (field notes, section 3).
+//! The pooler is not the catalog (opentenbase-v2.6-live.md, "Routes and poolers").
 
 use std::sync::Arc;
 

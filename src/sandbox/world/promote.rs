@@ -1,4 +1,4 @@
-//! Promotion of a standby (field notes, section 6).
+//! Promotion of a standby (opentenbase-v2.6-live.md, "Tools").
 
 use crate::model::ControlState;
 use crate::sandbox::moment::Moment;

@@ -221,7 +221,7 @@ impl World {
             Some((copy, process)) => {
                 let (node, pid) = (&copy.home.node, process.pid);
                 let why = format!("cannot execute {tag} in a read-only transaction");
-                // The pooler led to a standby (field notes, section 3); live texts.
+                // The pooler led to a standby (opentenbase-v2.6-live.md, "Routes and poolers"); live texts.
                 Err(SqlError::new(
                     "25006",
                     match self.flavor {

@@ -158,7 +158,7 @@ impl World {
         }
     }
 
-    /// What takes a snapshot, and with it a global timestamp, on a master (field notes, section 4; live).
+    /// What takes a snapshot, and with it a global timestamp, on a master (opentenbase-v2.6-live.md, "GTM"; live).
     fn needs_timestamp(&self, disk: DiskId, statement: &Statement) -> bool {
         let Some(copy) = self.postgres.get(&disk) else { return false };
         if copy.process.as_ref().is_none_or(|process| !matches!(process.mode, Mode::Master)) {
@@ -219,7 +219,7 @@ impl World {
         }
     }
 
-    /// IDENTIFY_SYSTEM works without a GTM (field notes, section 4).
+    /// IDENTIFY_SYSTEM works without a GTM (opentenbase-v2.6-live.md, "GTM").
     fn identify_system(&self, id: SessionId, disk: DiskId) -> Result<Outcome, Stop> {
         let copy = self.postgres.get(&disk).ok_or_else(|| SqlError::new("XX000", "no such process"))?;
         let database = self.sessions.get(&id).filter(|session| session.replication == Replication::Database);

@@ -31,7 +31,7 @@ pub struct Session {
     /// SET in this session, and `-c` options of the startup packet.
     pub settings: BTreeMap<String, String>,
     pub transaction: Option<Transaction>,
-    /// Sessions connected to a live old GTM keep using it (field notes, section 6).
+    /// Sessions connected to a live old GTM keep using it (opentenbase-v2.6-live.md, "Tools").
     pub(super) gtm: Option<(DiskId, Moment)>,
     /// Addresses of the pooled connections it has used, by node; the next reload may end it for one (v5).
     pub(super) pooled: BTreeMap<String, (String, u16)>,

@@ -72,7 +72,7 @@ pub fn default_setting(name: &str) -> Option<&'static str> {
 }
 
 impl World {
-    /// `SHOW name`: takes no snapshot, so it works without a GTM (field notes, section 4).
+    /// `SHOW name`: takes no snapshot, so it works without a GTM (opentenbase-v2.6-live.md, "GTM").
     pub(super) fn show(&self, id: SessionId, disk: DiskId, name: &str) -> Result<Outcome, Stop> {
         let value = self.setting(Some(id), disk, name).ok_or_else(|| SqlError::no_setting(name))?;
         let relation = Relation { columns: vec![Column::new(name, Kind::Text)], rows: vec![vec![Value::Text(value)]] };
@@ -168,7 +168,7 @@ impl World {
         self.is_read_only_for(Some(id), disk)
     }
 
-    /// A standby always; a datanode for a session that did not say allow_dml_on_datanode (field notes, section 5).
+    /// A standby always; a datanode for a session that did not say allow_dml_on_datanode (opentenbase-v2.6-live.md, "GTM").
     fn is_read_only_for(&self, session: Option<SessionId>, disk: DiskId) -> bool {
         let Some(copy) = self.postgres.get(&disk) else { return true };
         if !copy.is_master() {

@@ -57,7 +57,7 @@ impl World {
     }
 
     /// Commits changes of a node's own catalog. On a datanode that takes a global timestamp, on a
-    /// coordinator it does not (field notes, section 2).
+    /// coordinator it does not (opentenbase-v2.6-live.md, "Routes and poolers").
     pub(super) fn write_local(
         &mut self,
         id: SessionId,

@@ -181,7 +181,7 @@ impl World {
                 Value::Int(10),
                 Value::or_null(upstream, |upstream| Value::text(&upstream.user)),
                 Value::Text(name),
-                // On loopback always this, whatever the server's address (field notes, section 7).
+                // On loopback always this, whatever the server's address (opentenbase-v2.6-live.md, "WAL and timelines").
                 Value::text("127.0.0.1"),
                 Value::Null,
                 Value::or_null(process, |process| Value::count(process.pid % 30_000 + 32_768)),

@@ -44,7 +44,7 @@ impl Real {
         }
     }
 
-    /// By hand as the field notes say: whoever connects before gtm.control is written anew may make it hang later.
+    /// By hand: a client that connects before gtm.control is written again may make the GTM hang later.
     pub(crate) fn promote_gtm(&self, gtm: &Instance) {
         let data = &gtm.data;
         self.hands.must(

@@ -1,4 +1,4 @@
-//! The seed's topology on two loopback addresses, and the settings of its servers.
+//! The example cluster on two loopback addresses, and the settings of its servers.
 
 use std::net::TcpListener;
 
@@ -52,7 +52,7 @@ datanodes:
 policy: {max_lag: 16MiB, old_master: rejoin}
 ";
 
-/// The first three numbers of a loopback network on which the seed's ports are free.
+/// The first three numbers of a loopback network on which the example cluster's ports are free.
 pub(super) fn free_network() -> String {
     let begin = std::process::id();
     let numbers = (0..200).map(|n| begin.wrapping_mul(31).wrapping_add(n));
@@ -60,7 +60,7 @@ pub(super) fn free_network() -> String {
     networks.find(|network| TcpListener::bind(format!("{network}.29:21000")).is_ok()).expect("a free network")
 }
 
-/// cluster.yaml with the seed's names and ports.
+/// cluster.yaml with the example cluster's names and ports.
 pub(super) fn cluster_yaml(hands: &Hands, network: &str, wide: bool) -> String {
     let root = hands.root().to_str().unwrap();
     let shell = if hands.changes_over() {

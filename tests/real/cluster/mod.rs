@@ -1,4 +1,4 @@
-//! Real processes as a ground: the seed's cluster, laid out and started from an OpenTenBase install.
+//! Real processes as a ground: the example cluster, laid out and started from an OpenTenBase install.
 //!
 //! Setting it up takes about a minute, so there is one for all scenarios, put back after each by [`Real::reset`]
 //! without any help from otb. Everything lies below one temporary directory and is removed when dropped.
@@ -54,7 +54,7 @@ impl Real {
         format!("host='{}',port={}{forward}", at.host, at.port)
     }
 
-    /// Lays out and starts the seed's topology, if `wide` with a standby of each coordinator.
+    /// Lays out and starts the example cluster, if `wide` with a standby of each coordinator.
     pub(crate) fn up(install: &Path, wide: bool) -> Self {
         let hands = Arc::new(Hands::new(install));
         let declared = layout::cluster_yaml(&hands, &layout::free_network(), wide);

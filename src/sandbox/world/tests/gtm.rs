@@ -1,4 +1,4 @@
-//! Field notes, sections 4 to 6: the GTM.
+//! The GTM (opentenbase-v2.6-live.md, "GTM").
 
 use std::collections::BTreeMap;
 

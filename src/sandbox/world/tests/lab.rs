@@ -1,4 +1,4 @@
-//! The seed's cluster as a pure world, driven without sockets.
+//! The example cluster as a pure world, driven without sockets.
 
 use std::collections::BTreeMap;
 

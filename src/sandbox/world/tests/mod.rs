@@ -1,4 +1,4 @@
-//! The world's behaviour, one test per fact, named after the field notes it follows.
+//! The world's behaviour, one test per fact.
 
 mod flavor;
 mod gtm;

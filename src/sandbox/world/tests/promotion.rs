@@ -1,4 +1,4 @@
-//! Field notes, sections 5 and 6: roles, promote and stop.
+//! Roles, promote and stop (opentenbase-v2.6-live.md, "Tools").
 
 use std::collections::BTreeMap;
 

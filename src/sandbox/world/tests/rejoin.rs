@@ -1,4 +1,4 @@
-//! Field notes, section 7: old masters come back.
+//! Old masters come back (opentenbase-v2.6-live.md, "WAL and timelines").
 
 use super::lab::{Lab, S29, S47};
 use crate::model::Timeline;

@@ -1,4 +1,4 @@
-//! Field notes, sections 2 and 3: pgxc_node and the pooler.
+//! pgxc_node and the pooler (opentenbase-v2.6-live.md, "Routes and poolers").
 
 use std::collections::BTreeMap;
 
