@@ -21,19 +21,19 @@ pub(super) struct ClusterAccess<'a> {
     pub cluster: &'a Cluster,
     pub connections: &'a Connections,
     places: BTreeMap<InstanceId, Place>,
-    /// What the masters that this run has stopped wrote last: it does not change any more, and reading it again
-    /// would cost the write gap a round trip.
+    /// The last WAL of the masters that this run has stopped. It does not change any more, and reading it again would
+    /// cost the write gap a round trip.
     last_wal: Mutex<BTreeMap<InstanceId, LastWal>>,
-    /// How far the log of a GTM went that this run has stopped; no file of a stopped GTM tells.
+    /// How far the log went of a GTM that this run has stopped; no file of a stopped GTM shows it.
     flushes: Mutex<BTreeMap<InstanceId, Lsn>>,
     /// How far the master's log went when a GTM standby was first seen attached: what comes after, it redoes.
     attached: Mutex<BTreeMap<InstanceId, Lsn>>,
-    /// Whom a standby replicated as when it was looked at: its own standbys shall do so after its promotion.
+    /// The replication user of a standby when it was observed: its own standbys use that user after its promotion.
     users: Mutex<BTreeMap<InstanceId, String>>,
     /// How instances write hosts where they do it in another way than the file.
     pub spellings: Vec<Spelling>,
     pub probes: ProcessProbes,
-    /// What the operator must hear of a step that goes on.
+    /// What the operator must know about a step that continues.
     notes: Mutex<Vec<String>>,
     /// Hears of what is worth knowing while a step is under way.
     pub tell: &'a (dyn Fn(&Event) + Sync),
@@ -43,7 +43,7 @@ pub(super) struct ClusterAccess<'a> {
     pub held: Mutex<Option<HoldReport>>,
 }
 
-/// What a standby must have replayed to hold everything that a stopped master wrote.
+/// The WAL that a standby must have replayed to have everything that a stopped master wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LastWal {
     /// The record that begins here: the shutdown checkpoint of a clean stop.
@@ -77,7 +77,7 @@ struct Place {
     /// Another one, which asks only which process answers. On v5 the first one may wait half a second for a pool reload,
     /// and the proof that the node serves must not wait for it.
     witness: Mutex<Option<Session>>,
-    /// What it said last when asked directly: every coordinator's proof compares with it.
+    /// The last answer to a direct query: every coordinator's proof compares with it.
     identity: Mutex<Option<Identity>>,
 }
 
@@ -187,8 +187,8 @@ impl<'a> ClusterAccess<'a> {
         }
     }
 
-    /// Which process a direct connection finds. It is asked once for all who want to know at the same time, and again
-    /// for who doubts what was `doubted`; none if it answers nothing of the kind.
+    /// Returns the process that a direct connection finds. One query serves all tasks that ask at the same time; a
+    /// task that doubts `doubted` asks again. `None` means that it does not answer such a query.
     pub(super) async fn identity(
         &self,
         id: &InstanceId,
@@ -261,12 +261,13 @@ impl<'a> ClusterAccess<'a> {
         self.flushes.lock().await.get(gtm).copied()
     }
 
-    /// Where the log of a GTM standby's master was when this run first saw the standby attached; now, if this is it.
+    /// Returns where the log of a GTM standby's master was when this run first observed the standby as attached; if
+    /// that is now, records it.
     pub(super) async fn attached_at(&self, standby: &InstanceId, now: Lsn) -> Lsn {
         *self.attached.lock().await.entry(standby.clone()).or_insert(now)
     }
 
-    /// A standby that starts anew attaches anew.
+    /// A standby that starts again attaches again.
     pub(super) async fn forget_attached(&self, standby: &InstanceId) {
         self.attached.lock().await.remove(standby);
     }

@@ -19,7 +19,7 @@ const BRIEFLY: Duration = Duration::from_secs(1);
 /// The first pause of a wait; each is twice as long as the one before.
 const AT_FIRST: Duration = Duration::from_millis(10);
 
-/// What was found.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
     Holds,
@@ -122,9 +122,10 @@ async fn check_by(condition: &Condition, through: &CoordinatorReachability, acce
     found.unwrap_or_else(Found::Unknown)
 }
 
-/// The role of a running process. A master without a GTM cannot tell by a SELECT, which fails or, where the GTM's
-/// server drops packets, is not answered; it tells by SHOW: the sessions of this run are read-only on standbys only
-/// (opentenbase-v2.6-live.md, "GTM"). So the SELECT is not waited for long: this is asked inside the write gap.
+/// Returns the role of a running process. A master without a GTM cannot answer a SELECT: it fails, or gets no answer
+/// if the GTM's server drops packets. It answers SHOW: sessions of this run are read-only on standbys only
+/// (opentenbase-v2.6-live.md, "GTM"). So otb does not wait long for the SELECT, because this happens inside the write
+/// gap.
 pub(super) async fn role_of(id: &InstanceId, access: &ClusterAccess<'_>) -> Result<Role, SqlError> {
     let rows = match access.query(id, &query::role(), BRIEFLY).await {
         Err(error) if may_want_a_timestamp(&error) => {
@@ -196,8 +197,8 @@ async fn hangs(id: &InstanceId, access: &ClusterAccess<'_>) -> Result<Found, Str
     }
 }
 
-/// The pid file of a server in another PID namespace than otb's shell names nobody, or a stranger: so nobody may accept
-/// connections on its port, either. (A GTM that has ended keeps its port for two seconds more.)
+/// If a server is in another PID namespace than otb's shell, its pid file names no process or a foreign one. So no
+/// process may accept connections on its port either. (A GTM that has ended keeps its port for two more seconds.)
 async fn stopped(id: &InstanceId, access: &ClusterAccess<'_>) -> Result<Found, String> {
     let found = is_stopped(id, &process_probes::process(id, access).await?)?;
     let instance = access.instance(id)?;
@@ -248,7 +249,7 @@ async fn fenced(id: &InstanceId, upstream: &InstanceId, access: &ClusterAccess<'
     }))
 }
 
-/// What the instance would start as, by its own files.
+/// Returns what the instance would start as, by its own files.
 pub(super) async fn starts_as(
     instance: &Instance,
     limit: Duration,
@@ -287,7 +288,7 @@ async fn replayed_to(standby: &InstanceId, position: Lsn, access: &ClusterAccess
     })
 }
 
-/// What a copy is, and how far it has replayed.
+/// Returns an instance's role and how far it has replayed.
 pub(super) async fn replay(copy: &InstanceId, access: &ClusterAccess<'_>) -> Result<(Role, Lsn), String> {
     let rows = access.query(copy, &query::replayed(), ASK).await.map_err(|e| e.to_string())?;
     let row = rows.first();

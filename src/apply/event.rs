@@ -1,4 +1,4 @@
-//! What apply tells while it works. Events flow one way: executor → views.
+//! The events of apply while it works. They flow one way: executor → views.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub const EVENTS_VERSION: &str = "1.2";
 /// One line of `otb apply --format json` and of `--events FILE`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EventLine {
-    /// Of the stream: a minor version adds, a major one breaks.
+    /// The version of the stream: a minor version adds, a major one breaks.
     pub format_version: String,
     /// When it happened, RFC 3339 in UTC, with milliseconds.
     pub at: String,
@@ -56,12 +56,12 @@ pub enum Event {
     Undone(Undone),
     /// Something worth knowing that is no failure.
     Note { text: String },
-    /// How long nobody could write to a moved node, as otb saw it: from the stop until the last coordinator reached the
-    /// new master.
+    /// How long no client could write to a moved node, as otb measured it: from the stop until the last coordinator
+    /// reached the new master.
     Gap {
         node: NodeName,
         milliseconds: u64,
-        /// What the plan expected.
+        /// The gap that the plan expected.
         #[serde(default)]
         expected: Option<ExpectedGap>,
     },
@@ -71,13 +71,13 @@ pub enum Event {
     Finished {
         /// otb's exit code (docs/reference/exit-codes.md).
         exit: u8,
-        /// What that code means.
+        /// The meaning of that code.
         meaning: String,
-        /// Why it did not end well, as `otb explain` knows it; none: it did.
+        /// The code for `otb explain`; `None` means that the run ended well.
         code: Option<String>,
         /// The error message, where it ended with one.
         why: Option<String>,
-        /// Every step's outcome, of the plan that was announced last; none: nothing was begun.
+        /// Every step's outcome, for the plan that was announced last; `None` means that nothing was started.
         report: Option<Report>,
         /// The plan made last, under the lock or after the run: what is left to do.
         left: Option<Box<Plan>>,

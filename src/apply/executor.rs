@@ -1,5 +1,5 @@
-//! The step loop on the live cluster: starts every step whose needs are settled, side by side, and settles what
-//! comes back. What to do next is the [`Ledger`]'s to say.
+//! The step loop on the live cluster: starts every step whose needs are done, in parallel, and records the results.
+//! The [`Ledger`] decides what to do next.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use crate::transport::Connections;
 /// How often the operator asked to stop. Once: finish or undo what has begun. Twice: drop everything.
 pub type Interrupts = watch::Receiver<u8>;
 
-/// What the first interrupt does, and what a second one would.
+/// The effect of the first interrupt, and of a second one.
 const INTERRUPTED: &str =
     "Interrupted. Rolling back nodes not yet promoted, finishing the others. Press Ctrl-C again to stop at once.";
 
@@ -40,7 +40,7 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// `tell` hears of each step before it acts and after; `lock` is looked at before each.
+    /// `tell` receives an event before and after each step; `lock` is checked before each step.
     pub fn new(
         plan: &'a Plan,
         connections: &'a Connections,
@@ -59,7 +59,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Takes over from an observation what need not be read again: as whom standbys replicate, and how hosts are written.
+    /// Takes from an observation what otb does not need to read again: the replication users of standbys, and how
+    /// hosts are written.
     #[must_use]
     pub fn knowing(mut self, seen: &Observation) -> Self {
         self.access.know(seen);
@@ -121,7 +122,7 @@ impl<'a> Run<'a> {
                     if *interrupts.borrow() > 1 {
                         break false;
                     }
-                    // Said while it goes on; the report tells what became of it.
+                    // A note while the run continues; the report has the result.
                     (self.tell)(&Event::Note { text: INTERRUPTED.to_owned() });
                 }
             }
@@ -149,7 +150,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Without the lock somebody else may be at work: stop where we are, and leave undoing to a fresh plan.
+    /// Without the lock another otb may be working: stop here, and leave the rest to a fresh plan.
     async fn see_lock(&mut self) {
         if self.ledger.is_halted() {
             return;

@@ -36,7 +36,7 @@ pub(super) struct Held {
     pub kept: u64,
 }
 
-/// What a hold was, and who waited.
+/// How a hold ended, and which sessions waited.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HoldReport {
     /// From the last lock until the release.
@@ -56,7 +56,7 @@ pub struct HoldReport {
 }
 
 impl Held {
-    /// Lets clients go on, and tells who had to wait.
+    /// Releases the clients, and reports which sessions waited.
     pub(super) async fn release(self) -> HoldReport {
         let places = join_all(self.places.into_iter().map(Place::release)).await;
         let took = self.since.elapsed();
@@ -80,7 +80,7 @@ impl Held {
 }
 
 impl Place {
-    /// Who waited, if that could be learned, and whether the locks were there until now.
+    /// The sessions that waited, if otb could find out, and whether the locks existed until now.
     async fn release(self) -> (InstanceId, Option<(u64, Duration)>, bool) {
         let Self { coordinator, holder, asker, .. } = self;
         let waited = asker.query(&waiting_sessions(), COUNT).await.ok().and_then(|rows| read_waiting(&rows));

@@ -29,7 +29,7 @@ pub struct Ledger<'a> {
     halted: Option<String>,
 }
 
-/// What does not change during a run: a drain of many masters has thousands of steps.
+/// The part that does not change during a run: a drain of many masters has thousands of steps.
 #[derive(Debug)]
 struct Index<'a> {
     places: BTreeMap<&'a StepId, usize>,
@@ -87,7 +87,7 @@ impl<'a> Ledger<'a> {
         self.record.interrupted = true;
     }
 
-    /// From here on nothing is begun and nothing is taken back: somebody else may be at work.
+    /// From now on nothing is started and nothing is rolled back: another otb may be working.
     pub fn halt(&mut self, why: &str) {
         self.halted.get_or_insert_with(|| why.to_owned());
     }
@@ -128,8 +128,8 @@ impl<'a> Ledger<'a> {
         proved.filter(|condition| step.before.contains(condition)).collect()
     }
 
-    /// What was stopped cleanly is stopped. How far a standby has replayed and that it is one were told by one answer; a
-    /// GTM was asked how far its log goes, whatever it is.
+    /// A clean stop proves that the instance is stopped. One answer of a standby showed both its role and how far it
+    /// has replayed; a GTM was asked for its log position, whatever its role.
     fn with_implied(&self, proved: Condition) -> Vec<Condition> {
         let is_gtm = |id| self.plan.cluster.instance(id).is_none_or(|instance| instance.kind == NodeKind::Gtm);
         let implied = match &proved {
@@ -165,7 +165,7 @@ impl<'a> Ledger<'a> {
         }
         let reroute = self.reroute_before(step);
         let rerouted = reroute.is_some_and(takeback::may_have_happened);
-        // A router that was told must also use what it was told: nobody could see later that it does not.
+        // A router whose row was changed must also use the new row: later nothing would show that it does not.
         if self.interrupted && !self.has_passed(step) && !rerouted {
             return Err("interrupted".to_owned());
         }
@@ -222,7 +222,8 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// Why nothing of `node` goes on: its own move failed, its router was not told of the GTM, or there is no GTM.
+    /// Returns why nothing of `node` continues: its own move failed, its GTM route was not updated, or the cluster has
+    /// no GTM.
     fn failed_before(&self, node: &NodeName) -> Option<String> {
         if self.failed.contains(node) {
             let moves =
@@ -306,8 +307,8 @@ impl<'a> Ledger<'a> {
         self.record.undone.insert(step.id.clone(), result);
     }
 
-    /// Where a stop was taken back: a coordinator, and the masters on which the stop may have cut commits in half, as they
-    /// are now.
+    /// If a stop was taken back: a coordinator, and the masters on which the stop may have interrupted commits, as
+    /// they are now.
     pub fn to_settle_again(&self) -> Option<(&'a InstanceId, Vec<InstanceId>)> {
         let plan = self.plan;
         let undone = |step: &Step| matches!(self.record.undone.get(&step.id), Some(Ok(())));

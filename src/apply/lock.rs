@@ -27,7 +27,7 @@ pub struct Lock {
 /// The lock on one server.
 struct Hold {
     server: ServerName,
-    /// What takes it again.
+    /// What is needed to take it again.
     script: String,
     held: Held,
 }
@@ -82,10 +82,10 @@ impl Lock {
         Ok(lock)
     }
 
-    /// Sees to it that nobody else can have begun. As long as it is held on one server, another run is refused there;
-    /// where its connection broke it is taken again, by the rule it was first taken by: on every server that can be
-    /// reached. Gives what happened to it; or why it is lost: nothing of it is left, or somebody else has it.
-    /// A connection that was cut off without a word counts as held until the transport notices.
+    /// Ensures that no other run can have started. While otb holds the lock on one server, that server refuses another
+    /// run. If a connection broke, otb takes the lock again on every server that it can reach. Returns what happened
+    /// to the lock, or why it is lost: no server has it any more, or another run does. A connection that was cut
+    /// without a message counts as held until the transport notices.
     pub async fn keep(&mut self, connections: &Connections) -> Result<Vec<String>, String> {
         let mut broken = Vec::new();
         for mut hold in std::mem::take(&mut self.held) {
@@ -156,13 +156,14 @@ fn machines(cluster: &Cluster) -> Vec<(&ServerName, Vec<&Instance>)> {
     machines.into_iter().map(|(server, instances)| (&server.name, instances)).collect()
 }
 
-/// As far as the file tells: by the same way to a shell, which for an address is that address.
+/// Whether two servers have the same shell, as far as the file shows: the same command, or for an address the same
+/// address.
 fn is_one_machine(one: &Server, other: &Server) -> bool {
     let is_local = one.shell.via == ShellVia::Local;
     one.shell == other.shell && (is_local || one.address == other.address)
 }
 
-/// Of a script that neither has the lock nor reports who has it.
+/// The answer of a script that neither has the lock nor reports its holder.
 fn unreadable(held: &Held) -> String {
     format!("the lock script printed {:?}", sanitize_for_display(held.first_line()))
 }

@@ -1,5 +1,5 @@
-//! Whether processes run, asked of their server. Where masters leave a server together, each of them is looked at in the
-//! same moment: one script looks at all, for a script of its own costs the server two processes more.
+//! Whether processes run, asked on their server. When several masters leave a server at the same time, one script
+//! checks all of them, because each further script costs the server two processes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::opentenbase::{Look, MOST_LOOKS, Probe, Tools, probe_script, read_prob
 /// How long all may take together. One whose directory hangs keeps the others waiting, and within the write gap, too.
 const BRIEFLY: Duration = Duration::from_secs(1);
 
-/// Who waits for the next look at each server.
+/// The tasks that wait for the next probe of each server.
 #[derive(Default)]
 pub(super) struct ProcessProbes(Mutex<BTreeMap<ServerName, Vec<Waiting>>>);
 
@@ -53,7 +53,7 @@ pub(super) async fn alone(id: &InstanceId, tools: Tools, access: &ClusterAccess<
     probes.into_iter().next().ok_or_else(|| format!("the shell reported nothing about {id}"))
 }
 
-/// Nothing, if nobody else asks or the process's state was not learned.
+/// Returns nothing if no other task asks, or if the process's state is not known.
 async fn together(id: &InstanceId, access: &ClusterAccess<'_>) -> Option<Probe> {
     let probe = access.probes.join(id);
     // Whoever asks in this moment comes before this is polled again; who is polled first then looks for all of them.
@@ -62,7 +62,7 @@ async fn together(id: &InstanceId, access: &ClusterAccess<'_>) -> Option<Probe> 
     probe.await.ok()
 }
 
-/// Who is not told anything looks for itself.
+/// A task that gets no answer probes for itself.
 async fn tell(mut waiting: Vec<Waiting>, access: &ClusterAccess<'_>) {
     waiting.truncate(MOST_LOOKS);
     let at = |waiting: &Waiting| Some(Look { at: access.cluster.instance(&waiting.id)?, tools: Tools::Process });

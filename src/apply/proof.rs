@@ -63,8 +63,8 @@ async fn may_alter(router: &InstanceId, access: &ClusterAccess<'_>) -> Result<()
     }
 }
 
-/// Whether a session that logs in now gets a timestamp: any SELECT on a master wants one. The session at hand would
-/// prove less, for it may still hold a connection to the GTM that was.
+/// Whether a new session gets a timestamp: any SELECT on a master requires one. An existing session would prove less,
+/// because it may still have a connection to the old GTM.
 pub(super) async fn gets_timestamp(router: &InstanceId, access: &ClusterAccess<'_>) -> Result<Found, String> {
     let session = access.connections.session(access.instance(router)?, ASK).await.map_err(|error| error.to_string())?;
     let answer = session.query(&query::role(), ASK).await;
@@ -75,7 +75,7 @@ pub(super) async fn gets_timestamp(router: &InstanceId, access: &ClusterAccess<'
     })
 }
 
-/// What coordinators said of the nodes behind them.
+/// The answers of the nodes behind each coordinator.
 pub(super) struct CoordinatorReachability(BTreeMap<InstanceId, BTreeMap<NodeName, Result<Option<Identity>, String>>>);
 
 impl CoordinatorReachability {
@@ -93,15 +93,16 @@ impl CoordinatorReachability {
         let answers = asked.into_iter().map(|(coordinator, nodes)| async move {
             (coordinator.clone(), through(coordinator, nodes, access).await)
         });
-        // What a direct connection finds is learned meanwhile, and remembered; who does not answer is asked again.
+        // Meanwhile otb also learns and remembers the process that a direct connection finds; it asks a node again
+        // that does not answer.
         let direct = join_all(meant.into_iter().map(|instance| access.identity(instance, None)));
         let (answers, _) = join(join_all(answers), direct).await;
         Self(answers.into_iter().collect())
     }
 
-    /// Whether a statement sent through `coordinator` ended in exactly the process that a direct connection to
-    /// `instance` finds: the start time tells one process from another, and unlike inet_server_addr() it is not
-    /// NULL when the pooler uses the unix socket (opentenbase-v2.6-live.md, "Routes and poolers").
+    /// Whether a statement through `coordinator` reached exactly the process that a direct connection to `instance`
+    /// finds. The start time identifies a process. Unlike inet_server_addr() it is not NULL when the pooler uses the
+    /// unix socket (opentenbase-v2.6-live.md, "Routes and poolers").
     pub(super) async fn reached(
         &self,
         coordinator: &InstanceId,
@@ -110,7 +111,8 @@ impl CoordinatorReachability {
     ) -> Result<Found, String> {
         let through = match self.0.get(coordinator).and_then(|nodes| nodes.get(&instance.node)) {
             Some(Ok(identity)) => identity.as_ref(),
-            // The pooler's first statements after a move may fail (opentenbase-v2.6-live.md, "Routes and poolers"): asked again, they tell.
+            // The pooler's first statements after a move may fail (opentenbase-v2.6-live.md, "Routes and poolers"), so
+            // otb asks again.
             Some(Err(error)) => {
                 return Ok(Found::Fails(format!("{coordinator} does not reach {}: {error}", instance.node)));
             }
@@ -118,7 +120,7 @@ impl CoordinatorReachability {
         };
         let mut direct = access.identity(instance, None).await.map_err(|e| e.to_string())?;
         if direct.as_ref() != through {
-            // Started anew since it was asked?
+            // The process may have restarted since it was asked.
             direct = access.identity(instance, direct.as_ref()).await.map_err(|e| e.to_string())?;
         }
         if through.is_some() && through == direct.as_ref() {
@@ -183,11 +185,11 @@ async fn streams_now(standby: &InstanceId, upstream: &InstanceId, access: &Clust
     Ok(Found::Fails(format!("the WAL receiver of {standby} is {status} from {leads}, not streaming from {wanted}")))
 }
 
-/// Whether a GTM standby runs as one, its master lists it, and it has flushed more than was there when it was first
-/// seen on that list. To be listed is not enough: a standby that has redone no record yet must not be promoted, and one
-/// that follows a GTM with a broken log is listed and dies a second later (seen live). An idle GTM writes a record
-/// every five seconds. The master is asked first: a standby that still copies its master's state accepts connections
-/// and answers none (seen live).
+/// Whether a GTM standby runs as one, its master lists it, and it has flushed more than it had when it was first
+/// observed on that list. The list is not enough: a standby that has not replayed a record yet must not be promoted,
+/// and one that follows a GTM with a broken log is listed and ends a second later (seen live). An idle GTM writes a
+/// record every five seconds. otb asks the master first, because a standby that still copies its master's state
+/// accepts connections but does not answer (seen live).
 async fn gtm_streams(standby: &InstanceId, upstream: &InstanceId, access: &ClusterAccess<'_>) -> Result<Found, String> {
     let (own, master) = (access.instance(standby)?, access.instance(upstream)?);
     let active = ask_gtm(&master.endpoint, ASK).await.map_err(|error| error.to_string())?;

@@ -22,7 +22,7 @@ pub struct Report {
     pub undone: Vec<Undone>,
     /// Milliseconds from the stop until the last coordinator reached the new master.
     pub gaps: BTreeMap<NodeName, u64>,
-    /// How clients were held; none: they were not.
+    /// How clients were held; `None` means that they were not.
     #[serde(default)]
     pub hold: Option<HoldReport>,
     /// What is worth knowing and no failure.
@@ -30,7 +30,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// The nodes whose masters `plan` moves: those that were moved, and those whose move did not come about.
+    /// Returns the nodes whose masters `plan` moves: those that moved, and those whose move failed.
     pub fn moved(&self, plan: &Plan) -> (Vec<NodeName>, Vec<NodeName>) {
         let done = plan.steps.iter().zip(&self.steps).filter(|(_, told)| told.outcome.is_done());
         let promoted = done.filter(|(step, _)| matches!(step.action, Action::Promote { .. }));
@@ -86,7 +86,7 @@ pub enum End {
     Unknown,
 }
 
-/// What the executor recorded, from which the report is drawn.
+/// The record of the executor, from which the report is made.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Record {
     pub outcomes: BTreeMap<StepId, (Outcome, Duration)>,
@@ -177,8 +177,8 @@ impl Record {
         }
     }
 
-    /// Whether the cluster may be other than told because of this step. One that only waits leaves no doubt, whatever
-    /// it could not learn.
+    /// Whether the state of the cluster may differ from the report because of this step. A step that only waits leaves
+    /// no doubt.
     fn is_in_doubt(&self, step: &Step) -> bool {
         let is_unknown = matches!(self.outcome(step), Some(Outcome::Unknown { .. }));
         is_unknown && !only_waits(step) && !self.undone.contains_key(&step.id)

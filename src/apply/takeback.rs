@@ -11,7 +11,7 @@ use crate::opentenbase::command::{self, Patience};
 use crate::opentenbase::{self, Command};
 use crate::plan::{Action, SERVES_AGAIN, Step};
 
-/// How long a server that was told to stop may answer as if nothing were.
+/// How long a server may still answer after its stop was requested.
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
 
 /// Whether the step may have left something behind: also one that failed half-way or whose outcome is unknown.
@@ -94,8 +94,8 @@ async fn start_again(instance: &InstanceId, fenced: bool, access: &ClusterAccess
     access.forget_last_wal(instance).await;
     // A stop whose connection broke may still be under way.
     settle(instance, SERVES_AGAIN, access).await.map_err(|failed| failed.to_string())?;
-    // A stop that was never carried out needs no start. One that was, and after which somebody started the server before
-    // the fence was in its place, has left a fence in a running master: its next start would find it.
+    // A stop that was not carried out requires no start. If the server was stopped and then started again before the
+    // fence was in place, the running master has a fence, and its next start would find it.
     if still_serves(&as_master, access).await {
         let lift = opentenbase::lift_own_fence(access.instance(instance)?);
         return if fenced { run(instance, lift, access).await } else { Ok(()) };

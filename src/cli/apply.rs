@@ -95,7 +95,7 @@ async fn carry_out(global: &Global, args: &ApplyArgs, events: &Events) -> Result
     exit
 }
 
-/// What the user wants done.
+/// The user's request.
 struct ApplyRequest {
     cluster: Cluster,
     targets: Vec<NodeName>,
@@ -192,9 +192,9 @@ impl ApplyRequest {
         self.go_on(&run, now, first, lock).await
     }
 
-    /// Ends the run; of a plan in two parts it does the second first. The GTM's part is done then, and with the facts
-    /// that can be had now the file's other wishes are planned. Who approved the first part approved this; what the
-    /// checks refuse is refused all the same.
+    /// Ends the run. For a plan in two parts it does the second part first: the GTM's part is done, so otb plans the
+    /// rest of the file from the facts that it can read now. Approving the first part approves this one too; checks
+    /// can still refuse it.
     async fn go_on(&self, run: &ApplyRun<'_>, plan: Plan, report: Report, lock: &mut Lock) -> Result<Exit, Failure> {
         let has_rest = plan.afterwards.is_some() && report.end == End::Done && !run.is_interrupted();
         if has_rest && let Some((rest, seen)) = self.rest(run).await {
@@ -213,8 +213,8 @@ impl ApplyRequest {
         Ok(run.end(None, &plan, &report, &left))
     }
 
-    /// A node whose move did not come about serves where it was, and the plan would have told only its new master of the
-    /// others that moved: it is told where it is.
+    /// A node whose move failed serves where it was, but the plan would have updated only its new master's routes:
+    /// this updates the routes where the node is.
     async fn reroute_unmoved_nodes(
         &self,
         run: &ApplyRun<'_>,

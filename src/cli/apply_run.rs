@@ -11,7 +11,7 @@ use crate::plan::Plan;
 use crate::transport::Connections;
 use crate::view;
 
-/// What an apply works with.
+/// The environment of an apply.
 pub(super) struct ApplyContext<'a> {
     pub global: &'a Global,
     pub args: &'a ApplyArgs,
@@ -38,7 +38,7 @@ impl ApplyRun<'_> {
         self.context.events.tell(event);
     }
 
-    /// Runs one plan, made from what was `seen`, and shows how it goes; the `first` of a run tells of the lock.
+    /// Runs one plan, made from `seen`, and shows its progress; the `first` plan of a run reports the lock.
     pub(super) async fn act(&self, plan: &Plan, seen: &Observation, first: bool, lock: &mut Lock) -> Report {
         if let Some(journal) = &self.journal {
             journal.plan(plan);

@@ -12,7 +12,7 @@ use crate::codes::ErrorCode;
 use crate::plan::Plan;
 use crate::view;
 
-/// The longest line that is read as an answer: nobody types more to say no.
+/// The longest line that is read as an answer: a longer one is not a typed answer.
 const LONGEST_ANSWER: u64 = 1024;
 
 /// Waits for `yes`. Anything else, or no more input, is a no.

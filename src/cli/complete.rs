@@ -1,4 +1,4 @@
-//! What a shell's completion offers: the names in the file that the command line means, and the codes.
+//! Candidates for a shell's completion: the names in the file that the command line means, and the codes.
 
 use clap::CommandFactory as _;
 use clap_complete::env::{CompleteEnv, Shells};

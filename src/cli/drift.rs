@@ -1,4 +1,4 @@
-//! `otb drift`: looks, compares, tells. tests/architecture.rs holds that nothing which changes a cluster can be
+//! `otb drift`: observes, compares, reports. tests/architecture.rs holds that no code that changes a cluster can be
 //! reached from here.
 
 use std::path::{Path, PathBuf};
@@ -82,7 +82,7 @@ fn read_baseline(path: &Path) -> Result<Baseline, Failure> {
     Baseline::read(&text).map_err(|error| failed(error.to_string()).hint(hint))
 }
 
-/// Each is tried, so that one full disk does not keep the other from being told.
+/// Each file is tried, so that a full disk for one does not prevent the other.
 fn write_files(drift: &Drift, args: &DriftArgs) -> Result<(), Failure> {
     let junit = args.junit.as_deref().map(|path| {
         let text = view::drift_junit(drift)

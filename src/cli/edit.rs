@@ -18,7 +18,7 @@ use crate::config::{self, Loaded};
 use crate::model::{Cluster, NodeName, Observation, ServerName};
 use crate::plan::Move;
 
-/// What the commands that change the file have in common.
+/// The common arguments of the commands that change the file.
 #[derive(Debug, Args)]
 pub(super) struct EditArgs {
     /// Write the change to the file; without it otb only shows and plans the change
@@ -26,7 +26,7 @@ pub(super) struct EditArgs {
     pub write: bool,
 }
 
-/// What the commands that change several nodes have in common.
+/// The common arguments of the commands that change several nodes.
 #[derive(Debug, Args)]
 pub(super) struct SkipArgs {
     /// Do not move this node (repeatable)
@@ -139,7 +139,7 @@ impl Edit {
         (again, way_back): (&str, &str),
     ) -> Result<Exit, Failure> {
         let diff = self.diff();
-        // Where standard output is one document, the diff is for people beside it.
+        // If standard output is one document, the diff goes to standard error, for people.
         match global.format {
             _ if diff.is_empty() => {}
             Format::Text => terminal::result(&format!("{diff}\n")),

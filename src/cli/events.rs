@@ -1,5 +1,5 @@
-//! What apply tells machines: one JSON object per line, on standard output (`--format json`) or in a file
-//! (`--events`). The last line always says how otb ended.
+//! The events of apply for machines: one JSON object per line, on standard output (`--format json`) or in a file
+//! (`--events`). The last line always reports how otb ended.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -70,7 +70,7 @@ impl Events {
         self.end(exit, outcome::code(exit).map(Code::Error), None, (report, left));
     }
 
-    /// The end of an apply that did not come about.
+    /// The end of an apply that failed early.
     pub(super) fn failed(&self, failure: &Failure) {
         self.end(failure.exit(), Some(failure.code), Some(failure.message.clone()), (None, None));
     }

@@ -31,7 +31,7 @@ pub(super) fn run(global: &Global, args: &ExplainArgs) -> Result<Exit, Failure> 
         found.into_iter().map(|entry| entry.in_language(language)).collect()
     };
     match global.format {
-        // What machines read does not depend on the locale.
+        // JSON does not depend on the locale.
         Format::Json => terminal::result(&json::pretty(&Explanations::from(found))?),
         _ if all => terminal::prose(&view::listed_text(&translated(found))),
         _ => {

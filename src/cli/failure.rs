@@ -1,4 +1,4 @@
-//! A command that did not come about: its code, what, and what to do next.
+//! A command that failed: its code, what happened, and what to do next.
 
 use super::Exit;
 use crate::codes::{Code, ErrorCode};

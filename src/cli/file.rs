@@ -1,5 +1,5 @@
-//! Files that otb writes for the user. Each in one moment: whoever reads it, at whatever moment otb or the machine
-//! ends, reads the old text or the new one.
+//! Files that otb writes for the user, each by one rename: a reader sees the old text or the new one, at whatever
+//! moment otb or the machine ends.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{Error, ErrorKind, Result, Write as _};
@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 use super::failure::Failure;
 use crate::codes::ErrorCode;
 
-/// What may be at the path before.
+/// What may exist at the path before.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Over<'a> {
     /// Nothing: what is there, or comes there meanwhile, is not replaced.
@@ -57,7 +57,7 @@ fn put(path: &Path, text: &[u8], over: Over<'_>) -> Result<()> {
         (None, Over::Text(_)) => return Err(ErrorKind::NotFound.into()),
         _ => {}
     }
-    // What a symbolic link leads to is replaced, not the link.
+    // The target of a symbolic link is replaced, not the link.
     let path = if there.is_some() { std::fs::canonicalize(path)? } else { path.to_owned() };
     let draft = draft(&path, text, there.as_ref())?;
     if let Over::Text(before) = over
@@ -77,7 +77,7 @@ fn taken() -> Error {
     Error::new(ErrorKind::AlreadyExists, "it exists already")
 }
 
-/// The directory would let it be replaced all the same: but whoever made it read-only meant it.
+/// The directory would allow replacing it, but its owner made it read-only on purpose.
 fn unlocked(metadata: &Metadata) -> Result<()> {
     if !metadata.permissions().readonly() {
         return Ok(());
@@ -86,7 +86,7 @@ fn unlocked(metadata: &Metadata) -> Result<()> {
     Err(Error::new(ErrorKind::ReadOnlyFilesystem, format!("it is read-only (mode {mode:04o})")))
 }
 
-/// The whole text, on disk, beside the place where it shall be.
+/// Writes the whole text to disk, beside its final place.
 fn draft(path: &Path, text: &[u8], like: Option<&Metadata>) -> Result<NamedTempFile<File>> {
     let name = path.file_name().ok_or_else(|| Error::other("the path names no file"))?.to_string_lossy();
     let directory = directory(path);

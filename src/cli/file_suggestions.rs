@@ -1,4 +1,4 @@
-//! Where cluster.yaml is: found in a directory above, or what to type where it is not found.
+//! Finds cluster.yaml in a parent directory, or suggests what to type if it does not exist.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use super::terminal;
 use crate::config::{Code, Diagnostics};
 use crate::opentenbase::{quote, sanitize_for_display};
 
-/// What named the file.
+/// What chose the file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum NamedBy {
     /// The command line, or its default.
@@ -57,7 +57,7 @@ pub(super) fn say_used(global: &Global) {
     }
 }
 
-/// The most entries of a directory that are looked at: nobody waits for a hint.
+/// The maximum number of directory entries to read for a hint.
 const MOST_ENTRIES: usize = 500;
 
 /// How far above the working directory a project's root may be.

@@ -67,7 +67,7 @@ const GRAPHS: [&str; 3] = ["svg", "dot", "mermaid"];
 struct Habit {
     /// How many words it takes.
     length: usize,
-    /// What to type in their place.
+    /// Returns what to type instead.
     instead: Vec<String>,
     why: &'static str,
 }

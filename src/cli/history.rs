@@ -63,8 +63,8 @@ pub(super) fn run(global: &Global, args: &HistoryArgs) -> Result<Exit, Failure> 
     Ok(Exit::Done)
 }
 
-/// The journal kept under this name. Which of several is this cluster's only its databases could tell: nothing is asked
-/// of them here.
+/// Returns the journal under this name. Only the databases could show which of several is this cluster's, and this
+/// command does not ask them.
 fn only(cluster: &ClusterName) -> Result<PathBuf, Failure> {
     let unreadable = |why| Failure::new(ErrorCode::JournalUnreadable, why).hint("name the journal with --journal FILE");
     let kept = journal::kept(cluster).map_err(unreadable)?;
@@ -125,7 +125,7 @@ fn runs(lines: &[JournalLine]) -> Vec<PastRun> {
                 }
             }
             (entry, Some(at)) => happened(&mut runs[at], &line.at, entry),
-            // What stands before the first plan of a run is of no run.
+            // Lines before the first plan of a run belong to no run.
             (_, None) => {}
         }
     }

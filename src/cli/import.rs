@@ -139,12 +139,12 @@ pub(super) async fn run(global: &Global, args: &ImportArgs) -> Result<Exit, Fail
             of_file(file, "pgxc_ctl", |text| import::from_pgxc_ctl(text, &args.set.iter().cloned().collect()))?
         }
         (None, None, Some(file)) => of_file(file, "opentenbase_ctl", import::from_config_ini)?,
-        // clap wants one of them.
+        // clap requires one of them.
         (None, None, None) => return Err(Failure::new(ErrorCode::UsageMissing, "name the source of the import")),
     };
     let text = import::yaml(&draft);
     match &args.out {
-        // A file that somebody made meanwhile is not replaced either.
+        // A file that another program created meanwhile is not replaced either.
         Some(out) => file::write(out, &text, if args.force { Over::Anything } else { Over::Nothing })?,
         None => terminal::result(&text),
     }

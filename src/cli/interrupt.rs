@@ -15,7 +15,7 @@ pub(super) fn listen() -> Interrupts {
     else {
         return interrupts;
     };
-    // What nohup started shall outlive its terminal; to listen would undo that.
+    // A process that nohup started must outlive its terminal; a listener would undo that.
     let mut hangup = if ignores_hangup() { None } else { signal(SignalKind::hangup()).ok() };
     let listens = hangup.is_some();
     tokio::spawn(async move {
@@ -24,7 +24,7 @@ pub(super) fn listen() -> Interrupts {
                 Some(()) = interrupt.recv() => {}
                 Some(()) = terminate.recv() => {}
                 Some(()) = async { hangup.as_mut()?.recv().await }, if listens => {
-                    // One lost terminal may be told by the system and by the shell: nobody insists.
+                    // The system and the shell may both report one lost terminal: it counts once.
                     count.send_modify(|count| *count = (*count).max(1));
                     continue;
                 }
@@ -36,7 +36,7 @@ pub(super) fn listen() -> Interrupts {
     interrupts
 }
 
-/// Linux tells it; elsewhere nobody is asked, and a lost terminal counts.
+/// Linux reports it; on other systems a lost terminal counts without a question.
 fn ignores_hangup() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -52,7 +52,7 @@ pub(super) async fn interruptible<T>(work: impl Future<Output = Result<T, Failur
     unless_interrupted(&mut listen(), work).await?
 }
 
-/// Does `work`, which changes nothing, unless the operator wants to stop.
+/// Does `work`, which changes nothing, unless the operator interrupts it.
 pub(super) async fn unless_interrupted<T>(
     interrupts: &mut Interrupts,
     work: impl Future<Output = T>,

@@ -40,7 +40,7 @@ pub struct JournalLine {
     pub entry: Entry,
 }
 
-/// What happened.
+/// The event itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum Entry {
@@ -58,7 +58,7 @@ pub enum Entry {
     /// Clients will have to wait from the next line on: any of these steps may have begun when this is the last line
     /// that reached the disk.
     Ahead { steps: Vec<StepId> },
-    /// What apply tells. A step's start is on disk before the step acts, or else its name in `ahead` is.
+    /// Records an event of apply. A step's start is on disk before the step acts, or its name in `ahead` is.
     Event { event: Event },
     /// How it ended.
     End { end: End, exit: u8 },
@@ -92,7 +92,7 @@ struct Gap {
     is_open: bool,
 }
 
-/// Where a step stands that begins.
+/// The position of a step that starts.
 #[derive(Debug, PartialEq, Eq)]
 enum Begins {
     Outside,
@@ -174,7 +174,8 @@ impl Journal {
         self.write(Entry::Event { event: event.clone() }, sync);
     }
 
-    /// When the start of `step` is to be on disk. What may follow the one that opens a gap goes there with it.
+    /// Returns when the start of `step` must be on disk. Steps that may follow the one that opens a gap are written
+    /// with it.
     fn begin(&self, step: &StepId) -> Sync {
         let begins = self.gap.lock().begin(step);
         match begins {
@@ -220,7 +221,7 @@ impl Journal {
 enum Sync {
     /// Before anything goes on.
     Before,
-    /// As soon as it can be, while what it tells of goes on.
+    /// Writes as soon as possible, while the work continues.
     Behind,
     /// With the next one that must be.
     Later,
@@ -232,7 +233,7 @@ fn sync_behind(file: &File) -> Option<mpsc::Sender<()>> {
     let (sender, receiver) = mpsc::channel();
     let work = move || {
         while receiver.recv().is_ok() {
-            // Whoever asked meanwhile has it, too. What fails here fails again at the end, and is said there.
+            // Serves tasks that asked meanwhile too. A failure here happens again at the end, and is reported there.
             while receiver.try_recv().is_ok() {}
             let _ = file.sync_data();
         }

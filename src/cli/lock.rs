@@ -1,4 +1,4 @@
-//! The lock of a run: who holds it, and how long one waits for somebody else's.
+//! The lock of a run: its holder, and how long otb waits for another run's lock.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ pub(super) async fn take(cluster: &Cluster, connections: &Connections, patience:
     }
 }
 
-/// The operator's name and machine, for whoever finds the lock taken.
+/// The operator's name and machine, for the run that finds the lock taken.
 pub(super) fn whoami() -> String {
     let variable = |name| std::env::var(name).ok().filter(|user| !user.is_empty());
     let user = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(variable).unwrap_or_else(account);

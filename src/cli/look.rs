@@ -1,4 +1,4 @@
-//! What every command that looks at the cluster does first: read the file, look, plan.
+//! The first part of every command that observes the cluster: read the file, observe, plan.
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
@@ -99,7 +99,8 @@ pub(super) fn diagnosed(
     plan
 }
 
-/// Plans the second part of a run whose first part was the GTM's: its routers were told, and reload once, now.
+/// Plans the second part of a run whose first part was the GTM's: its routers have the new address and reload once,
+/// now.
 pub(super) fn plan_rest(cluster: &Cluster, seen: &Observation, targets: &[NodeName], waivers: &[Waiver]) -> Plan {
     plan(&Input { cluster, seen, targets, waivers, observed_at: now(), owes_reloads: true })
 }

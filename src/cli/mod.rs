@@ -95,7 +95,7 @@ fn parsed() -> Result<Cli, clap::Error> {
     Ok(cli)
 }
 
-/// A result that nobody could read is no success; but what apply did and proved stays done.
+/// Without its result a command is no success, but what apply did and proved stays done.
 fn told(exit: Exit, changes: bool) -> Exit {
     let Some(why) = terminal::lost() else { return exit };
     terminal::failure(&Failure::new(ErrorCode::OutputLost, format!("failed to write to standard output: {why}")));

@@ -1,4 +1,4 @@
-//! How an apply ended: the exit code, and who is told.
+//! How an apply ended: the exit code and the report.
 
 use super::args::{Format, Global};
 use super::events::Events;
@@ -24,13 +24,13 @@ pub(super) fn code(exit: Exit) -> Option<ErrorCode> {
     })
 }
 
-/// Refused, nothing to do, or nothing that could be said to be so; none: there is work.
+/// The end of a run without work: refused, nothing to do, or not known. `None` means that there is work.
 pub(super) fn settled(plan: &Plan) -> Option<Exit> {
     match (plan.is_refused(), plan.changes.is_empty(), plan.unseen.is_empty()) {
         (true, _, _) => Some(Exit::Refused),
         (false, false, _) => None,
         (false, true, true) => Some(Exit::Done),
-        // What was not seen may be anything: that is no "nothing to do".
+        // A part that was not observed can be in any state: that is not "nothing to do".
         (false, true, false) => Some(Exit::Error),
     }
 }
@@ -86,7 +86,7 @@ fn exit(plan: &Plan, report: &Report, left: &Plan) -> Exit {
     }
 }
 
-/// What the approved plan saw and the one made afterwards does not.
+/// The facts that the approved plan had and the later one does not have.
 fn lost_sight<'a>(plan: &'a Plan, left: &'a Plan) -> impl Iterator<Item = &'a Unseen> {
     left.unseen.iter().filter(|entry| !plan.unseen.iter().any(|before| before.instance == entry.instance))
 }

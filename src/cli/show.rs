@@ -29,7 +29,7 @@ pub(super) fn run(global: &Global, args: &ShowArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Reads a saved plan and refuses what this otb cannot understand, and what nobody planned.
+/// Reads a saved plan, and refuses one that this otb cannot understand or that otb did not write.
 pub(super) fn read(path: &Path) -> Result<Plan, Failure> {
     let failed_as =
         |code, why: String| Failure::new(code, format!("failed to read the plan {}: {why}", path.display()));
@@ -56,8 +56,8 @@ pub(super) fn read(path: &Path) -> Result<Plan, Failure> {
     Ok(plan)
 }
 
-/// The same for a plan that is to be carried out: where there is a cluster.yaml, it must be the one that was
-/// planned from. A plan that somebody merged over, or of another cluster, is not what the operator means.
+/// Reads a plan that will be applied: if a cluster.yaml exists, it must be the one that the plan was made from. The
+/// operator does not mean a plan of another cluster or of an older file.
 pub(super) fn read_for_apply(path: &Path, global: &Global) -> Result<Plan, Failure> {
     let plan = read(path)?;
     if !global.target.is_empty() {

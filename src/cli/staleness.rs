@@ -4,7 +4,7 @@ use super::failure::Failure;
 use crate::codes::ErrorCode;
 use crate::plan::{Plan, audit, moved};
 
-/// The last look before anything of it is done: by code that knows nothing of how the plan came about.
+/// The last comparison before a plan runs, by code that does not know how the plan was made.
 pub(super) fn audited(plan: &Plan, so_far: &str) -> Result<(), Failure> {
     let broken = audit(plan);
     if broken.is_empty() {

@@ -59,7 +59,7 @@ pub(super) fn page(text: &str) {
     result(&view::fold(text, columns));
 }
 
-/// As it is, where nobody looks at it through a window.
+/// Writes the text unchanged if standard output is not a terminal.
 fn fitted<'a>(text: &'a str, to: &(impl IsTerminal + AsFd)) -> Cow<'a, str> {
     columns(to).map_or(Cow::Borrowed(text), |columns| Cow::Owned(view::fold(text, columns)))
 }
@@ -113,7 +113,7 @@ fn without_styles(text: &str) -> String {
     out
 }
 
-/// What may move on standard error: nothing where it is no terminal or a dumb one, ASCII where the locale is not UTF-8.
+/// What may move on standard error: nothing if it is not a terminal or a dumb one, ASCII if the locale is not UTF-8.
 pub(super) fn motion() -> Motion {
     let set = |name: &&str| std::env::var(name).ok().filter(|value| !value.is_empty());
     if !std::io::stderr().is_terminal() || set(&"TERM").is_none_or(|term| term == "dumb") {
@@ -130,7 +130,7 @@ pub(super) struct NoEcho {
 }
 
 impl NoEcho {
-    /// Where something moves.
+    /// On a terminal.
     pub(super) fn begin() -> Self {
         let is_ours = motion() != Motion::None && std::io::stdout().is_terminal();
         Self { put_off: is_ours && echo_control(false) }
@@ -156,7 +156,7 @@ fn echo_control(on: bool) -> bool {
     differs
 }
 
-/// Who changes a terminal from the background is stopped.
+/// A background process that changes a terminal is stopped.
 fn in_foreground() -> bool {
     tcgetpgrp(std::io::stdin()).is_ok_and(|group| group == getpgrp())
 }

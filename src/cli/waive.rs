@@ -1,4 +1,5 @@
-//! `--waive CHECK:SUBJECT --reason ...`: read against the file, so that a typing error is told from a check that passes.
+//! `--waive CHECK:SUBJECT --reason ...`, compared with the file, so that a typing error differs from a check that
+//! passes.
 
 use super::failure::Failure;
 use super::{file_suggestions, habits, terminal};
@@ -6,7 +7,7 @@ use crate::codes::ErrorCode;
 use crate::model::Cluster;
 use crate::plan::{CheckCode, Plan, Waiver, unused_waivers};
 
-/// What stands for the reason in a line to paste. It is no reason: the operator replaces it.
+/// The placeholder for the reason in a line to paste. It is not a reason: the operator replaces it.
 const OPEN_REASON: &str = "...";
 
 /// Each `--waive` with the one `--reason`.
@@ -70,7 +71,7 @@ pub(super) fn tell_unused(plan: &Plan, waivers: &[Waiver]) {
 /// What is typed after `typed` to lift the blocks of a refused plan that can be lifted; `None` means that none can.
 fn line(plan: &Plan, typed: &[String]) -> Option<String> {
     let other = |command: &str| [file_suggestions::file_words(typed), vec![command.to_owned()]].concat();
-    // What has written the file is followed by its application.
+    // A command that wrote the file is followed by its application.
     let is_written = typed.iter().any(|word| word == "--write");
     let typed = if is_written { other("apply") } else { typed.to_vec() };
     let waivable = plan.refusing_in_all().filter(|check| check.code.is_waivable());

@@ -1,4 +1,4 @@
-//! The codes of errors: a command that did not come about, or not to its end.
+//! The codes of errors: a command that failed.
 
 use std::fmt;
 
@@ -24,7 +24,7 @@ macro_rules! codes {
                 match self { $(Self::$code => Exit::$exit,)* }
             }
 
-            /// What happened.
+            /// Returns what happened.
             pub fn title(self) -> &'static str {
                 match self { $(Self::$code => $title,)* }
             }
@@ -34,7 +34,7 @@ macro_rules! codes {
                 match self { $(Self::$code => $why,)* }
             }
 
-            /// What to do.
+            /// Returns what to do.
             pub fn next(self) -> &'static str {
                 match self { $(Self::$code => $next,)* }
             }

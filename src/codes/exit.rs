@@ -88,7 +88,7 @@ impl Exit {
         }
     }
 
-    /// What to do next, as the reference says it; empty: nothing.
+    /// Returns what to do next, for the reference; empty if nothing.
     pub fn next(self) -> &'static str {
         match self {
             Self::Done => "",

@@ -1,4 +1,4 @@
-//! What each kind of finding means for users, and what to do about it.
+//! The meaning of each kind of finding for users, and what to do.
 
 use crate::model::FindingKind;
 

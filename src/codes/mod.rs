@@ -49,18 +49,18 @@ impl From<Vec<Explanation>> for Explanations {
     }
 }
 
-/// What a code is of.
+/// The kind of a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "CodeKind")]
 pub enum Kind {
-    /// Of the preflight.
+    /// A check of a plan.
     Check,
     /// What `otb status` and `otb plan` report as wrong.
     Finding,
-    /// Of cluster.yaml.
+    /// A mistake in cluster.yaml.
     File,
-    /// A command that did not come about, or not to its end.
+    /// An error that ends a command.
     Error,
     /// An exit code.
     Exit,
@@ -89,19 +89,19 @@ impl Code {
     }
 }
 
-/// What `otb explain CODE` tells.
+/// The text of `otb explain CODE`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Explanation {
-    /// Stable: never reused or renamed. Of an exit its number.
+    /// Stable: never reused or renamed. For an exit, its number.
     pub code: String,
     pub kind: Kind,
-    /// Of a check: what must be so. Of anything else: what happened.
+    /// For a check, what must be true. For any other code, what happened.
     pub title: String,
     /// Why otb stops there; empty of an exit.
     pub why: String,
     /// What to do.
     pub next: String,
-    /// The exit code of a run that ends with it; none: it ends no run.
+    /// The exit code of a run that ends with it. `None` means that it ends no run.
     pub exit: Option<u8>,
     /// Whether `--waive CODE:SUBJECT` lifts it.
     pub waivable: bool,
@@ -207,7 +207,7 @@ pub fn all() -> Vec<Explanation> {
     checks.chain(findings).chain(file).chain(errors).chain(exits).collect()
 }
 
-/// Below this (1 is the same word) nobody meant that code.
+/// The least similarity of a suggestion (1 is the same word).
 const NEAR: f64 = 0.85;
 
 /// What `text` names: a code, a check with its subject as plans print it (`lag:dn01`), or an exit code. None: the

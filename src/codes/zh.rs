@@ -32,7 +32,7 @@ mod tests {
     use super::*;
     use crate::codes::{Kind, all};
 
-    /// What must be typed or names a setting is the same in both languages.
+    /// Commands and settings are the same in both languages.
     fn words(text: &str) -> BTreeSet<&str> {
         text.split('`').skip(1).step_by(2).collect()
     }

@@ -1,4 +1,4 @@
-//! What no two instances of a cluster may share.
+//! What two instances of a cluster must not share.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -53,7 +53,7 @@ pub(super) fn check(mut placed: Vec<Placed>, findings: &mut Findings<'_>) {
     }
 }
 
-/// Where one of two instances on one endpoint is to be changed, and how.
+/// Where to change one of two instances on one endpoint, and how.
 fn remedy(this: &Placed, first: &Placed) -> (Span, String) {
     if this.port == first.port {
         // One line gives both their port, so that line cannot be the mistake.

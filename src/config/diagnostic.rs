@@ -159,7 +159,7 @@ impl<'t> Findings<'t> {
     }
 }
 
-/// Nothing usable came out, and nobody said why: a mistake of otb, said rather than hidden.
+/// No usable value and no mistake came out: a defect of otb, which is reported and not hidden.
 fn unexplained(file: &str) -> Diagnostics {
     let hint = "this is a defect in otb: please report it with the file";
     Diagnostics::of_file(file, Code::Syntax, "failed to understand the file, and failed to explain why", hint)

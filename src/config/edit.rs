@@ -41,7 +41,7 @@ pub fn with_masters(text: &str, masters: &BTreeMap<NodeName, ServerName>) -> Res
     }
     let edited = replaced(text, masters)?;
     let after = load("cluster.yaml", &edited).map_err(EditError::Invalid)?.cluster;
-    // What cannot be said of the file as a whole is said of the node that was written wrongly.
+    // A mistake that has no place in the file is reported at the node that was written wrongly.
     let wrong = masters.keys().find(|node| after.nodes.get(*node) != wanted.nodes.get(*node)).or(masters.keys().next());
     match wrong {
         Some(node) if after != wanted => Err(EditError::Form(node.clone())),
@@ -67,7 +67,7 @@ fn replaced(text: &str, masters: &BTreeMap<NodeName, ServerName>) -> Result<Stri
     Ok(edited)
 }
 
-/// Where `node`'s master is written, and what shall stand there, quoted as it is.
+/// Where `node`'s master is written, and the new value, quoted as the old one is.
 fn scalar(source: &Source<'_>, tree: &Marked, node: &NodeName, server: &ServerName) -> Option<(Range<usize>, String)> {
     let sections = ["gtm", "coordinators", "datanodes"];
     let mut masters = sections.iter().map(|section| Marks::root(tree).key(section).key(node.as_str()).key("master"));

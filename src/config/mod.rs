@@ -60,7 +60,7 @@ pub fn load(file_name: &str, text: &str) -> Result<Loaded, Diagnostics> {
     Ok(Loaded { cluster, text: text.to_owned(), sha256: sha256(text) })
 }
 
-/// What the schema asks for, read once.
+/// The requirements of the schema, read once.
 static SHAPE: LazyLock<shape::Shape> = LazyLock::new(|| shape::Shape::of(&schema()));
 
 fn cluster(source: &source::Source<'_>, findings: &mut Findings<'_>) -> Option<Cluster> {
@@ -70,8 +70,8 @@ fn cluster(source: &source::Source<'_>, findings: &mut Findings<'_>) -> Option<C
     resolve::resolve(&file, tree::Marks::root(&tree), findings)
 }
 
-/// What the structure check let through fits the types: both come from the same schema. Should they ever
-/// disagree, that is said.
+/// A value that passed the structure check fits the types, because both come from the same schema. If they disagree,
+/// that is an error.
 fn deserialise(plain: serde_yaml::Value, findings: &mut Findings<'_>) -> Option<raw::File> {
     match serde_yaml::from_value(plain) {
         Ok(file) => Some(file),

@@ -80,7 +80,7 @@ pub(super) struct Lack {
 pub(super) enum LackedKey {
     Data,
     Install,
-    /// Of a node of this kind; no default fits all nodes.
+    /// The node's own value: no default fits all nodes.
     Port(NodeKind),
 }
 
@@ -120,7 +120,7 @@ pub(super) fn node(
     draft
 }
 
-/// What a node says for all its instances.
+/// The values of a node for all its instances.
 struct Own<'t> {
     marks: Marks<'t>,
     name: Option<NodeName>,
@@ -159,7 +159,7 @@ fn instance(
     Some(Placed { instance, label: marks.label(), port, data })
 }
 
-/// Where an instance's value is written: with itself, with its node, or else the instance.
+/// The place of an instance's value: with itself, with its node, or else the instance.
 fn nearest_to(instance: Marks<'_>, node: Marks<'_>, key: &str) -> Span {
     let levels = [instance.key(key), node.key(key)];
     levels.into_iter().find(|marks| marks.is_written()).map_or(instance.label(), Marks::span)
@@ -193,7 +193,7 @@ fn check_server<'n>(
     seen.insert(server, marks.span());
 }
 
-/// `fits` tells which of the declared servers could be meant here.
+/// `fits` returns the declared servers that may be meant.
 fn check_declared(
     server: &str,
     fits: impl Fn(&str) -> bool,

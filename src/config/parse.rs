@@ -95,7 +95,7 @@ impl<'s> Builder<'_, 's, '_> {
     }
 
     fn next(&mut self) -> Result<Spanned<'s>, Stop> {
-        // When this many mistakes are known, nobody wants to wait for the rest.
+        // After this many mistakes the rest is not reported.
         if self.findings.is_full() {
             return Err(Stop);
         }
@@ -217,7 +217,7 @@ fn scalar(text: &str, style: ScalarStyle) -> Scalar {
     Scalar { text: text.to_owned(), kind, style }
 }
 
-/// Where a YAML error is best shown, and what usually cures it.
+/// Where to show a YAML error, and how it is usually fixed.
 fn advice(source: &Source<'_>, start: Position, reason: &str) -> (Span, String) {
     // The scanner reports some mistakes on the line before or after them.
     for line in [start.line, start.line + 1, start.line.saturating_sub(1)] {

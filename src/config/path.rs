@@ -5,7 +5,7 @@ use crate::model::{NodeName, ServerName};
 /// Why a text cannot be a path on a server, and what to write instead.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum PathError {
-    /// Commands run in a directory that nobody chose.
+    /// Commands may run in any directory.
     Relative,
     /// `/` itself.
     Root,

@@ -30,8 +30,8 @@ const SIZE: &str = r"^([0-9]+|[0-9]+(\.[0-9]+)? ?([kKmMgGtTpPeE][iI]?[bB]?|[bB])
 /// The largest size: 1 EiB, more than there is.
 pub(super) const MAX_SIZE: u64 = 1 << 60;
 
-/// Where the masters of an OpenTenBase cluster shall be. Moving one is a one-line change: `master: s29` to
-/// `master: s47`. `otb plan` shows what that takes, `otb apply` does it.
+/// Declares on which servers the masters of an OpenTenBase cluster must be. A move is a one-line change: `master: s29`
+/// to `master: s47`. `otb plan` shows the steps, and `otb apply` does them.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "cluster.yaml")]
@@ -50,7 +50,7 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) connection: Connection,
 
-    /// What holds for every node and server that does not say otherwise.
+    /// Default values for nodes and servers that have no value of their own.
     #[serde(default)]
     pub(super) defaults: Defaults,
 
@@ -112,7 +112,7 @@ impl Default for Connection {
     }
 }
 
-/// What holds for every node and server that does not say otherwise.
+/// Default values for nodes and servers that have no value of their own.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Defaults {
@@ -196,7 +196,7 @@ pub(super) struct Server {
 #[serde(deny_unknown_fields)]
 #[schemars(extend("required" = ["master", "instances"]), example = node(15432))]
 pub(super) struct Node {
-    /// The server on which the master shall be. This is the line to change for a switchover.
+    /// The server on which the master must be. Change this line for a switchover.
     #[schemars(length(min = 1, max = 63), regex(pattern = PLAIN_NAME), example = &"s29")]
     pub(super) master: Option<String>,
 
@@ -255,7 +255,7 @@ pub(super) struct Policy {
     /// such as 16MiB (1024 × 1024 bytes each) or 16MB (1000 × 1000).
     pub(super) max_lag: Size,
 
-    /// What becomes of a master that was moved away from.
+    /// What happens to an old master.
     pub(super) old_master: OldMaster,
 
     /// How many seconds a fast stop of a coordinator or datanode may wait for sessions. Then otb stops it with

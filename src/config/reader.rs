@@ -19,7 +19,7 @@ pub fn read(path: &Path) -> Result<Loaded, Diagnostics> {
 /// The same from an open input, which diagnostics call `name`.
 pub fn read_from(name: &str, input: impl Read) -> Result<Loaded, Diagnostics> {
     let mut bytes = Vec::new();
-    // One byte more than allowed tells what is too large.
+    // One byte more than allowed shows that the file is too large.
     input.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| unreadable(name, &error.to_string()))?;
     limited(name, bytes.len() as u64)?;
     checked(name, bytes)

@@ -44,7 +44,7 @@ fn forbid_null(schema: &mut schemars::Schema) {
             let only = only.clone();
             schema.remove("anyOf");
             for (key, value) in only {
-                // What the field says of itself goes before what its type says.
+                // The description of the field comes before that of its type.
                 if schema.get(&key).is_none() {
                     schema.insert(key, value);
                 }

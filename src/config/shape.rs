@@ -1,12 +1,12 @@
-//! What the JSON schema asks of the file's structure, as a type to match on. The schema is the only place
-//! where keys, types and bounds are written down; what it says of the *text* of a value (pattern, length)
-//! is for editors, because [`crate::model`]'s constructors check that with better words.
+//! The structure that the JSON schema requires of the file, as a type to match on. Keys, types and bounds are written
+//! only in the schema. Its rules for the *text* of a value (pattern, length) are for editors, because the constructors
+//! of [`crate::model`] check the text with better messages.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// What a value must look like.
+/// The required form of a value.
 #[derive(Debug, PartialEq)]
 pub(super) struct Shape {
     pub(super) form: Form,

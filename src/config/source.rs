@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-/// Where something begins. Both count from 1; the column counts characters, as editors do.
+/// A position. Line and column count from 1; the column counts characters, as editors do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Position {
     pub(super) line: usize,
@@ -38,7 +38,7 @@ pub(super) struct Source<'t> {
     pub(super) file: String,
     /// Without a byte order mark: it belongs to no line, and columns do not count it.
     pub(super) text: &'t str,
-    /// Where each line lies in `text`, without its line break.
+    /// The range of each line in `text`, without its line break.
     lines: Vec<Range<usize>>,
 }
 

@@ -20,7 +20,7 @@ pub(super) fn check(shape: &Shape, tree: &Marked, findings: &mut Findings<'_>) -
     Checker { findings }.value(shape, tree, at)
 }
 
-/// What a value is called in a message, and where to point when something in it is missing.
+/// The name of a value in a message, and the place to point at if something in it is missing.
 #[derive(Clone, Copy)]
 struct At<'n> {
     subject: Subject<'n>,
@@ -125,7 +125,7 @@ impl Checker<'_, '_> {
         missing: &mut Vec<&str>,
     ) {
         if self.findings.is_full() {
-            // A look for the nearest key that nobody will read costs seconds in a file of 100,000 mistakes.
+            // Suggestions for more keys than a user reads would take seconds in a file of 100,000 mistakes.
             self.findings.count_unshown();
             return;
         }
@@ -261,7 +261,7 @@ fn found(value: &Value) -> &'static str {
     }
 }
 
-/// What to write in place of a value of the wrong type.
+/// Returns what to write in place of a value of the wrong type.
 fn instead(shape: &Shape, value: &Value, subject: Subject<'_>) -> String {
     if let Value::Scalar(scalar) = value
         && scalar.kind != ScalarKind::Null

@@ -1,4 +1,4 @@
-//! The known word that somebody may have meant.
+//! Suggests the known word that is most similar.
 
 use super::visible::quoted;
 

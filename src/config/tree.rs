@@ -44,7 +44,7 @@ pub(super) enum Style {
     Block,
 }
 
-/// What an unquoted scalar means in YAML 1.2's core schema.
+/// The kinds of an unquoted scalar in YAML 1.2's core schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ScalarKind {
     Null,
@@ -57,8 +57,8 @@ pub(super) enum ScalarKind {
 }
 
 impl ScalarKind {
-    /// The kind of an unquoted scalar. `yes`, `0o17` and `021000` are text: what they mean depends on whom
-    /// one asks, and no value of the file needs them.
+    /// Returns the kind of an unquoted scalar. `yes`, `0o17` and `021000` are text: their meaning depends on the YAML
+    /// version, and no value of the file needs them.
     pub(super) fn of_plain(text: &str) -> Self {
         match text {
             "" | "~" | "null" | "Null" | "NULL" => Self::Null,
@@ -87,8 +87,8 @@ fn is_fraction(text: &str) -> bool {
     begins_like_one && number.contains(['.', 'e', 'E']) && number.parse::<f64>().is_ok()
 }
 
-/// Walks the tree beside the values made from it, to find where a value is written. What the file leaves out
-/// is where its nearest written surrounding is.
+/// Walks the tree together with the values made from it, to find the place of a value. A value that the file does not
+/// contain has the place of the nearest one around it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Marks<'t> {
     /// None below what the file leaves out.
@@ -131,12 +131,12 @@ impl<'t> Marks<'t> {
         self.node.is_some() || self.spoilt
     }
 
-    /// Where the key is written.
+    /// Returns the place of the key.
     pub(super) fn label(self) -> Span {
         self.label
     }
 
-    /// Where the value is written, if it is a single one, else its key.
+    /// Returns the place of the value if it is a scalar, otherwise of its key.
     pub(super) fn span(self) -> Span {
         match self.node {
             Some(Marked { span, value: Value::Scalar(_) }) => *span,

@@ -82,7 +82,7 @@ fn lost(case: &Case<'_>, node: &Node) -> Option<(InstanceId, String)> {
     Some((id, state))
 }
 
-/// What became of an instance that is no master.
+/// Describes the state of an instance that is not a master.
 fn state(id: &InstanceId, facts: &InstanceFacts) -> String {
     if facts.is_running(Role::Standby) {
         return format!("{id} is a standby");

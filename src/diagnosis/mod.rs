@@ -1,8 +1,8 @@
 //! What is wrong with the live cluster: findings, worst first, each with what it means for users and the next command.
 //!
-//! `otb status`, `otb plan` and `otb drift` show the same findings in the same words. Pure: an observation and the plan
-//! that was made from it go in. What follows from another finding is not reported again: the instances of a server that
-//! does not answer, the standbys of a master that is gone, the routers of a GTM that is gone.
+//! `otb status`, `otb plan` and `otb drift` show the same findings in the same words. Pure: it takes an observation
+//! and the plan that was made from it. A finding that follows from another one is not reported: the instances of a
+//! silent server, the standbys of a missing master, the routers of a missing GTM.
 
 mod command;
 mod master;
@@ -26,7 +26,7 @@ use crate::plan::{Plan, running_masters};
 pub struct Input<'a> {
     pub cluster: &'a Cluster,
     pub seen: &'a Observation,
-    /// Made from the same two: it tells which findings `otb apply` cures.
+    /// The plan made from the same file and observation: it shows which findings `otb apply` fixes.
     pub plan: &'a Plan,
     /// How otb is called, with its `-f`, in the commands to paste.
     pub otb: &'a str,
@@ -133,8 +133,8 @@ impl<'a> Case<'a> {
         self.cured.contains(node) && (!self.refused || self.independent.contains(node))
     }
 
-    /// Why the process at `id`, which runs, does not tell its role. gtm_ctl waits for an answer of its GTM: of one that
-    /// hangs, whether it runs is not known.
+    /// Why the running process at `id` does not report its role. gtm_ctl waits for an answer of its GTM: if that one
+    /// hangs, otb does not know whether it runs.
     fn mute(&self, id: &InstanceId) -> Option<&'a Unknown> {
         let facts = self.facts(id)?;
         match &facts.process {

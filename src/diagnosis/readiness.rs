@@ -24,7 +24,7 @@ pub struct Readiness {
     pub verdict: Ready,
     /// The nodes that were looked at.
     pub nodes: Vec<NodeReadiness>,
-    /// What every takeover depends on: each router must be told of it.
+    /// Every takeover depends on each router, because its routes must be updated.
     pub checks: Vec<Check>,
 }
 
@@ -74,7 +74,7 @@ pub struct NodeReadiness {
     pub kind: NodeKind,
     /// The server of its running master; null: it has none, or more than one.
     pub master: Option<ServerName>,
-    /// Of the fittest of its standbys.
+    /// For the best of its standbys.
     pub verdict: Ready,
     pub standbys: Vec<StandbyReadiness>,
 }
@@ -87,7 +87,7 @@ pub struct StandbyReadiness {
     /// Bytes of WAL that its master has written and it has not received: what a failover now would lose. Null: not
     /// known; a GTM is not counted in WAL.
     pub loses_bytes: Option<u64>,
-    /// What a plan would check if its master were declared there.
+    /// The checks that a plan would make if its master were declared there.
     pub checks: Vec<Check>,
 }
 

@@ -8,7 +8,7 @@ use crate::model::{
     Endpoint, Finding, FindingKind, InstanceId, Node, NodeKind, NodeName, RouteKind, Severity, UnknownKind,
 };
 
-/// Masters that answer and get no timestamp although a GTM is active. Without an active GTM its own finding tells.
+/// Masters that answer but get no timestamp although a GTM is active. If no GTM is active, another finding reports it.
 pub(super) fn cannot_work(case: &Case<'_>) -> Option<Finding> {
     let gtm = case.cluster.nodes_of(NodeKind::Gtm).next()?;
     let active = case.masters(&gtm.name).first()?;
@@ -35,11 +35,11 @@ pub(super) fn cannot_work(case: &Case<'_>) -> Option<Finding> {
 /// The running masters that hold a pgxc_node table.
 fn routers<'c>(case: &'c Case<'_>) -> impl Iterator<Item = &'c InstanceId> {
     let routers = case.cluster.routers().filter(|node| case.concerns(&node.name));
-    // Of two masters neither table counts: that finding comes first.
+    // If a node has two masters, neither table counts: that finding comes first.
     routers.filter_map(|node| case.master(&node.name))
 }
 
-/// Where a row of a node leads; `None` means that there is no row.
+/// The address in a node's row; `None` means that there is no row.
 type Led = Option<String>;
 
 /// One finding for each node and each wrong place that routers lead it to.
@@ -71,7 +71,7 @@ pub(super) fn wrong(case: &Case<'_>) -> Vec<Finding> {
         .collect()
 }
 
-/// Where each node's rows must lead: to its only running master.
+/// The address that each node's rows must have: its only running master.
 fn places<'c>(case: &Case<'c>) -> Vec<(&'c Node, Endpoint)> {
     let nodes = case.cluster.nodes.values().filter(|node| case.concerns(&node.name));
     let place = |node: &'c Node| Some((node, case.endpoint(case.master(&node.name)?)?.clone()));

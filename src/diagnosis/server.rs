@@ -95,7 +95,7 @@ fn next(case: &Case<'_>, server: &ServerName, lost: &[&Node]) -> Vec<crate::mode
     next
 }
 
-/// What tells whether the server is there again.
+/// The command that shows whether the server is back.
 fn look(case: &Case<'_>, server: &ServerName) -> crate::model::NextCommand {
     let known = case.cluster.servers.get(server);
     let command = match known.map(|known| (&known.shell.via, &known.address)) {

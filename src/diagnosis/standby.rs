@@ -13,7 +13,8 @@ use crate::plan::{Check, CheckCode, Verdict, becomes, exposed_bytes, is_told_to_
 /// Seconds that a stop may take.
 const STOP: tools::Patience = tools::Patience(60);
 
-/// What has a finding of its own, and what a switchover asks that an observation of the file as it is does not.
+/// Checks with a finding of their own, and checks of a switchover that an observation of the unchanged file cannot
+/// make.
 const OTHERWISE: &[CheckCode] = &[
     CheckCode::Replay,
     CheckCode::Lag,
@@ -130,7 +131,7 @@ fn running(case: &Case<'_>, node: &Node, id: &InstanceId, facts: &InstanceFacts)
         found.next = vec![command::only_if(format!("{} status --watch", case.otb), "to see whether it catches up")];
         return Some(found);
     }
-    // What its next start would make of it is a finding of its own, with the cure.
+    // Its next start has a finding of its own, with the fix.
     let turns = case.cluster.instance(id).and_then(|instance| becomes(instance, facts));
     if turns.is_some() { None } else { not_ready(case, node, id) }
 }
@@ -148,7 +149,7 @@ fn read_log(case: &Case<'_>, node: &Node, id: &InstanceId) -> NextCommand {
     command::only_if(case.on(&id.server, &log), "to read the reason in its log")
 }
 
-/// A check that would refuse the takeover, and that no other finding tells of.
+/// A check that would refuse the takeover and that no other finding reports.
 fn not_ready(case: &Case<'_>, node: &Node, id: &InstanceId) -> Option<Finding> {
     let checks = takeover_checks(case.cluster, node, &id.server, case.seen);
     let blocks = |check: &&Check| check.verdict == Verdict::Block && !OTHERWISE.contains(&check.code);

@@ -159,7 +159,7 @@ fn role(id: &InstanceId, expected: &str, found: String) -> Difference {
     }
 }
 
-/// What nobody notices until a server is restarted.
+/// A difference that nothing shows until a server restarts.
 fn next_starts<'a>(node: &'a Node, seen: &'a Observation) -> impl Iterator<Item = Difference> + 'a {
     node.instances.values().filter_map(|instance| {
         Some(Difference {
@@ -173,7 +173,7 @@ fn next_starts<'a>(node: &'a Node, seen: &'a Observation) -> impl Iterator<Item 
     })
 }
 
-/// Where nobody can tell what the next start would make of a process that runs.
+/// For a running process whose next start is not known.
 fn closed_directories<'a>(node: &'a Node, seen: &'a Observation) -> impl Iterator<Item = Unseen> + 'a {
     let running = facts(node, seen).filter(|(_, facts)| facts.role.known().is_some());
     running.filter_map(|(id, facts)| Some(Unseen::of(id, "data directory", facts.data_dir.hidden()?)))
@@ -227,7 +227,7 @@ fn forward(row: &Route, node: &Node, seen: &Observation) -> Option<u16> {
     wanted_forward(row, node.instances.get(&only.server)?, seen).filter(|wanted| row.forward != Some(*wanted))
 }
 
-/// Where a route may lead: to the running master; where there is not one alone, to any copy.
+/// Where a route may lead: to the running master; if there is not exactly one, to any instance.
 fn places(node: &Node, seen: &Observation) -> Vec<Endpoint> {
     let masters = running_masters(node, seen);
     let of = |id: &InstanceId| node.instances.get(&id.server).map(|instance| instance.endpoint.clone());
@@ -275,13 +275,13 @@ fn in_doubt(nodes: &[&Node], seen: &Observation) -> Vec<Difference> {
     nodes.iter().flat_map(of_both).collect()
 }
 
-/// What the plan would change and no difference covers: nothing that `otb plan` does is ever no drift.
+/// What the plan would change and no difference covers: a change of `otb plan` is always drift.
 fn missed(change: &crate::plan::Change, found: &[Difference]) -> Option<Difference> {
     let instance = InstanceId::new(change.node.clone(), change.to.clone());
     let about = |node: &NodeName, difference: &Difference| {
         difference.node == *node || difference.id.as_str().ends_with(&format!(":{node}"))
     };
-    // Of a copy that does not follow only a word of that copy tells.
+    // Only an instance itself can report that it does not follow.
     let tells = |difference: &Difference| match difference.kind {
         Kind::NextStart | Kind::Readiness => false,
         Kind::Role if change.kind == ChangeKind::Rejoin => difference.instance.as_ref() == Some(&instance),

@@ -29,18 +29,18 @@ pub struct Drift {
     /// What is wrong with the live cluster, worst first, as `otb status` shows it.
     #[serde(default)]
     pub findings: Vec<Finding>,
-    /// What counts.
+    /// The differences that count.
     pub differences: Vec<Difference>,
-    /// What the baseline accepts for now.
+    /// The differences that the baseline accepts for now.
     pub accepted: Vec<Accepted>,
-    /// What could not be seen; it may be anything.
+    /// What could not be observed; it can be in any state.
     pub unseen: Vec<Unseen>,
     /// What is to be said of the baseline itself.
     pub baseline: Vec<Note>,
     pub looked_at: LookedAt,
 }
 
-/// What it comes to.
+/// The result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -72,7 +72,7 @@ macro_rules! kinds {
 kinds! {
     /// More than one instance of a node runs as master.
     SplitBrain = "split-brain";
-    /// The master runs on another server than the file says: the file was changed, or somebody moved it.
+    /// The master runs on another server than the file declares: the file was changed, or the master was moved.
     Placement = "placement";
     /// An instance does not do what it should: no master, a standby that is down or does not follow.
     Role = "role";
@@ -91,8 +91,8 @@ kinds! {
 }
 
 /// `KIND:SUBJECT`: the same from run to run, so that a baseline can name it. Subjects are `dn01` (split-brain,
-/// placement), `dn01@s47` (role, next-start, readiness), `cn01:dn01`, a router and the node it routes (routes), `cn01` (pooler), and
-/// `dn01` or, of what a client has prepared, `dn01:client` (in-doubt).
+/// placement), `dn01@s47` (role, next-start, readiness), `cn01:dn01`, a router and the node it routes (routes), `cn01`
+/// (pooler), and `dn01` (in-doubt) or `dn01:client` for transactions that a client prepared.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct DriftId(pub(super) String);
@@ -122,7 +122,7 @@ pub struct Difference {
     pub node: NodeName,
     /// The process concerned, where it is one.
     pub instance: Option<InstanceId>,
-    /// What the file says, or what follows from it.
+    /// The declared value, or what follows from it.
     pub expected: String,
     /// What is so instead.
     pub found: String,

@@ -1,4 +1,4 @@
-//! What of the live cluster is not as the file says, told apart by kind, with what is known and accepted set aside.
+//! Differences between the live cluster and the file, by kind, without those that are known and accepted.
 //!
 //! Pure, and without a way to change anything: this room knows no transport, no command and no apply. It compares an
 //! observation; what could not be seen is neither a difference nor its absence.

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{ClusterName, Host, NodeKind, NodeName, ServerName};
 
-/// What is known. Servers are told apart by their addresses until the end.
+/// What is known. Until the end, servers are identified by their addresses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Draft {
-    /// Where it comes from, for the head of the file.
+    /// The source, for the head of the file.
     pub source: String,
     pub cluster: Option<ClusterName>,
     pub user: Option<String>,
@@ -64,7 +64,7 @@ pub struct ShellDraft {
 pub struct NodeDraft {
     pub name: NodeName,
     pub kind: NodeKind,
-    /// Its server; none: not known, and said why by a note.
+    /// Its server; `None` means not known, and a note says why.
     pub master: Option<Site>,
     pub copies: Vec<CopyDraft>,
 }
@@ -74,7 +74,7 @@ pub struct NodeDraft {
 pub struct CopyDraft {
     pub server: Option<Site>,
     pub port: Option<u16>,
-    /// v5's; none: it has none, or it is not known, which a note says.
+    /// v5's forward port; `None` means that it has none, or that it is not known, which a note says.
     pub forward: Option<u16>,
     /// It has one, which is not known.
     pub forward_is_open: bool,
@@ -84,7 +84,7 @@ pub struct CopyDraft {
     pub todo: Vec<String>,
 }
 
-/// What the user has to look at.
+/// What the user must check.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Note {
     /// `dn01`, `dn01 on 10.0.0.2`, `cluster`, …
@@ -132,8 +132,8 @@ impl Draft {
         }
     }
 
-    /// Of every copy whose installation nobody told: the one of its server's other copies, if they agree; the
-    /// GTM's tools lie where the others' do.
+    /// The installation for every instance without a known one: that of the other instances on its server, if they
+    /// agree. The GTM's tools are where the others' are.
     pub(super) fn share_installs(&mut self) {
         let host = |copy: &CopyDraft| copy.server.as_ref().map(|site| site.host.clone());
         let mut known: BTreeMap<Option<Host>, BTreeSet<String>> = BTreeMap::new();
@@ -151,7 +151,7 @@ impl Draft {
         self.share_installs();
         let names = &self.servers;
         for node in &mut self.nodes {
-            // By name: a switchover does not reorder the file.
+            // Sorted by name, so that a switchover does not reorder the file.
             node.copies.sort_by_key(|copy| copy.server.as_ref().and_then(|host| names.get(host)).cloned());
         }
         if self.cluster.is_none() && !self.notes.iter().any(|note| note.about == "cluster") {

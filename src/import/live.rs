@@ -65,7 +65,7 @@ fn node_draft(found: &FoundNode, install: Option<&str>, draft: &mut Draft) -> No
         draft.open(found.name.to_string(), what);
     }
     let mut copies: Vec<CopyDraft> = Vec::new();
-    // Of several on one machine the master has the plain name.
+    // If several are on one machine, the master has the plain name.
     let (first, others): (Vec<_>, Vec<_>) = found.instances.iter().partition(|one| one.at == *master);
     for one in first.into_iter().chain(others) {
         let mut copy =
@@ -92,8 +92,8 @@ fn copy_draft(one: &FoundInstance, install: Option<&str>) -> CopyDraft {
     }
 }
 
-/// What the process says, or its configuration; of a master that tells nothing, what the coordinator's row says. The
-/// file can do without it, so what is not known is only remarked.
+/// The value that the process or its configuration has; for a master without either, the one in the coordinator's row.
+/// The file is valid without it, so an unknown value is only a note.
 fn forward_port(node: &FoundNode, one: &FoundInstance, draft: &mut Draft) -> Option<u16> {
     // v2.6 has none.
     let routed = node.forward?;

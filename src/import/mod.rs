@@ -22,7 +22,7 @@ pub use yaml::yaml;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}{what}", line.map_or_else(String::new, |line| format!("line {line}: ")))]
 pub struct SourceError {
-    /// Counted from one; none: it is about what is not there.
+    /// Counts from one; `None` means that the mistake is about a missing text.
     pub line: Option<usize>,
     pub what: String,
 }

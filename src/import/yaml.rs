@@ -9,7 +9,7 @@ use crate::model::NodeKind;
 /// Longer lists of instances stand one below the other.
 const WIDTH: usize = 100;
 
-/// What stands where a value is not known and another one would be inherited. The file cannot be used with it.
+/// The placeholder for an unknown value that would otherwise be inherited. The file cannot be used with it.
 const OPEN: &str = "TODO";
 
 /// The file's text.
@@ -102,7 +102,7 @@ impl Common {
     }
 }
 
-/// What there is most of; of equals the first in the alphabet, so that the same cluster gives the same file.
+/// The most frequent value; among equal ones the first in the alphabet, so that the same cluster gives the same file.
 fn most(all: impl Iterator<Item = String>) -> Option<(String, usize)> {
     let mut times: BTreeMap<String, usize> = BTreeMap::new();
     for one in all {
@@ -135,7 +135,7 @@ fn replaced(path: &str, name: &str, with: &str) -> Option<String> {
     found.then(|| parts.join("/"))
 }
 
-/// What holds for most copies of one node, as it is or with the server's name left open.
+/// The value that holds for most instances of one node, as it is or with the server's name left open.
 fn own_template(draft: &Draft, node: &NodeDraft) -> Option<String> {
     let by_server =
         |copy: &CopyDraft| replaced(copy.data.as_deref()?, &draft.name_of(copy.server.as_ref()?), "{server}");

@@ -22,8 +22,8 @@ pub(super) async fn end(id: &InstanceId, limit: Duration, access: &ClusterAccess
     Ok(())
 }
 
-/// What a standby must have replayed of a stopped coordinator or datanode: its shutdown checkpoint, or all the WAL of one
-/// that did not stop cleanly.
+/// The WAL that a standby must have replayed after a coordinator or datanode stopped: its shutdown checkpoint, or all
+/// WAL of one that did not stop cleanly.
 pub(in crate::apply) async fn last_wal(source: &InstanceId, access: &ClusterAccess<'_>) -> Result<LastWal, String> {
     if let Some(last) = access.remembered_last_wal(source).await {
         return Ok(last);

@@ -46,8 +46,8 @@ pub(super) async fn fence(id: &InstanceId, upstream: &InstanceId, access: &Clust
     Ok(())
 }
 
-/// What was written while the checkpoint ran is left to the one of the stop: of a busy master with much to flush
-/// another one takes a part of the time, until the stop's is short.
+/// The checkpoint of the stop writes what clients wrote while this one ran. On a busy master with much to flush,
+/// another checkpoint takes a part of that time, until the stop's checkpoint is short.
 pub(super) async fn checkpoint(id: &InstanceId, limit: Duration, access: &ClusterAccess<'_>) -> Result<(), Failed> {
     let deadline = Instant::now() + limit;
     for _ in 0..CHECKPOINTS {

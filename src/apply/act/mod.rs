@@ -31,16 +31,16 @@ pub(super) use settle::{finish_all, settled};
 pub(super) use shell::{run_all, settle};
 pub(super) use sync::synchronous;
 
-/// How often a condition is asked for where nobody waits for the answer.
+/// How often otb checks a condition when nothing waits for the answer.
 const PATIENTLY: Duration = Duration::from_millis(100);
 
 /// How long a GTM that ran a moment ago may be silent.
 const BLIND: Duration = Duration::from_secs(10);
 
-/// How long a postcondition may take after an act that is over, and whose end nobody saw.
+/// How long a postcondition may take after an act whose end otb did not observe.
 const AFTERWARDS: Duration = Duration::from_secs(20);
 
-/// Why an act did not come about, or may not have.
+/// Why an act failed, or may have failed.
 #[derive(Debug)]
 pub enum Failed {
     /// It was never sent.
@@ -99,7 +99,8 @@ pub(super) async fn perform(
         Err(Failed::NotBegun(_) | Failed::NotDone(_)) => Duration::ZERO,
         Err(Failed::Unknown(_)) => {
             if needs_shell(&action) {
-                // What of it still runs is waited for; if that cannot be learned, neither can what follows.
+                // Waits for the parts of it that still run. If otb cannot find that out, it does not know the rest
+                // either.
                 let _ = settle(action.target(), limit, access).await;
             }
             limit.min(AFTERWARDS)
@@ -180,8 +181,8 @@ fn instead(condition: &Condition, found: &Found) -> String {
     }
 }
 
-/// What an act that ends well has seen come true itself: it waited for nothing else, and to ask again would only lengthen
-/// the write gap.
+/// The conditions that an act itself has observed when it ends well: it waited for exactly these, and checking them
+/// again would only lengthen the write gap.
 fn seen_by(action: &Action) -> Option<Condition> {
     match action {
         Action::CatchUp { standby, source } => {
@@ -213,14 +214,14 @@ async fn verify(
     }
 }
 
-/// Both copies of a GTM ran when its move began: one that says nothing any more is not waited for to the end, for
-/// whoever mends it needs a plan that knows.
+/// Both instances of a GTM ran when its move began. otb does not wait to the end for one that became silent, because
+/// the operator who fixes it needs a fresh plan.
 fn wait_for(action: &Action, limit: Duration) -> Wait {
     let blind = if matches!(action, Action::AwaitRedo { .. }) { BLIND } else { limit };
     Wait { limit, blind, every: PATIENTLY }
 }
 
-/// What of a postcondition counts: parts that were left out do not. Pure.
+/// Returns the part of a postcondition that counts, without the parts that were skipped. Pure.
 pub fn left_of<'a>(condition: &'a Condition, action: &Action) -> Option<Cow<'a, Condition>> {
     match (condition, action) {
         (Condition::Routed { router, .. }, Action::Reroute { routes, .. }) => {

@@ -56,8 +56,8 @@ pub(super) async fn reroute(
     Ok(())
 }
 
-/// What has to be sent: of rows that were not read before, those that differ now, or all where they cannot be read (a
-/// router with another GTM's address reads nothing).
+/// Returns the rows to send. For rows that were read these are the ones that differ now; a router with another GTM's
+/// address cannot read them, and then these are all rows.
 async fn differing<'a>(
     router: &InstanceId,
     routes: &'a [RouteChange],
@@ -86,8 +86,8 @@ fn statement(change: &RouteChange) -> Sql {
     }
 }
 
-/// Sends `batch`; gives back what did not get the lock while there is time to try again. Of several that failed
-/// otherwise the first is told of, by its text.
+/// Sends `batch` and returns the rows that did not get the lock while there is time to try again. If several fail in
+/// another way, reports the first failure, by its text.
 async fn alter(
     router: &InstanceId,
     batch: &[Sql],
@@ -161,7 +161,7 @@ async fn rows(router: &InstanceId, routes: &[RouteChange], access: &ClusterAcces
     asked.map_err(|error| error.to_string())
 }
 
-/// What a row is instead of what it shall be.
+/// Describes how a row differs from the wanted one.
 fn otherwise(router: &InstanceId, change: &RouteChange, row: Option<&Row<'_>>) -> Option<String> {
     let RouteChange { node, to, forward, .. } = change;
     let Some(row) = row else { return Some(format!("{router} has no row for {node}")) };

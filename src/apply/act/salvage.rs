@@ -23,7 +23,7 @@ const FINELY: Duration = Duration::from_millis(10);
 /// How long replay may stand still short of the end.
 const STANDS_STILL: Duration = Duration::from_secs(30);
 
-/// What a salvage shall bring about.
+/// The result that a salvage must reach.
 pub(super) struct Wanted<'a> {
     pub standby: &'a InstanceId,
     pub source: &'a InstanceId,

@@ -9,10 +9,10 @@ use crate::opentenbase::command::Patience;
 use crate::opentenbase::{Command, Script, sanitize_for_display};
 use crate::transport::Output;
 
-/// Exit statuses of a shell above this one tell of the signal that ended a command.
+/// A shell's exit status above this one means that a signal ended the command.
 const KILLED: i32 = 128;
 
-/// What a shell adds to the time limit of the commands it runs: the connection's own slowness.
+/// What a shell adds to the time limit of its commands, because the connection may be slow.
 const SLACK: Duration = Duration::from_secs(5);
 
 /// Runs `commands` in order until one fails; an exit status other than 0 is a failure with what it said.

@@ -1,4 +1,4 @@
-//! Where a cluster's journal is kept unless `--journal` says.
+//! The place of a cluster's journal without `--journal`.
 
 use std::collections::BTreeSet;
 use std::fs::{DirBuilder, OpenOptions};
@@ -12,22 +12,22 @@ use crate::model::{ClusterName, Observation, SystemId};
 
 const FILE: &str = "journal.ndjson";
 
-/// In a journal's directory: the system identifiers of the databases that it is about, one a line. Where it is missing,
-/// an earlier otb kept the journal by the cluster's name alone.
+/// A file in a journal's directory: the system identifiers of its databases, one per line. If it is missing, an
+/// earlier otb chose the journal by the cluster's name alone.
 const IDENTITY: &str = "system-identifiers";
 
 /// The most bytes of that file that are read.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// `$XDG_STATE_HOME/otb/CLUSTER/journal.ndjson`, else below ~/.local/state. Of several clusters with one name each has
-/// a directory of its own, `CLUSTER-SYSTEM_IDENTIFIER` for all but the first.
+/// `$XDG_STATE_HOME/otb/CLUSTER/journal.ndjson`, otherwise below ~/.local/state. If several clusters have one name,
+/// each has its own directory, `CLUSTER-SYSTEM_IDENTIFIER` for all except the first.
 pub(super) fn default_path(cluster: &ClusterName, ids: &BTreeSet<SystemId>) -> Result<PathBuf, String> {
     let directory = own_directory(&state_directory()?, cluster, ids);
     claim(&directory, ids).map_err(|error| at(&directory, &error))?;
     Ok(directory.join(FILE))
 }
 
-/// The journals of all clusters with this name. Where there is none: where the first would be.
+/// Returns the journals of all clusters with this name; without any, the place of the first one.
 pub(in super::super) fn kept(cluster: &ClusterName) -> Result<Vec<PathBuf>, String> {
     let state = state_directory()?;
     let name = directory_name(cluster);
@@ -43,7 +43,7 @@ pub(in super::super) fn kept(cluster: &ClusterName) -> Result<Vec<PathBuf>, Stri
     Ok(kept)
 }
 
-/// What holds the directories of all clusters.
+/// Returns the directory above all clusters.
 fn state_directory() -> Result<PathBuf, String> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let state = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
@@ -66,8 +66,8 @@ pub(super) fn system_ids(seen: &Observation) -> BTreeSet<SystemId> {
     seen.instances.values().filter_map(|facts| facts.system_id.known().copied()).collect()
 }
 
-/// The directory that has a database of this cluster, else one that no other cluster has. Where nothing was seen, the name
-/// is all there is.
+/// Returns the directory that has a database of this cluster, otherwise one that no other cluster has. If nothing was
+/// observed, only the name decides.
 fn own_directory(state: &Path, cluster: &ClusterName, ids: &BTreeSet<SystemId>) -> PathBuf {
     let name = directory_name(cluster);
     let plain = state.join(&name);
@@ -86,7 +86,7 @@ fn own_directory(state: &Path, cluster: &ClusterName, ids: &BTreeSet<SystemId>) 
     }
 }
 
-/// The databases that a directory's journal is about; none: not said.
+/// Returns the databases of a directory's journal. `None` means that it does not record them.
 fn known(directory: &Path) -> Option<BTreeSet<SystemId>> {
     let text = look::read_text(&directory.join(IDENTITY), MOST_BYTES).ok()?;
     Some(text.lines().filter_map(|line| line.parse().ok()).collect())

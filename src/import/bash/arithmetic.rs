@@ -1,6 +1,6 @@
 //! Arithmetic as bash does it between `((` and `))`, on whole numbers.
 
-/// What names stand for.
+/// The values of names.
 pub(in super::super) trait Names {
     fn get(&mut self, name: &str) -> Result<i64, String>;
     fn set(&mut self, name: &str, value: i64);
@@ -90,7 +90,7 @@ impl<N: Names> Sum<'_, N> {
             self.takes(operator);
             let sets = self.sets;
             let right = self.level(level + 1)?;
-            // Where the left side decides, bash does not evaluate the right one.
+            // If the left side decides, bash does not evaluate the right one.
             if level < 2 && self.sets > sets {
                 return Err(self.unclear());
             }

@@ -12,7 +12,7 @@ enum Unit {
     Other(Piece),
 }
 
-/// The words that `word` is short for; none: more than are read.
+/// The words that `word` is short for; `None` means too many.
 pub(in super::super) fn braces(word: &Word) -> Option<Vec<Word>> {
     let mut units = Vec::new();
     for piece in word {
@@ -66,7 +66,7 @@ fn expand(units: &[Unit], words: &mut Vec<Vec<Unit>>, depth: usize) -> Option<()
     Some(())
 }
 
-/// What lies between the commas of the list that begins at `at`, and where it ends.
+/// The parts between the commas of the list that begins at `at`, and the end of the list.
 fn parts(units: &[Unit], at: usize) -> Option<(Vec<Vec<Unit>>, usize)> {
     let (mut depth, mut parts) = (0, vec![Vec::new()]);
     for (n, unit) in units.iter().enumerate().skip(at + 1) {
@@ -133,7 +133,7 @@ fn plain(code: i64) -> Option<String> {
     char::from_u32(u32::try_from(code).ok()?).filter(char::is_ascii_alphabetic).map(String::from)
 }
 
-/// From one to the other, up or down; none: too many.
+/// The numbers from one to the other, up or down; `None` means too many.
 pub(in super::super) fn counted(from: i64, to: i64, step: i64) -> Option<Vec<i64>> {
     let step = usize::try_from(step).ok().filter(|step| *step > 0)?;
     let many = from.abs_diff(to) / u64::try_from(step).ok()?;

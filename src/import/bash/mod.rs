@@ -40,7 +40,7 @@ pub(super) enum Expansion {
     Arithmetic(Word),
     /// `$(seq …)` with its arguments.
     Sequence(Vec<Word>),
-    /// What only running it would tell, as written.
+    /// A text that only running the script could decide, as written.
     Unknowable(String),
 }
 

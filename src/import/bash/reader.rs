@@ -14,7 +14,7 @@ pub(super) struct Reader {
     pub here: Vec<(String, bool)>,
 }
 
-/// What separates words, for bash in any locale. (A file with the line ends of Windows is read as one without.)
+/// The separators of words, for bash in any locale. (A file with Windows line ends is read as one without.)
 pub(super) fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\r')
 }
@@ -24,7 +24,7 @@ impl Reader {
         Self { rest: text.chars().collect(), at: 0, line: 1, depth: 0, here: Vec::new() }
     }
 
-    /// Of a part of this one, with the same lines.
+    /// A reader for a part of this text, with the same line numbers.
     pub(super) fn of_part(&self, text: &str, line: usize) -> Result<Self, SourceError> {
         let mut part = Self { line, depth: self.depth, ..Self::new(text) };
         part.deeper()?;

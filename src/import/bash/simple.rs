@@ -51,7 +51,7 @@ impl Reader {
         let kind = match declares {
             Some(options) => Kind::Declare { options, assigns, names },
             None if words.is_empty() => Kind::Assign(assigns),
-            // What stands before a command holds for that command only.
+            // An assignment before a command holds for that command only.
             None => Kind::Simple(words),
         };
         Ok(Command { line, kind })

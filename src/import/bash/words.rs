@@ -4,7 +4,7 @@ use super::reader::{Reader, is_blank};
 use super::{Default, Expansion, Index, Piece, SourceError, Word, is_name, literal};
 
 impl Reader {
-    /// A word up to a blank or an operator. Of a plain assignment: a `~` behind a colon is expanded, too.
+    /// Reads a word up to a blank or an operator. In a plain assignment a `~` after a colon is expanded too.
     pub(super) fn word(&mut self, assigned: bool) -> Result<Word, SourceError> {
         let mut word = Vec::new();
         while let Some(c) = self.peek() {
@@ -182,7 +182,7 @@ impl Reader {
         Ok(self.parameter(inner, line)?.unwrap_or_else(unknowable))
     }
 
-    /// `NAME`, `NAME[index]`, `NAME:-word`; none: something else.
+    /// `NAME`, `NAME[index]`, `NAME:-word`; `None` means something else.
     fn parameter(&self, inner: &str, line: usize) -> Result<Option<Expansion>, SourceError> {
         let end = inner.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(inner.len());
         let (name, rest) = inner.split_at(end);

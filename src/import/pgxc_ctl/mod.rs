@@ -12,8 +12,8 @@ use super::run::{Expanded, Variables};
 use super::{SourceError, bash};
 use crate::model::{ClusterName, Host, NodeKind, NodeName};
 
-/// Reads the file's text; `given` are variables that the file takes from its environment, `HOME` and the like. What
-/// cannot be known stays open; a list that does not fit is an error.
+/// Reads the file's text; `given` are variables that the file takes from its environment, such as `HOME`. A value that
+/// cannot be known stays open; a list of the wrong length is an error.
 pub fn from_pgxc_ctl(text: &str, given: &BTreeMap<String, String>) -> Result<Draft, SourceError> {
     let script = bash::read(text)?;
     let variables = Variables::of(&script, given);
@@ -193,7 +193,7 @@ impl Reader {
         }
     }
 
-    /// What an entry of the lists says, beside the node's `others`; none: there is nothing.
+    /// An entry of the lists, beside the node's `others`; `None` means that there is no entry.
     fn copy(
         &self,
         lists: &Lists,
@@ -262,7 +262,7 @@ impl Reader {
         NodeName::new(text).map_err(|error| self.wrong(list, format!("{text:?} is not a node name: {error}")))
     }
 
-    /// Of a variable that is not set: what is written nearly so, else what wants it.
+    /// The message for a variable that is not set: a variable of a similar name, or the one that requires it.
     fn missing(&self, name: &str, needed_by: Option<&str>) -> SourceError {
         let near = self.variables.names().map(|other| (strsim::damerau_levenshtein(name, other), other));
         let near = near.filter(|(distance, other)| *distance <= 2 && !is_read(other)).min();

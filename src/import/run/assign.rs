@@ -45,7 +45,7 @@ impl Variables {
         self.set_elements(name, elements);
     }
 
-    /// What a name has when the words that are assigned to it have been expanded: they may have set it.
+    /// The value of a name after the expansion of the assigned words, which may have set it.
     fn before(&self, name: &str) -> Elements {
         self.elements(name).unwrap_or_else(|| Ok(BTreeMap::new()))
     }

@@ -1,4 +1,4 @@
-//! What a command could set, were it run.
+//! The variables that a command may set if it runs.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ const AT_THE_END: [&str; 6] = ["EXIT", "0", "INT", "TERM", "HUP", "QUIT"];
 
 const ABOUT_PATTERNS: [&str; 8] = ["-s", "-u", "nullglob", "extglob", "failglob", "dotglob", "globstar", "nocaseglob"];
 
-/// What may change.
+/// The possible changes.
 #[derive(Debug, Default)]
 pub(super) struct Effects {
     pub names: BTreeSet<String>,
@@ -25,7 +25,7 @@ pub(super) fn effects(command: &Command) -> Effects {
     all
 }
 
-/// Of a command itself, whose words have been followed.
+/// The changes of a command itself; its words are already done.
 pub(super) fn of_simple(words: &[Word]) -> Effects {
     let mut all = Effects::default();
     all.run(words);
@@ -149,9 +149,9 @@ impl Effects {
         let name = literal(first);
         match name.as_deref() {
             Some("command" | "builtin" | "time") => self.run(rest),
-            // Of a command whose name is not known nothing is known.
+            // For an unknown command nothing is known.
             None | Some("source" | "." | "eval" | "enable") => self.anything = true,
-            // What runs at the end changes nothing any more.
+            // A command that runs at the end changes nothing any more.
             Some("trap") => self.anything |= rest.get(1..).is_some_and(|signals| has_other(signals, &AT_THE_END)),
             // They are about patterns only.
             Some("shopt") => self.anything |= has_other(rest, &ABOUT_PATTERNS),
@@ -169,7 +169,7 @@ impl Effects {
                     let end = word.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(word.len());
                     self.names.extend(Some(word[..end].to_owned()).filter(|name| is_name(name)));
                 }
-                // Where it is told no name, `read` and `mapfile` have one.
+                // Without a name, `read` and `mapfile` use a default name.
                 self.names.extend(["REPLY", "MAPFILE"].map(str::to_owned));
             }
             Some(_) => {}

@@ -1,4 +1,4 @@
-//! What a bash script does to its variables, as far as its text tells.
+//! The effects of a bash script on its variables, as far as its text decides them.
 //!
 //! Nothing is run. What is understood is followed: assignments, loops over known lists, conditions on known values.
 //! Whatever is set by anything else (`source`, a command's output, a condition on the machine) is not known, and why is
@@ -35,11 +35,11 @@ struct Variable {
 #[derive(Debug, Default)]
 pub(super) struct Variables {
     set: BTreeMap<String, Variable>,
-    /// What the environment said when the script was run.
+    /// The environment when the script runs.
     given: BTreeMap<String, String>,
     /// Names that can change at any time, and why.
     loose: BTreeMap<String, String>,
-    /// What may have set any name that the script does not.
+    /// A command that may have set any name that the script does not set.
     others: Option<String>,
     /// Why nothing can be known.
     nothing: Option<String>,
@@ -58,7 +58,7 @@ impl Variables {
         variables
     }
 
-    /// What may have set any name that the script does not.
+    /// A command that may have set any name that the script does not set.
     pub(super) fn others(&self) -> Option<&str> {
         self.others.as_deref()
     }
@@ -174,7 +174,7 @@ impl Variables {
         }
     }
 
-    /// What the command would set is no longer known.
+    /// The variables that the command may set are not known any more.
     fn may_run(&mut self, command: &Command) -> Option<bool> {
         self.line = command.line;
         self.passed.insert(command.line);

@@ -36,7 +36,7 @@ impl Variables {
     }
 }
 
-/// Whether it holds; none: it depends on the machine, or is not understood.
+/// Whether it holds; `None` means that it depends on the machine, or is not understood.
 fn decide(words: &[String]) -> Option<bool> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let number = |text: &str| text.trim().parse::<i64>().ok();

@@ -1,4 +1,4 @@
-//! What words become.
+//! The expansion of words.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ impl Variables {
         text
     }
 
-    /// What the word would set, had it been followed to its end.
+    /// The variables that the rest of the word may set.
     fn forget_of(&mut self, word: &Word, why: &str) {
         for name in effects::of_word(word).names {
             self.set_elements(&name, Err(why.to_owned()));
@@ -93,7 +93,7 @@ impl Variables {
         Ok(fields.finish())
     }
 
-    /// What an expansion becomes: one text, or as many as a list has; not known how many: why.
+    /// The result of an expansion: one text, or as many as a list has; or why it is not known.
     fn parts(&mut self, what: &Expansion) -> Result<Vec<Expanded>, String> {
         match what {
             Expansion::Unknowable(text) => Ok(vec![Err(format!("otb does not evaluate {text}"))]),
@@ -142,7 +142,7 @@ impl Variables {
         Ok(vec![element.and_then(|element| element.unwrap_or_else(|| Ok(String::new())))])
     }
 
-    /// What no environment was given of may be set there: then neither is known.
+    /// A variable without a given environment may be set there, so neither is known.
     fn default(&mut self, name: &str, with: Default, empty: bool, word: &Word) -> Expanded {
         let value = match self.known(name).and_then(|elements| elements) {
             Ok(elements) => elements.get(&0).cloned(),
@@ -191,7 +191,7 @@ impl Fields {
         self.done.extend(self.open.take());
     }
 
-    /// Of what is not quoted, blanks end a word.
+    /// Blanks outside quotes end a word.
     fn add_words(&mut self, text: &str) {
         if text.starts_with(|c: char| c.is_ascii_whitespace()) {
             self.end();

@@ -1,5 +1,4 @@
-//! gtm_ctl of v2.6: `-P` is required for a status, promote only sends a signal (field notes, sections 5
-//! and 6; live).
+//! gtm_ctl of v2.6: `-P` is required for a status, promote only sends a signal (opentenbase-v2.6-live.md, "GTM").
 
 use std::fmt::Write;
 use std::fs;

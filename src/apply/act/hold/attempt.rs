@@ -13,7 +13,7 @@ use crate::opentenbase::{TableName, client_tables, give_up_hold, hold_tables, sa
 use crate::plan::LONGEST_HOLD;
 use crate::transport::{Row, Rows, Session, SqlError};
 
-/// `lock_not_available`, `query_canceled`, `deadlock_detected`: somebody uses the tables.
+/// `lock_not_available`, `query_canceled`, `deadlock_detected`: clients use the tables.
 const IN_USE: [&str; 3] = ["55P03", "57014", "40P01"];
 
 /// `undefined_table`, `invalid_schema_name`: dropped since the tables were listed.
@@ -31,7 +31,7 @@ pub(super) enum Refused {
     Hopeless(String),
 }
 
-/// Locks all tables of all places. Where that fails nothing stays locked.
+/// Locks all tables of all places. If it fails, nothing stays locked.
 pub(super) async fn lock_all(places: &[Place], bounds: &Bounds) -> Result<Tables, Refused> {
     let tables = list(places).await?;
     fits(places, &tables, bounds)?;

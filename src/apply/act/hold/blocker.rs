@@ -1,4 +1,4 @@
-//! Who keeps a hold away.
+//! The session that prevents a hold.
 
 use futures_util::future::join_all;
 
@@ -8,7 +8,7 @@ use crate::apply::held::Place;
 use crate::opentenbase::{open_transactions, sanitize_for_display};
 use crate::transport::Row;
 
-/// The session whose open transaction is the oldest; none if nobody has one any more.
+/// Returns the session with the oldest open transaction. `None` means that no session has one any more.
 pub(super) async fn in_the_way(places: &[Place]) -> Option<String> {
     let sql = open_transactions();
     let answers = join_all(places.iter().map(|place| place.asker.query(&sql, ASK))).await;

@@ -17,14 +17,14 @@ use attempt::Refused;
 /// The shortest pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// How often it is told who keeps the hold away.
+/// How often otb reports which session prevents the hold.
 const TELL: Duration = Duration::from_secs(2);
 
 /// How often one more lock is tried, for sessions that keep a connection, before what is held is taken for enough.
 const MORE_LOCKS: u32 = 3;
 
-/// Tries until all clients are held, for `wait` at most. An attempt is shorter than deadlock_timeout, so that no client is
-/// ever cancelled in favour of otb, and is followed by a pause that is at least as long.
+/// Tries until all clients are held, for `wait` at most. An attempt is shorter than deadlock_timeout, so that the
+/// server never cancels a client because of otb. A pause of at least the same length follows it.
 pub(super) async fn hold(
     coordinators: &[InstanceId],
     masters: &[InstanceId],
@@ -40,7 +40,7 @@ pub(super) async fn hold(
         let at = Instant::now();
         attempts += 1;
         let mut found = attempt::lock_all(&places, &bounds).await;
-        // Who came too late for one lock stands behind the next.
+        // A client that comes too late for one lock waits behind the next one.
         while let Ok(tables) = &found
             && bounds.second
             && more < MORE_LOCKS
@@ -73,7 +73,7 @@ pub(super) async fn hold(
     }
 }
 
-/// Releases; where nobody is held there is nothing to do.
+/// Releases the clients; does nothing if none are held.
 pub(super) async fn release(access: &ClusterAccess<'_>) -> Result<(), Failed> {
     if let Some(held) = access.hold.lock().await.take() {
         *access.held.lock().await = Some(held.release().await);

@@ -1,4 +1,4 @@
-//! What the coordinators allow, and the sessions by which clients are held.
+//! The limits of the coordinators, and the sessions that hold clients.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,7 +19,7 @@ const MOST_PLACES: usize = 128;
 /// The share of a coordinator's lock table that a hold takes at most: where it is full, other sessions fail.
 const SHARE: usize = 4;
 
-/// What the coordinators' settings allow.
+/// The limits in the coordinators' settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Bounds {
     /// How long an attempt may wait.

@@ -30,7 +30,7 @@ pub(super) async fn keep_connections(masters: &[InstanceId], access: &ClusterAcc
     answers.into_iter().filter_map(|answer| answer.ok()?.single()?.parse::<u64>().ok()).sum()
 }
 
-/// With the first lock in force: takes the second and releases the first. Where that fails nothing stays locked.
+/// With the first lock in force, takes the second one and releases the first. If it fails, nothing stays locked.
 pub(super) async fn lock_again(
     places: &mut [Place],
     tables: &Tables,
