@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Endpoint, InstanceId, Lsn, NodeKind, NodeName, Role};
 
-/// One ALTER NODE: a router's row as it is and as it shall be.
+/// One ALTER NODE: a router's row before and after.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RouteChange {
     pub node: NodeName,
@@ -25,7 +25,7 @@ pub struct RouteChange {
 }
 
 impl RouteChange {
-    /// Where the row shall lead, for people.
+    /// The new address of the row, for people.
     pub fn target(&self) -> String {
         with_forward(&self.to, self.forward)
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ClusterName, Endpoint, Host, InstanceId, NodeName, ServerName};
 
-/// What the file asks for. Maps are keyed by name, so that iteration is the same each run.
+/// The declared cluster. Maps are keyed by name, so that the order is the same in each run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Cluster {
     pub name: ClusterName,
@@ -48,7 +48,7 @@ pub struct Connection {
     /// The database that is connected to.
     pub database: String,
     pub sslmode: SslMode,
-    /// The file with the certificate authorities to trust, as libpq's sslrootcert; none: ~/.postgresql/root.crt.
+    /// The file with the trusted certificate authorities, as libpq's sslrootcert; `None` means ~/.postgresql/root.crt.
     pub sslrootcert: Option<String>,
 }
 
@@ -76,7 +76,7 @@ pub struct Server {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ShellAccess {
     pub via: ShellVia,
-    /// The OS user that owns the data directories, reached by `sudo -n -u`; none: the login user.
+    /// The OS user that owns the data directories, reached with `sudo -n -u`; `None` means the login user.
     pub run_as: Option<String>,
 }
 
@@ -97,7 +97,7 @@ pub enum ShellVia {
 pub struct Node {
     pub name: NodeName,
     pub kind: NodeKind,
-    /// The server on which this node's master shall be.
+    /// The server on which this node's master must be.
     pub master: ServerName,
     pub instances: BTreeMap<ServerName, Instance>,
 }
@@ -112,13 +112,13 @@ impl Node {
         self.instances.get(&self.master)
     }
 
-    /// The instances that shall be standbys.
+    /// The instances that must be standbys.
     pub fn standbys(&self) -> impl Iterator<Item = &Instance> {
         self.instances.values().filter(|instance| instance.id.server != self.master)
     }
 }
 
-/// What a node is.
+/// The kind of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NodeKind {
@@ -195,7 +195,7 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// What holds where the file says nothing.
+    /// The default values.
     pub const fn fast_stop_seconds() -> u64 {
         20
     }
@@ -223,7 +223,7 @@ pub enum HoldPolicy {
     Off,
 }
 
-/// What becomes of an old master that was moved away from.
+/// What happens to an old master.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OldMaster {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{ClusterName, Endpoint, Fact, Host, NodeKind, NodeName, Role};
 
-/// What one look around told.
+/// The result of one discovery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Discovery {
     /// `SHOW pgxc_cluster_name`.
@@ -12,14 +12,14 @@ pub struct Discovery {
     /// The servers, by the addresses that stand in pgxc_node, or from which standbys replicate.
     pub servers: BTreeMap<Host, FoundServer>,
     pub nodes: Vec<FoundNode>,
-    /// What was met and is left out, one sentence each.
+    /// What was found and is not part of the cluster, one sentence each.
     pub left_out: Vec<String>,
 }
 
 /// One server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundServer {
-    /// `uname -n`, or why its shell did not tell.
+    /// `uname -n`, or why the shell did not report it.
     pub name: Fact<String>,
 }
 
@@ -28,9 +28,10 @@ pub struct FoundServer {
 pub struct FoundNode {
     pub name: NodeName,
     pub kind: NodeKind,
-    /// Where the coordinator that was asked routes it to.
+    /// The address in the row of the coordinator that was asked.
     pub route: Endpoint,
-    /// node_forward_port of its row; none: this version's pgxc_node has no such column (v2.6), or it is a GTM's.
+    /// node_forward_port of its row; `None` means that this version's pgxc_node has no such column (v2.6), or that it
+    /// is a GTM's row.
     pub forward: Option<u16>,
     pub instances: Vec<FoundInstance>,
     /// Standbys that the master sees and that could not be found, as it names them.
@@ -44,6 +45,6 @@ pub struct FoundInstance {
     pub role: Fact<Role>,
     pub data: Fact<String>,
     pub install: Option<String>,
-    /// v5's forward_port; none: it has no such setting.
+    /// v5's forward_port; `None` means that the process has no such setting.
     pub forward: Fact<Option<u16>>,
 }

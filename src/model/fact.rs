@@ -21,7 +21,7 @@ impl<T> Fact<T> {
         Self::Unknown(Unknown { kind, why: why.into() })
     }
 
-    /// For facts that nobody asked for, because they do not apply.
+    /// For facts that otb did not ask for, because they do not apply.
     pub fn not_asked(why: impl Into<String>) -> Self {
         Self::unknown(UnknownKind::NotAsked, why)
     }
@@ -106,7 +106,7 @@ pub enum UnknownKind {
 }
 
 impl UnknownKind {
-    /// What to do next, where the kind alone tells.
+    /// Returns what to do next, if the kind alone decides it.
     pub fn way_out(self) -> Option<&'static str> {
         match self {
             Self::NoSlot => Some(

@@ -23,14 +23,14 @@ pub struct Finding {
     pub what: String,
     /// What it means for users.
     pub means: String,
-    /// What to type next, the best first.
+    /// The next commands, the best first.
     pub next: Vec<NextCommand>,
 }
 
 /// A command line, ready to paste.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NextCommand {
-    /// What to type.
+    /// The command line.
     pub command: String,
     /// When or why to type it, in words; null: whatever the case.
     pub when: Option<String>,
@@ -75,7 +75,7 @@ impl fmt::Display for Severity {
 
 macro_rules! kinds {
     ($($kind:ident = $word:literal, $about:literal;)*) => {
-        /// What kind of thing is wrong; those of one severity come in this order. The word is stable.
+        /// The kind of a problem; within one severity, findings come in this order. The word is stable.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "kebab-case")]
         pub enum FindingKind { $(#[doc = $about] $kind,)* }

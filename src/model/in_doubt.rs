@@ -16,7 +16,7 @@ pub const IN_DOUBT_SECONDS: u64 = 5;
 /// (IsXidImplicit, src/backend/access/transam/xact.c; seen live on v2.6).
 const COORDINATOR_MARK: &str = "_$XC$";
 
-/// What pg_prepared_xacts of one master shows.
+/// The content of one master's pg_prepared_xacts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PreparedTransactions {
     /// How many there are.
@@ -36,7 +36,7 @@ pub struct PreparedTransaction {
     pub age_seconds: u64,
 }
 
-/// Who prepared a transaction.
+/// The session that prepared a transaction.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
@@ -87,7 +87,7 @@ pub enum TransactionState {
     Committed,
     /// It is rolled back there.
     Aborted,
-    /// Nobody could tell.
+    /// No node knows the outcome.
     Unknown,
 }
 

@@ -1,4 +1,4 @@
-//! What a failover would lose: the transactions in a stopped master's WAL that its standby never received.
+//! The loss of a failover: the transactions in a stopped master's WAL that its standby never received.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! What was learned of the live cluster in one look.
+//! Everything that otb learned of the live cluster in one observation.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -34,9 +34,9 @@ pub struct Observation {
 pub struct InstanceFacts {
     /// Whether the server process runs: from an answer on its port, else from pg_ctl/gtm_ctl status.
     pub process: Fact<Process>,
-    /// Of a running process.
+    /// The role of a running process.
     pub role: Fact<Role>,
-    /// What the process calls itself (`SHOW pgxc_node_name`).
+    /// The process's own name (`SHOW pgxc_node_name`).
     pub node_name: Fact<NodeName>,
     /// `SHOW server_version`, for example `10.0 OpenTenBase V2`.
     pub version: Fact<String>,
@@ -44,44 +44,45 @@ pub struct InstanceFacts {
     pub system_id: Fact<SystemId>,
     /// The timeline a master writes or a standby replays; of a stopped instance its control file's.
     pub timeline: Fact<Timeline>,
-    /// Where its timeline's ancestors ended (pg_wal/NNNNNNNN.history), asked of masters over the shell.
+    /// The ends of its timeline's ancestors (pg_wal/NNNNNNNN.history), read by the shell for masters.
     pub history: Fact<Vec<TimelineSwitch>>,
-    /// The highest timeline that pg_wal has a history file of; the first has none. A promotion that died has left
-    /// one of a timeline that nobody lives on.
+    /// The highest timeline that pg_wal has a history file of; the first timeline has none. A failed promotion leaves
+    /// a history file of a timeline that no instance uses.
     pub newest_history: Fact<Timeline>,
-    /// Where the WAL begins that pg_wal still holds: nobody streams what lies before it.
+    /// The beginning of the WAL that pg_wal still has: no standby can stream earlier WAL.
     pub oldest_wal: Fact<Lsn>,
     /// The end of the WAL it holds: a master's insert position, a standby's replay position, of a stopped
     /// instance the end of its last valid record.
     pub wal_end: Fact<Lsn>,
-    /// Of a stopped coordinator or datanode that holds more WAL than its node's declared master, a running standby: the
+    /// For a stopped coordinator or datanode with more WAL than its node's declared master, a running standby: the
     /// transactions in it.
     pub unreplicated: Fact<MissingWal>,
-    /// When the process started, in seconds since 1970 as text: tells one run of a process from another.
+    /// The start time of the process, in seconds since 1970 as text: it identifies one run of a process.
     pub started: Fact<String>,
     /// postmaster.pid as the process itself reads it; asked of coordinators and datanodes where the user is a superuser.
     pub pid_file: Fact<PidFile>,
-    /// Of a running standby.
+    /// For a running standby.
     pub standby: Fact<StandbyFacts>,
-    /// Of a running master: who replicates from it.
+    /// For a running master: its replication connections.
     pub senders: Fact<Vec<Sender>>,
     /// The pgxc_node table this process sees (a standby sees its master's as of the WAL it replayed).
     /// Instances that see equal tables share one.
     pub routes: Fact<Arc<Vec<Route>>>,
     /// `pgxc_pool_check()`, asked of coordinator masters: does the pooler agree with pgxc_node?
     pub pool_agrees: Fact<bool>,
-    /// From pg_controldata; of a node that did not show itself as declared asked of all copies whose processes did not
-    /// tell where they run.
+    /// From pg_controldata; for a node that is not as declared, asked of all instances whose processes did not report
+    /// their directory.
     pub control: Fact<Control>,
     /// The data directory as the shell sees it.
     pub data_dir: Fact<DataDir>,
-    /// Of a running coordinator or datanode; of a stopped one that was a master those of commits that wait for standbys.
+    /// For a running coordinator or datanode; for a stopped one that was a master, the settings of commits that wait
+    /// for standbys.
     pub settings: Fact<Settings>,
-    /// Of a running coordinator or datanode.
+    /// For a running coordinator or datanode.
     pub load: Fact<Load>,
-    /// Of a running coordinator or datanode that is a master: its two-phase transactions.
+    /// For a running coordinator or datanode that is a master: its two-phase transactions.
     pub prepared: Fact<PreparedTransactions>,
-    /// What the shell sees around it.
+    /// Its host environment, as the shell sees it.
     pub host_environment: Fact<HostEnvironment>,
     /// Asked of a master that is to be moved: may its server replicate from the declared master?
     pub replication_access: Fact<ReplicationAccess>,
@@ -89,7 +90,7 @@ pub struct InstanceFacts {
     pub round_trip: Fact<u64>,
     /// What `pg_ctl --version` below its `install` says, for example `10.0 OpenTenBase V2`.
     pub tools_version: Fact<String>,
-    /// Of a GTM: the global timestamp it had come to when it was asked.
+    /// For a GTM: its global timestamp when it was asked.
     pub gts: Fact<Gts>,
 }
 
@@ -177,7 +178,7 @@ impl Process {
     }
 }
 
-/// What a running process does.
+/// The role of a running process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -199,13 +200,13 @@ impl fmt::Display for Role {
 pub struct StandbyFacts {
     pub received: Option<Lsn>,
     pub replayed: Option<Lsn>,
-    /// Whether somebody paused its replay (`pg_wal_replay_pause()`).
+    /// Whether its replay is paused (`pg_wal_replay_pause()`).
     pub replay_paused: bool,
     /// When the transaction that it replayed last was committed, RFC 3339 in UTC: what it shows is as of then.
     pub last_replay: Option<String>,
     /// Whether a WAL receiver is streaming now; of a GTM, whether its master lists it.
     pub streaming: bool,
-    /// Where it streams from: pg_stat_wal_receiver's conninfo, else recovery.conf's primary_conninfo.
+    /// Its upstream: pg_stat_wal_receiver's conninfo, otherwise recovery.conf's primary_conninfo.
     pub upstream: Option<Endpoint>,
 }
 
@@ -221,7 +222,7 @@ impl StandbyFacts {
 pub struct Sender {
     /// How the standby calls itself.
     pub application_name: String,
-    /// Where the standby connects from; none: by a local socket, or a GTM does not tell.
+    /// The address from which the standby connects; `None` means a local socket, or a GTM, which does not report it.
     pub client_addr: Option<String>,
     /// `streaming`, `catchup`, `startup`, `backup`.
     pub state: String,
@@ -268,7 +269,7 @@ pub enum RouteKind {
     Standby,
 }
 
-/// pg_controldata, as far as it tells something about a switchover.
+/// pg_controldata, as far as a switchover needs it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Control {
     pub state: ControlState,
@@ -343,12 +344,12 @@ pub struct DataDir {
     pub promotion_asked: bool,
     /// Free bytes on its file system.
     pub free_bytes: Option<u64>,
-    /// Of a coordinator or datanode: its postmaster.pid, if there is one.
+    /// For a coordinator or datanode: its postmaster.pid, if it exists.
     pub pid_file: Fact<Option<PidFile>>,
 }
 
-/// How postmaster.pid begins, which tells one run of a server from all others: whoever reads the same in a directory
-/// looks at the directory in which that server runs.
+/// The beginning of postmaster.pid, which identifies one run of a server: a directory with the same content is the one
+/// in which that server runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PidFile {
     /// Its process.
@@ -366,21 +367,21 @@ pub struct RecoveryFile {
     pub writable: bool,
     /// `owner:mode`, for people.
     pub rights: String,
-    /// Where its primary_conninfo leads.
+    /// The upstream in its primary_conninfo.
     pub upstream: Option<Endpoint>,
-    /// As whom its primary_conninfo logs in.
+    /// The user in its primary_conninfo.
     pub user: Option<String>,
     /// The application_name of its primary_conninfo, by which synchronous_standby_names knows the standby.
     #[serde(default)]
     pub application_name: Option<String>,
     /// otb wrote it into a master that it moved away from: the copy must not come up as a master.
     pub fence: bool,
-    /// What else is in it.
+    /// Its other settings.
     #[serde(default)]
     pub own: RecoverySettings,
 }
 
-/// What of a recovery.conf is the operator's own, and stays when the upstream changes.
+/// The operator's own settings in a recovery.conf, which stay when the upstream changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RecoverySettings {
     /// The names of settings, and of parts of primary_conninfo, that otb does not write.

@@ -1,4 +1,4 @@
-//! Where something is: hosts, endpoints, and the identity of an instance.
+//! Places: hosts, endpoints, and the identity of an instance.
 
 use std::fmt;
 use std::sync::Arc;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Endpoint, Host, InstanceId};
 
-/// Where an instance writes a host.
+/// The place of a host in an instance's files or catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WrittenIn {

@@ -1,5 +1,5 @@
-//! What decides whether a process may be stopped or promoted, beside its role and its WAL: its settings, its load,
-//! and what stands around it on its server.
+//! Facts that decide whether a process may be stopped or promoted, beside its role and its WAL: its settings, its
+//! load, and its host environment.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -28,7 +28,7 @@ impl Settings {
     }
 }
 
-/// What a running process is doing for others right now.
+/// The load of a running process at this moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Load {
     /// An exclusive backup (pg_start_backup) is under way.
@@ -54,18 +54,19 @@ pub struct Load {
     pub senders: u64,
 }
 
-/// What the shell sees around an instance, beside its data directory.
+/// The host environment of an instance, beside its data directory.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HostEnvironment {
     /// The server's clock against this machine's; none if it could not be read.
     pub clock: Option<ClockOffset>,
     /// Tools that are not there or may not be run.
     pub missing_tools: Vec<String>,
-    /// What could start the instance again behind otb's back: unit files, cron tables, daemons.
+    /// Programs that could start the instance again while otb works: unit files, cron tables, daemons.
     pub keepers: Vec<String>,
     /// WAL files that wait for archiving (pg_wal/archive_status/*.ready).
     pub unarchived: u64,
-    /// What listens on the server. `None` means that it could not be read. Of no document: it is the whole server's.
+    /// The ports in use on the server. `None` means that they could not be read. Not part of any document, because it
+    /// belongs to the whole server.
     #[serde(skip)]
     pub listeners: Option<Vec<Listener>>,
 }
@@ -101,7 +102,7 @@ impl ClockOffset {
 pub enum ReplicationAccess {
     /// It may.
     Admitted { user: String },
-    /// What psql said.
+    /// The output of psql.
     Refused { user: String, why: String },
 }
 

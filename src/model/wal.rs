@@ -99,7 +99,7 @@ impl fmt::Display for SystemId {
 pub struct Gts(pub i64);
 
 impl Gts {
-    /// By how many seconds `self` is ahead of `other`; negative where it is behind.
+    /// Returns by how many seconds `self` is ahead of `other`; negative if it is behind.
     pub fn seconds_ahead_of(self, other: Self) -> i64 {
         self.0.saturating_sub(other.0) / 1_000_000
     }

@@ -1,4 +1,4 @@
-//! Rows into facts. What cannot be read is unknown, and says what it was.
+//! Turns rows into facts. A value that cannot be read is unknown, with its text.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -125,7 +125,7 @@ fn route(row: &Row<'_>) -> Result<Route, String> {
     })
 }
 
-/// v5's forward_port among a process's own settings; none: it has no such setting.
+/// v5's forward_port among a process's own settings; `None` means that it has no such setting.
 pub(super) fn forward_port(rows: &Rows) -> Result<Option<u16>, String> {
     let row = rows.iter().find(|row| row.get("name") == Some("forward_port"));
     let Some(text) = row.and_then(|row| row.get("setting")) else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! What a GTM says of itself.
+//! The answers of a GTM.
 
 use crate::model::{
     Endpoint, Fact, Instance, InstanceFacts, InstanceId, Instances, NodeKind, Process, Role, Sender, StandbyFacts,

@@ -1,4 +1,4 @@
-//! Transactions in doubt: which ones there are is told by each master, what became of them elsewhere by pg_clean.
+//! Transactions in doubt: each master lists its own, and pg_clean reports their state on other nodes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,8 +30,8 @@ fn one(row: &Row<'_>) -> Result<PreparedTransaction, String> {
     })
 }
 
-/// Collects the transactions in doubt. Where there are some that coordinators began, pg_clean is asked for their states on
-/// other participants, through one coordinator for each database.
+/// Collects the transactions in doubt. For those that coordinators began, it asks pg_clean for their states on other
+/// participants, through one coordinator for each database.
 pub(super) async fn ask(
     cluster: &Cluster,
     connections: &Connections,

@@ -23,7 +23,7 @@ impl Limits {
         self.answer / 2
     }
 
-    /// How long nobody may have answered after that.
+    /// How long otb waits for the next answer after that.
     pub(super) fn pause(&self) -> Duration {
         self.answer / 20
     }

@@ -1,5 +1,5 @@
-//! The transactions that a failover would lose: asked of stopped instances that hold more WAL than the standby that is
-//! to become master. Which WAL that is, only the answers of both tell.
+//! The transactions that a failover would lose: asked of stopped instances with more WAL than the standby that will
+//! become master. Only the answers of both show which WAL that is.
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,6 @@
-//! The live cluster as it is: [`observe`] asks every instance at once, by SQL (or the GTM's own protocol) and
-//! by the shell of its server, and puts together what each said. A fact that nobody told stays unknown, with
-//! what was tried and what came back.
+//! The live cluster as it is: [`observe`] asks every instance in parallel, by SQL (or the GTM's own protocol) and by
+//! the shell of its server, and combines the answers. A fact without an answer stays unknown, with what was tried and
+//! what came back.
 //!
 //! Read only: every SQL session says `default_transaction_read_only = on` before its first SELECT, and the
 //! scripts write nothing.

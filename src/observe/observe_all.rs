@@ -27,8 +27,8 @@ pub async fn observe(cluster: &Cluster, connections: &Connections, limits: &Limi
     look_at_all(&Observation::default(), cluster, connections, limits).await
 }
 
-/// Looks at every declared instance moments after `lately` was seen. All is asked again but who may replicate from
-/// whom: a process on a server for each master that moves, for what a file says that nobody edits meanwhile.
+/// Observes every declared instance moments after `lately`. It asks everything again except replication access: that
+/// costs a process on a server for each master that moves, for a file that does not change in the meantime.
 pub async fn observe_soon_after(
     lately: &Observation,
     cluster: &Cluster,
@@ -47,8 +47,8 @@ async fn look_at_all(
     add(Observation::default(), lately, cluster.instances().collect(), cluster, connections, limits).await
 }
 
-/// Looks again at the nodes that `cluster` declares otherwise than when `seen` was seen: what is asked of a node
-/// depends on where its master shall be.
+/// Observes the nodes again that `cluster` declares differently than when `seen` was observed: the queries depend on
+/// where a node's master must be.
 pub async fn observe_again(
     seen: Observation,
     nodes: &BTreeSet<NodeName>,
@@ -105,7 +105,7 @@ async fn add(
     seen
 }
 
-/// What the looks at all servers share.
+/// What the observations of all servers share.
 struct ObservationPass<'a> {
     cluster: &'a Cluster,
     connections: &'a Connections,
@@ -117,9 +117,9 @@ struct ObservationPass<'a> {
 }
 
 impl ObservationPass<'_> {
-    /// Asks the server's processes, and its shell: of a node whose processes all say that they are what they shall
-    /// be, no tool is run. Silent ones are looked at with tools while they are still waited for; of others that are not
-    /// as declared, the control file is if they do not tell where they run.
+    /// Asks the server's processes, and its shell. If all processes of a node report that they are as declared, no
+    /// tool runs. Silent instances get tools while otb still waits for them; other instances that are not as declared
+    /// get pg_controldata if they do not report their directory.
     async fn look_at(&self, server: &ServerName, instances: Vec<&Instance>) -> Vec<(InstanceId, InstanceFacts)> {
         let answers = join_all(instances.iter().map(|instance| self.ask(instance)));
         let (answers, probes) = tokio::join!(answers, self.probe(server, &instances));

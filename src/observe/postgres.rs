@@ -1,4 +1,4 @@
-//! What a coordinator or datanode says of itself, in two round trips; a third reads a table nobody has read yet.
+//! The answers of a coordinator or datanode, in two round trips; a third one reads a table that otb has not read yet.
 
 use crate::model::{Fact, Instance, InstanceFacts, NodeKind, Process, Role, SystemId, UnknownKind};
 use crate::opentenbase::{self, Sql, query};
@@ -54,8 +54,8 @@ fn no_session(error: &SqlError) -> InstanceFacts {
     facts
 }
 
-/// Identity and role. SHOW and SET work while the GTM is down or mute, so they go first; then the SELECT, whose
-/// failure for want of a GTM means that no other SELECT will work (each would take a second to say so).
+/// Identity and role. SHOW and SET work while the GTM is down or silent, so they go first. Then comes the SELECT: if
+/// it fails because of the GTM, no other SELECT will work (each would take a second to fail).
 async fn first_round(
     session: &Session,
     kind: NodeKind,
@@ -83,8 +83,8 @@ async fn first_round(
     (is_without_timestamp(&error, facts) || error.ends_session()).then_some(error)
 }
 
-/// Whether a SELECT failed for want of the GTM: the server says so, or it is a master that answers SHOW, which takes
-/// no snapshot, and to a SELECT nothing at all (a GTM host that drops packets; opentenbase-v2.6-live.md, "GTM").
+/// Whether a SELECT failed because of the GTM: the server says so, or it is a master that answers SHOW, which takes no
+/// snapshot, but does not answer a SELECT (a GTM host that drops packets; opentenbase-v2.6-live.md, "GTM").
 fn is_without_timestamp(error: &SqlError, facts: &InstanceFacts) -> bool {
     match error {
         SqlError::Server(error) => opentenbase::is_want_of_timestamp(&error.sqlstate, &error.message),

@@ -1,4 +1,5 @@
-//! Who may replicate from whom: the one question that needs what the others brought, and a process on a server.
+//! Which servers may replicate from which instances: the only query that needs other answers first, and a process on a
+//! server.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,8 +22,8 @@ struct Login<'a> {
     user: String,
 }
 
-/// Asked only where a master is to be moved or given up. Who was admitted as the same user when `lately` was seen is not
-/// asked again; who was not may be by now.
+/// Asked only for a master that will move or be given up. An access that worked for the same user when `lately` was
+/// observed is not tried again; one that failed may work by now.
 pub(super) async fn ask(
     cluster: &Cluster,
     nodes: &BTreeSet<&NodeName>,
@@ -73,8 +74,8 @@ struct Asker<'a> {
 }
 
 impl Asker<'_> {
-    /// All by one process, as long as each is let in; from the first that is not, each is asked on its own, side by side:
-    /// only that tells why.
+    /// One process tries all of them as long as each succeeds. After the first failure each one is tried separately,
+    /// in parallel: only that shows why.
     async fn ask(&self, logins: &[&Login<'_>]) -> Vec<(InstanceId, Fact<ReplicationAccess>)> {
         let in_a_row = match logins {
             [_, _, ..] => self.log_in(logins).await.map(|output| read_admissions(&output.text)),
@@ -115,7 +116,7 @@ impl Asker<'_> {
 /// psql's exit status where the connection came to nothing (its manual page).
 const NO_CONNECTION: i32 = 2;
 
-/// What [`crate::opentenbase::admission`] brought. Only psql can say no: where it did not run, nobody did.
+/// Reads the output of the script. Only psql can report a refusal: if it did not run, nothing was refused.
 fn read(output: &Output, user: &str) -> Fact<ReplicationAccess> {
     let user = user.to_owned();
     if output.is_success() {

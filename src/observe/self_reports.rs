@@ -1,4 +1,4 @@
-//! What processes have told of themselves so far, and for which nodes that is not enough.
+//! What processes have reported about themselves so far, and which nodes need tools.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,30 +10,30 @@ use tokio::time::timeout;
 use crate::model::{InstanceFacts, InstanceId, Node, NodeKind, Process, Role};
 use crate::opentenbase::Tools;
 
-/// What a process has said that spares the tools.
+/// A report that makes tools unnecessary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct SelfReport {
     role: Role,
-    /// Where it runs. (A GTM's directory is not compared.)
+    /// The directory in which it runs. (A GTM's directory is not compared.)
     place: bool,
 }
 
 /// Filled while answers come in.
 pub(super) struct SelfReports {
-    /// None: it does not run as far as it can tell, or did not tell enough.
+    /// `None` means that it does not run as far as known, or that it reported too little.
     words: Mutex<BTreeMap<InstanceId, Option<SelfReport>>>,
     expected: usize,
-    /// How many have told, or will not.
+    /// The number of processes that have reported, or will not.
     so_far: watch::Sender<usize>,
 }
 
 impl SelfReports {
-    /// By nobody yet, of `expected` processes.
+    /// Returns a state without reports of `expected` processes.
     pub(super) fn by_none_of(expected: usize) -> Self {
         Self { words: Mutex::default(), expected, so_far: watch::Sender::new(0) }
     }
 
-    /// What a process answered, or that it did not.
+    /// Records a process's answer, or that it did not answer.
     pub(super) fn note(&self, id: &InstanceId, kind: NodeKind, facts: &InstanceFacts) {
         let role = facts.role.known().copied().filter(|_| needs_no_tools(kind, facts));
         let place = !kind.is_router() || facts.pid_file.known().is_some();
@@ -50,7 +50,7 @@ impl SelfReports {
         if timeout(patience, reports.wait_for(are_all)).await.is_ok() {
             return;
         }
-        // Who has told and who has not is asked for by node.
+        // Reports are looked up by node.
         while !are_all(&reports.borrow_and_update()) && timeout(pause, reports.changed()).await.is_ok() {}
     }
 
@@ -74,7 +74,7 @@ impl SelfReports {
     }
 }
 
-/// Whether a process has told so much that no tool need be run to learn what it does.
+/// Whether a process reported so much that no tool needs to find out its state.
 fn needs_no_tools(kind: NodeKind, facts: &InstanceFacts) -> bool {
     let identity = facts.system_id.known().is_some() && facts.timeline.known().is_some();
     facts.process == crate::model::Fact::Known(Process::Running) && (identity || !kind.is_router())
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
     use crate::model::UnknownKind;
 
-    /// How long it waits for `expected`, of whom five tell 30 ms one after the other.
+    /// Measures how long it waits for `expected`, of which five report 30 ms one after the other.
     async fn waits(expected: usize, patience: u64, pause: u64) -> Duration {
         let reports = SelfReports::by_none_of(expected);
         let facts = InstanceFacts::unknown(UnknownKind::TimedOut, "no answer");

@@ -1,4 +1,4 @@
-//! What the servers' shells see.
+//! The answers of the servers' shells.
 
 use std::time::SystemTime;
 
@@ -50,8 +50,8 @@ async fn look_at_some(
     }
 }
 
-/// Where the WAL of a stopped coordinator or datanode ends: by pg_waldump; where that cannot tell, of a cleanly
-/// stopped one the position of its last record, the shutdown checkpoint.
+/// Returns the end of the WAL of a stopped coordinator or datanode, from pg_waldump. If pg_waldump does not show it,
+/// uses the position of the last record of a cleanly stopped one, the shutdown checkpoint.
 pub(super) async fn wal_end(
     connections: &Connections,
     instance: &Instance,
@@ -74,7 +74,7 @@ pub(super) async fn wal_end(
     }
 }
 
-/// What a stopped master's files say of commits that wait for standbys.
+/// Reads a stopped master's settings for commits that wait for standbys.
 pub(super) async fn sync_settings(connections: &Connections, instance: &Instance, limits: &Limits) -> Fact<Settings> {
     let script = Script::at(instance).then(&opentenbase::sync_settings(instance));
     match connections.shells.run_short(&instance.id.server, script.as_str(), limits.shell).await {

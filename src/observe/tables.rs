@@ -48,7 +48,7 @@ impl Tables {
                 None => Fact::not_asked("no table was read"),
             },
             _turn = shelf.reader.acquire() => self.read(session, deadline).await,
-            // Whoever reads may be slow or hang: nobody depends on somebody else's process.
+            // A reader may be slow or hang, so no process waits for another process's reader.
             () = tokio::time::sleep(deadline.left() / 4) => self.read(session, deadline).await,
         }
     }

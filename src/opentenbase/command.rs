@@ -22,10 +22,10 @@ impl From<Duration> for Patience {
 /// (pg_ctl.c lets `case 'Z'` fall through into `-s`), so the status is all there is.
 /// gtm_ctl's fast stop has no wait limit of its own worth setting.
 ///
-/// pg_ctl looks ten times a second whether the pid file is gone, gtm_ctl once, and nobody can write meanwhile: the
-/// command looks a hundred times a second, and leaves to the tool what takes longer than some two seconds. (A sleep(1)
-/// that knows no fractions fails, and the tool has the rest.) Of a GTM the end of its first thread is waited for, too, a
-/// moment after its pid file; its last one, which keeps the port, holds up nobody but who starts it again ([`start`]).
+/// pg_ctl checks ten times a second whether the pid file is gone, gtm_ctl once, and no client can write meanwhile. So
+/// the command checks a hundred times a second, and leaves a stop of more than two seconds to the tool. (If sleep(1)
+/// knows no fractions, it fails, and the tool does the rest.) For a GTM it also waits for the end of the first thread,
+/// a moment after the pid file; the last thread keeps the port and only delays the next start ([`start`]).
 pub fn stop(instance: &Instance, patience: Patience) -> Command {
     let data = quote(&instance.data);
     let (stop, waiting) = match instance.kind {
@@ -58,9 +58,10 @@ pub fn stop_at_once(instance: &Instance, patience: Patience) -> Command {
 /// live), and clients wait meanwhile.
 const AT_ONCE: u32 = 5;
 
-/// Ends a server that hangs: an immediate stop, then SIGKILL for its first process and whatever else of its program works in
-/// its directory. (All children of a killed postmaster of v2.6 ended within 0.2 s, stopped and busy ones, too: seen live.)
-/// A pid file may name a stranger after a crash of the machine: where the process works tells.
+/// Ends a server that hangs: an immediate stop, then SIGKILL for its first process and all other processes of its
+/// program that work in its directory. (All children of a killed v2.6 postmaster ended within 0.2 s, also stopped and
+/// busy ones: seen live.) After a crash of the machine a pid file may name a foreign process; the working directory of
+/// that process shows it.
 ///
 /// `kill` is the shell's own; `env kill` is asked where that finds no such process. The pid file stays, as after a crash.
 pub fn end(instance: &Instance) -> Command {
@@ -114,9 +115,9 @@ pub fn start(instance: &Instance, patience: Patience) -> Command {
     .shown_as(start)
 }
 
-/// After a crash of the machine the number in a pid file may be another process's. A postmaster takes any live process of
-/// its own user for its predecessor and does not start (CreateLockFile, miscinit.c), nor does a GTM (seen live); where that
-/// process works tells.
+/// After a crash of the machine the number in a pid file may be that of another process. A postmaster treats any live
+/// process of its own user as its predecessor and does not start (CreateLockFile, miscinit.c), and a GTM does the same
+/// (seen live). The working directory of that process shows it.
 fn stale_pid_file(data: &str, file: &str) -> String {
     format!(
         "{{ read -r pid <{data}/{file} && test -e \"/proc/$pid/cwd/.\" && ! test \"/proc/$pid/cwd\" -ef {data} \
@@ -151,9 +152,9 @@ pub fn start_to_stay(instance: &Instance, patience: Patience) -> Command {
 /// Asks for promotion and does not wait: pg_ctl looks ten times a second, and a time-out of its own leaves the
 /// request in force. gtm_ctl only sends a signal and says nothing. For both: poll the role.
 ///
-/// Whoever connects to a promoted GTM before it has written its gtm.control anew (0.2 to 0.3 s) may make it hang
-/// when the old one rejoins (seen live, four times of four): for a GTM the command waits, without connecting, until
-/// that file's time has changed, for 30 s at most.
+/// A client that connects to a promoted GTM before it has written its gtm.control again (0.2 to 0.3 s) may make it
+/// hang when the old one rejoins (seen live, four of four times). So for a GTM the command waits, without connecting,
+/// until that file's time has changed, for 30 s at most.
 pub fn promote(instance: &Instance) -> Command {
     let data = quote(&instance.data);
     match instance.kind {
@@ -192,10 +193,9 @@ pub fn controldata(instance: &Instance) -> Command {
     Command::new(format!("pg_controldata {}", quote(&instance.data)))
 }
 
-/// Reads a stopped server's WAL from its last redo point to where it ends, and prints pg_waldump's last words,
-/// which say where that is. The filter (a transaction number nobody has) keeps it from printing the records.
-/// Where the last words tell of a page and not of a position, the last whole record is printed below them: its
-/// length says where it ends.
+/// Reads a stopped server's WAL from its last redo point to its end, and prints pg_waldump's last words, which show
+/// the end. The filter (a transaction number that does not exist) suppresses the records. If the last words name a
+/// page and not a position, the last whole record is printed below them: its length shows the end.
 ///
 /// Until the first checkpoint after a promotion the redo point lies on the timeline before: in WAL files that
 /// the last timeline does not have. There reading begins where that timeline does, which is the last thing its
@@ -229,14 +229,14 @@ pub fn base_backup(directory: &str, from: &Endpoint, user: &str) -> Command {
     ))
 }
 
-/// Writes a small file so that it is there as a whole or not at all. It is the owner's alone (see
-/// [`super::Script::at`]), as the server's user wants recovery.conf.
+/// Writes a small file completely or not at all. Only its owner can read it (see [`super::Script::at`]), as the
+/// server's user requires for recovery.conf.
 pub fn write_file(path: &str, contents: &str) -> Command {
     let new = quote(&format!("{path}.otb-new"));
     Command::new(format!("printf %s {} >{new} && mv -fT {new} {}", quote(contents), quote(path)))
 }
 
-/// Writes a small file that nobody reads before it was written.
+/// Writes a small file that no process reads before it is complete.
 pub fn write_draft(path: &str, contents: &str) -> Command {
     Command::new(format!("printf %s {} >{}", quote(contents), quote(path)))
 }

@@ -11,7 +11,7 @@ pub(super) const NO_FENCE: &str = "# otb wrote";
 
 const _: () = assert!(NO_FENCE.len() == FENCE.len(), "a longer line would move the others");
 
-/// recovery.conf, or the like of it in gtm.conf, as far as it tells something.
+/// The settings of recovery.conf, or the corresponding ones of gtm.conf.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StandbyConf {
     /// It makes the instance a standby.
@@ -35,8 +35,8 @@ pub fn recovery_conf(upstream: &Endpoint, user: &str, application_name: &str, fe
     )
 }
 
-/// Of a recovery.conf by [`recovery_conf`]: the same with the fence, and what is to be written over its beginning to have
-/// it without.
+/// Returns, for a recovery.conf made by [`recovery_conf`], the same text with the fence, and the text to write over
+/// its beginning to remove the fence.
 pub(super) fn fenced(recovery_conf: &str) -> Option<(String, &'static str)> {
     let rest = recovery_conf.strip_prefix(NO_FENCE)?;
     Some((format!("{FENCE}{rest}"), NO_FENCE))
@@ -111,7 +111,7 @@ pub(super) fn setting(line: &str) -> Option<(String, String)> {
     Some((key.to_ascii_lowercase(), value))
 }
 
-/// What stands between quotes, as guc-file.l's GUC_scanstr reads it (but for `\ooo`, which nobody writes).
+/// Reads a quoted text as guc-file.l's GUC_scanstr does (except `\ooo`, which is not used).
 fn unquote(body: &str) -> Option<String> {
     let mut value = String::new();
     let mut letters = body.chars().peekable();

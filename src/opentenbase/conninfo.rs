@@ -2,7 +2,7 @@
 
 use crate::model::{Endpoint, Host};
 
-/// Where a connection string leads, if it names one host and a port (5432 if it names none).
+/// Returns the address in a connection string, if it names one host and a port (5432 if it names none).
 pub fn read_conninfo(text: &str) -> Option<Endpoint> {
     let pairs = pairs(text)?;
     let last = |wanted: &str| pairs.iter().rev().find(|(key, _)| key == wanted).map(|(_, value)| value.as_str());

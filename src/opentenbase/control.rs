@@ -32,8 +32,8 @@ pub fn read_control(text: &str) -> Result<Control, String> {
     })
 }
 
-/// Reads the line by which pg_waldump says that the WAL ends: where the next record would begin, as far as it
-/// tells. Everything else (a time-out, a redo point that is not there) is an error.
+/// Reads the line in which pg_waldump reports the end of the WAL: where the next record would begin, as far as it
+/// shows. Any other text (a time-out, a missing redo point) is an error.
 ///
 /// - `… error in WAL record at X: … at Y…`: Y.
 /// - The same with a page instead of a Y (`unexpected pageaddr … in log segment …`), where a page or a recycled file
@@ -63,12 +63,12 @@ fn total_length(record: &str) -> Option<u64> {
 
 /// XLOG_BLCKSZ of a build as it comes (src/include/pg_config.h).
 const WAL_BLOCK_BYTES: u64 = 8192;
-/// What each block begins with, the first of a file and the others (access/xlog_internal.h).
+/// The header of each block: of the first block of a file, and of the others (access/xlog_internal.h).
 const LONG_HEADER_BYTES: u64 = 40;
 const SHORT_HEADER_BYTES: u64 = 24;
 
-/// Where the record at `start` ends, with the headers of the blocks it runs over: the next one would begin there,
-/// at a multiple of 8.
+/// Returns the end of the record at `start`, with the headers of the blocks that it crosses: the next record would
+/// begin there, at a multiple of 8.
 pub(super) fn end_of_record(start: Lsn, total: u64, control: &Control) -> Option<Lsn> {
     let mut at = start.0;
     let mut left = total;
@@ -85,8 +85,8 @@ pub(super) fn end_of_record(start: Lsn, total: u64, control: &Control) -> Option
     }
 }
 
-/// Where the WAL file begins whose name `text` begins with: timeline, and number in two parts. Only where reading
-/// began on that timeline's own redo point: else its first file may be the one that is missing.
+/// Returns the beginning of the WAL file whose name is at the start of `text`: timeline, and number in two parts.
+/// Valid only if reading began on the timeline of that redo point; otherwise the first file may be the missing one.
 fn begin_of_file(text: &str, control: &Control) -> Option<Lsn> {
     let part = |n: usize| u64::from_str_radix(text.get(n * 8..n * 8 + 8)?, 16).ok();
     let (timeline, high, low) = (part(0)?, part(1)?, part(2)?);

@@ -9,7 +9,7 @@ use super::conf::{read_gtm_conf, read_recovery_conf, setting};
 use super::{quote, sanitize_for_display};
 use crate::model::Endpoint;
 
-/// `port`, and what else of a configuration file tells where a server listens and what it is.
+/// `port`, and the other settings of a configuration file that show where a server listens and which kind it is.
 const KEYS: &str = "port|forward_port|listen_addresses|nodename|startup|active_host|active_port|pgxc_node_name";
 
 /// The fixed part. A process is a server if its number is the one that the pid file of its working directory
@@ -33,7 +33,7 @@ first=; test -r "$proc/cwd/$file" && read -r first <"$proc/cwd/$file"
 if test "$first" = "$pid"; then one "$(readlink "$proc/cwd")" "$pid"; fi; done; done
 "#;
 
-/// What the shell of one server knows of the data directories on it.
+/// The data directories on one server, as its shell sees them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DataDirScan {
     /// `uname -n`.
@@ -52,7 +52,7 @@ pub struct Directory {
     pub running: bool,
     /// The last `port` of its configuration.
     pub port: Option<u16>,
-    /// v5's, as its configuration has it last; none: not said.
+    /// v5's forward port, the last value in its configuration; `None` means that it is not set there.
     pub forward: Option<u16>,
     /// listen_addresses; empty: not said.
     pub listens: Vec<String>,

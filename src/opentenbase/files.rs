@@ -12,7 +12,7 @@ pub fn recovery_path(instance: &Instance) -> String {
     format!("{}/{file}", instance.data)
 }
 
-/// Where the fence of a master waits until the master is stopped.
+/// The place where the fence of a master waits until the master is stopped.
 pub fn staged_fence(instance: &Instance) -> String {
     format!("{}.otb", recovery_path(instance))
 }
@@ -35,8 +35,8 @@ pub fn lift_own_fence(instance: &Instance) -> Command {
     Command::new(run).shown_as(lift.to_string())
 }
 
-/// Writes recovery.conf as a standby's. Where it is the same text as a fence, as after each switchover, its first line is
-/// all that is written, in its place: nothing is renamed, and no moment sees the file without its other lines.
+/// Writes a standby's recovery.conf. If the file is a fence with the same text, as after each switchover, only its
+/// first line is written, in its place: no rename, and at no moment is the file without its other lines.
 pub fn write_recovery_conf(path: &str, contents: &str) -> Command {
     let write = write_file(path, contents);
     let Some((fence, mark)) = fenced(contents) else { return write };
@@ -52,7 +52,7 @@ pub fn write_recovery_conf(path: &str, contents: &str) -> Command {
     .shown_as(write.to_string())
 }
 
-/// Where a fresh copy of an instance is built.
+/// The place where a rebuilt instance is created.
 fn fresh_directory(instance: &Instance) -> String {
     format!("{}.otb-new", instance.data)
 }
@@ -62,14 +62,14 @@ pub fn remove_file(path: &str) -> Command {
     Command::new(format!("rm -f {}", quote(path)))
 }
 
-/// What the instance would start as; no text where there is no such file. A recovery.done, which every copy has that was
-/// promoted once, is not that file.
+/// Reads what the instance would start as; no text if the file does not exist. A recovery.done, which every instance
+/// has after a promotion, is not that file.
 pub fn read_recovery_file(instance: &Instance) -> Command {
     let path = quote(&recovery_path(instance));
     Command::new(format!("{{ test ! -e {path} || cat {path}; }}"))
 }
 
-/// What the node's own standby uses to replicate: recovery.conf, or recovery.done after its promotion.
+/// Reads what the node's own standby uses to replicate: recovery.conf, or recovery.done after its promotion.
 pub fn read_replication_conf(instance: &Instance) -> Command {
     let file = |name: &str| quote(&format!("{}/{name}", instance.data));
     Command::new(format!("cat {} 2>/dev/null || cat {}", file("recovery.conf"), file("recovery.done")))
@@ -91,7 +91,7 @@ pub fn replication_name(recovery_conf: &str) -> Option<String> {
 pub fn rebuild(instance: &Instance, upstream: &Endpoint, user: &str, recovery: &str) -> Vec<Command> {
     let fresh = fresh_directory(instance);
     vec![
-        // What a rebuild that was cut off has left.
+        // Removes what an interrupted rebuild has left.
         Command::new(format!("rm -rf {}", quote(&fresh))),
         base_backup(&fresh, upstream, user),
         carry_over_settings(&instance.data, &fresh),
@@ -105,9 +105,10 @@ pub fn rebuild(instance: &Instance, upstream: &Endpoint, user: &str, recovery: &
 /// Files with settings of an instance's own in its data directory. opentenbase_ctl and v5's initdb write the last two.
 const SETTINGS: &str = "postgresql.conf postgresql.auto.conf pg_hba.conf pg_ident.conf gtm_proxy.conf pgbouncer.ini";
 
-/// A base backup brings the master's port, pooler_port and listen_addresses: the instance's own go over, with the files
-/// and directories that its postgresql.conf includes (opentenbase_ctl writes postgresql.conf.user). One of those that only
-/// the master has goes away: the instance would read it. What lies outside of the data directory stays as it is.
+/// A base backup brings the master's port, pooler_port and listen_addresses. So the instance keeps its own files, with
+/// the files and directories that its postgresql.conf includes (opentenbase_ctl writes postgresql.conf.user). An
+/// included file that only the master has is removed, because the instance would read it. Files outside the data
+/// directory stay.
 fn carry_over_settings(from: &str, to: &str) -> Command {
     Command::new(format!(
         "( set -f; IFS='\n'; from={from}; to={to}; set -- {SETTINGS}; given=$#; n=0; \
@@ -137,8 +138,8 @@ pub(super) fn pid_file(kind: NodeKind) -> &'static str {
     }
 }
 
-/// Moves a directory to `NAME.otb-aside-TIME`, UTC; not one in which a server runs that somebody started meanwhile: it
-/// would go on there, and keep the port.
+/// Moves a directory to `NAME.otb-aside-TIME`, UTC. It refuses a directory in which a server was started meanwhile:
+/// that server would continue there and keep the port.
 fn keep_aside(directory: &str) -> Command {
     let directory = quote(directory);
     let aside = format!("mv -T {directory} {directory}.otb-aside-\"$(date -u +%Y%m%dT%H%M%SZ)\"");

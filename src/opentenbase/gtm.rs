@@ -1,5 +1,5 @@
-//! The few messages of the GTM's own protocol that tell a GTM's role. They need no login, and both a master
-//! and a standby answer them (seen live on v2.6.0).
+//! The messages of the GTM's own protocol that show a GTM's role. They need no login, and both a master and a standby
+//! answer them (seen live on v2.6.0).
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ pub const MOST_GTM_BYTES: usize = 1 << 20;
 const GET_STATUS: i32 = 82;
 const STATUS_RESULT: i32 = 16;
 
-/// What a GTM says of itself.
+/// The answer of a GTM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GtmStatus {
     pub role: Role,
@@ -34,10 +34,10 @@ pub struct GtmStandby {
 
 /// Whether the list of a GTM has its standby at `own`; `all` are those that should be on it, `own` among them.
 ///
-/// A standby is called HOST:PORT, where HOST is whatever the resolver calls its end of the connection, with dots for
-/// underscores (gtm_standby_start_replication, gtm_standby.c): its address, a name that nobody here knows, or, on one
-/// machine, `localhost` or its master's address (seen live). If gtm.conf has application_name, it is called that. So one
-/// that goes by its own address is found; of the others there must be as many on the list as should be.
+/// A standby's name is HOST:PORT, where HOST is what the resolver returns for its end of the connection, with dots for
+/// underscores (gtm_standby_start_replication, gtm_standby.c): its address, an unknown name, or, on one machine,
+/// `localhost` or its master's address (seen live). With application_name in gtm.conf, that is the name. So otb
+/// recognises a standby by its own address; of the others the list must contain as many as there are.
 pub fn gtm_lists(names: &[&str], own: &Endpoint, all: &[&Endpoint]) -> bool {
     let by_address = |endpoint: &Endpoint| format!("{}:{}", endpoint.host.as_str().replace('_', "."), endpoint.port);
     let is_called_so = |endpoint: &Endpoint| names.contains(&by_address(endpoint).as_str());
@@ -151,7 +151,7 @@ mod tests {
         let at = |host: &str, port| Endpoint { host: Host::new(host).unwrap(), port };
         let (s47, s63, other) = (at("172.16.0.47", 21000), at("s_63.example", 21000), at("172.16.0.63", 21001));
         let both = [&s47, &s63];
-        // Names that nobody knows: as many as should be, or none is sure.
+        // Unknown names: the list must contain as many as there are standbys, otherwise none is certain.
         assert!(gtm_lists(&["localhost:21000"], &s47, &[&s47]));
         assert!(gtm_lists(&["db47.example:21000", "172.16.0.29:21000"], &s47, &both));
         assert!(!gtm_lists(&["localhost:21000"], &s47, &both));

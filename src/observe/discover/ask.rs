@@ -16,7 +16,7 @@ pub(super) struct Who {
     pub at: Endpoint,
 }
 
-/// What it says.
+/// The answers of one process.
 #[derive(Debug, Clone)]
 pub(super) struct NodeAnswers {
     pub role: Fact<Role>,
@@ -25,7 +25,7 @@ pub(super) struct NodeAnswers {
     pub data: Fact<String>,
     pub system_id: Fact<SystemId>,
     pub started: Fact<String>,
-    /// v5's forward_port; none: it has no such setting.
+    /// v5's forward_port; `None` means that it has no such setting.
     pub forward: Fact<Option<u16>>,
     pub standbys: Vec<Standby>,
 }

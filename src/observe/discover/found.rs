@@ -12,7 +12,7 @@ pub(super) struct Look<'a> {
     pub rows: &'a [Row],
     pub masters: &'a Masters,
     pub data_dir_scan: &'a BTreeMap<Host, Fact<DataDirScan>>,
-    /// Each server has a machine of its own, as far as can be told.
+    /// Whether each server has a machine of its own, as far as known.
     pub ssh: bool,
 }
 
@@ -29,7 +29,8 @@ impl<'a> Look<'a> {
         hosts.iter().filter(|host| named.contains(host) || !is_another_ones(host)).cloned().collect()
     }
 
-    /// Where a copy may answer: every directory that was found, and where no shell answers, the ports of the nodes.
+    /// The places where an instance may answer: every directory that was found, and without a shell, the ports of the
+    /// nodes.
     pub(super) fn candidates(&self, hosts: &BTreeSet<Host>) -> BTreeSet<Who> {
         let masters: BTreeSet<&Endpoint> = self.rows.iter().map(|row| &row.at).collect();
         let mut candidates = BTreeSet::new();
@@ -55,7 +56,7 @@ impl<'a> Look<'a> {
         candidates
     }
 
-    /// The ports on which a standby of this node is likely: its master's, and those its master tells.
+    /// The likely ports of this node's standbys: the port of its master, and those that its master reports.
     fn ports(&self, row: &'a Row) -> impl Iterator<Item = u16> + 'a {
         let reports = self.masters.get(&row.name).into_iter().flat_map(|said| &said.standbys);
         std::iter::once(row.at.port).chain(reports.filter_map(|standby| standby.port))
@@ -70,7 +71,7 @@ impl<'a> Look<'a> {
         let fits = |directory: &&Directory| {
             let here = match directory.listens_at(at.host.as_str()) {
                 Some(listens) => listens,
-                // On one machine with several servers' addresses a wildcard tells nothing.
+                // On one machine with several servers' addresses, a wildcard address decides nothing.
                 None => self.ssh || data == Some(directory.path.as_str()),
             };
             directory.gtm == gtm && here && directory.port == Some(at.port)

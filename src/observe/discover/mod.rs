@@ -98,7 +98,7 @@ fn name_of(data_dir_scan: &Fact<DataDirScan>) -> Fact<String> {
     }
 }
 
-/// What the coordinator says of itself and of the others.
+/// The coordinator's answers about itself and the other nodes.
 struct First {
     cluster: Fact<ClusterName>,
     routes: std::sync::Arc<Vec<Route>>,
