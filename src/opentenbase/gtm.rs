@@ -157,7 +157,7 @@ mod tests {
         assert!(!gtm_lists(&["localhost:21000"], &s47, &both));
         assert!(!gtm_lists(&["localhost:21001"], &s47, &[&s47, &other]));
         assert!(!gtm_lists(&[], &s47, &[&s47]));
-        // By its address one is known whatever becomes of the other.
+        // Recognised by its address, whatever happens to the other one.
         assert!(gtm_lists(&["172.16.0.47:21000"], &s47, &both));
         assert!(!gtm_lists(&["172.16.0.47:21000"], &s63, &both));
         assert!(gtm_lists(&["172.16.0.47:21000", "s.63.example:21000"], &s63, &both));

@@ -29,7 +29,7 @@ fn lock_tables(tables: &[TableName]) -> Sql {
     Sql::new(format!("lock table {} in access exclusive mode", list.join(", ")))
 }
 
-/// The same for people, to whom the names of all tables say little.
+/// The same for people, without the names of all tables.
 pub fn hold_tables_in_words(attempt: Duration) -> String {
     format!(
         "begin; set local lock_timeout = {}; lock table <every table> in access exclusive mode",
@@ -74,7 +74,7 @@ pub fn client_databases() -> Sql {
     Sql::new("select datname from pg_database where datallowconn and not datistemplate order by datname")
 }
 
-/// What bounds a hold: columns name and setting; deadlock_timeout in milliseconds.
+/// The limits of a hold: columns name and setting; deadlock_timeout in milliseconds.
 pub fn hold_bounds() -> Sql {
     Sql::new(
         "select name, setting from pg_settings where name in ('deadlock_timeout', 'max_connections', \

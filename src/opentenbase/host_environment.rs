@@ -1,7 +1,7 @@
-//! What stands around the instances of a server: its clock, the tools, what could start a server again, and WAL
-//! that waits for archiving. The first part of the observing script, and its reader.
+//! The host environment of a server's instances: its clock, the tools, programs that could start a server again, and
+//! WAL that waits for archiving. The first part of the observing script, and its reader.
 //!
-//! The lines are those of [`super::probe_script`]; what belongs to the whole server is told under the number 0.
+//! The lines are those of [`super::probe_script`]; lines of the whole server have the number 0.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -65,8 +65,8 @@ pub(super) fn instance_script(instance: &Instance) -> String {
     text
 }
 
-/// Reads what both parts printed. `server` has what was said of the whole server, `own` what of this instance.
-/// The clock is compared by whoever knows when the script ran.
+/// Reads the output of both parts. `server` has the lines of the whole server, `own` those of this instance. The
+/// caller knows when the script ran, and compares the clock.
 pub(super) fn read(
     instance: &Instance,
     server: &dyn Fn(&str) -> String,
@@ -110,7 +110,7 @@ fn names(line: &str, dir: &str) -> bool {
     !line.trim_start().starts_with('#') && line.match_indices(dir).any(|(at, found)| ends(&line[at + found.len()..]))
 }
 
-/// The server's clock as `date +%s.%N` told it, in milliseconds since 1970, and how much finer it may have been.
+/// The server's clock from `date +%s.%N`, in milliseconds since 1970, and its precision.
 pub fn read_clock(text: &str) -> Option<(i64, i64)> {
     let (seconds, fraction) = text.trim().split_once('.')?;
     let seconds: i64 = seconds.parse().ok()?;

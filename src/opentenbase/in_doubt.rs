@@ -1,4 +1,4 @@
-//! What pg_clean says of transactions in doubt (contrib/pg_clean/pg_clean.c).
+//! The answers of pg_clean about transactions in doubt (contrib/pg_clean/pg_clean.c).
 
 use std::collections::BTreeMap;
 use std::time::Duration;

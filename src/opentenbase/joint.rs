@@ -14,8 +14,8 @@ const _: () = assert!(MOST_JOINED <= 100, "9 is what two digits, ` says ` and a 
 /// The longest output of one script that is kept.
 const MOST_BYTES: usize = 1 << 20;
 
-/// Runs `$2` in a subshell of its own and tells what it says and its status, each with the number `$1`. Each process that
-/// this takes is taken for every script: what a script prints and its errors are one text.
+/// Runs `$2` in a subshell and prints its output and its status, each with the number `$1`. Every script costs some
+/// processes here, so a script's output and errors are one text.
 ///
 /// A captured text loses line ends at its end, so it is closed by a dot: by the subshell's end, for a script may
 /// `exit`. A line is written by one system call, and is not torn up to PIPE_BUF bytes (4096); what is torn all the same
@@ -49,7 +49,7 @@ pub fn joint_script<'a>(scripts: impl IntoIterator<Item = &'a str>) -> String {
     text
 }
 
-/// What one of the scripts printed, and its exit status.
+/// The output of one of the scripts, and its exit status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     pub status: i32,
@@ -72,7 +72,7 @@ struct Draft {
 }
 
 impl Answers {
-    /// Of so many scripts.
+    /// For this number of scripts.
     pub fn to(count: usize) -> Self {
         Self(std::iter::repeat_with(Draft::default).take(count).collect())
     }

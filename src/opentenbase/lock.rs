@@ -6,18 +6,19 @@ use std::fmt::Write as _;
 use super::quote;
 use crate::model::Instance;
 
-/// What the script prints first when it has the lock.
+/// The first output of the script when it has the lock.
 const HELD: &str = "held";
 
-/// What it prints before the holder's own words when somebody else has it.
+/// The output before the holder's own words when another run has it.
 const TAKEN: &str = "taken ";
 
-/// The exit status by which `flock` says that somebody else has it.
+/// The exit status of `flock` when another process has it.
 const BUSY: u8 = 75;
 
-/// Waits until nothing runs any more in the directories `$@`, five seconds at most. What a killed run has sent goes on,
-/// and holds the directory in which it works ([`super::Script::alone_at`]); whoever looks at the cluster before it has
-/// ended plans what is not so a moment later. (Where there is no /proc/locks, each step still waits for itself.)
+/// Waits until no script runs any more in the directories `$@`, five seconds at most. A command that a killed run sent
+/// continues and holds the directory in which it works ([`super::Script::alone_at`]). A run that observes the cluster
+/// before that command has ended would plan from a state that changes a moment later. (Without /proc/locks, each step
+/// still waits for itself.)
 const SETTLE: &str = r#"inodes=$(stat -L -c %i -- "$@" 2>/dev/null)
 busy() { while read -r number kind advisory mode pid place range; do case $kind in FLOCK) for inode in $inodes; do
 case $place in *:"$inode") return 0;; esac; done;; esac; done; return 1; }
@@ -33,10 +34,10 @@ pub enum Leftovers {
 
 /// Holds `flock` on the directories in which the server's data directories lie, until its input ends.
 ///
-/// A directory can be locked by whoever may read it, nothing has to be created, and any two files that declare
-/// the same instance meet in the same directory. A rebuild renames a data directory, never its parent. Who
-/// holds it is written into the first data directory, which the server's OS user owns, and goes with the lock: as
-/// long as nothing stands there, the holder is about to write it or to leave, and for a second it is tried again.
+/// Any user who may read a directory can lock it, no file must be created, and two files that declare the same
+/// instance use the same directory. A rebuild renames a data directory, never its parent. The holder's name is written
+/// into the first data directory, which the server's OS user owns, and goes with the lock. While it is missing, the
+/// holder is about to write it or to leave, so the script tries again for a second.
 pub fn lock_script(instances: &[&Instance], holder: &str, leftovers: Leftovers) -> String {
     let parents = locked_directories(instances);
     let note = instances.first().map_or_else(String::new, |instance| quote(&format!("{}/otb.holder", instance.data)));
@@ -77,7 +78,7 @@ fn parent(path: &str) -> &str {
     }
 }
 
-/// What the script found.
+/// The answer of the script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LockAnswer {
     Held,
@@ -85,7 +86,7 @@ pub enum LockAnswer {
     Taken(String),
 }
 
-/// Reads the first line of the script; none: it is not the script's.
+/// Reads the first line of the script; `None` means that the line is not the script's.
 pub fn read_lock(line: &str) -> Option<LockAnswer> {
     match line.strip_prefix(TAKEN) {
         _ if line == HELD => Some(LockAnswer::Held),

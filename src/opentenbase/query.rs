@@ -6,17 +6,17 @@ use crate::model::NodeName;
 /// A number, which no session setting can render differently.
 const STARTED: &str = "extract(epoch from pg_postmaster_start_time()) as started";
 
-/// What the process calls itself. Works while the GTM is down, as every SHOW and SET does (seen live on v2.6).
+/// The process's own name. Works while the GTM is down, as every SHOW and SET does (seen live on v2.6).
 pub fn node_name() -> Sql {
     Sql::new("show pgxc_node_name")
 }
 
-/// What the cluster calls itself.
+/// The cluster's own name.
 pub fn cluster_name() -> Sql {
     Sql::new("show pgxc_cluster_name")
 }
 
-/// Where the process that answers keeps its data. For a superuser.
+/// The data directory of the process. Requires a superuser.
 pub fn data_directory() -> Sql {
     Sql::new("show data_directory")
 }
@@ -26,7 +26,7 @@ pub fn pid_file() -> Sql {
     Sql::new("select pg_read_file('postmaster.pid')")
 }
 
-/// Whether new transactions are read-only by configuration; then [`read_only`] tells nothing of the role.
+/// Whether new transactions are read-only by configuration; then [`read_only`] does not show the role.
 pub fn default_read_only() -> Sql {
     Sql::new("show default_transaction_read_only")
 }
@@ -36,7 +36,7 @@ pub fn read_only() -> Sql {
     Sql::new("show transaction_read_only")
 }
 
-/// Whether [`read_only`] tells something on a datanode, where sessions are read-only without this.
+/// Whether [`read_only`] shows the role on a datanode, where sessions are read-only without this setting.
 pub fn allow_dml() -> Sql {
     Sql::new("show allow_dml_on_datanode")
 }
@@ -141,8 +141,8 @@ pub fn sessions_that_write() -> Sql {
     Sql::new("select pid, backend_xid as xid from pg_stat_activity where backend_xid is not null")
 }
 
-/// What pg_clean would make of the transactions that were prepared `seconds` ago or earlier: columns gid and
-/// transaction_status_on_allnodes. Through a coordinator; it only looks (pg_clean.c).
+/// The result that pg_clean would give the transactions prepared `seconds` ago or earlier: columns gid and
+/// transaction_status_on_allnodes. Through a coordinator; it changes nothing (pg_clean.c).
 pub fn transactions_in_doubt(seconds: u64) -> Sql {
     Sql::new(format!("select gid, transaction_status_on_allnodes from pg_clean_check_txn({seconds})"))
 }

@@ -17,8 +17,8 @@ const TOGETHER_SECONDS: u32 = 8;
 /// the other: pg_hba.conf, the password and the network between the two are proved or refused by the server itself.
 /// IDENTIFY_SYSTEM changes nothing, needs no snapshot and works while the GTM is down (seen live).
 ///
-/// After a login that came to nothing no other one is tried (`\connect` of psql 10 wants an open connection). Of several,
-/// only what the servers answer is printed, and nothing that a server says of a login it refuses.
+/// After a failed login psql tries no other one (`\connect` of psql 10 requires an open connection). For several
+/// logins, the script prints only the servers' answers, and nothing that a server says about a refused login.
 pub fn replication_access(logins: &[(&Instance, &Endpoint)], user: &str) -> Command {
     let mut enter = Vec::new();
     let mut psql = String::from("psql -XAtqw -v ON_ERROR_STOP=1");
@@ -59,7 +59,8 @@ fn quote_for_psql(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
 }
 
-/// How many logins came about, from the first on: each server has said its system identifier, timeline and position.
+/// Returns how many logins succeeded, from the first on: each server has reported its system identifier, timeline and
+/// position.
 pub fn read_admissions(said: &str) -> usize {
     said.lines().filter(|line| is_identity(line)).count()
 }

@@ -12,9 +12,9 @@ const OURS: [&str; 3] = ["standby_mode", "primary_conninfo", "recovery_target_ti
 /// The parts of a connection string that otb writes.
 const PARTS: [&str; 5] = ["host", "hostaddr", "port", "user", "application_name"];
 
-/// The text of `own` as a standby of `upstream`: other settings and comments stay, and so do user, application_name and
-/// whatever else its primary_conninfo has. Without `own` the usual text; a primary_conninfo that cannot be read (an URI) is
-/// written anew.
+/// Returns the text of `own` as a standby of `upstream`: other settings and comments stay, and so do the user,
+/// application_name and other keys of its primary_conninfo. Without `own` it returns the usual text; a
+/// primary_conninfo that cannot be read (an URI) is written as a new one.
 pub fn retargeted(own: &str, upstream: &Endpoint, user: &str, application_name: &str) -> String {
     if own.trim().is_empty() {
         return recovery_conf(upstream, user, application_name, false);
@@ -28,7 +28,7 @@ pub fn retargeted(own: &str, upstream: &Endpoint, user: &str, application_name: 
             out.push('\n');
             continue;
         };
-        // Of a setting that stands there twice the last one counts: once is enough.
+        // If a setting appears twice, the last one counts, so one is enough.
         if let Some(at) = missing.iter().position(|name| *name == key) {
             missing.remove(at);
             let own = last(own, &key).unwrap_or(value);
@@ -82,7 +82,7 @@ fn conninfo(own: &str, upstream: &Endpoint, user: &str, application_name: &str) 
     write_conninfo(&parts)
 }
 
-/// What of a recovery.conf is the operator's own: names only, for values may be secrets; and its delay.
+/// The operator's own settings in a recovery.conf: only their names, because values may be secrets; and the delay.
 pub fn recovery_settings(text: &str) -> RecoverySettings {
     let settings: Vec<(String, String)> = text.lines().filter_map(setting).collect();
     let others = settings.iter().map(|(key, _)| key.as_str()).filter(|key| !OURS.contains(key));

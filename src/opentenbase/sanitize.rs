@@ -1,6 +1,6 @@
-//! What a server or a command says is untrusted: before people see it, control characters go.
+//! Output of a server or a command is untrusted: control characters are removed before people see it.
 
-/// The most characters of somebody else's text that end up in one of our messages.
+/// The maximum number of foreign characters in one of otb's messages.
 pub const MOST_DISPLAYED: usize = 400;
 
 /// `text` on one line: control characters (terminal escapes, bidirectional overrides) become spaces, runs of

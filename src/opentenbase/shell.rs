@@ -5,8 +5,8 @@ use std::fmt;
 use super::command::Patience;
 use crate::model::Instance;
 
-/// The file descriptor by which a script holds its instance's data directory. What outlives the script must not
-/// have it.
+/// The file descriptor that holds a script's lock on its instance's data directory. A process that outlives the script
+/// must not have it.
 pub(super) const LOCK: u8 = 8;
 
 /// `text` as one word of a POSIX shell. It stays bare where it means itself in every shell.
@@ -23,7 +23,7 @@ pub fn quote(text: &str) -> String {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
     run: String,
-    /// What people see, where the rest is plumbing.
+    /// The text that people see, without technical parts.
     shown: Option<String>,
 }
 
@@ -62,11 +62,12 @@ impl Script {
         Self(format!("{}cd / && umask 077\n", tool_environment(&instance.install)))
     }
 
-    /// The same, alone in the instance's data directory: it waits up to `patience` for a script before it that has
-    /// not ended. A script whose connection broke goes on where it runs, and nothing else tells when it is over.
+    /// Like the above, but alone in the instance's data directory: it waits up to `patience` for an earlier script
+    /// that has not ended. A script whose connection broke continues on its server, and only this lock shows when it
+    /// has ended.
     pub fn alone_at(instance: &Instance, patience: Patience) -> Self {
         let (Self(tool_environment), data) = (Self::at(instance), quote(&instance.data));
-        // A directory can be locked by whoever may read it. The lock goes with the last process that has it open.
+        // Any user who may read a directory can lock it. The lock ends with the last process that has it open.
         Self(format!(
             "{tool_environment}if test -d {data} && test -r {data}; then exec {LOCK}<{data}; flock -w {} {LOCK} || \
              {{ echo \"an earlier command still runs in \"{data} >&2; exit 75; }}; fi\n",

@@ -3,8 +3,8 @@
 use super::sanitize_for_display;
 use crate::model::{PidFile, Process, Role};
 
-/// What pg_ctl says: 0 running, 3 not running. 4 (no data directory it can use) and the rest tell nothing of
-/// a process. A pid file that names a dead but unburied process still reads as running.
+/// pg_ctl's answers: 0 running, 3 not running. 4 (no usable data directory) and other codes say nothing about a
+/// process. A pid file of a dead process that is not reaped still reads as running.
 pub fn read_pg_status(status: i32, text: &str) -> Result<Process, String> {
     match status {
         0 if text.contains("server is running (PID: ") => Ok(Process::Running),
@@ -24,7 +24,7 @@ pub fn read_pid_file(text: &str) -> Result<PidFile, String> {
     }
 }
 
-/// What gtm_ctl says. Its exit status tells little: 0 also where it got no answer, 1 for everything else.
+/// gtm_ctl's answers. Its exit status is not enough: it is also 0 if it got no answer, and 1 in all other cases.
 pub fn read_gtm_status_text(status: i32, text: &str) -> Result<(Process, Option<Role>), String> {
     let stopped = text.contains("no server running")
         || text.contains("could not open PID file") && text.contains("No such file or directory");

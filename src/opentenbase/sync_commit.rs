@@ -8,7 +8,7 @@ pub fn local_commits() -> Sql {
     Sql::new("set synchronous_commit = local")
 }
 
-/// Writes a message into the WAL that nobody reads, and commits it as any transaction of the session: where commits
+/// Writes a message into the WAL that no program reads, and commits it like any transaction of the session: if commits
 /// wait for a standby, it waits (seen live). It changes no table.
 pub fn commit_that_waits() -> Sql {
     Sql::new("select pg_logical_emit_message(true, 'otb', 'a commit that waits for its standbys')")

@@ -9,7 +9,7 @@ use crate::model::{Control, Instance, Lsn, MissingEnd, MissingTransaction, Missi
 
 /// The most WAL that is read for it: pg_waldump reads that much in a second or two.
 const MOST_WAL_BYTES: u64 = 64 << 20;
-/// The most records that travel. Where there are more, the count is a lower bound.
+/// The maximum number of records to transfer. If there are more, the count is a lower bound.
 const MOST_RECORDS: usize = 1000;
 /// The most transactions that are listed: a screenful with what stands around them.
 const MOST_LISTED: usize = 10;
@@ -19,7 +19,7 @@ const MOST_COLUMNS: usize = 200;
 /// The part of a stopped instance's WAL that its node's declared master may lack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MissingRange {
-    /// Where a record begins, no later than `beyond`: a record that `beyond` cuts is missing, too.
+    /// The beginning of a record, not later than `beyond`: a record that crosses `beyond` is missing too.
     pub start: Lsn,
     /// The declared master holds the WAL up to here.
     pub beyond: Lsn,

@@ -1,4 +1,4 @@
-//! What people read of a plan first: the changes, from the surveys.
+//! The first part of a plan for people: the changes, made from the surveys.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -51,7 +51,7 @@ struct Row<'a> {
     routers: Arc<Vec<InstanceId>>,
 }
 
-/// What changes of each node's rows. Routers that share their rows are gone through once.
+/// The changes of each node's rows. Routers with equal rows are compared once.
 fn rows_by_node(routers: &[RouterSurvey]) -> BTreeMap<&NodeName, Vec<Row<'_>>> {
     let mut alike: BTreeMap<*const Vec<RouteChange>, Vec<&RouterSurvey>> = BTreeMap::new();
     let mut rows: BTreeMap<&NodeName, Vec<Row<'_>>> = BTreeMap::new();

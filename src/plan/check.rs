@@ -121,13 +121,13 @@ codes! {
     Strangers = "strangers", true, "Routers have no rows for nodes that the file does not declare.";
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// It is as it must be.
     Pass,
-    /// Said, but in nobody's way.
+    /// A warning that blocks nothing.
     Warn,
     /// Lifted by a waiver of that name.
     Waived,
@@ -167,7 +167,7 @@ pub struct Check {
     /// The step without which it would refuse: what it asks for is so only after that step.
     #[serde(default)]
     pub rests_on: Option<StepId>,
-    /// What to do next, where the verdict is not `pass`.
+    /// What to do next, if the verdict is not `pass`.
     pub hint: Option<String>,
     /// The reason given with `--waive`.
     pub waived_because: Option<String>,

@@ -18,7 +18,7 @@ pub const FORMAT_VERSION: &str = "1.0";
 /// What is to be done, why, in which order, and what was seen when it was decided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
-    /// Of this document: a minor version adds, a major one breaks.
+    /// The version of this document: a minor version adds, a major one breaks.
     pub format_version: String,
     /// The otb that planned.
     pub otb_version: String,
@@ -32,20 +32,20 @@ pub struct Plan {
     pub fingerprint: String,
     /// The stable live facts the fingerprint covers: what a saved plan is held against.
     pub facts: BTreeMap<String, String>,
-    /// What was wrong with the live cluster when it was observed, worst first, as `otb status` shows it.
+    /// The problems of the live cluster when it was observed, worst first, as `otb status` shows them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
-    /// What becomes different, per node, most important first; empty: nothing to do, or nothing that can be done.
+    /// The changes per node, most important first; empty if there is nothing to do, or nothing that can be done.
     pub changes: Vec<Change>,
-    /// In order of phase; which may run side by side is told by their `needs`.
+    /// In order of phase; `needs` shows which steps may run in parallel.
     pub steps: Vec<Step>,
-    /// Present where the rest cannot be planned before these steps are done: apply then looks again, plans what the
-    /// file asks for, and goes on with it in the same run. Who approves this plan approves that.
+    /// Present if the rest cannot be planned before these steps are done: apply then observes again, plans the rest of
+    /// the file, and continues in the same run. Approving this plan approves the rest.
     #[serde(default)]
     pub afterwards: Option<Afterwards>,
     /// All that were made, passed or not.
     pub checks: Vec<Check>,
-    /// Where a check refuses: the nodes that could change while the others stay as they are, by `--target`.
+    /// If a check refuses: the nodes that could change while the others stay as they are, with `--target`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub independent_nodes: Vec<NodeName>,
     /// The `--waive`s that name one of `checks`.
@@ -100,7 +100,7 @@ impl Plan {
 pub struct Afterwards {
     /// Why not: what the routers lack.
     pub because: String,
-    /// What it will contain as far as roles tell already; routes are not known yet.
+    /// The expected changes, as far as roles are known; routes are not known yet.
     pub expected: Vec<Change>,
     /// The checks of it that can be made already: of nodes without a master that answers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -117,7 +117,7 @@ pub struct SilentServer {
     pub why: String,
 }
 
-/// What becomes different, per node.
+/// The change of one node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Change {
     pub node: NodeName,
@@ -145,7 +145,7 @@ pub enum ChangeKind {
     Switchover,
     /// The old master does not live.
     Failover,
-    /// The declared master is down and nobody took over: it is started again.
+    /// The declared master is down and no other instance took over: otb starts it again.
     Restart,
     /// A second master runs beside the declared one: it is given up.
     Repair,

@@ -1,4 +1,4 @@
-//! What a saved plan was made from, as a digest: it is applied only while the cluster still is like that.
+//! A digest of the facts that a saved plan was made from: otb applies it only if they have not changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -10,10 +10,10 @@ use super::routes::RouterView;
 use super::step::StepId;
 use crate::model::{Cluster, Fact, InstanceFacts, NodeName, Observation, Process};
 
-/// What a fact is that could not be learned.
+/// The text of a fact that could not be read.
 const UNKNOWN: &str = "unknown";
 
-/// Of a stopped instance: what its files would make of it.
+/// For a stopped instance: its role after a start, by its files.
 const STARTS_AS: &str = ": starts as";
 
 fn starts_as(instance: &InstanceFacts) -> &'static str {
@@ -86,7 +86,7 @@ fn spelled_out(facts: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     all
 }
 
-/// What an instance is, as plans and drawings say it: `master`, `standby`, `stopped (in production)`, `unknown`.
+/// The state of an instance, as plans and drawings show it: `master`, `standby`, `stopped (in production)`, `unknown`.
 pub fn role_words(instance: &InstanceFacts) -> String {
     match (&instance.process, &instance.role) {
         (Fact::Known(Process::Stopped), _) => {
@@ -119,7 +119,7 @@ pub fn is_intact(plan: &Plan) -> bool {
     plan.fingerprint == digest(&plan.cluster, &plan.facts)
 }
 
-/// What differs between the cluster a plan was made for and the one that is declared now, one line each.
+/// The differences between the cluster of a plan and the one that is declared now, one line each.
 pub fn declared_differently(then: &Cluster, now: &Cluster) -> Vec<String> {
     let mut lines = Vec::new();
     if then.name != now.name {
@@ -143,13 +143,13 @@ pub fn declared_differently(then: &Cluster, now: &Cluster) -> Vec<String> {
     lines
 }
 
-/// What moved since a plan was made, one line each: facts of the live cluster; where none did, the steps that these
-/// facts call for no longer or only now, because of what the fingerprint leaves out (a pooler, a standby's state).
+/// The changes since a plan was made, one line each: facts of the live cluster. If none changed, the steps that are
+/// needed no longer or only now, because of facts outside the fingerprint (a pooler, a standby's state).
 pub fn moved(then: &Plan, now: &Plan) -> Vec<String> {
     let (was, is) = (spelled_out(&then.facts), spelled_out(&now.facts));
     let keys: BTreeSet<&String> = was.keys().chain(is.keys()).collect();
     let line = |key: &String| {
-        // What was stopped or started says so by its role.
+        // The role shows whether it was stopped or started.
         let by_role = key.ends_with(STARTS_AS) && !(was.contains_key(key) && is.contains_key(key));
         let (was, is) = (fact(&was, key), fact(&is, key));
         (was != is && !by_role).then(|| format!("{key}: was {was}, is now {is}"))

@@ -24,13 +24,13 @@ const PROMOTE: Range = Range { least: 20, most: 300 };
 /// Two commands on servers: sudo or an ssh channel, and processes that start.
 const COMMANDS: Range = Range { least: 20, most: 200 };
 
-/// A standby that commits wait for: its server starts and streams, beside what the routers are told.
+/// A standby that commits wait for: its server starts and streams, while the routes are updated.
 const RETURN: Range = Range { least: 100, most: 3000 };
 
 /// ALTER NODE that finds pgxc_node locked, once, and stands back.
 const LOCKED: Range = Range { least: 0, most: 400 };
 
-/// A GTM that stops, and one that writes its control file anew before anybody may ask it.
+/// A GTM that stops, and one that writes its control file again before it may be asked.
 const GTM: Range = Range { least: 250, most: 2500 };
 
 /// v5: a promoted GTM gives no timestamp before its timekeeper's next round, one in five seconds (seen live).
@@ -40,7 +40,7 @@ const SILENCE: Range = Range { least: 0, most: 5000 };
 /// back, the reload, the pool) and through it. At worst each is slow, or asked again.
 const ROUND_TRIPS: Range = Range { least: 8, most: 24 };
 
-/// What a standby replays at least, in bytes per millisecond: 16 MiB a second.
+/// The least replay speed of a standby, in bytes per millisecond: 16 MiB a second.
 const REPLAY: u64 = (16 << 20) / 1000;
 
 /// Milliseconds, or a number of times.
@@ -62,7 +62,7 @@ pub struct ExpectedGap {
     pub longest_seconds: u64,
 }
 
-/// Of a switchover from a running master. How long a node has been down that has no master is not otb's to expect.
+/// For a switchover from a running master. otb cannot expect how long a node without a master has been down.
 pub(crate) fn expected(
     survey: &NodeSurvey<'_>,
     fast_stop: Duration,
@@ -90,7 +90,7 @@ pub(crate) fn expected(
     })
 }
 
-/// The longest round trip of a router that is told something, in microseconds.
+/// The longest round trip of a router whose routes are updated, in microseconds.
 pub(crate) fn slowest(routers: &[RouterSurvey], seen: &Observation) -> u64 {
     routers.iter().filter_map(|router| micros(&router.router, seen)).max().unwrap_or(0)
 }
@@ -99,7 +99,7 @@ fn micros(id: &InstanceId, seen: &Observation) -> Option<u64> {
     seen.instances.get(id)?.round_trip.known().copied()
 }
 
-/// What the standby had still to replay when it was looked at: nothing, if it uses the time until the stop.
+/// What the standby still had to replay when it was observed: nothing, if it uses the time until the stop.
 fn behind(master: &InstanceId, standby: &InstanceId, seen: &Observation) -> Range {
     let end = |id: &InstanceId| seen.instances.get(id)?.wal_end.known().copied();
     let lag = end(master).zip(end(standby)).map_or(0, |(master, standby)| master.bytes_ahead_of(standby));

@@ -1,8 +1,8 @@
-//! The GTM goes first and alone: which routers are told of it, and when the rest of a plan has to wait for it.
+//! The GTM goes first and alone: which routers get its new address, and when the rest of a plan must wait for it.
 //!
-//! Without a timestamp every SELECT on a master fails (opentenbase-v2.6-live.md, "GTM"), so that routes and positions are not
-//! known. What can be planned then is the GTM's own part, whose statements need to know nothing: ALTER GTM NODE works
-//! while the GTM is down and cures the router in the same moment. The rest is planned after another look.
+//! Without a timestamp every SELECT on a master fails (opentenbase-v2.6-live.md, "GTM"), so routes and positions are
+//! not known. Then otb can plan only the GTM's own part, whose statements need no other facts: ALTER GTM NODE works
+//! while the GTM is down and fixes the router at once. otb plans the rest after another observation.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,10 +17,11 @@ use crate::model::{Cluster, Fact, InstanceFacts, InstanceId, Node, NodeKind, Obs
 /// A router's row of the GTM.
 #[derive(Debug, Clone)]
 pub(crate) struct Repoint {
-    /// The process that is told: the present master, whose standby has it by WAL, or the one that will be.
+    /// The process whose row is updated: the present master (its standby gets the row with the WAL), or the one that
+    /// will be master.
     pub at: InstanceId,
     pub route: RouteChange,
-    /// `at` runs as a master already, so that it is told before anything else is done.
+    /// `at` already runs as a master, so its row is updated before anything else.
     pub now: bool,
     /// v5: its pooler needs no reload afterwards.
     pub spares_pool: bool,
@@ -40,7 +41,7 @@ pub(super) fn starts_as_master(facts: &InstanceFacts) -> bool {
     facts.data_dir.is_known_and(|dir| dir.recovery_conf.is_none())
 }
 
-/// Says who is told of the GTM, whose row is to change as `route` says.
+/// Returns the routers whose GTM row changes to `route`.
 pub(super) fn repoint(view: &RouterView<'_>, route: &RouteChange, cluster: &Cluster, seen: &Observation) -> Repoint {
     let present = cluster.nodes.get(&view.router.node).and_then(|node| present_master(node, seen));
     let now = present.is_some();
@@ -74,7 +75,7 @@ pub(crate) fn stage<'a>(
     }
     let silent = running_masters(gtm.node, seen).is_empty();
     let because = if silent { "no active GTM answers" } else { "some routers get no timestamp from the active GTM" };
-    // Where nothing may be done for the GTM nobody is told of it, and what the rest lacks is its timestamps.
+    // If nothing may be done for the GTM, no router is updated, and the rest lacks its timestamps.
     let listening: BTreeSet<InstanceId> = if refused {
         BTreeSet::new()
     } else {
@@ -124,7 +125,7 @@ pub(crate) fn is_brought_up(gtm: &Node, nodes: &[NodeSurvey<'_>]) -> bool {
     nodes.iter().any(|survey| survey.node.name == gtm.name && survey.change.is_some_and(takes_over))
 }
 
-/// Whose copy of a router's table can be read, where its master's cannot.
+/// The standby whose copy of a router's table can be read, if its master's cannot.
 pub(crate) fn copy_of<'a>(router: &InstanceId, cluster: &'a Cluster, seen: &'a Observation) -> Option<&'a InstanceId> {
     let node = cluster.nodes.get(&router.node)?;
     let known = |id: &&InstanceId| seen.instances.get(*id).is_some_and(|facts| matches!(facts.routes, Fact::Known(_)));

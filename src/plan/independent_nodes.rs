@@ -1,4 +1,4 @@
-//! What of a refused plan could be done without the rest of it.
+//! The part of a refused plan that could be done without the rest.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What a step runs, as text: the same lines on hundreds of routers, and in front of each where they run.
+//! The statements of a step as text: equal lines for hundreds of routers, each with its place in front.
 
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ impl From<Lines> for Vec<String> {
     }
 }
 
-/// What counts is what is read.
+/// The read text counts.
 impl PartialEq for Lines {
     fn eq(&self, other: &Self) -> bool {
         self.lead == other.lead && self.rest == other.rest || self.iter().eq(other.iter())

@@ -1,4 +1,4 @@
-//! Where masters go when their server is to be emptied.
+//! The new places of masters when a server is drained.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use bytesize::ByteSize;
 use super::situation::{facts, running_masters};
 use crate::model::{Cluster, InstanceId, Lsn, Node, NodeKind, NodeName, Observation, Role, ServerName};
 
-/// What emptying a server takes: each of the nodes whose master is declared there gets another one.
+/// What a drain requires: each node whose master is declared there gets another one.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Drain {
     pub moves: Vec<Move>,
@@ -22,16 +22,17 @@ pub struct Move {
     pub kind: NodeKind,
     pub from: ServerName,
     pub to: ServerName,
-    /// What was seen of the instance that was chosen.
+    /// The observed state of the instance that was chosen.
     pub because: String,
 }
 
 /// Chooses new masters for the nodes that `wanted` names and that are declared on `server`, by node name.
 ///
-/// The best standing wins: an instance that runs as master already, one that streams within policy.max_lag (while no
-/// master runs: one that holds as much WAL as any other), one that is further behind (the least lag first), one that
-/// does not stream, one that is delayed, one that could not be seen, one that is stopped. Among equals it is the server with the fewest
-/// masters, then the least lag, then the server's name. A file and an observation so have one answer.
+/// The best state wins: an instance that already runs as master, one that streams within policy.max_lag (if no master
+/// runs: one that has as much WAL as any other), one that is further behind (the smallest lag first), one that does
+/// not stream, one that is delayed, one that could not be observed, one that is stopped. Among equal ones the server
+/// with the fewest masters wins, then the smallest lag, then the server's name. So a file and an observation have one
+/// answer.
 pub fn drain(cluster: &Cluster, seen: &Observation, server: &ServerName, wanted: &dyn Fn(&NodeName) -> bool) -> Drain {
     let mut masters: BTreeMap<&ServerName, usize> = BTreeMap::new();
     for node in cluster.nodes.values() {
@@ -152,7 +153,7 @@ fn holds(id: &InstanceId, seen: &Observation) -> Option<Lsn> {
 fn end(node: &Node, master: &[InstanceId], seen: &Observation) -> Option<Lsn> {
     match master.first() {
         Some(id) => seen.instances.get(id)?.wal_end.known().copied(),
-        // Of one that is out of sight nothing tells how far it went.
+        // For one that could not be observed, nothing shows how far it went.
         None if facts(node, seen).any(|(_, facts)| !facts.is_stopped() && !facts.is_running(Role::Standby)) => None,
         None => facts(node, seen).filter_map(|(id, _)| holds(id, seen)).max(),
     }

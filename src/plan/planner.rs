@@ -15,7 +15,7 @@ use crate::model::{
     Cluster, Fact, InDoubt, InstanceFacts, InstanceId, Node, NodeKind, NodeName, Observation, Role, UnknownKind,
 };
 
-/// What a plan is made from.
+/// The input of a plan.
 #[derive(Debug)]
 pub struct Input<'a> {
     pub cluster: &'a Cluster,
@@ -25,7 +25,7 @@ pub struct Input<'a> {
     pub waivers: &'a [Waiver],
     /// RFC 3339.
     pub observed_at: String,
-    /// This run has told routers of another GTM and not reloaded their pools yet.
+    /// This run has given routers another GTM address and not reloaded their pools yet.
     pub owes_reloads: bool,
 }
 
@@ -116,8 +116,8 @@ fn coordinators(cluster: &Cluster, seen: &Observation) -> Vec<InstanceId> {
     all.collect()
 }
 
-/// What the file asks for, less what `--target` leaves aside: that stays where it is, and what is told or proved there is
-/// told and proved where it is.
+/// The declared cluster without the nodes that `--target` excludes: those stay as they are, and otb updates and proves
+/// them where they are.
 fn aimed_at<'a>(input: &Input<'a>) -> Cow<'a, Cluster> {
     if input.targets.is_empty() {
         return Cow::Borrowed(input.cluster);
@@ -175,7 +175,7 @@ fn all_checks(
     all
 }
 
-/// What this plan rests on: with `--target` not all that was seen.
+/// The facts that this plan relies on: with `--target` not all observed ones.
 fn looked_at(input: &Input<'_>, views: &[RouterView<'_>]) -> LookedAt {
     LookedAt {
         instances: input.seen.instances.keys().filter(|id| input.in_scope(&id.node)).count(),
@@ -184,7 +184,7 @@ fn looked_at(input: &Input<'_>, views: &[RouterView<'_>]) -> LookedAt {
     }
 }
 
-/// What matters and is not known: one entry per instance and fact.
+/// The important facts that are not known: one entry per instance and fact.
 fn unseen(
     cluster: &Cluster,
     seen: &Observation,
@@ -243,7 +243,7 @@ fn hidden_facts(id: &InstanceId, facts: &InstanceFacts) -> Option<Unseen> {
     if facts.is_running(Role::Standby) {
         return facts.standby.hidden().map(|why| Unseen::of(id, "replication", why));
     }
-    // Without a GTM a master says nothing; that is told of its routes.
+    // Without a GTM a master does not answer; its routes report that.
     let prepared = facts.prepared.hidden().filter(|why| why.kind != UnknownKind::NoTimestamp);
     prepared.map(|why| Unseen::of(id, "prepared transactions", why))
 }

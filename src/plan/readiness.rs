@@ -1,4 +1,4 @@
-//! Readiness: the checks of a takeover that nobody has asked for yet.
+//! Readiness: the checks of a takeover that was not requested.
 
 use super::check::Check;
 use super::situation::running_masters;
@@ -38,7 +38,7 @@ pub fn exposed_bytes(node: &Node, standby: &InstanceId, seen: &Observation) -> O
     Some(facts(master)?.wal_end.known()?.bytes_ahead_of(holds))
 }
 
-/// Returns the checks that every takeover shares: the routers can be read and told, and a GTM is active.
+/// Returns the checks that every takeover shares: the routers can be read and updated, and a GTM is active.
 pub fn shared_takeover_checks(cluster: &Cluster, seen: &Observation) -> Vec<Check> {
     let views = routes::routers(cluster, seen, &|_| true);
     let mut all = checks::for_routers(cluster, seen, &views, false);

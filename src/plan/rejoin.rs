@@ -9,7 +9,7 @@ use crate::model::{
     ControlState, Endpoint, InstanceFacts, InstanceId, Lsn, Node, NodeKind, Observation, OldMaster, Role, StandbyFacts,
 };
 
-/// An instance that shall become a standby of the declared master, or why it cannot be said how.
+/// An instance that must become a standby of the declared master, or why the way is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Rejoin {
     /// It already streams, or will keep streaming.
@@ -20,7 +20,7 @@ pub(crate) enum Rejoin {
     Unclear { why: String },
 }
 
-/// What stays in the instance's recovery.conf while its upstream changes.
+/// The settings of the instance's recovery.conf that stay while its upstream changes.
 pub(crate) fn keeps(facts: Option<&InstanceFacts>) -> Vec<String> {
     let file = facts.and_then(|facts| facts.data_dir.known()?.recovery_conf.as_ref());
     file.map(|file| file.own.keeps.clone()).unwrap_or_default()
@@ -110,8 +110,9 @@ fn beside_two_masters(
     by(method, &format!("it follows {its_master}, which is given up"))
 }
 
-/// Of two masters under one number the one that is given up is stopped, and this is its standby: neither histories nor
-/// positions tell that what it holds is no prefix of the kept one's WAL. Where it reconnects it takes that for its own.
+/// Two masters wrote on one timeline number; the one that is given up is stopped, and this is its standby. Neither
+/// histories nor positions show whether its WAL is a part of the kept master's WAL. If it reconnects there, it would
+/// treat that WAL as its own.
 fn behind_a_second_master(node: &Node, facts: &InstanceFacts, seen: &Observation) -> Option<String> {
     let upstream = if facts.is_stopped() {
         facts.data_dir.known()?.recovery_conf.as_ref().filter(|file| !file.fence)?.upstream.as_ref()?
@@ -144,7 +145,7 @@ fn running_standby(
     if follows && (standby.streaming || *situation != Situation::Right) {
         return Rejoin::NotNeeded;
     }
-    // A receiver has been told where to begin only once what the standby holds itself was replayed.
+    // A receiver gets its start position only after the standby has replayed its own WAL.
     let needs = standby.received.map(|received| Some(received).max(standby.replayed));
     let never = dead_timeline(facts, its_facts)
         .or_else(|| beyond_the_fork(facts, follows, its_facts))
@@ -253,24 +254,25 @@ fn stopped_gtm(instance: &InstanceId, facts: &InstanceFacts) -> Rejoin {
     Rejoin::Unclear { why: format!("{instance} is stopped, and its data directory could not be observed: {why}") }
 }
 
-/// A copy that knows a timeline beyond the running master's looks for it there and never streams ("highest
-/// timeline of the primary is behind recovery timeline", seen live after a promotion that died).
+/// An instance with a higher timeline than the running master asks for that timeline there and never streams ("highest
+/// timeline of the primary is behind recovery timeline", seen live after a failed promotion).
 fn dead_timeline(facts: &InstanceFacts, master: Option<&InstanceFacts>) -> Option<String> {
     let master = master.filter(|master| master.is_running(Role::Master))?;
     let (newest, theirs) = (facts.newest_history.known()?, master.timeline.known()?);
     (newest > theirs).then(|| format!("its pg_wal has timeline {newest}, which the master never reached"))
 }
 
-/// A running standby that holds WAL of a timeline beyond the point where the master left it never streams ("new timeline
-/// 2 forked off current database system timeline 1 before current recovery point"): an old master that crashed with WAL
-/// of its own and was started behind its fence, or one that follows a master that was given up. One that follows the
-/// master without a fence may as well have a control file that does not know of the new timeline yet: a restart tells.
+/// A running standby with WAL of a timeline beyond the point where the master left it never streams ("new timeline 2
+/// forked off current database system timeline 1 before current recovery point"). It is an old master that crashed
+/// with WAL of its own and was started behind its fence, or a standby of a master that was given up. For a standby
+/// that follows the master without a fence, the control file may only not know the new timeline yet: a restart shows
+/// it.
 fn beyond_the_fork(facts: &InstanceFacts, follows: bool, master: Option<&InstanceFacts>) -> Option<String> {
     let fenced = facts.data_dir.is_known_and(|dir| dir.recovery_conf.as_ref().is_some_and(|file| file.fence));
     let master = master.filter(|master| master.is_running(Role::Master) && (fenced || !follows))?;
     let (mine, standby) = (facts.timeline.known()?, facts.standby.known()?);
     let left = master.history.known()?.iter().find(|switch| switch.timeline == *mine)?.at;
-    // What one that follows the master has received may be of the master's own timeline.
+    // The WAL that a standby received from the master may belong to the master's own timeline.
     let holds = if follows { standby.replayed } else { standby.received.max(standby.replayed) }?;
     (holds > left).then(|| {
         format!(
@@ -280,7 +282,7 @@ fn beyond_the_fork(facts: &InstanceFacts, follows: bool, master: Option<&Instanc
     })
 }
 
-/// A copy that ended before the first WAL file of its master asks for one that was removed, again and again ("requested
+/// An instance that ended before the first WAL file of its master asks again and again for a removed one ("requested
 /// WAL segment … has already been removed", seen live).
 fn lacks_wal(end: Lsn, master: Option<&InstanceFacts>) -> Option<String> {
     let oldest = *master?.oldest_wal.known()?;

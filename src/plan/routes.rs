@@ -10,10 +10,10 @@ use crate::model::{
     RouteChange, RouteKind, UnknownKind,
 };
 
-/// A router with what shall change in it.
+/// A router with its changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RouterView<'a> {
-    /// Where the table will be served once the plan is done.
+    /// The place where the table will be after the plan.
     pub router: InstanceId,
     pub kind: NodeKind,
     pub table: Fact<&'a [Route]>,
@@ -25,7 +25,7 @@ pub(crate) struct RouterView<'a> {
 /// The declared nodes by the names that rows give them.
 type Declared<'a> = HashMap<&'a str, Wanted<'a>>;
 
-/// Where the rows of a declared node shall lead.
+/// The wanted address of a declared node's rows.
 #[derive(Clone, Copy)]
 struct Wanted<'a> {
     node: &'a Node,
@@ -89,7 +89,7 @@ fn view<'a>(
     declared: &Declared<'_>,
     known: &mut Known,
 ) -> Option<RouterView<'a>> {
-    // Out of scope nobody is promoted or started.
+    // Out of scope, no instance is promoted or started.
     let serving = serving(node, seen).filter(|id| in_scope(node.name.as_str()) || is_running_master(id, seen));
     let router = serving.clone().unwrap_or_else(|| node.master_id());
     let facts = seen.instances.get(&router)?;
@@ -125,7 +125,7 @@ fn table_source<'a>(node: &Node, seen: &'a Observation) -> Option<&'a InstanceFa
         })
 }
 
-/// What of a table is not as declared, found in one pass: hundreds of routers have hundreds of rows each.
+/// The differences of a table from the file, found in one pass: hundreds of routers have hundreds of rows each.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 struct Compared {
     changes: Vec<RouteChange>,
@@ -158,8 +158,8 @@ fn compared(rows: &[Route], declared: &Declared<'_>, in_scope: &dyn Fn(&str) -> 
     Compared { changes, missing, strangers, gtms, in_scope }
 }
 
-/// The forward port that `row`, which is of a node whose master `instance` is or shall be, should have. `None` means that
-/// otb leaves it as it is.
+/// Returns the wanted forward port of `row`, whose node's master is or will be `instance`. `None` means that otb does
+/// not change it.
 pub(crate) fn wanted_forward(row: &Route, instance: &Instance, seen: &Observation) -> Option<u16> {
     wanted(row, forward_port(instance, seen)).filter(|_| instance.kind.is_router())
 }
@@ -213,7 +213,7 @@ impl RouterView<'_> {
         self.compared.gtms.len()
     }
 
-    /// Whether its pgxc_node has v5's forward ports; none: it could not be read, or is empty.
+    /// Whether its pgxc_node has v5's forward ports; `None` means that it could not be read, or is empty.
     pub(crate) fn forwards(&self) -> Option<bool> {
         self.table.known()?.first().map(|row| row.forward.is_some())
     }

@@ -9,10 +9,10 @@ use crate::opentenbase::salvage::{SalvageRange, end_of_last_record};
 /// The most that otb brings: at 4 MiB a second more than an hour.
 const MOST_BYTES: u64 = 16 << 30;
 
-/// What the standby's file system needs beside the staged files.
+/// The free space that the standby's file system needs beside the staged files.
 const ROOM_BYTES: u64 = 64 << 20;
 
-/// What becomes of the WAL that a node's declared master lacks.
+/// What happens to the WAL that a node's declared master lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Salvage {
     /// No stopped copy holds more, or nothing of what it holds more was acknowledged.

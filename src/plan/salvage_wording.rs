@@ -1,4 +1,4 @@
-//! What a salvage runs: it may be hundreds of files, so the first one is shown and the others are counted.
+//! The commands of a salvage: there may be hundreds of files, so the first one is shown and the others are counted.
 
 use bytesize::ByteSize;
 

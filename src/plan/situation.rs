@@ -1,4 +1,4 @@
-//! What state a node is in, compared with what the file says: the one decision all else follows from.
+//! The state of a node compared with the file: everything else follows from this decision.
 
 use crate::model::{InstanceFacts, InstanceId, Node, NodeKind, Observation, Process, RecoveryFile, Role};
 
@@ -19,11 +19,11 @@ pub(crate) enum Situation {
     SplitElsewhere { masters: Vec<InstanceId> },
     /// The declared master is not there to take over.
     NoCandidate { master: Option<InstanceId> },
-    /// What runs where is not known well enough to act.
+    /// The roles of the instances are not known well enough to act.
     Unclear,
 }
 
-/// Facts of each of the node's instances. An instance nobody looked at is an unknown one.
+/// Facts of each of the node's instances. An instance that was not observed is unknown.
 pub(crate) fn facts<'a>(
     node: &'a Node,
     seen: &'a Observation,
@@ -36,7 +36,7 @@ pub(crate) fn running_masters(node: &Node, seen: &Observation) -> Vec<InstanceId
     facts(node, seen).filter(|(_, f)| f.is_running(Role::Master)).map(|(id, _)| id.clone()).collect()
 }
 
-/// The running master that is asked and told: of two the declared one.
+/// The running master to query and update: of two masters the declared one.
 pub(crate) fn present_master(node: &Node, seen: &Observation) -> Option<InstanceId> {
     let masters = running_masters(node, seen);
     let declared = masters.iter().find(|id| id.server == node.master).cloned();
@@ -91,7 +91,7 @@ fn stopped_last(node: &Node, seen: &Observation, wanted: &InstanceFacts) -> bool
     }
     let (Some(control), Some(end)) = (wanted.control.known(), wanted.wal_end.known()) else { return false };
     let was_master = control.state.is_of_a_master();
-    // A recovery.conf that otb did not put there makes it a standby by somebody's intent.
+    // A recovery.conf that otb did not write makes it a standby on purpose.
     let meant_as_master =
         wanted.data_dir.is_known_and(|dir| dir.recovery_conf.as_ref().is_none_or(|recovery| recovery.fence));
     was_master
@@ -104,10 +104,10 @@ fn stopped_last(node: &Node, seen: &Observation, wanted: &InstanceFacts) -> bool
         })
 }
 
-/// The same of a GTM, whose gtm.conf is all there is to tell by: it would come up as the active one, or otb alone keeps
-/// it from that, and every other copy is a standby by its own account. A promoted GTM writes so into its gtm.conf
-/// (opentenbase-v2.6-live.md, "Tools"), so none of them was promoted. An old one that otb has fenced counts if its fence leads
-/// here: then this is the one that was promoted, and died of it (seen live once).
+/// The same for a GTM, for which only gtm.conf decides: it would start as the active one, or only otb's fence prevents
+/// that, and every other instance is a standby by its own report. A promoted GTM writes this into its gtm.conf
+/// (opentenbase-v2.6-live.md, "Tools"), so none of them was promoted. An old one with otb's fence counts if its fence
+/// leads here: then this is the one that was promoted, and it ended during the promotion (seen live once).
 fn gtm_stopped_last(node: &Node, seen: &Observation, wanted: &InstanceFacts) -> bool {
     let conf = |facts: &InstanceFacts| facts.data_dir.known().map(|dir| dir.recovery_conf.clone());
     let was_active = conf(wanted).is_some_and(|conf| conf.is_none_or(|conf| conf.fence));

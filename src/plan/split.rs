@@ -12,8 +12,8 @@ fn lineage(facts: &InstanceFacts) -> Option<Vec<(Timeline, Option<Lsn>)>> {
     Some(before.chain([own]).collect())
 }
 
-/// Where the histories of two copies parted. None: unknown, or nothing tells, for a copy that was started as a master
-/// without a promotion writes on under the same timeline.
+/// The point where the histories of two instances split. `None` means unknown: an instance that was started as a
+/// master without a promotion continues on the same timeline.
 pub(super) fn parted_at(a: &InstanceFacts, b: &InstanceFacts) -> Option<Lsn> {
     let mut common = None;
     for ((left, left_end), (right, right_end)) in lineage(a)?.into_iter().zip(lineage(b)?) {

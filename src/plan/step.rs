@@ -32,7 +32,7 @@ impl fmt::Display for StepId {
     }
 }
 
-/// What a step does. Apply chooses nothing: everything it needs is in here and in the declared cluster.
+/// The act of a step. Apply chooses nothing: everything it needs is here and in the declared cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum Action {
@@ -67,7 +67,8 @@ pub enum Action {
     Salvage { standby: InstanceId, source: InstanceId, timeline: Timeline, from: Lsn, to: Lsn, segment_bytes: u32 },
     /// `pg_ctl promote`, then poll the role.
     Promote { instance: InstanceId },
-    /// Start the declared master, which is down while nobody took over; `unfence` removes otb's recovery.conf.
+    /// Starts the declared master, which is down while no other instance took over; `unfence` removes otb's
+    /// recovery.conf.
     Restart { instance: InstanceId, unfence: bool },
     /// ALTER GTM NODE: the one row without which the router cannot commit, nor even read. Nothing has to be known of it.
     RepointGtm {
@@ -191,7 +192,7 @@ pub enum RejoinMethod {
     Reconnect,
     /// It streams, and the mark of the fence in its recovery.conf is all that is left to do.
     Unfence,
-    /// It runs as a standby of somebody else: recovery.conf and a restart.
+    /// It runs as a standby of another instance: recovery.conf and a restart.
     Repoint,
     /// It runs as a standby and cannot follow: stopped, then as `BaseBackup`.
     Replace,
@@ -212,7 +213,7 @@ impl RejoinMethod {
         }
     }
 
-    /// What must hold before `instance` becomes a standby of `upstream` in this way.
+    /// What must be true before `instance` becomes a standby of `upstream` in this way.
     pub(crate) fn before(self, instance: &InstanceId, upstream: &InstanceId) -> Vec<Condition> {
         let own = match self {
             Self::InPlace | Self::BaseBackup => Condition::Stopped { instance: instance.clone() },
@@ -230,7 +231,7 @@ impl RejoinMethod {
 pub enum Phase {
     /// Before anything is interrupted.
     Prepare,
-    /// The GTM, first and alone: stop, catch up, promote, and each router told of it.
+    /// The GTM, first and alone: stop, catch up, promote, and update each router.
     Gtm,
     /// Clients wait from here on.
     Hold,

@@ -15,7 +15,7 @@ use super::sync::{self, SyncCommits};
 use super::unread;
 use crate::model::{Cluster, InstanceFacts, InstanceId, Node, NodeKind, NodeName, Observation, RouteChange};
 
-/// One node with what shall become of it.
+/// One node with its planned changes.
 #[derive(Debug)]
 pub(crate) struct NodeSurvey<'a> {
     pub node: &'a Node,
@@ -33,19 +33,19 @@ pub(crate) struct NodeSurvey<'a> {
     pub hung: Vec<InstanceId>,
     /// The declared master itself carries a fence of otb.
     pub fenced: bool,
-    /// What commits on the declared master wait for; none where they do not wait.
+    /// What commits on the declared master wait for; `None` if they do not wait.
     pub sync: Option<SyncCommits>,
-    /// What it lacks of a dead master's WAL is brought to it.
+    /// The WAL of a dead master that it lacks will be brought to it.
     pub salvage: Salvage,
 }
 
-/// One instance that shall become a standby.
+/// One instance that must become a standby.
 #[derive(Debug)]
 pub(crate) struct PlannedRejoin {
     pub instance: InstanceId,
     pub method: RejoinMethod,
     pub because: String,
-    /// What its own recovery.conf keeps.
+    /// The settings that its own recovery.conf keeps.
     pub keeps: Vec<String>,
 }
 
@@ -62,7 +62,7 @@ pub(crate) struct RouterSurvey {
     pub v5: bool,
     /// On v5 the forward port of a master that this plan makes: it must be listened on afterwards.
     pub forward: Option<u16>,
-    /// It was told of another GTM before: by this run, or by one that was cut off.
+    /// Its GTM address was changed before: by this run, or by an interrupted one.
     pub owed: bool,
 }
 
@@ -72,7 +72,7 @@ impl RouterSurvey {
         self.rows().any(|(_, row)| row.unread)
     }
 
-    /// Every row that changes, with the process that is told.
+    /// Every row that changes, with the process that gets it.
     pub(crate) fn rows(&self) -> impl Iterator<Item = (&InstanceId, &RouteChange)> {
         let gtm = self.repoint.iter().map(|repoint| (&repoint.at, &repoint.route));
         gtm.chain(self.routes.iter().map(|change| (&self.router, change)))
@@ -133,7 +133,7 @@ pub(super) fn is_cut_off(node: &Node, from: Option<&InstanceId>, seen: &Observat
         _ => true,
     };
     from.and_then(|id| seen.instances.get(id)).is_some_and(|facts| match node.kind {
-        // Only otb's fence tells: a stopped GTM leaves no control file that says how it stopped.
+        // Only otb's fence shows it: a stopped GTM leaves no control file about its stop.
         NodeKind::Gtm => facts.is_stopped() && carries_fence(facts),
         NodeKind::Coordinator | NodeKind::Datanode => facts.is_cleanly_stopped() && has_all(facts),
     })
@@ -145,7 +145,7 @@ fn rejoins(cluster: &Cluster, node: &Node, situation: &Situation, seen: &Observa
             let keeps = rejoin::keeps(seen.instances.get(id));
             Some(PlannedRejoin { instance: id.clone(), method, because, keeps })
         }
-        // What cannot be seen is listed in the plan's `unseen`.
+        // The plan's `unseen` lists what could not be observed.
         Rejoin::NotNeeded | Rejoin::Unclear { .. } => None,
     };
     node.standbys().filter_map(|instance| decide(&instance.id)).collect()
@@ -165,7 +165,7 @@ fn carries_fence(facts: &InstanceFacts) -> bool {
     facts.data_dir.is_known_and(|dir| dir.recovery_conf.as_ref().is_some_and(|file| file.fence))
 }
 
-/// Decides what each router needs. Rows are changed only of nodes in scope whose master can be told.
+/// Decides what each router needs. Only rows of nodes in scope with a known master are changed.
 pub(crate) fn routers(
     views: &[RouterView<'_>],
     nodes: &[NodeSurvey<'_>],
@@ -180,7 +180,7 @@ pub(crate) fn routers(
     let leftover = |of_the_gtm: bool| {
         nodes.iter().any(|survey| (survey.node.kind == NodeKind::Gtm) == of_the_gtm && is_leftover(survey, seen))
     };
-    // Nothing tells afterwards whether the run that moved the GTM came to its reloads.
+    // Later, nothing shows whether the run that moved the GTM reached its reloads.
     let (gtm_left, left) = (leftover(true), leftover(false));
     let made: BTreeSet<&NodeName> =
         nodes.iter().filter(|survey| makes_a_master(survey)).map(|survey| &survey.node.name).collect();
@@ -202,8 +202,8 @@ pub(crate) fn routers(
         // pgxc_pool_check() of a datanode is always true (opentenbase-v2.6-live.md, "Routes and poolers"): after a run that was cut
         // off, whether its pool was reloaded cannot be asked, only done again.
         let serves = in_scope(&view.router.node) || view.table.known().is_some();
-        // On v5 a reload ends the sessions of clients, and a router that was told of another GTM needs none (seen live:
-        // old sessions and new ones get timestamps, pgxc_pool_check() says t).
+        // On v5 a reload ends the sessions of clients, and a router with a new GTM address needs none (seen live: old
+        // and new sessions get timestamps, pgxc_pool_check() returns t).
         let v5 = view.forwards() == Some(true);
         let unaskable = (left || gtm_left && !v5) && view.kind == NodeKind::Datanode && serves;
         let changes = !routes.is_empty() || repoint.is_some() && !v5;

@@ -8,7 +8,7 @@ use super::survey::{NodeSurvey, PlannedRejoin};
 use crate::model::{Endpoint, InstanceFacts, InstanceId, Node, Observation, RecoveryFile, Role};
 use crate::opentenbase::{NAMELESS_STANDBY, SyncNames, standby_name};
 
-/// What the declared master's commits wait for, and the copies that count.
+/// What the declared master's commits wait for, and the instances that count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SyncCommits {
     /// How many standbys a commit waits for.
@@ -17,7 +17,7 @@ pub(crate) struct SyncCommits {
     pub copies: Vec<(InstanceId, String)>,
     /// The copies that will stream and do not count.
     pub others: Vec<(InstanceId, String)>,
-    /// Of the rejoins those that commits wait for: they are done beside the reroutes.
+    /// The rejoins of instances that commits wait for: they run beside the reroutes.
     pub early: Vec<InstanceId>,
 }
 
@@ -50,11 +50,11 @@ pub(crate) fn judge(
     let is_first = |rejoin: &&PlannedRejoin| first().any(|id| *id == rejoin.instance);
     let mut early: Vec<&PlannedRejoin> = planned.into_iter().filter(acts).filter(is_first).collect();
     if early.iter().any(|rejoin| rejoin.method == RejoinMethod::BaseBackup) {
-        // What a copy followed that must be replaced is only seen while the other one is as it was.
+        // Only the other instance, unchanged, shows what an instance followed that must be replaced.
         let replaced = |rejoin: &&PlannedRejoin| rejoin.method == RejoinMethod::Replace && !is_first(rejoin);
         early.splice(..0, rejoins.iter().filter(replaced));
     }
-    // Of two masters nothing is done before the routers are told.
+    // If a node has two masters, nothing happens before the routes are updated.
     if matches!(situation, Situation::Split { .. }) {
         early.clear();
     }
@@ -96,13 +96,13 @@ pub(super) fn streams_behind_a_fence(facts: &InstanceFacts, master: &Endpoint) -
         && facts.data_dir.is_known_and(|dir| dir.recovery_conf.as_ref().is_some_and(fenced))
 }
 
-/// What becomes of such a copy.
+/// What happens to such an instance.
 pub(super) fn unfence() -> Rejoin {
     let because = "it streams, and its recovery.conf still has the mark of an interrupted move".to_owned();
     Rejoin::By { method: RejoinMethod::Unfence, because }
 }
 
-/// The outlook of a surveyed node. An unreadable list is told of by the check.
+/// The outlook of a surveyed node. The check reports an unreadable list.
 pub(super) fn of(survey: &NodeSurvey<'_>, seen: &Observation) -> Option<SyncCommits> {
     if !survey.node.kind.is_router() || !survey.situation.allows_acting() {
         return None;

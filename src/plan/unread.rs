@@ -25,7 +25,7 @@ pub(super) struct Rows {
 
 impl Rows {
     pub(super) fn of(cluster: &Cluster, nodes: &[NodeSurvey<'_>], views: &[RouterView<'_>]) -> Self {
-        // All routers are of one version: a table that was read tells whether there are forward ports.
+        // All routers have one version: any table that was read shows whether it has forward ports.
         let forwards = views.iter().filter_map(RouterView::forwards).any(|forwards| forwards);
         let acting = nodes.iter().filter(|survey| survey.situation.allows_acting());
         let declared = acting.filter_map(|survey| cluster.nodes.get(&survey.node.name));
@@ -34,7 +34,7 @@ impl Rows {
         Self { gtm: gtm.into_iter().next(), others: Arc::new(others) }
     }
 
-    /// What `router` is told once it runs.
+    /// The statements for `router` once it runs.
     pub(super) fn survey(&self, router: &InstanceId) -> RouterSurvey {
         let repoint = self.gtm.as_ref().map(|route| Repoint {
             at: router.clone(),

@@ -1,4 +1,4 @@
-//! What a step runs, word for word: SQL behind `dn01@s29=>`, commands behind `s29$`.
+//! The statements of a step, word for word: SQL behind `dn01@s29=>`, commands behind `s29$`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -94,7 +94,7 @@ fn only(change: &RouteChange) -> &'static str {
     if change.unread { "   (only if it differs)" } else { "" }
 }
 
-/// Every coordinator is told the same, in each database.
+/// Every coordinator gets the same statements, in each database.
 fn hold(coordinators: &[InstanceId]) -> Vec<String> {
     let all = listed(coordinators);
     vec![

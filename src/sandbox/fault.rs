@@ -306,7 +306,7 @@ impl Fault<'_> {
         }))
     }
 
-    /// What became of a transaction in doubt on the other node.
+    /// The outcome of a transaction in doubt on the other node.
     fn elsewhere(&self) -> Result<Elsewhere, String> {
         match self.value.first().map(String::as_str) {
             None | Some("committed") => Ok(Elsewhere::Committed),

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-/// Where the versions differ in what otb meets. Both were seen live (docs/explanation/opentenbase-v5-live.md).
+/// The differences between the versions that otb meets. Both were seen live (docs/explanation/opentenbase-v5-live.md).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Flavor {
@@ -16,7 +16,7 @@ pub enum Flavor {
 }
 
 impl Flavor {
-    /// What the server calls itself; v5's is put together by its configure (PACKAGE_VERSION).
+    /// The server's own name; configure makes v5's (PACKAGE_VERSION).
     pub fn server_version(self) -> &'static str {
         match self {
             Self::V2 => "10.0 OpenTenBase V2",

@@ -195,7 +195,7 @@ pub fn down(dir: &Path) -> Result<(), SandboxError> {
     Ok(())
 }
 
-/// What runs in the sandbox.
+/// The processes in the sandbox.
 pub fn status(dir: &Path) -> Result<Status, SandboxError> {
     match ask(dir, &Request::Status)? {
         Reply::Status { status } => Ok(status),

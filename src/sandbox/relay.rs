@@ -1,9 +1,9 @@
 //! A tool's call to the sandbox's daemon: hands its arguments over, prints what the daemon says, and ends with the exit
 //! code that it gives.
 //!
-//! This file has nothing but the standard library: build.rs makes a program of it (relay/main.rs), which otb carries along
-//! and writes into each sandbox. An apply runs hundreds of these tools, and otb takes twice as long to start as the real
-//! ones. Where no program can be run from a sandbox's directory, otb does it under their names ([`as_tool`]).
+//! This file uses only the standard library: build.rs compiles it as a program (relay/main.rs), which otb contains and
+//! writes into each sandbox. An apply runs hundreds of these tools, and otb takes twice as long to start as the real
+//! ones. If programs cannot run from a sandbox's directory, otb does the work under their names ([`as_tool`]).
 //!
 //! [`as_tool`]: super::as_tool
 

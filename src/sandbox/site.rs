@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::socket::socket_path;
 use crate::model::{Cluster, InstanceId, ServerName};
 
-/// What the daemon is told to serve; written to `DIR/sandbox.json`.
+/// The configuration of the daemon; written to `DIR/sandbox.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Site {
     pub format_version: u32,

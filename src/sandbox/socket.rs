@@ -1,4 +1,4 @@
-//! Where a sandbox's control socket lies. The relay is compiled with this file, too.
+//! The place of a sandbox's control socket. The relay is compiled with this file too.
 
 use std::path::{Path, PathBuf};
 

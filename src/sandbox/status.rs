@@ -26,11 +26,11 @@ pub struct InstanceStatus {
     pub address: String,
     /// `master`, `standby`, `stopped`, `hung`, `missing`.
     pub state: String,
-    /// Of a coordinator or datanode.
+    /// For a coordinator or datanode.
     pub timeline: Option<u32>,
     /// The end of the WAL it has, `0/3000060`.
     pub wal: Option<String>,
-    /// Of a running standby: whether it streams.
+    /// For a running standby: whether it streams.
     pub streaming: Option<bool>,
     pub data: String,
 }

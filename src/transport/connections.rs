@@ -14,7 +14,7 @@ pub struct Connections {
     connection: Connection,
 }
 
-/// Why the outside cannot be reached as the file wants it.
+/// Why connections cannot be made as the file requires.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectionsError {
     #[error(transparent)]
@@ -76,7 +76,7 @@ impl Connections {
         Session::open(&self.connection, &self.passwords, &self.tls, at, kind, limit).await
     }
 
-    /// What the operator should know before anything else.
+    /// Warnings that the operator must see first.
     pub fn warnings(&self) -> &[String] {
         self.passwords.warnings()
     }

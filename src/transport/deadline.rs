@@ -12,7 +12,7 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// What remains.
+    /// Returns the remaining time.
     pub fn left(self) -> Duration {
         self.at.saturating_duration_since(Instant::now())
     }

@@ -1,4 +1,4 @@
-//! Whether somebody listens on a port.
+//! Whether a process listens on a port.
 
 use std::time::Duration;
 

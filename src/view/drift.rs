@@ -7,7 +7,7 @@ use super::words::count;
 use super::{outline, style};
 use crate::drift::{Drift, NoteKind, Verdict};
 
-/// What differs first, then what is accepted, what could not be seen, and the baseline's own matters.
+/// Differences first, then accepted ones, parts that could not be observed, and notes about the baseline.
 pub fn drift_text(drift: &Drift) -> String {
     let mut out = head(drift);
     if !drift.findings.is_empty() {

@@ -24,7 +24,7 @@ pub(super) fn cut(text: &str, most: usize) -> String {
 }
 
 /// Text within a line of Markdown, in or out of a table. An entity is never structure (CommonMark 2.5), so the same
-/// serves everywhere; and nobody is mentioned: `@all` would call the whole project.
+/// works everywhere. It also mentions no user: `@all` would call the whole project.
 pub(super) fn markdown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut before = ' ';

@@ -55,7 +55,7 @@ fn words(line: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// Where a line goes on: under its last column, or a little further in than it began.
+/// The column where a line continues: under its last column, or a little further in than its beginning.
 fn hang(line: &str, columns: usize) -> usize {
     let (mut column, mut last) = (0, 2);
     for (blanks, letters) in words(line) {

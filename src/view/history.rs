@@ -1,4 +1,4 @@
-//! What earlier runs did: a line for each, or all of one.
+//! Earlier runs: one line for each, or one run in full.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -19,7 +19,7 @@ pub const HISTORY_VERSION: &str = "1.0";
 /// `otb history --format json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HistoryDocument {
-    /// Of this document: a minor version adds, a major one breaks.
+    /// The version of this document: a minor version adds, a major one breaks.
     pub format_version: String,
     /// The journal that was read.
     pub journal: String,
@@ -41,7 +41,7 @@ pub struct PastRun {
     pub cluster: ClusterName,
     /// The otb that ran.
     pub otb_version: String,
-    /// What was to become different.
+    /// The planned changes.
     pub changes: Vec<Change>,
     /// The waivers that the plan used.
     pub waivers: Vec<Waiver>,
@@ -49,7 +49,7 @@ pub struct PastRun {
     pub steps: Vec<PastStep>,
     /// Steps that were taken back.
     pub undone: Vec<Undone>,
-    /// What was worth knowing and no failure.
+    /// Notes that are not failures.
     pub notes: Vec<String>,
     /// Milliseconds in which clients could not write to a node.
     pub gaps: BTreeMap<NodeName, u64>,
@@ -167,7 +167,7 @@ fn result(run: &PastRun) -> String {
     style::careful(format!("{word:<12}"))
 }
 
-/// What it was to change, and the write gap of each node.
+/// The planned change, and the write gap of each node.
 fn what(run: &PastRun) -> String {
     let changes: Vec<String> = run.changes.iter().map(|change| words::brief(change, "->")).collect();
     let gaps: Vec<String> = run.gaps.iter().map(|(node, gap)| format!("{node} {gap} ms")).collect();

@@ -10,7 +10,7 @@ use crate::drift::{Accepted, Difference, Drift, Kind};
 use crate::model::{NodeName, Unknown};
 use crate::plan::Unseen;
 
-/// What became of a case.
+/// The result of a case.
 enum Outcome<'a> {
     Passed,
     Failed(Vec<&'a Difference>),

@@ -1,4 +1,4 @@
-//! Rendering: values in, text out. Styles are ANSI; whoever prints strips them where they do not belong.
+//! Rendering: values in, text out. Styles are ANSI; the caller removes them where they do not belong.
 
 mod diff;
 mod drift;

@@ -1,4 +1,4 @@
-//! What every view of a plan says alike: its one sentence, what was looked at, the parts of its steps.
+//! The common part of all views of a plan: its one sentence, the scope of the observation, the parts of its steps.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -49,7 +49,7 @@ pub(super) fn looked_at(plan: &Plan) -> String {
     format!("{instances}, {routes} of pgxc_node on {}", count(looked.routers, "router"))
 }
 
-/// What a plan is of: the cluster, or what `--target` names of it. The rest was left aside, whatever it is.
+/// The subject of a plan: the cluster, or the nodes that `--target` names.
 pub(super) fn subject(cluster: &impl Display, targets: &[NodeName]) -> String {
     let names: Vec<String> = targets.iter().map(ToString::to_string).collect();
     if names.is_empty() {
@@ -68,7 +68,7 @@ pub(super) fn as_declared(cluster: &impl Display, targets: &[NodeName]) -> Strin
 /// The longest command line that is written for the reader.
 const MOST_NAMED: usize = 40;
 
-/// What of a refused plan need not wait for the rest.
+/// The part of a refused plan that does not need to wait for the rest.
 pub(super) fn independent_nodes(plan: &Plan) -> Option<String> {
     let wait = match plan.independent_nodes.as_slice() {
         [] => return None,
@@ -84,12 +84,12 @@ pub(super) fn independent_nodes(plan: &Plan) -> Option<String> {
     Some(format!("{wait}: plan with only {targets}"))
 }
 
-/// What could not be seen of these instances, for one reason.
+/// The unknown facts of these instances, for one reason.
 pub(super) struct Hidden<'a> {
     /// Each with what its own process said, or did not, before its server was asked.
     pub(super) instances: Vec<(String, Option<&'a str>)>,
     pub(super) fact: &'a str,
-    /// What they have in common.
+    /// Their common text.
     pub(super) shared: &'a str,
 }
 
@@ -106,8 +106,8 @@ impl Hidden<'_> {
     }
 }
 
-/// What could not be seen, each reason once: a server that does not answer hides much for the same one, and what its
-/// ssh says is long.
+/// The facts that could not be observed, each reason once: a silent server hides many facts for the same reason, and
+/// its ssh message is long.
 pub(super) fn hidden(unseen: &[Unseen]) -> Vec<Hidden<'_>> {
     let mut all: Vec<Hidden<'_>> = Vec::new();
     for entry in unseen {
@@ -121,7 +121,7 @@ pub(super) fn hidden(unseen: &[Unseen]) -> Vec<Hidden<'_>> {
     all
 }
 
-/// What could not be seen, without what a silent server hides.
+/// The facts that could not be observed, without those that a silent server hides.
 pub(super) fn unseen_besides(plan: &Plan) -> Vec<Unseen> {
     let is_silent = |entry: &&Unseen| plan.silent.iter().any(|silent| silent.server == entry.instance.server);
     plan.unseen.iter().filter(|entry| !is_silent(entry)).cloned().collect()
@@ -153,7 +153,7 @@ pub(super) fn road_sentence(plan: &Plan) -> Option<String> {
     })
 }
 
-/// What to do next about what could not be seen, each once, where its kind alone tells.
+/// What to do next about facts that could not be observed, each once, if its kind decides it.
 pub(super) fn ways_out(unseen: &[Unseen]) -> Vec<&'static str> {
     let mut all: Vec<&'static str> = unseen.iter().filter_map(|entry| entry.kind.way_out()).collect();
     all.dedup();
@@ -167,7 +167,7 @@ fn own_and_shared(why: &str) -> (Option<&str>, &str) {
     why.split_once(THEN).map_or((None, why), |(own, shared)| (Some(own), shared))
 }
 
-/// What a check found, without what is listed once, for it and for others, as not seen.
+/// The result of a check, without the facts that are listed once as not observed.
 pub(super) fn found<'a>(check: &'a Check, unseen: &[Unseen]) -> Cow<'a, str> {
     let many = |shared: &str| unseen.iter().filter(|other| own_and_shared(&other.why).1 == shared).count() > 1;
     let shorter = unseen.iter().find_map(|entry| {

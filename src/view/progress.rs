@@ -1,4 +1,4 @@
-//! What apply is doing right now: bars on a terminal, one line per transition elsewhere.
+//! The progress of apply: bars on a terminal, one line per event elsewhere.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,7 +27,7 @@ impl Motion {
     }
 }
 
-/// That otb is looking, for as long as this lives.
+/// Shows that otb observes, as long as this value lives.
 pub struct Looking {
     _bar: Option<ProgressBar>,
 }
@@ -74,7 +74,7 @@ impl ProgressView {
         }
     }
 
-    /// Shows that the operator asked to stop; what becomes of each node is told by its events.
+    /// Shows that the operator asked to stop; events report what happens to each node.
     pub fn interrupted(&self) {
         if let Some(bars) = &self.bars {
             bars.total.set_message(", interrupted");
@@ -136,7 +136,7 @@ impl Bars {
         }
     }
 
-    /// What moves above the bar while something is under way.
+    /// The line that moves above the bar during the work.
     fn spinner(&self, what: String) -> ProgressBar {
         let bar = self.all.insert_before(&self.total, ProgressBar::new_spinner());
         bar.set_style(self.motion.style("  {spinner} {msg}, {elapsed}"));
@@ -160,9 +160,9 @@ pub fn event_line(event: &Event) -> Option<String> {
         Event::Planned { .. }
         | Event::Started { .. }
         | Event::StepStarted { .. }
-        // The report tells these once for each reason: what failed must not drown in what followed from it.
+        // The report lists these once for each reason, so that they do not hide the failure that caused them.
         | Event::StepEnded { outcome: Outcome::Skipped { .. }, .. }
-        // The report that follows tells it beside what was expected.
+        // The report shows it beside the expected value.
         | Event::Gap { .. }
         | Event::Hold(_)
         | Event::Finished { .. } => return None,

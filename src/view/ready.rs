@@ -58,7 +58,7 @@ pub(super) fn sentence(readiness: &Readiness) -> String {
     format!("{could} of {} could fail over now{without}{shared}", count(with.len(), "node"))
 }
 
-/// What a failover now would lose.
+/// The loss of a failover now.
 pub(super) fn loses(node: &NodeReadiness, standby: &StandbyReadiness) -> String {
     match (node.kind, standby.loses_bytes) {
         (NodeKind::Gtm, _) => "no rows".to_owned(),

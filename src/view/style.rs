@@ -1,5 +1,5 @@
-//! The few styles otb uses. Terminals are light or dark and nobody tells which: hence no yellow, no cyan and nothing
-//! faint, which one or the other hides; colour is on words that say the same without it, never on what is to be read.
+//! The few styles of otb. Terminals are light or dark and no program can find out which: so no yellow, no cyan and no
+//! faint text, which one of them hides. Colour is only on words that say the same without it, never on longer text.
 
 use std::fmt::Display;
 
@@ -12,7 +12,7 @@ pub(super) fn paint(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// What stands out.
+/// Emphasised text.
 pub fn bold(text: impl Display) -> String {
     paint(Style::new().bold(), text)
 }

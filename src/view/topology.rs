@@ -1,5 +1,5 @@
-//! Who is where: servers with the instances on them, each in a state. What every drawing is made from, be it of a
-//! plan (now, and once it is done), of the live cluster, or of the file alone.
+//! The topology: servers with their instances, each in a state. Every drawing is made from it: of a plan (now and
+//! after), of the live cluster, or of the file alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,7 +41,7 @@ impl Seat {
     }
 }
 
-/// What an instance is.
+/// The state of an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct State {
     pub(super) kind: StateKind,
@@ -115,7 +115,7 @@ impl Topology {
         })
     }
 
-    /// What the file asks for.
+    /// The declared state.
     pub fn declared(cluster: &Cluster) -> Self {
         Self::build(cluster, &|id| {
             let is_master = cluster.nodes.get(&id.node).is_some_and(|node| node.master == id.server);
@@ -174,7 +174,7 @@ impl Topology {
     }
 }
 
-/// What the steps leave behind, as their postconditions say it.
+/// The state after the steps, by their postconditions.
 fn after(plan: &Plan) -> BTreeMap<InstanceId, StateKind> {
     let mut states = BTreeMap::new();
     for condition in plan.steps.iter().flat_map(|step| &step.after) {

@@ -21,7 +21,7 @@ pub(super) fn gap(expected: ExpectedGap) -> String {
     format!("{} ms to {} ms", expected.least_milliseconds, expected.most_milliseconds)
 }
 
-/// What clients of a changed node have to expect, in a clause.
+/// What clients of a changed node must expect, in a clause.
 pub(super) fn expected_gap(change: &Change) -> Option<String> {
     let what = if change.node_kind == NodeKind::Gtm { "no timestamps for" } else { "write gap" };
     let longest = |expected: ExpectedGap| match expected.longest_seconds {

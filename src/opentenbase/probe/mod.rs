@@ -29,11 +29,11 @@ pub struct Look<'a> {
 /// Which of an instance's own tools are run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tools {
-    /// The process tells what it does and where it runs, or all of its node are what they shall be.
+    /// The process reports its state and its directory, or all processes of its node are as declared.
     None,
-    /// What its directory holds is asked for; what the process does it says itself.
+    /// Asks for the content of its directory; the process itself reports its state.
     Control,
-    /// What the process does is asked for.
+    /// Asks for the state of the process.
     Process,
     /// Both.
     All,
@@ -51,13 +51,13 @@ pub struct Probe {
     pub role: Option<Role>,
     pub control: Fact<Control>,
     pub data_dir: Fact<DataDir>,
-    /// Where the ancestors of each timeline that has a history file ended.
+    /// The ends of the ancestors of each timeline that has a history file.
     pub histories: BTreeMap<Timeline, Vec<TimelineSwitch>>,
-    /// Where the WAL files that pg_wal holds begin.
+    /// The beginning of the WAL files in pg_wal.
     pub oldest_wal: Fact<Lsn>,
     /// Told by [`survey_script`] only.
     pub host_environment: Fact<HostEnvironment>,
-    /// What the server's clock said, as [`super::read_clock`] reads it.
+    /// The server's clock, as [`super::read_clock`] reads it.
     pub clock: Option<(i64, i64)>,
     /// Told by [`survey_script`] only.
     pub tools_version: Fact<String>,
@@ -78,7 +78,7 @@ pub fn no_probe(kind: UnknownKind, why: &str) -> Probe {
     }
 }
 
-/// The number under which the version of an instance's tools is told.
+/// The number under which the version of an instance's tools is printed.
 fn asked_by(looks: &[Look<'_>], number: usize) -> Option<usize> {
     let install = &looks.get(number).filter(|look| look.at.kind.is_router())?.at.install;
     looks.iter().position(|look| look.at.kind.is_router() && look.at.install == *install)

@@ -1,4 +1,4 @@
-//! What a script printed, by instance and key.
+//! The output of a script, by instance and key.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ impl Output {
     }
 }
 
-/// What was said of one instance.
+/// The output for one instance.
 #[derive(Clone, Copy)]
 pub(super) struct ProbeOutput<'a> {
     number: usize,
@@ -35,7 +35,7 @@ pub(super) struct ProbeOutput<'a> {
 }
 
 impl<'a> ProbeOutput<'a> {
-    /// What was said of the server as a whole goes under the first instance's number.
+    /// Lines of the whole server are under the first instance's number.
     pub(super) fn of_the_server(self) -> Self {
         self.output.of(0)
     }

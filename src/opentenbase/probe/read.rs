@@ -1,4 +1,4 @@
-//! What the script printed, as facts. What is missing or cut off is unknown, never "no".
+//! Turns the output of the script into facts. A missing or incomplete part is unknown, never "no".
 
 use std::collections::BTreeMap;
 
@@ -51,7 +51,7 @@ fn read_one(Look { at, tools }: Look<'_>, said: ProbeOutput) -> Probe {
     Probe { process, role, control, data_dir, histories, oldest_wal, host_environment, clock, tools_version }
 }
 
-/// The instance's status is told after everything around it: once it is there, nothing is missing.
+/// The instance's status is printed after everything else: if it exists, nothing is missing.
 fn read_host_environment(instance: &Instance, said: ProbeOutput) -> (Fact<HostEnvironment>, Option<(i64, i64)>) {
     let server = said.of_the_server();
     let clock = server.tool("clock");
@@ -95,7 +95,7 @@ fn read_process(kind: NodeKind, said: ProbeOutput) -> (Fact<Process>, Option<Rol
         Err(_) if kind == NodeKind::Gtm && !matches!(proc, "" | "Z" | "gone") && cwd == "same" => {
             (Fact::Known(Process::Running), None)
         }
-        // The same where /proc tells nothing of it.
+        // The same if /proc does not show it.
         Err(_) if kind == NodeKind::Gtm && proc != "Z" && cwd != "other" && said.text("lives") == "yes" => {
             (Fact::Known(Process::Running), None)
         }
@@ -131,7 +131,7 @@ fn read_data_dir(kind: NodeKind, said: ProbeOutput) -> Fact<DataDir> {
     Fact::Known(DataDir { present, recovery_conf, promotion_asked, free_bytes, pid_file: read_pid(kind, said) })
 }
 
-/// Its status is 1 where there is no such file, and is not told where nobody could see whether there is.
+/// Its status is 1 if the file does not exist, and is not printed if the shell could not find out.
 fn read_pid(kind: NodeKind, said: ProbeOutput) -> Fact<Option<PidFile>> {
     match said.tool("pid") {
         _ if kind == NodeKind::Gtm => Fact::not_asked("gtm.pid does not describe its own process"),

@@ -9,13 +9,12 @@ use crate::opentenbase::files::pid_file;
 use crate::opentenbase::shell::tool_environment;
 use crate::opentenbase::{host_environment, quote};
 
-/// What tells of a process alone: `try` runs a command and tags what it says, `alive` reads the pid file. /proc tells a
-/// process that is dead but unburied, or a stranger that got the number of a dead one, from the real one; where there is
-/// no /proc, the tools' word counts. This is asked inside the write gap: of a
-/// coordinator or datanode without a pid file it starts no process.
+/// The functions that probe a process: `try` runs a command and tags its output, `alive` reads the pid file. /proc
+/// shows a process that is dead but not reaped, or a foreign process with a reused number; without /proc the tools
+/// decide. This runs inside the write gap: for a coordinator or datanode without a pid file it starts no process.
 const PROCESS: &str = include_str!("process.sh");
 
-/// What tells of the files below a data directory as well: `look`.
+/// The functions that also probe the files below a data directory: `look`.
 ///
 /// A plan looks at every instance, and each process that it does not start there is a millisecond less: lines are
 /// tagged by the shell's own word splitting, small files are read by `read`, and `gather` runs one stat and `room` one
@@ -74,7 +73,7 @@ fn script(looks: &[Look<'_>], around: bool) -> String {
     script
 }
 
-/// Runs what the look wants of the instance's tools. Where there is no pid file, the shell says what pg_ctl would
+/// Runs the instance's tools that the look requires. Without a pid file, the shell prints what pg_ctl would
 /// (get_pgpid, pg_ctl.c).
 fn tools(Look { at, tools }: &Look<'_>) -> String {
     let mut script = String::new();

@@ -12,7 +12,7 @@ use super::command::write_file;
 use super::{Command, quote};
 use crate::model::{Instance, Lsn, SystemId, Timeline};
 
-/// One page of WAL (XLOG_BLCKSZ, which no OpenTenBase build changes; the page header tells).
+/// One page of WAL (XLOG_BLCKSZ, which no OpenTenBase build changes; the page header shows it).
 const PAGE: u64 = 8192;
 
 /// The most that travels in one script: in base64 it stays below the MiB that is kept of a script's output.
@@ -24,7 +24,7 @@ pub struct SalvageRange {
     pub timeline: Timeline,
     /// The standby has everything before.
     pub from: Lsn,
-    /// Where the dead master's WAL ends.
+    /// The end of the dead master's WAL.
     pub to: Lsn,
     /// Size of one WAL file.
     pub segment_bytes: u32,
@@ -35,7 +35,7 @@ pub struct SalvageRange {
 pub struct WalPart {
     /// The file's name.
     pub name: String,
-    /// Where the file begins.
+    /// The beginning of the file.
     pub begin: Lsn,
     /// How many of its bytes the standby has itself; whole pages.
     pub own: u64,
@@ -51,8 +51,8 @@ pub struct Piece {
     pub bytes: u64,
 }
 
-/// Where the last record ends, if WAL ends at `end`: what comes first on a page is its header, and a standby that has
-/// replayed the record before it has not replayed the header (XLogReadRecord, xlogreader.c).
+/// The end of the last record, if WAL ends at `end`: a page begins with a header, and a standby that has replayed the
+/// record before it has not replayed the header (XLogReadRecord, xlogreader.c).
 pub fn end_of_last_record(end: Lsn, segment_bytes: u32) -> Lsn {
     // SizeOfXLogLongPHD, SizeOfXLogShortPHD
     let header = if end.0 % u64::from(segment_bytes.max(1)) < PAGE { 40 } else { 24 };
@@ -91,14 +91,14 @@ impl SalvageRange {
 }
 
 impl WalPart {
-    /// What travels, in order.
+    /// The pieces to transfer, in order.
     pub fn pieces(&self) -> Vec<Piece> {
         let begins = (self.own..self.wanted).step_by(usize::try_from(PIECE_BYTES).unwrap_or(usize::MAX));
         begins.map(|offset| Piece { offset, bytes: PIECE_BYTES.min(self.wanted - offset) }).collect()
     }
 }
 
-/// Where files are staged: within the data directory, so that they move into pg_wal without being copied again.
+/// The staging directory: inside the data directory, so that files move into pg_wal without being copied again.
 pub fn stage_directory(instance: &Instance) -> String {
     format!("{}/otb-salvage", instance.data)
 }

@@ -1,4 +1,4 @@
-//! The audit: whoever made a plan, a person with an editor included, does it keep the rules that no plan may break?
+//! The audit: does a plan keep the rules that no plan may break, also if a person edited it?
 //!
 //! It reads the plan and nothing else, and shares no code with the planner: a mistake there is not repeated here.
 //! Each invariant is one function that gives the sentences of what it found broken.
@@ -65,9 +65,9 @@ pub fn audit(plan: &Plan) -> Vec<String> {
 /// A plan with what is asked of it again and again: thousands of routers make thousands of steps.
 struct PlanUnderAudit<'a> {
     plan: &'a Plan,
-    /// Where the first step of that name stands.
+    /// The position of the first step of that name.
     places: BTreeMap<&'a StepId, usize>,
-    /// Of each step, one bit for each that must be settled before it begins.
+    /// For each step, one bit for each step that must be done before it.
     before: Vec<Vec<u64>>,
 }
 

@@ -21,8 +21,8 @@ fn stops<'a>(audited: &PlanUnderAudit<'a>) -> impl Iterator<Item = (&'a Step, &'
     })
 }
 
-/// Of two masters none ends without a waiver of that name; the one that stays is seen to run when the other ends; the
-/// one that ended is never started as a master again; and no router is led away from it before.
+/// No master of two ends without a waiver of that name. The kept one is proved to run when the other one ends. The one
+/// that ended is never started as a master again, and no router is rerouted away from it before.
 pub(super) fn a_second_master_ends_by_name_and_for_good(audited: &PlanUnderAudit<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
     for (step, id) in stops(audited).filter(|(_, id)| is_second_master(audited, id)) {

@@ -1,10 +1,10 @@
-//! Invariants of standbys that return before the routers are told.
+//! Invariants of standbys that return before the routes are updated.
 
 use super::PlanUnderAudit;
 use crate::model::{Condition, Node};
 use crate::plan::{Action, Phase, RejoinMethod, Step};
 
-/// What shows that commits end: the master has standbys that count.
+/// The proof that commits end: the master has standbys that count.
 pub(super) fn proofs(step: &Step) -> Vec<Condition> {
     let wanted = |condition: &&Condition| matches!(condition, Condition::Synchronous { master, standbys } if master == step.action.target() && *standbys > 0);
     let found = step.after.iter().find(wanted).cloned();

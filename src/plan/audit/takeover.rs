@@ -111,7 +111,7 @@ pub(super) fn nothing_is_promoted_that_may_lack_transactions(audited: &PlanUnder
         });
         let told =
             |check: &str| audited.plan.checks.iter().any(|found| found.id.as_str() == format!("{check}:{}", to.node));
-        // How far a stopped GTM had gone no file tells: that its values may come again must be said, no more.
+        // No file of a stopped GTM shows how far it had gone: the plan must only report that it may repeat values.
         let loss = if is_gtm { told("data-loss") } else { lets_pass(audited, &format!("data-loss:{}", to.node)) };
         let brought = super::salvage::is_brought(audited, step, to);
         let accepted = loss && brought && lets_pass(audited, &format!("fence:{}", to.node));
@@ -220,8 +220,8 @@ pub(super) fn a_gtm_standby_has_redone_a_record(audited: &PlanUnderAudit<'_>) ->
     wrong
 }
 
-/// ALTER NODE on a datanode needs a GTM that answers, and so does every proof: until it serves, and every router that
-/// runs was told, nothing else is interrupted.
+/// ALTER NODE on a datanode requires a GTM that answers, and so does every proof: until it serves and every running
+/// router has its address, nothing else is interrupted.
 pub(super) fn the_gtm_goes_first(audited: &PlanUnderAudit<'_>) -> Vec<String> {
     let is_gtm = |id: &InstanceId| node(audited, id).is_some_and(|node| node.kind == NodeKind::Gtm);
     let takes_over = |step: &Step| {

@@ -79,8 +79,8 @@ pub(super) fn each_router_reloads_once_after_it_was_told(audited: &PlanUnderAudi
     wrong
 }
 
-/// The pooler of a router that was told of another GTM is reloaded too, by this plan or by the one that follows it; v5's
-/// needs no reload. A router whose GTM row is wrong cannot even read: what counts is a SELECT that works.
+/// The pooler of a router with a new GTM address is reloaded too, by this plan or the next one; v5 needs no reload. A
+/// router with a wrong GTM row cannot even read, so a SELECT that works is the proof.
 pub(super) fn told_of_the_gtm_is_proved_by_a_timestamp(audited: &PlanUnderAudit<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
     for step in audited.steps() {
@@ -114,8 +114,8 @@ pub(super) fn rejoins_follow_the_declared_master_and_come_last(audited: &PlanUnd
     wrong
 }
 
-/// A takeover cuts commits over several nodes in half, and what else a plan does may follow one that was cut off. Of a plan
-/// whose rest is made later the later one settles.
+/// A takeover interrupts commits over several nodes, and any other plan may follow an interrupted run. If the rest of
+/// a plan is made later, that part settles.
 pub(super) fn every_run_settles(audited: &PlanUnderAudit<'_>) -> Vec<String> {
     let is_coordinator = |id: &InstanceId| {
         audited.plan.cluster.nodes.get(&id.node).is_some_and(|node| node.kind == NodeKind::Coordinator)

@@ -1,4 +1,4 @@
-//! Invariants of the plan as a whole: nothing that nobody asked for, nobody forgotten, nothing taken on trust.
+//! Invariants of the whole plan: nothing that was not requested, no node forgotten, nothing without a proof.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub(super) fn steps_stand_in_their_phase(audited: &PlanUnderAudit<'_>) -> Vec<St
     stray.map(|step| format!("{} is in a phase where it does not belong", step.id)).collect()
 }
 
-/// What shows that a step is done: without it a command's word would be all there is.
+/// The proof that a step is done: without it only the command's word would count.
 fn proofs(audited: &PlanUnderAudit<'_>, step: &Step) -> Vec<Condition> {
     let runs = |instance: &InstanceId| Condition::Runs { instance: instance.clone(), role: Role::Master };
     let routed =
@@ -70,7 +70,7 @@ fn proofs(audited: &PlanUnderAudit<'_>, step: &Step) -> Vec<Condition> {
             vec![Condition::Streams { standby: instance.clone(), upstream: upstream.clone() }]
         }
         Action::ProveCommit { .. } => super::sync::proofs(step),
-        // What an open transaction holds no other session proves better than the answer that it holds it.
+        // No other session can prove the locks of an open transaction better than the answer to the lock statement.
         Action::StageFence { .. }
         | Action::Checkpoint { .. }
         | Action::AwaitRedo { .. }
@@ -126,8 +126,8 @@ pub(super) fn each_step_serves_a_change(audited: &PlanUnderAudit<'_>) -> Vec<Str
     stray.map(|step| format!("{} serves no change of the plan", step.id)).collect()
 }
 
-/// Of a node that gets a master every router is told whose row was seen to lead elsewhere; of a GTM also every running
-/// router whose rows could not be seen. A router that has no master, and gets none by this plan, cannot be told.
+/// If a node gets a master, every router with another row for it is updated; for a GTM also every running router whose
+/// rows could not be read. A router without a master that gets none in this plan cannot be updated.
 pub(super) fn every_router_is_told(audited: &PlanUnderAudit<'_>) -> Vec<String> {
     let routers: Vec<Listener<'_>> =
         audited.plan.cluster.routers().map(|router| Listener::new(audited, router)).collect();
@@ -149,8 +149,8 @@ pub(super) fn every_router_is_told(audited: &PlanUnderAudit<'_>) -> Vec<String> 
     wrong
 }
 
-/// A router that the plan starts, and whose rows nothing showed, may have missed any move: it is told of the GTM and of
-/// every node that gets a master.
+/// If the plan starts a router and nothing showed its rows, it may have missed any move: its routes to the GTM and to
+/// every node that gets a master are updated.
 pub(super) fn started_routers_are_told(audited: &PlanUnderAudit<'_>) -> Vec<String> {
     let in_scope = |node: &Node| audited.plan.targets.is_empty() || audited.plan.targets.contains(&node.name);
     let gtms: Vec<&NodeName> =
@@ -176,11 +176,11 @@ pub(super) fn started_routers_are_told(audited: &PlanUnderAudit<'_>) -> Vec<Stri
 /// A router, by what the plan says of it.
 struct Listener<'a> {
     node: &'a Node,
-    /// A router with the same rows as another one's is told of so, not row by row.
+    /// A router with the same rows as another one refers to it, instead of listing each row.
     like: Option<&'a str>,
     /// It runs, and its rows could not be seen.
     hidden: bool,
-    /// It has a master that can be told, or gets one by this plan.
+    /// It has a master that can be updated, or gets one by this plan.
     listens: bool,
 }
 
@@ -205,7 +205,7 @@ impl<'a> Listener<'a> {
     }
 }
 
-/// What the plan says of one of the node's copies.
+/// The plan's facts about one of the node's instances.
 fn own_fact<'a>(audited: &PlanUnderAudit<'a>, node: &Node, what: &str) -> Option<&'a str> {
     node.instances.values().find_map(|own| audited.plan.facts.get(&format!("{}: {what}", own.id))).map(String::as_str)
 }
@@ -224,7 +224,7 @@ fn runs(audited: &PlanUnderAudit<'_>, router: &Node) -> bool {
     roles.any(|role| role.is_some_and(|role| role == "master"))
 }
 
-/// The router that is told, with each node that it is told of.
+/// The router whose routes change, with each node of these routes.
 fn tells(step: &Step) -> Vec<(&NodeName, &NodeName)> {
     let nodes: Vec<&NodeName> = match &step.action {
         Action::RepointGtm { route, .. } => vec![&route.node],

@@ -1,4 +1,4 @@
-//! WAL of a dead master that no client was told of: its commits waited for standbys.
+//! WAL of a dead master with commits that no client saw: its commits waited for standbys.
 
 use super::takeover::View;
 use crate::model::{InstanceFacts, InstanceId, Lsn, Role, Settings, StandbyFacts};
@@ -10,8 +10,8 @@ impl View<'_> {
     /// The dead master whose commits waited for standbys, if `candidate` holds everything that they received enough
     /// often: what it lacks was acknowledged to no client.
     ///
-    /// A commit was acknowledged once `number` of the listed standbys had received it. Where more of them than all but
-    /// `number` hold no more than the candidate, one of those had it, and so has the candidate.
+    /// A commit was acknowledged once `number` of the listed standbys had received it. If more of them than all but
+    /// `number` have no more WAL than the candidate, one of those had the commit, and so has the candidate.
     pub(super) fn waited_for(&self, candidate: &InstanceId) -> Option<&InstanceId> {
         let (master, settings) = self.dead_master()?;
         let names = SyncNames::of(settings).ok().flatten()?;
@@ -22,7 +22,7 @@ impl View<'_> {
             return None;
         }
         let copies = self.node.instances.values().map(|copy| &copy.id).filter(|id| *id != master);
-        // Of a copy whose name is not known it is not known either whether commits waited for it.
+        // If the name of an instance is not known, it is not known either whether commits waited for it.
         let listed: Vec<&InstanceId> = copies.filter(|id| self.may_count(id, &names)).collect();
         let covered = listed.iter().filter(|id| held(id).is_some_and(|held| held <= end)).count();
         (covered + names.number > listed.len() && covered > 0).then_some(master)
@@ -34,7 +34,7 @@ impl View<'_> {
         let ids = self.node.instances.values().map(|copy| &copy.id);
         let mut dead = ids.filter(|id| facts(id).is_some_and(|facts| was_master(self.node.kind, facts)));
         let (id, None) = (dead.next()?, dead.next()) else { return None };
-        // Of a copy that may have been master since nothing is known.
+        // If an instance may have been master since then, nothing is known.
         let other =
             |copy: &&InstanceId| *copy != id && facts(copy).is_none_or(|facts| facts.timeline.known().is_none());
         if self.node.instances.values().map(|copy| &copy.id).any(|copy| other(&copy)) {

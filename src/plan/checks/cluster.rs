@@ -16,7 +16,7 @@ use crate::plan::survey::{NodeSurvey, RouterSurvey};
 
 /// Every router must be readable, complete, and able to commit an ALTER NODE.
 ///
-/// While the GTM is down nothing can be read of a master, and nothing needs to be: to be told blindly is enough.
+/// While the GTM is down, masters cannot be read and need not be: the GTM route is updated without reading.
 pub(crate) fn for_routers(
     cluster: &Cluster,
     seen: &Observation,
@@ -178,12 +178,12 @@ fn active(node: &Node, seen: &Observation, brought_up: bool, planned: bool) -> F
     }
 }
 
-/// ALTER NODE wants a superuser (opentenbase-v2.6-live.md, "Routes and poolers"): a refusal must come before anything is stopped. A router
-/// whose settings cannot be asked is told of by [`for_routers`].
+/// ALTER NODE requires a superuser (opentenbase-v2.6-live.md, "Routes and poolers"): a refusal must come before
+/// anything is stopped. [`for_routers`] reports a router whose settings cannot be read.
 pub(crate) fn for_altered(routers: &[RouterSurvey], seen: &Observation) -> Vec<Check> {
     let check = |router: &RouterSurvey| {
         let id = &router.router;
-        // The files of one that is stopped tell its settings, and not what a session may do.
+        // The files of a stopped instance show its settings, but not the rights of a session.
         let settings = seen.instances.get(id).filter(|facts| !facts.is_stopped())?.settings.known()?;
         let finding = match settings.is_on("is_superuser") {
             Some(true) => Finding::pass(format!("otb's user is superuser on {id}")),
@@ -288,7 +288,7 @@ fn as_standby(declared: &InstanceId, master: &InstanceId) -> String {
     )
 }
 
-/// Why a process that runs does not tell its role: it hangs, it starts, it takes no more sessions.
+/// Why a running process does not report its role: it hangs, it starts, or it accepts no more sessions.
 fn silent(facts: &InstanceFacts) -> Option<&Unknown> {
     facts.role.reason().filter(|_| facts.process.known() == Some(&Process::Running))
 }

@@ -74,7 +74,7 @@ fn is_told(instance: &Instance, seen: &Observation) -> bool {
     seen.instances.get(&instance.id).is_some_and(|facts| own(facts).is_some())
 }
 
-/// What the process itself says; 0 means that it forwards nothing.
+/// The process's own value; 0 means that it forwards nothing.
 fn own(facts: &InstanceFacts) -> Option<u64> {
     facts.settings.known()?.number("forward_port")
 }

@@ -31,9 +31,9 @@ impl View<'_> {
         checks
     }
 
-    /// A GTM holds no rows. Timestamps do not go back, for a GTM takes up beyond what its log reserves; values of
-    /// sequences that were handed out last may come again. How far the last active GTM went nobody can tell, but another
-    /// standby that got more can.
+    /// A GTM has no rows. Timestamps do not go back, because a GTM continues beyond what its log reserves; the last
+    /// sequence values may be repeated. Nothing shows how far the last active GTM went, but another standby may have
+    /// received more.
     fn gtm_loss(&self) -> Finding {
         if let Some((ahead, by)) = self.gtm_ahead() {
             let (node, declared) = (&self.node.name, self.declared);

@@ -14,7 +14,7 @@ pub(super) fn statement(cluster: &Cluster, id: &InstanceId, sql: &str) -> String
     )
 }
 
-/// Gives a file to the user who owns the data directory beside it; `chown` wants root.
+/// Gives a file to the owner of the data directory beside it; `chown` requires root.
 pub(super) fn give_to_the_server(instance: &Instance, path: &str) -> String {
     let (data, path) = (quote(&instance.data), quote(path));
     format!("as root on {}: chown --reference={data} {path} && chmod u+rw {path}", instance.id.server)
@@ -25,7 +25,7 @@ pub(super) fn end(instance: &Instance) -> String {
     format!("on {}: {}", instance.id.server, command::end(instance))
 }
 
-/// What leads on where the declared master itself hangs: none where it does not.
+/// The way out if the declared master itself hangs; `None` if it does not.
 pub(super) fn hung_master(node: &Node, seen: &Observation) -> Option<String> {
     let declared = node.master_instance()?;
     seen.instances.get(&declared.id).filter(|facts| is_hung(facts))?;
@@ -45,7 +45,7 @@ pub(super) fn hung_master(node: &Node, seen: &Observation) -> Option<String> {
 fn stopped_last<'a>(node: &'a Node, seen: &'a Observation) -> Option<&'a InstanceId> {
     let all: Vec<_> = situation::facts(node, seen).collect();
     if node.kind == NodeKind::Gtm {
-        // A GTM has no control file: its gtm.conf tells which one would be the active one.
+        // A GTM has no control file: its gtm.conf shows which one would be the active one.
         let mut active = all.iter().filter(|(_, facts)| {
             facts.is_stopped() && facts.data_dir.is_known_and(|dir| dir.present && dir.recovery_conf.is_none())
         });
@@ -62,7 +62,7 @@ fn stopped_last<'a>(node: &'a Node, seen: &'a Observation) -> Option<&'a Instanc
     last.next().map(|(_, id, _)| *id).filter(|_| last.next().is_none())
 }
 
-/// What leads on where no copy runs and the declared one must not be started.
+/// The way out if no instance runs and the declared one must not be started.
 pub(super) fn start_the_last(node: &Node, seen: &Observation) -> String {
     match stopped_last(node, seen) {
         Some(id) => {

@@ -1,4 +1,4 @@
-//! What the hold of clients will not cover, as far as it can be seen before (docs/explanation/hold.md).
+//! The part that the hold of clients will not cover, as far as known before (docs/explanation/hold.md).
 
 use super::{Finding, Takeover};
 use crate::model::{Cluster, HoldPolicy, InstanceId, Load, NodeKind, Observation};
@@ -8,7 +8,7 @@ use crate::plan::situation::running_masters;
 /// A session that is idle in a transaction of this age, in seconds, has been forgotten.
 const IDLE: u64 = 5;
 
-/// Of a datanode whose master lives and moves.
+/// For a datanode whose running master moves.
 pub(super) fn hold(takeover: &Takeover<'_>) -> Option<Check> {
     let Takeover { cluster, node, seen, .. } = takeover;
     let (id, master) = takeover.from?;
@@ -63,7 +63,7 @@ fn kept_away(cluster: &Cluster, seen: &Observation) -> Option<Finding> {
     ))
 }
 
-/// What clients with prepared statements will see.
+/// What clients with prepared statements will notice.
 fn kept_connections(id: &InstanceId, count: u64) -> Finding {
     let sessions = match count {
         1 => "1 session keeps a connection".to_owned(),

@@ -4,7 +4,7 @@ use super::Finding;
 use crate::model::{DataDir, Fact, Instance, InstanceFacts, InstanceId, Node, Observation, PidFile, SystemId};
 use crate::plan::check::{Check, CheckCode};
 
-/// Of a node on which anything is to be done: a command on the directory of another node would hit that one.
+/// For a node that the plan changes: a command on another node's directory would change that node.
 pub(crate) fn for_changed(node: &Node, seen: &Observation) -> Vec<Check> {
     let copies: Vec<(&Instance, &InstanceFacts)> = node
         .instances
@@ -21,8 +21,8 @@ pub(crate) fn for_changed(node: &Node, seen: &Observation) -> Vec<Check> {
     .collect()
 }
 
-/// Where a process says that it runs counts; where none says so, the system identifier that it, or another copy of the
-/// node, has: all copies have the same.
+/// The directory that a process reports counts. If no process reports one, the system identifier of the process, or of
+/// another instance of the node, counts: all instances have the same.
 fn data_directories(copies: &[(&Instance, &InstanceFacts)]) -> Option<Finding> {
     let told = |facts: &InstanceFacts| facts.started.known().and(facts.system_id.known().copied());
     let of_node = copies.iter().find_map(|(_, facts)| told(facts));

@@ -17,7 +17,7 @@ use crate::plan::salvage::{self, Salvage};
 const UNACKNOWLEDGED: &str = "sessions with synchronous_commit = local or off did not wait, and sessions whose wait \
     was cancelled did not either: their last commits may be lost";
 
-/// What the declared master lacks of another copy's WAL.
+/// The WAL of another instance that the declared master lacks.
 struct Lacking {
     of: InstanceId,
     found: String,
@@ -25,7 +25,7 @@ struct Lacking {
     details: Vec<String>,
 }
 
-/// What becomes of it, the least bad first.
+/// What happens to it, the least bad case first.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Loss {
     /// It holds no commit.
@@ -122,7 +122,7 @@ impl View<'_> {
         Some(Finding::pass(found).listing(details).resting_on(step))
     }
 
-    /// What to do instead of losing something.
+    /// What to do instead of losing transactions.
     fn way(&self, loss: &str) -> String {
         let node = &self.node.name;
         let way = match self.complete_standby() {

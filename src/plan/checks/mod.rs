@@ -71,12 +71,12 @@ pub(crate) fn for_node<'a>(
 
 const LOOK_AGAIN: &str = "run `otb status` to see what answers, fix what does not, and plan again";
 
-/// What to do next about what is not known: by its kind, `otherwise` where that does not tell.
+/// What to do next about an unknown fact: by its kind, or `otherwise`.
 fn way_out(why: Option<&Unknown>, otherwise: impl Into<String>) -> String {
     why.and_then(|why| why.kind.way_out()).map_or_else(|| otherwise.into(), ToOwned::to_owned)
 }
 
-/// What a check found, before it has a subject.
+/// The result of a check, before it has a subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Finding {
     verdict: Verdict,

@@ -1,4 +1,4 @@
-//! A promotion that was asked for and has not come yet: of a run whose limit passed, or of somebody with a shell.
+//! A promotion request that has not been obeyed yet: from a run whose time limit passed, or from an operator.
 
 use super::restart::{becomes, own_directory};
 use super::{Finding, hints};
@@ -9,8 +9,8 @@ use crate::plan::check::{Check, CheckCode};
 use crate::plan::situation::running_masters;
 use crate::plan::survey::NodeSurvey;
 
-/// Of every standby that may become a master at any moment: beside one that serves, or instead of the one that this
-/// plan makes. Where nobody serves, the declared one is told to do what the plan does anyhow.
+/// For every standby that may become a master at any moment: beside one that serves, or instead of the one that this
+/// plan makes. If no master serves, the declared standby only does what the plan does anyway.
 pub(crate) fn for_promotion(survey: &NodeSurvey<'_>, seen: &Observation) -> Vec<Check> {
     let node = survey.node;
     let masters = running_masters(node, seen);
@@ -63,7 +63,7 @@ fn hint(instance: &Instance, facts: &InstanceFacts, masters: &[InstanceId]) -> S
     }
 }
 
-/// How a paused standby goes on: not into a promotion that somebody asked for, beside a master that serves.
+/// How a paused standby continues: not with a requested promotion beside a master that serves.
 pub(super) fn resume(cluster: &Cluster, id: &InstanceId, node: &Node, seen: &Observation) -> String {
     if seen.instances.get(id).is_some_and(is_told_to_promote) && !running_masters(node, seen).is_empty() {
         format!("a start would promote {id} at once: first do what promotion:{id} says")

@@ -1,4 +1,4 @@
-//! What a standby's own recovery.conf means for a move: a delay, and a slot that has to be there.
+//! The effects of a standby's own recovery.conf on a move: a delay, and a slot that must exist.
 
 use super::{Finding, hints};
 use crate::model::{Cluster, InstanceFacts, InstanceId, Node, Observation, RecoverySettings};

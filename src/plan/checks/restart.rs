@@ -1,5 +1,5 @@
-//! What each copy would be after its next start. The file that decides is read at a start only: somebody removes it, or
-//! leaves one behind, and nothing shows until the server is restarted for another reason.
+//! The role of each instance after its next start. The file that decides it is read only at a start: if it is removed
+//! or left behind, nothing shows until the server restarts for another reason.
 
 use super::Finding;
 use crate::model::{
@@ -9,7 +9,7 @@ use crate::opentenbase::{self, command};
 use crate::plan::check::{Check, CheckCode};
 use crate::plan::survey::NodeSurvey;
 
-/// Of every copy that would be another than it is, but for those whose file the plan writes.
+/// For every instance that would change its role, except those whose file the plan writes.
 pub(crate) fn for_restart(cluster: &Cluster, survey: &NodeSurvey<'_>, seen: &Observation) -> Vec<Check> {
     let stays = |instance: &&Instance| !survey.rejoins.iter().any(|rejoin| rejoin.instance == instance.id);
     let turns = |instance: &Instance| {
@@ -29,7 +29,7 @@ pub(super) fn own_directory(facts: &InstanceFacts) -> Option<&DataDir> {
     facts.data_dir.known().filter(|dir| dir.present && is_own(dir))
 }
 
-/// What a running process would be after its next start, if that is not what it is now.
+/// The role of a running process after its next start, if it differs from the role now.
 pub(crate) fn becomes(instance: &Instance, facts: &InstanceFacts) -> Option<String> {
     let path = opentenbase::recovery_path(instance);
     match &own_directory(facts)?.recovery_conf {
@@ -48,7 +48,7 @@ fn upstream(file: &RecoveryFile) -> String {
     file.upstream.as_ref().map_or_else(String::new, |upstream| format!(" of {upstream}"))
 }
 
-/// How it stays what it is. A promotion by somebody else that is under way looks the same for a moment.
+/// How it keeps its role. A promotion by another program that is in progress looks the same for a moment.
 pub(super) fn keep(cluster: &Cluster, instance: &Instance, facts: &InstanceFacts) -> String {
     let (server, path) = (&instance.id.server, opentenbase::recovery_path(instance));
     let cure = match (instance.kind, facts.is_running(Role::Master)) {

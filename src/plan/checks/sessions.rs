@@ -1,4 +1,4 @@
-//! What the pool reloads of a v5 cost its clients (docs/explanation/opentenbase-v5-live.md, "A pool reload ends sessions").
+//! The cost of v5's pool reloads for clients (docs/explanation/opentenbase-v5-live.md, "A pool reload ends sessions").
 
 use super::Finding;
 use crate::model::{Cluster, InstanceId, NodeKind, Observation};

@@ -30,7 +30,7 @@ pub(super) fn all(takeover: &Takeover<'_>, sync: Finding) -> Vec<Check> {
     checks
 }
 
-/// A cluster may have a second plane with copies of the same nodes: pgxc_cluster_name tells them apart.
+/// A cluster may have a second plane with instances of the same nodes: pgxc_cluster_name separates them.
 fn cluster_name(takeover: &Takeover<'_>, settings: &Settings) -> Finding {
     let (wanted, declared) = (takeover.cluster.name.as_str(), &takeover.declared);
     match settings.text("pgxc_cluster_name") {

@@ -216,8 +216,8 @@ impl Split<'_> {
         }
     }
 
-    /// A node that saw a commit with a later timestamp refuses every statement until this one's clock has come to it
-    /// ("start timestamp … is too old to execute, recentCommitTs …", seen live).
+    /// A node that saw a commit with a later timestamp refuses every statement until this clock has caught up ("start
+    /// timestamp … is too old to execute, recentCommitTs …", seen live).
     fn clock_is_ahead(&self) -> Finding {
         let own = self.facts.gts.known();
         let furthest = self.others().map(|(_, other)| other.gts.known()).collect::<Option<Vec<_>>>();

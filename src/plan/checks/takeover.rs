@@ -9,7 +9,8 @@ use crate::plan::check::{Check, CheckCode};
 use crate::plan::hung::is_hung;
 use crate::plan::situation::running_masters;
 
-/// Free space below which a promotion may fail for want of a WAL segment and a history file (16 MiB + room).
+/// The free space below which a promotion may fail, because it writes a WAL segment and a history file (16 MiB and
+/// reserve).
 const PROMOTION_ROOM_BYTES: u64 = 64 << 20;
 
 /// Everything that is looked at before `node` gets its declared master; `from` is the running master, if any.
@@ -237,8 +238,8 @@ impl View<'_> {
         }
     }
 
-    /// A failover needs to know that nobody can write to the other copies (opentenbase-v2.6-live.md, "WAL and timelines": nothing in
-    /// OpenTenBase complains about two masters).
+    /// A failover must know that no other instance accepts writes (opentenbase-v2.6-live.md, "WAL and timelines":
+    /// OpenTenBase does not report two masters).
     pub(super) fn fence(&self) -> Finding {
         let others: Vec<&InstanceId> = self.node.standbys().map(|instance| &instance.id).collect();
         self.fenced(&others)
@@ -287,7 +288,7 @@ impl View<'_> {
         let facts = self.seen.instances.get(id)?;
         let why = |unknown: Option<&Unknown>| unknown.map_or_else(String::new, ToString::to_string);
         match (&facts.process, &facts.role) {
-            // One that would start as a master gets a fence first, which wants a look at its files.
+            // An instance that would start as a master gets a fence first, which requires reading its files.
             (Fact::Known(Process::Stopped), _) if facts.data_dir.known().is_none() => Some(format!(
                 "{id} is stopped, but otb could not find out whether it would start as a master: {}",
                 why(facts.data_dir.reason())

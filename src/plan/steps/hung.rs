@@ -30,7 +30,7 @@ impl StepList<'_> {
         let mut ends = Vec::new();
         for instance in &survey.hung {
             let end = self.end(phase, instance, &to, [needs, &staged].concat());
-            // Its sessions may have written until now. How far a GTM had gone no file tells.
+            // Its sessions may have written until now. No file shows how far a GTM had gone.
             ends.push(match phase {
                 Phase::Gtm => end,
                 _ => self.compare(phase, instance, &to, end),

@@ -92,14 +92,14 @@ struct StepList<'a> {
     steps: Vec<Step>,
     /// The GTM's own steps: nothing else is interrupted before they are settled.
     gtm_part: Vec<StepId>,
-    /// What tells a node's router, by node: its reload waits for that and not for other routers'.
+    /// The steps that update a node's router, by node: its reload waits for them and not for those of other routers.
     told: BTreeMap<NodeName, Vec<StepId>>,
     /// The step that holds the clients: no master of a coordinator or datanode stops before it.
     hold: Option<StepId>,
     worded: wording::Worded,
 }
 
-/// What differs from step to step; the rest follows from the action.
+/// The part that differs from step to step; the rest follows from the action.
 struct Draft {
     phase: Phase,
     action: Action,
@@ -155,7 +155,7 @@ impl StepList<'_> {
         })
     }
 
-    /// A router that has a master only once this run is through with it is told of the GTM then.
+    /// If a router gets a master only in this run, its GTM route is updated after that.
     fn tell(&mut self, router: &RouterSurvey, mut needs: Vec<StepId>) {
         if let Some(repoint) = router.repoint.as_ref().filter(|repoint| !repoint.now) {
             let told = self.repoint(repoint, Phase::Reroute, needs.clone());
@@ -189,9 +189,10 @@ impl StepList<'_> {
         let asked = self.cluster.nodes.get(&id.node).is_some_and(|node| node.kind == NodeKind::Coordinator);
         let agrees = asked.then(|| Condition::PoolAgrees { router: id.clone() });
         let forwards = router.forward.map(|port| Condition::Forwards { instance: id.clone(), port });
-        // Not what tells the others: a router that cannot be told just now must not keep the rest on the old address.
+        // Not the steps of other routers: a router that cannot be updated now must not keep the rest on the old
+        // address.
         let mut needs = self.told.get(&id.node).cloned().unwrap_or_default();
-        // Who is told in the pass over all routers has waited for every takeover.
+        // The pass over all routers has waited for every takeover.
         if router.routes.is_empty() && router.repoint.as_ref().is_none_or(|repoint| repoint.now) {
             needs.splice(..0, taken_over.iter().cloned());
         }
@@ -210,8 +211,8 @@ impl StepList<'_> {
         let upstream = survey.node.master_id();
         let replaced = |rejoin: &&PlannedRejoin| rejoin.method == RejoinMethod::Replace;
         let (first, rest): (Vec<_>, Vec<_>) = survey.rejoins.iter().partition(replaced);
-        // One that followed a master that is given up is copied anew before that one: as long as that one lies there as
-        // a master a later run can tell, and it has nobody to stream another history from.
+        // A standby of a master that is given up is rebuilt before that master. As long as the given-up master exists
+        // as a master, a later run can recognise it, and no other history can be streamed from it.
         let mut behind = Vec::new();
         for rejoin in first.into_iter().chain(rest) {
             let mut needs = needs.to_vec();

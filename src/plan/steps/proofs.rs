@@ -1,4 +1,4 @@
-//! Statements through every coordinator, once it was told and has reloaded.
+//! Statements through every coordinator, after its routes were updated and its pool was reloaded.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -27,7 +27,7 @@ impl StepList<'_> {
         }
     }
 
-    /// What can be done of a switchover before anything is interrupted.
+    /// The part of a switchover that can be done before anything is interrupted.
     pub(super) fn prepare(&mut self, survey: &NodeSurvey<'_>) {
         if let Situation::Split { others } = &survey.situation {
             return self.stage_fences(&survey.node.master_id(), others);
@@ -73,8 +73,8 @@ impl StepList<'_> {
     }
 
     fn switchover(&mut self, phase: Phase, from: &InstanceId, to: &InstanceId, stopped: &[InstanceId]) {
-        // Clients of each wait until all are promoted, for the routers are told once: nobody stops while another's
-        // checkpoint runs.
+        // Clients of each node wait until all are promoted, because the routes are updated once: no master stops while
+        // another one's checkpoint runs.
         let mut needs = self.ids(|step| step.phase == Phase::Prepare);
         if phase == Phase::Move {
             needs.extend(self.gtm_part.clone());

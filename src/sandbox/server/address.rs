@@ -16,8 +16,8 @@ pub(crate) struct Prefix {
     _guard: TcpListener,
 }
 
-/// Finds a prefix on which every one of `ports` is free at every one of `octets`. Deterministic for a
-/// directory as long as nobody else is there. The first `skip` candidates are passed over.
+/// Finds a prefix on which every one of `ports` is free at every one of `octets`. Deterministic for a directory if no
+/// other process uses the ports. The first `skip` candidates are skipped.
 pub(crate) fn choose_prefix(dir: &Path, octets: &BTreeSet<u8>, ports: &BTreeSet<u16>, skip: usize) -> Option<Prefix> {
     let seed = dir
         .as_os_str()

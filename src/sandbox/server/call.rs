@@ -12,7 +12,7 @@ use crate::sandbox::tools::{self, ToolOutput};
 /// The longest call that is read, in bytes: more than a process can be given.
 const MOST_BYTES: usize = 8 << 20;
 
-/// What the relay says: its fields, each ended by a NUL, after a line with their length.
+/// The request of the relay: its fields, each ended by a NUL, after a line with their length.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Call {
     name: String,
@@ -22,7 +22,7 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// Of so many bytes.
+    /// A request of this length.
     pub(super) async fn read(from: &mut (impl AsyncRead + Unpin), bytes: usize) -> io::Result<Self> {
         if bytes > MOST_BYTES {
             return Err(io::Error::other("a call that is too long"));

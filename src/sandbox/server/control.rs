@@ -16,7 +16,7 @@ use crate::sandbox::status::Status;
 use super::call::Call;
 use super::daemon::Daemon;
 
-/// What a command asks of the daemon.
+/// The request of a command to the daemon.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub(crate) enum Request {
@@ -25,7 +25,7 @@ pub(crate) enum Request {
     Fault { kind: String, target: Option<String>, value: Vec<String> },
 }
 
-/// What the daemon answers.
+/// The answer of the daemon.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub(crate) enum Reply {

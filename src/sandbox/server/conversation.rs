@@ -25,7 +25,7 @@ const HANDSHAKE: u8 = 0x16;
 
 type Socket = Framed<Wire, PgWireMessageServerCodec<Arc<Parsed>>>;
 
-/// Answers until the client leaves or has been told that its session is over.
+/// Answers until the client leaves or learns that its session is over.
 pub(super) async fn converse(wire: Wire, backend: Arc<Backend>) -> io::Result<()> {
     let until = Instant::now() + LOGIN;
     let mut first = [0];

@@ -24,7 +24,7 @@ pub(crate) struct Daemon {
     pub site: Site,
     world: Mutex<World>,
     pub(super) listeners: Mutex<BTreeMap<DiskId, Listening>>,
-    /// Where a running process's data directory was when it started.
+    /// The data directory of a running process when it started.
     pub(super) paths: Mutex<BTreeMap<DiskId, PathBuf>>,
     /// Forward processes of v5's masters.
     pub(super) forwarders: Mutex<BTreeMap<DiskId, JoinHandle<()>>>,
@@ -84,7 +84,7 @@ impl Daemon {
         })
     }
 
-    /// Does something to the world, and then what the world wants done outside.
+    /// Changes the world, and then does the effects outside.
     pub(crate) fn with<T>(self: &Arc<Self>, act: impl FnOnce(&mut World, Moment) -> T) -> T {
         let mut world = self.world.lock();
         let result = act(&mut world, now());
@@ -123,7 +123,7 @@ impl Daemon {
     }
 }
 
-/// Serves a sandbox until it is told to end, its directory goes away, or its time is up.
+/// Serves a sandbox until it is stopped, its directory disappears, or its time is up.
 pub(crate) async fn serve(daemon: Arc<Daemon>) -> io::Result<()> {
     let dir = daemon.site.dir.clone();
     // Whoever reaches the socket finds everything there, this too.
@@ -159,7 +159,7 @@ pub(crate) async fn start(site: Site) -> io::Result<Arc<Daemon>> {
     }
 }
 
-/// What happens by itself: a promotion's checkpoint, retried connections of standbys.
+/// Events without a client: a promotion's checkpoint, retried connections of standbys.
 async fn tick(daemon: Arc<Daemon>) {
     loop {
         tokio::time::sleep(Duration::from_millis(100)).await;

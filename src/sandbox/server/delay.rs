@@ -32,7 +32,7 @@ async fn relay(client: TcpStream, server: TcpStream, latency: Duration) {
     let (from_client, mut to_client) = client.into_split();
     let (mut from_server, to_server) = server.into_split();
     tokio::select! {
-        // Who is gone is not told.
+        // A client that is gone gets nothing.
         _ = copy(&mut from_server, &mut to_client) => {}
         () = async {
             let _ = questions(from_client, to_server, latency).await;

@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::model::{Host, Instance, NodeKind};
 use crate::sandbox::world::{DiskId, GtmConf, StartFiles, Upstream};
 
-/// Where a directory's content is identified: `global/pg_control`, or `gtm.control`.
+/// The file that identifies a directory's content: `global/pg_control`, or `gtm.control`.
 const MARKER: &str = "otb-sandbox disk ";
 
 /// Which copy lies in a data directory.
@@ -25,12 +25,12 @@ pub(crate) fn mark_disk(path: &Path, disk: DiskId) -> io::Result<()> {
     write(&path.join("global/pg_control"), &format!("{MARKER}{}\n", disk.0), 0o600)
 }
 
-/// Writes gtm.control anew.
+/// Writes gtm.control again.
 pub(crate) fn mark_gtm(path: &Path, disk: DiskId) -> io::Result<()> {
     write(&path.join("gtm.control"), &format!("{MARKER}{}\n", disk.0), 0o600)
 }
 
-/// A line in a log file that somebody named; what cannot be written there is not worth a failure.
+/// Writes a line to a log file that the caller named; a failure there does not matter.
 pub(crate) fn append_log(path: &Path, line: &str) {
     let _ = append(path, &format!("{line}\n"));
 }
@@ -164,7 +164,7 @@ fn listen_host(configured: Option<&str>, own: &Host) -> Host {
     }
 }
 
-/// What a coordinator or datanode reads when it starts.
+/// Reads the files of a coordinator or datanode at its start.
 pub(crate) fn start_files(path: &Path, own: &Host) -> io::Result<StartFiles> {
     let configuration = Configuration::read(&path.join("postgresql.conf"))?;
     let auto = Configuration::read(&path.join("postgresql.auto.conf")).map(|auto| auto.0).unwrap_or_default();
@@ -202,7 +202,7 @@ fn upstream(recovery: &Configuration) -> Option<Upstream> {
     })
 }
 
-/// What a GTM reads when it starts.
+/// Reads the files of a GTM at its start.
 pub(crate) fn gtm_files(path: &Path, own: &Host) -> io::Result<GtmConf> {
     let conf = Configuration::read(&path.join("gtm.conf"))?;
     let port = |key: &str| conf.get(key).and_then(|port| port.parse().ok());

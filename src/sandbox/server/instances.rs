@@ -1,4 +1,4 @@
-//! Instances of the daemon: laid down, started from their files, and what the world wants done to them.
+//! Instances of the daemon: created, started from their files, and the effects of the world on them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -97,7 +97,7 @@ impl Daemon {
         Ok(disk)
     }
 
-    /// Does what the world wants done.
+    /// Does the effects of the world.
     pub(super) fn carry_out(self: &Arc<Self>, world: &mut World, effect: Effect) {
         let path = |disk: DiskId| self.paths.lock().get(&disk).cloned();
         // A data directory that was taken away under a running server is the operator's doing: the

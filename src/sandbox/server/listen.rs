@@ -53,7 +53,7 @@ async fn accept(daemon: Arc<Daemon>, disk: DiskId, listener: TcpListener, ended:
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                // The connection lives until its client goes or its process ends; nobody waits for it.
+                // The connection lives until its client goes or its process ends; no task waits for it.
                 tokio::spawn(connection(Arc::clone(&daemon), disk, stream, ended.clone()));
             }
             // Out of file descriptors: try again when some are free.
@@ -77,14 +77,14 @@ async fn connection(daemon: Arc<Daemon>, disk: DiskId, stream: TcpStream, mut en
 }
 
 impl Daemon {
-    /// Waits as long as nobody may get an answer from `disk`.
+    /// Waits as long as the process on `disk` must not answer.
     pub(super) async fn gate(self: &Arc<Self>, disk: DiskId) {
         while self.with(|world, _| world.is_silent(disk)) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
-    /// What a fault adds to each answer.
+    /// The delay that a fault adds to each answer.
     pub(super) async fn slowness(&self, disk: DiskId) {
         let slow = self.weather.lock().slow_instances.get(&disk).copied().unwrap_or(0);
         if slow > 0 {

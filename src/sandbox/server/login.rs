@@ -23,7 +23,7 @@ use crate::sandbox::world::{Login, Replication};
 use super::postgres::Backend;
 use super::session::error_info;
 
-/// What a server tells about itself.
+/// The parameters that a server reports at login.
 struct Parameters(Flavor);
 
 impl ServerParameterProvider for Parameters {

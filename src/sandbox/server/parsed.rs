@@ -25,7 +25,7 @@ pub(super) struct Parsed {
     pub(super) statement: Statement,
 }
 
-/// What was parsed lately.
+/// The statements that were parsed lately.
 #[derive(Debug, Default)]
 pub(super) struct Known(HashMap<String, Arc<Parsed>>);
 

@@ -97,9 +97,9 @@ fn expired(
     (waited >= patience).then(|| by_statement().unwrap_or(GaveUp::OutOfPatience))
 }
 
-/// Waits for synchronous standbys, if any are asked for, for ever: statement_timeout does not end a wait in the server
-/// itself. It ends a coordinator's for the one datanode that commits; that is a commit all the same, and its client is told
-/// of an error (both seen live). False means so.
+/// Waits without end for synchronous standbys, if any are required: statement_timeout does not end a wait in the
+/// server itself. It ends a coordinator's wait for the one datanode that commits; that is still a commit, and its
+/// client gets an error (both seen live). False means this.
 async fn synchronised(daemon: &Arc<Daemon>, own: DiskId, wanted: &[(DiskId, Lsn)], timeout: Option<Duration>) -> bool {
     let began = Instant::now();
     let limit = match wanted {

@@ -64,7 +64,7 @@ impl Daemon {
     }
 }
 
-/// Where a restore_command puts a file (RestoreArchivedFile, xlogarchive.c).
+/// The place where a restore_command puts a file (RestoreArchivedFile, xlogarchive.c).
 const RESTORED: &str = "pg_wal/RECOVERYXLOG";
 
 /// Runs a restore_command in the data directory: whether it had the file.

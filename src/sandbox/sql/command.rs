@@ -5,7 +5,7 @@ use super::statement::AlterNode;
 use super::tokens::{Reader, Token, tokens};
 use super::{SqlError, Statement};
 
-/// Parses the commands of this file; none: it is for `sqlparser`.
+/// Parses the commands of this file; `None` means that `sqlparser` must parse it.
 pub(super) fn parse(sql: &str) -> Result<Option<Statement>, SqlError> {
     let mut tokens = tokens(sql);
     while tokens.last() == Some(&Token::Sign(';')) {

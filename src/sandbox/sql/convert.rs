@@ -1,4 +1,4 @@
-//! `sqlparser`'s tree → the sandbox's statements. What has no counterpart is refused by name.
+//! `sqlparser`'s tree → the sandbox's statements. A part without a counterpart is refused by name.
 
 use sqlparser::ast;
 

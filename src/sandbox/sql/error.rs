@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What an ErrorResponse carries.
+/// The fields of an ErrorResponse.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SqlError {
     pub severity: Severity,

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::functions::{is_aggregate, pure, signature};
 use super::{Call, Column, Expr, Kind, Operator, Relation, SqlError, Value, select};
 
-/// What a statement can ask of the server it runs on.
+/// What a statement can ask its server.
 pub trait Context {
     /// The columns of a table or view, without reading it.
     fn columns(&mut self, relation: &str) -> Result<Vec<Column>, SqlError>;

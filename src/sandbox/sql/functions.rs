@@ -135,7 +135,7 @@ fn integer(value: &Value) -> Result<i64, SqlError> {
     }
 }
 
-/// Runs a function that needs no server; none: the server's.
+/// Runs a function that needs no server; `None` means that the function is the server's.
 pub(super) fn pure(name: &str, args: &[Value]) -> Option<Result<Value, SqlError>> {
     let lenient = matches!(name, "coalesce" | "nullif" | "greatest" | "least" | "concat" | "row");
     if !PURE.iter().any(|function| function.name == name) {

@@ -121,7 +121,7 @@ pub struct Insert {
     pub skip_conflicts: bool,
 }
 
-/// Where inserted rows come from.
+/// The source of inserted rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     Values(Vec<Vec<Expr>>),

@@ -35,7 +35,7 @@ pub enum Kind {
     TimestampTz,
     Interval,
     Inet,
-    /// A quoted literal or parameter whose type nobody has said yet.
+    /// A quoted literal or parameter without a type yet.
     Unknown,
 }
 

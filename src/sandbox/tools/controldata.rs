@@ -40,7 +40,7 @@ pub(super) fn run(daemon: &Arc<Daemon>, args: &[String], console: &Console) -> u
     }
 }
 
-/// What the server was built and set up with, the same for every copy.
+/// The build and initdb settings of the server, the same for every instance.
 const SETTINGS: &[(&str, &str)] = &[
     ("Backup start location:", "0/0"),
     ("Backup end location:", "0/0"),
@@ -67,7 +67,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("Data page checksum version:", "0"),
 ];
 
-/// What a copy has done, as the first half of the output says it.
+/// The state of an instance, as the first half of the output shows it.
 fn state(copy: &Postgres) -> Vec<(&'static str, String)> {
     let control = &copy.control;
     let recovering = control.min_recovery_timeline != Timeline(0);

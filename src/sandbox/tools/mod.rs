@@ -23,7 +23,7 @@ use super::server::Daemon;
 pub(super) const NAMES: [&str; 8] =
     ["pg_ctl", "gtm_ctl", "pg_controldata", "pg_basebackup", "pg_waldump", "postgres", "psql", "kill"];
 
-/// What a tool prints.
+/// The output of a tool.
 #[derive(Debug)]
 pub(super) enum ToolOutput {
     Out(String),
@@ -44,7 +44,7 @@ impl Console {
 
     /// Writes to standard output, as it stands.
     fn out(&self, text: impl Into<String>) {
-        // The caller may be gone: then nobody reads.
+        // The caller may be gone; then the output is lost.
         let _ = self.said.send(ToolOutput::Out(text.into()));
     }
 

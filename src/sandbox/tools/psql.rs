@@ -74,7 +74,7 @@ fn unquote(argument: &str) -> Option<String> {
     Some(text)
 }
 
-/// What the server that `conninfo` leads to answers to IDENTIFY_SYSTEM.
+/// The answer to IDENTIFY_SYSTEM of the server in `conninfo`.
 async fn log_in(daemon: &Arc<Daemon>, conninfo: &str, console: &Console) -> Result<String, String> {
     let pairs: BTreeMap<&str, &str> = conninfo.split_whitespace().filter_map(|pair| pair.split_once('=')).collect();
     let value = |key: &str| pairs.get(key).copied().unwrap_or_default();

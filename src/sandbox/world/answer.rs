@@ -1,4 +1,4 @@
-//! What running a statement yields.
+//! The result of a statement.
 
 use crate::model::Lsn;
 use crate::sandbox::sql::{Relation, SqlError};

@@ -1,8 +1,8 @@
-//! What was worked out before.
+//! Results that were computed before.
 //!
-//! Answers about pgxc_node: a thousand routers hold the same table, and what one of them worked out of its rows alone is
-//! what the next one would. Tables that were never changed are one; others, which came to have the same rows again, are
-//! compared row by row, of which most are still shared. And who streams from whom.
+//! Answers about pgxc_node: a thousand routers have the same table, so an answer from the rows of one is the answer of
+//! the next. Tables that were never changed are one value; others with equal rows are compared row by row, and most
+//! rows are shared. It also keeps which standby streams from which instance.
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -41,10 +41,10 @@ pub struct World {
     pub(super) listening: BTreeMap<(String, u16), DiskId>,
     /// Advisory locks taken through a coordinator are cluster-wide (opentenbase-v2.6-live.md, "Tools").
     pub(super) advisory: BTreeMap<i64, SessionId>,
-    /// Who waits for tables.
+    /// The sessions that wait for tables.
     pub(super) queue: Queue,
     pub(super) effects: Vec<Effect>,
-    /// What a function of the statement that runs has committed, and its session waits for.
+    /// What a function of the running statement has committed, for which its session waits.
     pub(super) committed: Vec<(DiskId, crate::model::Lsn)>,
     /// v5: until when the pid of a killed process lives on.
     pub(super) dying_until: BTreeMap<DiskId, Moment>,
@@ -287,7 +287,7 @@ impl Postgres {
     }
 }
 
-/// What initdb would draw: stable per name, and as large as real ones.
+/// The identifier that initdb would choose: stable per name, and as large as real ones.
 fn system_id(node: &NodeName) -> SystemId {
     let low = hash(node.as_str().as_bytes());
     SystemId(7_711_080_000_000_000_000 + u64::from(low) * 37)

@@ -44,7 +44,7 @@ pub enum Change {
         key: i64,
     },
     Prepare(Prepared),
-    /// `committed`: how, for those that ask this node later; none: it is forgotten.
+    /// `committed`: the outcome, for later queries of this node; `None` means that it is forgotten.
     FinishPrepared {
         gid: String,
         committed: Option<bool>,

@@ -1,4 +1,4 @@
-//! What the world wants done outside: the server does it, an exhaustive search ignores it.
+//! Effects of the world outside: the server does them, an exhaustive search ignores them.
 
 use super::instance::DiskId;
 use super::session::SessionId;
@@ -20,22 +20,22 @@ pub enum Effect {
     AppendGtmConf(DiskId, String),
     /// A file in pg_wal: a timeline's history.
     WriteHistory { disk: DiskId, name: String, text: String },
-    /// Of the WAL files in pg_wal this one is left.
+    /// Of the WAL files in pg_wal, keep this one.
     RecycleWal { disk: DiskId, left: String },
     /// A line of the server's log.
     Log(DiskId, String),
-    /// gtm.control is written anew.
+    /// gtm.control is written again.
     TouchGtmControl(DiskId),
-    /// A session was ended by somebody else: its client is told.
+    /// Another session ended a session: its client gets a message.
     SessionEnded(SessionId),
-    /// postgresql.conf shall be read again.
+    /// postgresql.conf must be read again.
     Reload(DiskId),
 }
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// Clients are told; the pid file is removed.
+    /// Clients get a message; the pid file is removed.
     Shutdown,
     /// Connections break; the pid file is removed (immediate shutdown, or a FATAL in the startup process).
     Abort,

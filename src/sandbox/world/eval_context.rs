@@ -1,4 +1,4 @@
-//! Where a statement is evaluated: a session on a process, or a remote query that came through a pooler.
+//! The context of a statement: a session on a process, or a remote query through a pooler.
 
 use crate::sandbox::moment::Moment;
 use crate::sandbox::sql::{Column, Context, Kind, Relation, SqlError, Value};
@@ -30,7 +30,7 @@ pub(super) struct EvalContext<'w> {
     pub by_rows_alone: bool,
 }
 
-/// Who asks.
+/// The session that asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
     Client,

@@ -1,4 +1,4 @@
-//! What an operator or a test may do to the world.
+//! The faults that an operator or a test may cause.
 
 use crate::model::{Lsn, NodeName, ServerName};
 use crate::sandbox::moment::Moment;
@@ -215,7 +215,7 @@ impl World {
         self.effects.push(Effect::Log(disk, line.to_owned()));
     }
 
-    /// What the process on `disk` does, in one word.
+    /// The state of the process on `disk`, in one word.
     pub fn word(&self, disk: DiskId) -> &'static str {
         if let Some(copy) = self.postgres.get(&disk) {
             return match &copy.process {

@@ -20,7 +20,7 @@ impl World {
         }
     }
 
-    /// Where the forward process of `disk` listens. `None` means that it has none: a standby, v2.6, or a port of 0.
+    /// The port of the forward process of `disk`. `None` means that it has none: a standby, v2.6, or a port of 0.
     pub fn forwards_at(&self, disk: DiskId) -> Option<(Host, u16)> {
         let copy = self.postgres.get(&disk).filter(|copy| self.flavor == Flavor::V5 && copy.is_master())?;
         let port = self.setting(None, disk, "forward_port")?.parse().ok().filter(|port| *port != 0)?;

@@ -120,7 +120,7 @@ fn switch_wal(context: &mut EvalContext<'_>) -> Result<Value, SqlError> {
     Ok(Value::Lsn(end))
 }
 
-/// WAL that nobody reads. With `true` it belongs to a transaction, which ends with the statement here.
+/// WAL that no program reads. With `true` it belongs to a transaction, which ends with the statement here.
 fn emit_message(context: &mut EvalContext<'_>, args: &[Value]) -> Result<Value, SqlError> {
     let (copy, _) = copy(context)?;
     if !copy.is_master() {

@@ -37,7 +37,7 @@ pub struct GtmProcess {
     pub role: GtmRole,
     /// A promoted GTM writes a checkpoint a moment after it already answers as a master (seen live).
     pub checkpoint_due: Option<Moment>,
-    /// Somebody connected anew during that checkpoint: the next standby that attaches hangs it (seen live).
+    /// A client connected during that checkpoint: the next standby that attaches hangs it (seen live).
     pub poisoned: bool,
     pub log: GtmLog,
     /// v5: it gives no timestamp before this.
@@ -56,7 +56,7 @@ const STANDBY_AHEAD: u64 = 300_000_000;
 /// live: "sync time exceeded last:0" until then).
 const ROUND: u64 = 5_000_000;
 
-/// What a GTM does.
+/// The role of a GTM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GtmRole {
     Active,
@@ -69,7 +69,7 @@ pub struct GtmConf {
     pub host: Host,
     pub port: u16,
     pub data_directory: String,
-    /// `startup = STANDBY` with active_host and active_port; none: ACT.
+    /// `startup = STANDBY` with active_host and active_port; `None` means ACT.
     pub standby_of: Option<(String, u16)>,
 }
 
@@ -192,14 +192,14 @@ impl World {
         }
     }
 
-    /// A client connected anew to a GTM.
+    /// A client made a new connection to a GTM.
     pub fn gtm_connected(&mut self, disk: DiskId) {
         if let Some(process) = self.gtms.get_mut(&disk).and_then(|gtm| gtm.process.as_mut()) {
             process.poisoned |= process.checkpoint_due.is_some();
         }
     }
 
-    /// Where the trap is set, a standby that attaches to a poisoned master hangs both; only a kill cures it.
+    /// If the trap is set, a standby that attaches to a poisoned master hangs both; only a kill ends it.
     fn spring_trap(&mut self, standby: DiskId) {
         let process = self.gtms.get(&standby).and_then(|gtm| gtm.process.as_ref());
         let Some(GtmRole::Standby { host, port }) = process.map(|process| process.role.clone()) else { return };

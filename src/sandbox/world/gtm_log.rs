@@ -18,7 +18,7 @@ pub enum GtmLog {
     Lost,
 }
 
-/// Microseconds between two records of a GTM that nobody asks: 5 s live, less here so that tests need not wait.
+/// Microseconds between two records of an idle GTM: 5 s live, less here so that tests are fast.
 const RECORD_EVERY: u64 = 200_000;
 
 /// Microseconds from attaching to "xlog file not found in master, exit now".
@@ -39,7 +39,7 @@ impl World {
         (master.log == GtmLog::Lost).then(|| Moment(now.0 + ENDS_AFTER))
     }
 
-    /// GTMs that nobody asks write a record now and then all the same, and their standbys redo it.
+    /// Idle GTMs still write a record now and then, and their standbys replay it.
     pub(super) fn gtm_records(&mut self, now: Moment) {
         let ended: Vec<DiskId> = self.gtms.iter().filter(|(_, gtm)| gtm.ends_by(now)).map(|(disk, _)| *disk).collect();
         for disk in ended {

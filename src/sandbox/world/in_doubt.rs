@@ -16,7 +16,7 @@ use super::wal::Body;
 /// How old a transaction is that a fault leaves in doubt.
 const OLD: Duration = Duration::from_secs(60);
 
-/// What became of a transaction on its other participant.
+/// The outcome of a transaction on its other participant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Elsewhere {
     Committed,
@@ -24,9 +24,9 @@ pub enum Elsewhere {
     Prepared,
     /// Prepared, and the session of the coordinator lives: it is slow.
     Slow,
-    /// The other participant is no node of this cluster: nobody can tell.
+    /// The other participant is not a node of this cluster: the outcome is not known.
     Unknown,
-    /// There is none: a client prepared it on this node.
+    /// No other participant: a client prepared it on this node.
     Client,
 }
 
@@ -73,7 +73,7 @@ impl Status {
 struct Collected {
     prepared: Prepared,
     on: Vec<DiskId>,
-    /// By node; of every node that the coordinator knows.
+    /// By node, for every node that the coordinator knows.
     states: Vec<(String, Status)>,
     global: Status,
 }

@@ -32,7 +32,7 @@ pub struct Postgres {
     pub data: Data,
     pub control: Control,
     pub process: Option<Process>,
-    /// Where crash recovery ended: pg_last_wal_replay_lsn() on a master that crashed before (seen live).
+    /// The end of crash recovery: pg_last_wal_replay_lsn() on a master that crashed before (seen live).
     pub crash_recovered: Option<Lsn>,
     /// The file system is full: commits fail.
     pub full: bool,
@@ -103,7 +103,7 @@ pub enum Forwarding {
     CrashLoop,
 }
 
-/// What a process does.
+/// The role of a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mode {
     Master,
@@ -115,7 +115,7 @@ pub enum Mode {
 pub struct Standby {
     pub upstream: Option<Upstream>,
     pub receiver: Receiver,
-    /// Where the walreceiver asked to begin.
+    /// The position that the walreceiver asked for first.
     pub received_from: Lsn,
     /// Whether it has streamed since the process began: until then pg_last_wal_receive_lsn() says where it
     /// would begin, which lies before what is replayed (seen live).
@@ -124,7 +124,7 @@ pub struct Standby {
     pub replay_paused: bool,
     /// A promotion that waits for replay to be resumed.
     pub promote_requested: bool,
-    /// `sandbox fault lag`: bytes that may still be received; none: no limit.
+    /// `sandbox fault lag`: bytes that may still be received; `None` means no limit.
     pub allowance: Option<u64>,
     pub last_replayed: Option<Moment>,
 }

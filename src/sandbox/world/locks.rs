@@ -12,10 +12,10 @@ use super::answer::{Outcome, Stop, Wait};
 use super::instance::DiskId;
 use super::session::{Login, Replication, SessionId, Transaction};
 
-/// The tables of a node that somebody waits for, or for which somebody waits behind that one.
+/// The tables of a node for which a session waits, or for which sessions wait behind that one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Queue {
-    /// LOCK TABLE statements that wait, with what they want.
+    /// LOCK TABLE statements that wait, with their tables.
     exclusive: BTreeMap<SessionId, (DiskId, BTreeSet<String>)>,
     /// All that wait for a table.
     waiting: BTreeSet<SessionId>,

@@ -1,16 +1,16 @@
-//! Who can reach whom: refused, silent, or answered.
+//! Connections: refused, silent, or answered.
 
 use crate::model::ServerName;
 
 use super::World;
 use super::instance::DiskId;
 
-/// What a connection attempt meets.
+/// The result of a connection attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
     /// Nothing listens there.
     Refused,
-    /// It is accepted, or dropped on the way, and nobody answers.
+    /// It is accepted, or dropped on the way, and gets no answer.
     Silent,
     Live(DiskId),
 }
@@ -29,7 +29,7 @@ pub(super) fn resolved(host: &str) -> String {
 }
 
 impl World {
-    /// What a process on `from` meets at host:port.
+    /// The result of a connection from a process on `from` to host:port.
     pub fn reach(&self, from: &ServerName, host: &str, port: u16) -> Reach {
         let host = resolved(host);
         let host = host.as_str();
@@ -47,7 +47,7 @@ impl World {
         }
     }
 
-    /// Whether the process on `disk` answers nobody.
+    /// Whether the process on `disk` does not answer.
     pub fn is_hung(&self, disk: DiskId) -> bool {
         let node = self.postgres.get(&disk).and_then(|copy| copy.process.as_ref()).is_some_and(|process| process.hung);
         node || self.gtms.get(&disk).and_then(|gtm| gtm.process.as_ref()).is_some_and(|process| process.hung)

@@ -26,7 +26,7 @@ impl Pooler {
         }
     }
 
-    /// Where it goes to reach `node`.
+    /// The address that it uses for `node`.
     pub fn address(&self, node: &str) -> Option<(String, u16)> {
         address(&self.routes, node)
     }
@@ -111,8 +111,7 @@ impl World {
         Ok(Outcome { delay: 100, ..Outcome::done("CHECKPOINT") })
     }
 
-    /// The process that the pooler of `router` reaches under the name of `node`.
-    /// `id` is the session that wants it.
+    /// The process that the pooler of `router` reaches under the name of `node`. `id` is the session that needs it.
     pub(super) fn pooled(&mut self, id: SessionId, router: DiskId, node: &str) -> Result<DiskId, Stop> {
         let Some(copy) = self.postgres.get(&router) else { return Err(unreachable(self.flavor, None).into()) };
         let from = copy.home.server.clone();

@@ -8,7 +8,7 @@ use super::effect::{Effect, Ending};
 use super::instance::{DiskId, Forwarding, Mode, Pooler, Process};
 use super::wal::Body;
 
-/// What became of a request to promote.
+/// The state of a promotion request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Promotion {
     Promoted,
@@ -78,8 +78,8 @@ impl World {
         copy.replay_all();
         let previous = copy.wal.fork();
         copy.control.state = ControlState::InProduction;
-        // Live: "in production" at once, the new timeline as that of the minimum recovery point, and the old
-        // one as the checkpoint's until the promotion's checkpoint is written, about two seconds later.
+        // Live: "in production" at once, the new timeline as that of the minimum recovery point, and the old one as
+        // the checkpoint's until the promotion's checkpoint is written, about two seconds later.
         copy.control.min_recovery_timeline = copy.wal.timeline;
         copy.control.modified = now;
         if let Some(process) = &mut copy.process {

@@ -158,7 +158,8 @@ impl World {
         }
     }
 
-    /// What takes a snapshot, and with it a global timestamp, on a master (opentenbase-v2.6-live.md, "GTM"; live).
+    /// Statements that take a snapshot, and with it a global timestamp, on a master (opentenbase-v2.6-live.md, "GTM";
+    /// live).
     fn needs_timestamp(&self, disk: DiskId, statement: &Statement) -> bool {
         let Some(copy) = self.postgres.get(&disk) else { return false };
         if copy.process.as_ref().is_none_or(|process| !matches!(process.mode, Mode::Master)) {

@@ -20,7 +20,7 @@ pub struct SessionId(pub u64);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
     pub disk: DiskId,
-    /// Of the process it belongs to: a restarted process knows no old sessions.
+    /// The run of the process that it belongs to: a restarted process knows no old sessions.
     pub process_started: Moment,
     pub pid: u32,
     pub user: String,
@@ -40,7 +40,7 @@ pub struct Session {
     pub activity: Activity,
 }
 
-/// What pg_stat_activity shows.
+/// The columns of pg_stat_activity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Activity {
     pub state: &'static str,
@@ -85,7 +85,7 @@ pub struct Write {
     pub change: Change,
 }
 
-/// What a client says when it connects.
+/// The parameters of a client's login.
 #[derive(Debug, Clone)]
 pub struct Login {
     pub user: String,
@@ -96,7 +96,7 @@ pub struct Login {
 }
 
 impl Session {
-    /// What was SET in this session, for its open transaction first.
+    /// The values that were SET in this session, those of its open transaction first.
     pub fn set(&self, name: &str) -> Option<&String> {
         let local = self.transaction.as_ref().and_then(|open| open.settings.get(name));
         local.or_else(|| self.settings.get(name))

@@ -59,14 +59,14 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("work_mem", "4MB"),
 ];
 
-/// Of v5 alone, and their defaults (guc.c).
+/// Settings that only v5 has, and their defaults (guc.c).
 const OF_V5: &[(&str, &str)] = &[("forward_port", "6669"), ("persistent_connections_timeout", "5s")];
 
 /// Fixed by the process itself.
 const READ_ONLY: &[&str] =
     &["server_version", "server_version_num", "is_superuser", "pgxc_node_name", "integer_datetimes"];
 
-/// What a setting is where no file sets it.
+/// The value of a setting that no file sets.
 pub fn default_setting(name: &str) -> Option<&'static str> {
     DEFAULTS.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
 }

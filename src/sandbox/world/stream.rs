@@ -11,12 +11,12 @@ use super::instance::{DiskId, Postgres, Process, Receiver, Standby};
 use super::net::Reach;
 use super::wal::{CannotFollow, Wal, segment_start};
 
-/// What replication may have to act upon.
+/// The changes after which replication may have work to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Unsettled {
     /// These logs grew: it concerns who streams from them.
     Grown(BTreeSet<DiskId>),
-    /// Who runs, or what can be reached, has changed.
+    /// A process started or ended, or the network changed.
     Everything,
 }
 

@@ -8,8 +8,8 @@ use super::instance::{DiskId, Postgres, Receiver, Standby};
 use super::session::SessionId;
 
 impl World {
-    /// What a commit of the session on this master waits for. A coordinator hands its session's SET on to the datanodes;
-    /// without one each goes by its own setting (seen live).
+    /// What a commit of the session on this master waits for. A coordinator passes its session's SET on to the
+    /// datanodes; without one each uses its own setting (seen live).
     pub(super) fn waits_for(&self, session: Option<SessionId>, disk: DiskId) -> Vec<(DiskId, Lsn)> {
         let level = self.setting(session, disk, "synchronous_commit").unwrap_or_default();
         let waits = !matches!(level.as_str(), "local" | "off") && self.sync_names(disk).is_some();

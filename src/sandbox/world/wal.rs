@@ -17,7 +17,7 @@ pub(super) fn segment_start(lsn: Lsn) -> Lsn {
     Lsn(lsn.0 / SEGMENT * SEGMENT)
 }
 
-/// Where the base backup ends and the simulated log begins.
+/// The end of the base backup and the beginning of the simulated log.
 const FIRST: Lsn = Lsn(0x0300_0028);
 
 /// One WAL record, from `start` to `end`.
@@ -31,7 +31,7 @@ pub struct Record {
     pub body: Body,
 }
 
-/// What a record says.
+/// The content of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
     Commit(Vec<Change>),
@@ -41,7 +41,7 @@ pub enum Body {
     EndOfRecovery {
         previous: Timeline,
     },
-    /// Work whose content nobody reads: index pages, aborted transactions.
+    /// Work whose content is never read: index pages, aborted transactions.
     Filler(u64),
     /// pg_switch_wal: the rest of the segment is empty.
     Switch,
@@ -72,9 +72,9 @@ pub struct Wal {
     pub timeline: Timeline,
     /// Earlier timelines and where each was left, oldest first.
     pub history: Vec<(Timeline, Lsn)>,
-    /// The timeline of a promotion that died: its history file lies in pg_wal, and nobody is on it (seen live).
+    /// The timeline of a failed promotion: its history file is in pg_wal, and no instance uses it (seen live).
     burnt: Option<Timeline>,
-    /// Where its WAL files begin, if it has thrown some away.
+    /// The beginning of its WAL files, if it has removed some.
     pub(super) kept_from: Option<Lsn>,
     records: Vec<Arc<Record>>,
 }

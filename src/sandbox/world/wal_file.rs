@@ -1,5 +1,5 @@
-//! WAL files as bytes: a page header as a real server's, and at each record's place a mark that names the record. What has
-//! such a file's bytes has its records, on whatever way the bytes came.
+//! WAL files as bytes: a page header like a real server's, and at each record's place a mark that names the record. A
+//! file with these bytes has these records, however the bytes were brought.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::wal::{Record, SEGMENT, Wal};
 /// Bytes of a mark: no record is shorter.
 pub const MARK_BYTES: usize = 24;
 
-/// What a WAL file holds: bytes at offsets, zeros elsewhere.
+/// The content of a WAL file: bytes at offsets, zeros elsewhere.
 pub struct WalFile {
     pub name: String,
     pub parts: Vec<(u64, Vec<u8>)>,

@@ -10,7 +10,7 @@ use crate::opentenbase::sanitize_for_display;
 /// too_many_connections: of the server, a database or a role (errcodes.txt).
 const TOO_MANY_CONNECTIONS: &str = "53300";
 
-/// What became of a login or a statement. Texts name the endpoint; whatever the server said is sanitised.
+/// The failure of a login or a statement. Texts name the endpoint; text from the server is sanitised.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SqlError {
     #[error("the cluster has no instance {0}")]
@@ -27,7 +27,7 @@ pub enum SqlError {
     Server(Box<ServerError>),
     #[error("{at} sent an answer that is not the PostgreSQL protocol: {why}")]
     Unreadable { at: Endpoint, why: String },
-    /// The statement was sent, and then contact was lost: nobody knows whether it took effect.
+    /// The statement was sent, and then contact was lost: it is not known whether it took effect.
     #[error("contact with {at} was lost after sending, so the outcome is unknown: {why}")]
     Lost { at: Endpoint, why: String },
 }
@@ -94,8 +94,7 @@ impl SqlError {
         Fact::Unknown(self.unknown())
     }
 
-    /// Reads a failure to log in.
-    /// Of a connection that did not come about.
+    /// Reads the failure of a login, for a connection that was not made.
     pub(super) fn of_connect(at: &Endpoint, limit: Duration, error: &io::Error) -> Self {
         let at = at.clone();
         match error.kind() {

@@ -6,8 +6,8 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// v5's number of the command that an answer belongs to (src/backend/tcop/dest.c): it has one byte, and says nothing to
-/// whoever sends one statement after the other.
+/// v5's number of the command that an answer belongs to (src/backend/tcop/dest.c): it has one byte, and means nothing
+/// to a client that sends one statement after the other.
 const COMMAND_NUMBER: u8 = b'9';
 
 /// A message's type and length.
@@ -22,12 +22,12 @@ pub(super) struct Filtered<S> {
     passed: Vec<u8>,
 }
 
-/// Where in the server's bytes the stream is.
+/// The position of the stream in the server's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum At {
     /// The one byte that answers whether TLS is spoken.
     TlsAnswer,
-    /// Inside TLS nothing can be told apart.
+    /// Inside TLS the messages cannot be separated.
     Opaque,
     Header,
     /// So much of a message is still to come, and is passed on or not.
@@ -101,7 +101,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Filtered<S> {
             if part.filled().is_empty() {
                 return Poll::Ready(Ok(()));
             }
-            // Where nothing is passed on there is more to read: nothing would mean the end.
+            // If nothing is passed on, more must be read: an empty read would mean the end.
             let mut passed = std::mem::take(&mut this.passed);
             this.pass(part.filled(), &mut passed);
             this.passed = passed;

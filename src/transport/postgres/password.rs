@@ -1,4 +1,4 @@
-//! Where passwords come from: PGPASSWORD, else the password file, by libpq's rules
+//! The sources of passwords: PGPASSWORD, otherwise the password file, by libpq's rules
 //! (<https://www.postgresql.org/docs/10/libpq-pgpass.html>).
 
 use std::ffi::OsString;
@@ -55,7 +55,7 @@ impl Passwords {
         Self { lines: text.lines().filter_map(parse).collect(), ..Self::default() }
     }
 
-    /// What the operator should know about the password file.
+    /// Warnings about the password file for the operator.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }

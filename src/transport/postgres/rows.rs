@@ -1,7 +1,6 @@
 //! The answer to one statement, as text.
 
-/// Rows with their column names. NULL and a column that is not there both read as `None`;
-/// [`Rows::has`] tells them apart.
+/// Rows with their column names. NULL and a missing column both read as `None`; [`Rows::has`] separates them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rows {
     columns: Vec<String>,

@@ -41,9 +41,9 @@ pub struct Session {
 }
 
 impl Session {
-    /// Logs in within `limit`, TLS and authentication included. On a datanode a session is read-only unless
-    /// it says `allow_dml_on_datanode=on`, and then SHOW transaction_read_only tells a master from a standby
-    /// (seen live on v2.6); a server that does not know the setting is asked again without it.
+    /// Logs in within `limit`, TLS and authentication included. On a datanode a session is read-only unless it sets
+    /// `allow_dml_on_datanode=on`; then SHOW transaction_read_only separates a master from a standby (seen live on
+    /// v2.6). If a server does not know the setting, otb logs in again without it.
     pub async fn open(
         connection: &Connection,
         passwords: &Passwords,
@@ -79,8 +79,9 @@ impl Session {
         Ok(Self::with(client, connection, tls, endpoint))
     }
 
-    /// Logs in as another coordinator's session: what it does stays on this one, and is in formats of OpenTenBase's own.
-    /// The name of the other one is nobody's: with its own name the server would wait for itself (seen live).
+    /// Logs in as another coordinator's session: its changes stay on this coordinator, and it uses OpenTenBase's own
+    /// formats. The name of the other coordinator does not exist: with its own name the server would wait for itself
+    /// (seen live).
     pub async fn open_inner(
         connection: &Connection,
         passwords: &Passwords,
@@ -142,7 +143,7 @@ impl Session {
         self.version.as_deref()
     }
 
-    /// Whether it may do anything there, as the login told.
+    /// Whether it may change anything there, as the login reported.
     pub fn is_superuser(&self) -> bool {
         self.superuser
     }
@@ -152,7 +153,7 @@ impl Session {
         self.round_trip.get().copied()
     }
 
-    /// Asks one question. Out of time, the server is told to cancel and the session is over.
+    /// Sends one query. When the time is up, it asks the server to cancel, and the session is over.
     pub async fn query(&self, sql: &Sql, limit: impl Into<Deadline>) -> Result<Rows, SqlError> {
         let answer = self.ask(sql, limit.into()).await;
         self.tidy_up(answer.as_ref().err()).await;

@@ -25,10 +25,10 @@ pub enum ShellError {
     /// Opening the connection took too long; the script never began.
     #[error("no connection to the shell of {server} within {}", seconds(*limit))]
     NotOpened { server: ServerName, limit: Duration },
-    /// The script was started and did not end in time. What it did is unknown.
+    /// The script was started and did not end in time. Its effect is not known.
     #[error("no answer from the shell of {server} within {}", seconds(*limit))]
     TimedOut { server: ServerName, limit: Duration },
-    /// The script was started, and then contact was lost. What it did is unknown.
+    /// The script was started, and then contact was lost. Its effect is not known.
     #[error("contact with the shell of {server} was lost: {why}")]
     Lost { server: ServerName, why: String },
 }

@@ -66,7 +66,7 @@ impl Held {
         &self.first_line
     }
 
-    /// Whether the script still runs, as far as this side can tell.
+    /// Whether the script still runs, as far as this side knows.
     pub fn is_alive(&mut self) -> bool {
         self.running.try_join_next().is_none() && !self.running.is_empty()
     }

@@ -1,8 +1,9 @@
 //! Short scripts for one server: those that come together run side by side in one shell.
 //!
-//! Where thirty masters leave a server at once, a shell for each step of each would be a connection's channel, a sudo
-//! and four processes every time, and sshd lets ten be open. So there are a few lanes, one shell at a time in each; a
-//! script that comes alone starts at once, and those that have to wait travel in the next shell together.
+//! When thirty masters leave a server at the same time, a shell for each step of each would be a connection's channel,
+//! a sudo and four processes each time, and sshd allows ten open sessions. So there are a few lanes with one shell at
+//! a time in each. A script that arrives alone starts at once, and scripts that must wait travel together in the next
+//! shell.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -35,7 +36,7 @@ const MOST_LINE_BYTES: usize = 2 << 20;
 
 type Ended = Result<Output, ShellError>;
 
-/// Who hears how a script ended; none once it has heard.
+/// The task that gets a script's result; `None` after it got it.
 type Waiting = Option<oneshot::Sender<Ended>>;
 
 /// The scripts that wait, and the lanes at work.
@@ -55,7 +56,7 @@ struct Queue {
 struct Job {
     script: String,
     limit: Duration,
-    /// By a shell, or back: by whoever is first.
+    /// By a shell, or taken back: whichever comes first.
     taken: Arc<AtomicBool>,
     ended: oneshot::Sender<Ended>,
 }
@@ -106,11 +107,11 @@ async fn work(shell: std::sync::Weak<Shell>, server: ServerName, company: Durati
 }
 
 impl Lanes {
-    /// What waits and has the same limit, which is the shell's; nothing: the lane is closed.
+    /// The waiting scripts with the same limit, which is the shell's; none if the lane is closed.
     fn next(&self) -> Vec<Job> {
         let mut queue = self.queue.lock();
         queue.waiting.retain(|job| !job.ended.is_closed());
-        // Who has waited too long has taken it back. Once we have one, nobody can: it sets the limit.
+        // A task that waited too long has taken its script back. Once a shell has it, the shell's limit counts.
         let first = loop {
             match queue.waiting.pop_front() {
                 Some(job) if job.taken.swap(true, Ordering::Relaxed) => {}

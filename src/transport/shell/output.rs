@@ -1,4 +1,4 @@
-//! What a script printed, bounded.
+//! The output of a script, limited.
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
@@ -15,8 +15,8 @@ const TAIL_BYTES: usize = 256;
 pub struct Output {
     /// Its exit status.
     pub status: i32,
-    /// What it printed and its errors, in the order they came: at most one MiB; bytes that are no UTF-8 are replaced.
-    /// Untrusted: see `opentenbase::shown`.
+    /// Its output and its errors, in the order in which they came: at most one MiB; bytes that are not UTF-8 are
+    /// replaced. Untrusted: see `opentenbase::sanitize_for_display`.
     pub text: String,
     /// Something of the text was left out.
     pub truncated: bool,
@@ -27,7 +27,7 @@ impl Output {
         self.status == 0
     }
 
-    /// What it said last, for people: of a script that failed, that tells why.
+    /// Its last words, for people: for a script that failed, they say why.
     pub fn said(&self) -> &str {
         let said = self.text.trim();
         let from = said.len().saturating_sub(MOST_DISPLAYED);

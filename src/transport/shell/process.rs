@@ -17,11 +17,11 @@ pub(super) type Reader = Box<dyn AsyncRead + Send + Unpin>;
 /// timeout(1) ends with 124, or is itself killed by its -k.
 const TIMED_OUT: [i32; 2] = [124, 137];
 
-/// An ssh client whose master connection is gone turns to the host it was given, which the openssh crate calls
-/// `none`. It says so before anything was sent. Where the master went later, ssh says something of mux first.
+/// An ssh client without its master connection connects to the host it was given, which the openssh crate calls
+/// `none`. It prints this before anything was sent. If the master ended later, ssh prints an error about mux first.
 const NO_CONTROL_SOCKET: &str = "ssh: Could not resolve hostname none";
 
-/// What an ssh client says where sshd's MaxSessions are open on its connection already: nothing was sent.
+/// The error of an ssh client whose connection already has sshd's MaxSessions sessions: nothing was sent.
 const NO_SESSION: &str = "Session open refused by peer";
 
 /// Whether sshd refused the session for their number.
@@ -39,7 +39,7 @@ pub(super) struct Started {
 }
 
 impl Started {
-    /// Hands over the script. That the process may be gone already shows in its output.
+    /// Sends the script. If the process has already ended, its output shows it.
     pub(super) async fn write(&mut self, script: &str) {
         if let Some(stdin) = &mut self.stdin {
             let _ = stdin.write_all(wrap::whole(script).as_bytes()).await;
@@ -47,7 +47,7 @@ impl Started {
         }
     }
 
-    /// The stream, for somebody else to read.
+    /// Returns the stream to another reader.
     pub(super) fn take_stdout(&mut self) -> Reader {
         std::mem::replace(&mut self.stdout, Box::new(tokio::io::empty()))
     }
@@ -124,7 +124,7 @@ mod tests {
         let go_on = format!("{noise}; exec \"$@\"");
         let output = behind(&go_on, "echo done").await.unwrap();
         assert_eq!((output.status, output.text.as_str()), (0, "done\n"));
-        // What was started is killed from within: what it did nobody can tell.
+        // The process is killed from within: its effect is not known.
         let killed = behind(&go_on, "kill -9 $PPID $$").await.unwrap_err();
         assert!(matches!(&killed, ShellError::Lost { why, .. } if why.contains("lab")), "{killed:?}");
         let denies = format!("{noise}; echo 'sudo: a password is required' >&2; exit 1");

@@ -15,7 +15,7 @@ use super::wrap::{self, Run};
 use super::{Held, Output, ShellError, exec, local, ssh};
 use crate::model::{Cluster, Server, ServerName, ShellVia};
 
-/// What of ssh the operator may choose beside ssh_config.
+/// The ssh options that the operator may choose beside ssh_config.
 #[derive(Debug, Clone)]
 pub struct ShellSettings {
     pub host_keys: HostKeys,
@@ -29,7 +29,7 @@ pub struct ShellSettings {
     pub connect_limit: Duration,
 }
 
-/// What becomes of a host key that known_hosts does not have.
+/// What to do with a host key that known_hosts does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostKeys {
     /// It is refused.

@@ -9,8 +9,8 @@ use crate::opentenbase::quote;
 /// the shell use the statuses 126, 127 and 255 for themselves, so an exit status alone proves nothing.
 const TRAILER: &str = "otb-script-status ";
 
-/// The line before the script's own on both streams: a login shell prints what it likes before it (a `.bashrc` that
-/// greets). Where it is missing on standard error although all was heard, nothing was run.
+/// The line before the script's own output on both streams: a login shell may print text before it (a greeting in
+/// `.bashrc`). If it is missing on standard error although all output arrived, nothing was run.
 const BEGUN: &str = "otb-script-begins";
 
 /// The line behind the script's own on standard output: a login shell prints what it likes behind it.
@@ -38,7 +38,7 @@ const BOOT: &str = concat!(
 pub(super) enum Run {
     /// To its end; `timeout` ends it where it runs, should we be gone.
     Within(Duration),
-    /// With standard input open, as long as somebody holds the other end.
+    /// With standard input open, as long as the other end holds it.
     Held,
 }
 
@@ -77,7 +77,7 @@ pub(super) fn has_begun(stderr: &Stream) -> bool {
     stderr.text().lines().any(|line| line == BEGUN)
 }
 
-/// What others than this file wrote on standard error: a held script, or else sudo, ssh, the login shell.
+/// Foreign output on standard error: from a held script, or from sudo, ssh, the login shell.
 pub(super) fn said(stderr: &Stream) -> String {
     let text = stderr.text();
     let others = |lines: &[&str]| {
@@ -206,7 +206,7 @@ mod tests {
         let script = "echo one\necho two";
         assert_eq!(sent(script, &whole(script)).await, ("one\ntwo\n".to_owned(), Some(0)));
         for length in 0..whole(script).len() {
-            // The script alone would be whole, too; its end is what tells.
+            // The script alone would be complete too; the end marker shows it.
             assert_eq!(sent(script, &whole(script)[..length]).await, (String::new(), Some(125)), "{length} bytes");
         }
     }

@@ -132,7 +132,7 @@ fn instance(seat: &Seat, when: When, x: usize, y: usize) -> Markup {
     }
 }
 
-/// As much of a name as its box has room for: nobody can measure text here, so letters are taken for wide ones.
+/// As much of a name as fits in its box: the text cannot be measured here, so letters count as wide ones.
 fn fitting(name: &str, letter: usize) -> String {
     let room = BOX_WIDTH - 2 * INSET;
     let mut used = 0;
@@ -149,7 +149,7 @@ fn fitting(name: &str, letter: usize) -> String {
     if kept == name { name } else { kept.chars().take(kept.chars().count().saturating_sub(1)).chain(['…']).collect() }
 }
 
-/// A state must be told apart without its colour, too.
+/// A state must be recognisable without its colour too.
 fn mark(kind: StateKind) -> char {
     match kind {
         StateKind::Master => '●',

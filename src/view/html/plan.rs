@@ -39,7 +39,7 @@ pub fn plan_html(plan: &Plan) -> String {
     page(&format!("otb plan: {name}"), &body)
 }
 
-/// What is wrong now, but for what the changes tell themselves.
+/// The problems now, except those that the changes show.
 fn problems(plan: &Plan) -> Vec<Finding> {
     plan.findings.iter().filter(|finding| finding.severity.is_problem()).cloned().collect()
 }
@@ -116,7 +116,7 @@ fn rest(plan: &Plan) -> Markup {
     }
 }
 
-/// What stands in the way, what was waived and what could not be seen.
+/// The checks that refuse, waived ones, and parts that could not be observed.
 fn failing(plan: &Plan) -> Markup {
     let checks: Vec<&Check> = plan.checks.iter().filter(|check| check.verdict != Verdict::Pass).collect();
     let besides = outline::unseen_besides(plan);

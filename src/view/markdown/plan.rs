@@ -30,7 +30,7 @@ const STATEMENTS: usize = 20;
 const STATEMENT: usize = 1_000;
 /// The most instances that one row names.
 const IDS: usize = 8;
-/// The most characters of somebody's sentence.
+/// The maximum number of characters of a foreign sentence.
 const SENTENCE: usize = 400;
 
 /// Renders `plan` in at most 60,000 characters.

@@ -18,7 +18,7 @@ pub const STATUS_VERSION: &str = "1.1";
 /// `otb status --format json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StatusDocument {
-    /// Of this document: a minor version adds, a major one breaks.
+    /// The version of this document: a minor version adds, a major one breaks.
     pub format_version: String,
     /// The otb that looked.
     pub otb_version: String,
@@ -43,11 +43,11 @@ pub struct StatusDocument {
 pub struct Disagreement {
     /// The node that its row is of.
     pub node: NodeName,
-    /// Whose pgxc_node it is.
+    /// The router with this pgxc_node.
     pub router: InstanceId,
     /// `host:port` of the row.
     pub routed_to: String,
-    /// Where the node's running master is.
+    /// The address of the node's running master.
     pub master: Endpoint,
 }
 

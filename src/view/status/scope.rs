@@ -1,4 +1,4 @@
-//! What a status shows: the whole cluster, or the nodes that `--target` names.
+//! The scope of a status: the whole cluster, or the nodes that `--target` names.
 
 use std::borrow::Cow;
 

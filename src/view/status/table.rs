@@ -152,7 +152,7 @@ fn master_cell(node: &Node, id: &InstanceId, masters: &[InstanceId], facts: Opti
     toned(masters.len() > 1, server.as_str())
 }
 
-/// What an instance does, in a word or two, and whether that is bad.
+/// The state of an instance, in a word or two, and whether it is bad.
 fn state(masters: &[InstanceId], id: &InstanceId, facts: Option<&InstanceFacts>) -> (bool, &'static str) {
     let Some(facts) = facts else { return (true, "not seen") };
     match (&facts.process, &facts.role) {

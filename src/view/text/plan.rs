@@ -75,7 +75,7 @@ fn undone_until(plan: &Plan) -> Option<String> {
     })
 }
 
-/// What stands in the way of a plan that was shown before.
+/// The checks that refuse a plan which was shown before.
 pub fn refusal_text(plan: &Plan) -> String {
     let mut out = String::new();
     checks(&mut out, plan, false);
@@ -101,7 +101,7 @@ fn headline(out: &mut String, plan: &Plan) {
     };
 }
 
-/// What is wrong now. What differs from the file without a harm is told by the changes.
+/// The problems now. The changes show harmless differences from the file.
 fn findings(out: &mut String, plan: &Plan) {
     let problems = problems_text(&plan.findings);
     if !problems.is_empty() {
