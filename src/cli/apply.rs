@@ -78,7 +78,7 @@ impl ApplyArgs {
 
 pub(super) async fn run(global: &Global, args: &ApplyArgs) -> Result<Exit, Failure> {
     let events = Events::open(global, args.events.as_deref())?;
-    let exit = carry_out(global, args, &events).await;
+    let exit = Box::pin(carry_out(global, args, &events)).await;
     if let Err(failure) = &exit {
         events.failed(failure);
     }

@@ -44,10 +44,11 @@ pub(super) fn meant(typed: &[String]) -> PathBuf {
         [word] => word.split_once('=').map(|(_, file)| file.to_owned()),
         _ => std::env::var("OTB_FILE").ok(),
     };
-    named.map(PathBuf::from).unwrap_or_else(|| {
+    let default = || {
         let file = PathBuf::from("cluster.yaml");
         if file.exists() { file } else { above(&file).unwrap_or(file) }
-    })
+    };
+    named.map_or_else(default, PathBuf::from)
 }
 
 /// Says which file is used where it was not named.

@@ -84,7 +84,8 @@ fn questions(cluster: &Cluster, instances: &Instances) -> BTreeMap<ServerName, B
     let is_only_addresses = declared.iter().all(|host| host.parse::<IpAddr>().is_ok());
     // An address is never another address.
     let is_open = |host: &str| {
-        !declared.contains(host) && !(is_only_addresses && host.parse::<IpAddr>().is_ok_and(|at| at.is_ipv4()))
+        let is_other_address = is_only_addresses && host.parse::<IpAddr>().is_ok_and(|at| at.is_ipv4());
+        !declared.contains(host) && !is_other_address
     };
     let mut tables: HashMap<*const Vec<Route>, BTreeSet<&str>> = HashMap::new();
     let mut open: BTreeMap<ServerName, BTreeSet<String>> = BTreeMap::new();

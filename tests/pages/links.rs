@@ -117,7 +117,8 @@ fn every_citation_in_the_code_leads_somewhere() {
             }
             let code = std::fs::read_to_string(&path).unwrap();
             for (at, _) in code.match_indices(".md") {
-                let before = code[..at].rsplit(|c: char| !(c.is_ascii_alphanumeric() || "-._/".contains(c))).next().unwrap();
+                let before =
+                    code[..at].rsplit(|c: char| !(c.is_ascii_alphanumeric() || "-._/".contains(c))).next().unwrap();
                 let name = format!("{}.md", before.rsplit('/').next().unwrap());
                 let page = root.join("docs/explanation").join(&name);
                 if !before.contains("docs/explanation") && !name.starts_with("opentenbase-v") {
