@@ -19,6 +19,7 @@ pub mod model;
 pub mod observe;
 pub mod opentenbase;
 pub mod plan;
+pub mod rehearsal;
 pub mod sandbox;
 #[expect(clippy::disallowed_methods, reason = "this room is the way to the outside")]
 pub mod transport;

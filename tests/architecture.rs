@@ -21,6 +21,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("codes", &["model", "config", "plan"]),
     ("view", &["model", "opentenbase", "plan", "diagnosis", "drift", "apply", "codes"]),
     ("sandbox", &["model", "opentenbase"]),
+    ("rehearsal", &["model", "opentenbase", "plan", "apply", "codes", "sandbox"]),
     (
         "cli",
         &[
@@ -37,6 +38,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "codes",
             "view",
             "sandbox",
+            "rehearsal",
         ],
     ),
 ];
@@ -46,8 +48,18 @@ const OUTSIDE: &[&str] =
     &["std::fs", "TcpStream", "std::process", "std::env", "std::io::std", "tokio", "SystemTime", "Instant", "rand::"];
 
 /// Rooms, and parts of rooms, that touch nothing.
-const PURE: &[&str] =
-    &["model", "opentenbase", "import", "plan", "diagnosis", "drift", "codes", "sandbox/world", "sandbox/sql"];
+const PURE: &[&str] = &[
+    "model",
+    "opentenbase",
+    "import",
+    "plan",
+    "diagnosis",
+    "drift",
+    "codes",
+    "sandbox/world",
+    "sandbox/sql",
+    "rehearsal",
+];
 
 fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")

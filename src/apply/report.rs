@@ -10,7 +10,7 @@ use super::event::Outcome;
 use super::held::HoldReport;
 use super::takeback;
 use crate::model::NodeName;
-use crate::plan::{Action, Phase, Plan, Step, StepId};
+use crate::plan::{Action, Phase, Plan, Step, StepId, Unseen};
 
 /// The result of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -84,6 +84,20 @@ pub enum End {
     NotRejoined,
     /// Contact was lost after a step had been sent.
     Unknown,
+}
+
+impl End {
+    /// What it comes to, held against the plan that is made afterwards: what is left to do, and what is out of sight, is
+    /// not done.
+    #[must_use]
+    pub fn held_against(self, plan: &Plan, left: &Plan) -> Self {
+        let is_new = |entry: &Unseen| !plan.unseen.iter().any(|before| before.instance == entry.instance);
+        match self {
+            Self::Done if !left.changes.is_empty() || left.is_refused() => Self::PartWay,
+            Self::Done if left.unseen.iter().any(is_new) => Self::Unknown,
+            end => end,
+        }
+    }
 }
 
 /// The record of the executor, from which the report is made.

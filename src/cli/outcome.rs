@@ -4,9 +4,10 @@ use super::args::{Format, Global};
 use super::events::Events;
 use super::failure::Failure;
 use super::{Exit, terminal};
-use crate::apply::{End, Report};
+use crate::apply::Report;
 use crate::codes::ErrorCode;
-use crate::plan::{Plan, Unseen};
+use crate::plan::Plan;
+use crate::rehearsal::exit_of;
 use crate::view;
 
 /// Why an apply that came to its end did not end well.
@@ -73,20 +74,5 @@ pub(super) fn finish(
 }
 
 fn exit(plan: &Plan, report: &Report, left: &Plan) -> Exit {
-    match report.end {
-        End::Done if !left.changes.is_empty() || left.is_refused() => Exit::PartWay,
-        End::Done if lost_sight(plan, left).next().is_some() => Exit::UnknownOutcome,
-        End::Done => Exit::Done,
-        End::PartWay => Exit::PartWay,
-        End::NothingDone => Exit::Error,
-        End::Interrupted => Exit::Interrupted,
-        End::RolledBack => Exit::RolledBack,
-        End::NotRejoined => Exit::NotRejoined,
-        End::Unknown => Exit::UnknownOutcome,
-    }
-}
-
-/// The facts that the approved plan had and the later one does not have.
-fn lost_sight<'a>(plan: &'a Plan, left: &'a Plan) -> impl Iterator<Item = &'a Unseen> {
-    left.unseen.iter().filter(|entry| !plan.unseen.iter().any(|before| before.instance == entry.instance))
+    exit_of(report.end.held_against(plan, left))
 }

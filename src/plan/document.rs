@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::check::{Check, Waiver};
 use super::gap::ExpectedGap;
+use super::kept::KeptObservation;
+use super::rehearsal::Rehearsal;
 use super::step::{Phase, Step};
 use crate::model::{Cluster, Finding, InDoubt, InstanceId, NodeKind, NodeName, ServerName, Unknown, UnknownKind};
 
@@ -60,6 +62,12 @@ pub struct Plan {
     /// Servers of which neither the shell nor a process answers; `unseen` has their facts one by one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub silent: Vec<SilentServer>,
+    /// Present where it was asked for: how the plan ends with each fault at each moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rehearsal: Option<Rehearsal>,
+    /// What the plan was made from, in a plan that was saved: it can be rehearsed later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Box<KeptObservation>>,
 }
 
 impl Plan {

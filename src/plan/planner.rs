@@ -107,6 +107,8 @@ pub(super) fn draft(input: &Input<'_>) -> Plan {
         looked_at: looked_at(input, &views),
         unseen: unseen(cluster, seen, &views, &|name| input.in_scope(name)),
         silent: silent::servers(cluster, seen),
+        rehearsal: None,
+        seen: None,
     }
 }
 

@@ -9,10 +9,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
 #![allow(clippy::print_stdout, reason = "the rate is to be seen")]
 
+mod mutator;
 #[path = "../search/lab.rs"]
 #[allow(dead_code, reason = "the search's cluster, of which only its start is wanted here")]
 mod lab;
-mod mutator;
 mod seeds;
 #[path = "../search/seen.rs"]
 #[allow(dead_code, reason = "the search's cluster, of which only its start is wanted here")]
@@ -22,11 +22,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use mutator::Mutator;
-use otb::observe::read_routes;
 use otb::opentenbase::{
     Look, Tools, gtm_body_length, read_conninfo, read_control, read_end_of_wal, read_gtm_conf, read_gtm_status,
     read_gtm_status_text, read_pg_status, read_probe, read_recovery_conf,
 };
+use otb::observe::read_routes;
 use otb::plan::{Plan, audit, is_intact};
 use otb::transport::{Passwords, Rows};
 
@@ -158,15 +158,9 @@ fn answers_of_a_gtm() {
     assert!(read_gtm_status(&whole).is_ok(), "{:?}", read_gtm_status(&whole));
     let make = |mutator: &mut Mutator| {
         // Counts and lengths that lie, then a few foreign bytes.
-        let honest = seeds::gtm_status(
-            *mutator.one_of(&[0, 1, 2, 9]),
-            *mutator.one_of(&[0, 0, 1, -1, i32::MAX, i32::MIN, 1 << 20]),
-        );
-        Shown(if mutator.below(3) == 0 {
-            honest
-        } else {
-            mutator.mutilate(&[&honest, b"S\0\0\0\x20", b"E\0\0\0\x08no"])
-        })
+        let honest =
+            seeds::gtm_status(*mutator.one_of(&[0, 1, 2, 9]), *mutator.one_of(&[0, 0, 1, -1, i32::MAX, i32::MIN, 1 << 20]));
+        Shown(if mutator.below(3) == 0 { honest } else { mutator.mutilate(&[&honest, b"S\0\0\0\x20", b"E\0\0\0\x08no"]) })
     };
     feed("GTM answer", make, |Shown(bytes)| {
         let _ = read_gtm_status(bytes);

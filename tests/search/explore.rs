@@ -1,44 +1,24 @@
 //! Depth first over all states: at each boundary every fault, then the next step.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::time::Duration;
+use std::collections::HashSet;
 
-use otb::apply::{End, Ledger, Outcome, can_be_taken_back};
-use otb::model::{Condition, ControlState, InstanceId, NodeName};
-use otb::plan::{Action, Input, Plan, Step, Waiver, audit, plan};
+use otb::apply::End;
+use otb::model::{InstanceId, NodeName};
+use otb::plan::{Input, Plan, Waiver, audit, plan};
+use otb::rehearsal::{Breach, Fault, Lab, Run, observe};
 
-use super::act::{Mishap, perform, take_back};
-use super::fault::{self, Fault};
-use super::lab::Lab;
-use super::seen::observe;
+use super::fault;
+use super::lab::{declare, make_a_gtm_active, restart_broken_gtms};
 
 pub(crate) struct Search<'f> {
     faults: &'f [Fault],
     waivers: Vec<Waiver>,
     /// Bugs are planted here, to see that the search finds them.
     spoil: fn(&mut Plan),
-    seen: HashSet<u64>,
+    seen: HashSet<(u64, usize)>,
     ended: HashSet<u64>,
     /// Paths from the first step to an end.
     pub(crate) runs: usize,
-}
-
-/// A run under way.
-#[derive(Clone)]
-pub(super) struct Run<'p> {
-    pub(super) lab: Lab,
-    pub(super) plan: &'p Plan,
-    ledger: Ledger<'p>,
-    /// What distinguishes this run's books from another's.
-    books: BTreeMap<String, String>,
-    mishap: Mishap,
-    /// None: steps are still to be begun.
-    undo: Option<Vec<&'p Step>>,
-    /// What coordinators held prepared when it began.
-    pub(super) in_doubt: BTreeSet<String>,
-    /// How it came about, for whoever reads a failure.
-    pub(super) path: Vec<String>,
 }
 
 impl<'f> Search<'f> {
@@ -101,18 +81,15 @@ impl<'f> Search<'f> {
 
     fn explore(&mut self, mut run: Run<'_>, left: usize) {
         loop {
-            if !self.seen.insert(run.key(left)) {
+            if !self.seen.insert((run.key(), left)) {
                 return;
             }
             if left > 0 {
                 self.branch(&run, left);
             }
-            if !run.advance() {
+            if !advance(&mut run) {
                 break;
             }
-        }
-        if run.ledger.clone().report().end == End::Done {
-            run.assert_settled();
         }
         match self.second_part(&run) {
             Some(plan) => {
@@ -126,7 +103,7 @@ impl<'f> Search<'f> {
 
     /// What apply plans and goes on with once the GTM's part is done.
     fn second_part(&self, run: &Run<'_>) -> Option<Plan> {
-        let done = run.plan.afterwards.is_some() && run.ledger.clone().report().end == End::Done;
+        let done = run.plan.afterwards.is_some() && run.end() == End::Done;
         let plan = done.then(|| self.make_plan(&run.lab, true))?;
         (!plan.is_refused() && !plan.steps.is_empty()).then_some(plan)
     }
@@ -134,17 +111,13 @@ impl<'f> Search<'f> {
     fn branch(&mut self, run: &Run<'_>, left: usize) {
         for fault in self.faults {
             let mut branch = run.clone();
-            branch.path.push(format!("{fault:?}"));
-            match fault {
-                Fault::OtbKilled => {
-                    self.end(&branch);
-                    continue;
-                }
-                Fault::Interrupt => branch.note("interrupt", Ledger::interrupt),
-                Fault::LockLost => branch.note("lock lost", |ledger| ledger.halt("the lock was lost")),
-                Fault::Mishap(mishap) => branch.mishap = *mishap,
-                fault if !fault.strike(&mut branch.lab) => continue,
-                _ => branch.assert_one_master(),
+            if !branch.strike(fault) {
+                continue;
+            }
+            assert_whole(&branch);
+            if *fault == Fault::OtbKilled {
+                self.end(&branch);
+                continue;
             }
             self.explore(branch, left - 1);
         }
@@ -178,8 +151,8 @@ impl<'f> Search<'f> {
             assert_eq!(audit(&plan), Vec::<String>::new(), "after {path:#?}");
             let mut again = Run::new(lab, &plan);
             again.path = path;
-            while again.advance() {}
-            again.lab.restart_broken_gtms();
+            while advance(&mut again) {}
+            restart_broken_gtms(&mut again.lab);
             owes = self.second_part(&again).is_some();
             Run { lab, path, .. } = again;
         }
@@ -190,101 +163,17 @@ impl<'f> Search<'f> {
     }
 }
 
-impl<'p> Run<'p> {
-    /// Does the whole plan, and gives what became of the cluster.
-    pub(super) fn finish(mut self, lab: &mut Lab) {
-        while self.advance() {}
-        *lab = self.lab;
-    }
-
-    pub(super) fn new(mut lab: Lab, plan: &'p Plan) -> Self {
-        lab.flushed.clear();
-        lab.ended.clear();
-        let ledger = Ledger::new(plan);
-        let (books, in_doubt, path) = (BTreeMap::new(), lab.in_doubt(), Vec::new());
-        Self { lab, plan, ledger, books, mishap: Mishap::None, undo: None, in_doubt, path }
-    }
-
-    fn note(&mut self, what: &str, book: impl FnOnce(&mut Ledger<'p>)) {
-        self.books.insert(what.to_owned(), String::new());
-        book(&mut self.ledger);
-    }
-
-    fn key(&self, left: usize) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        let undo = self.undo.as_ref().map(|steps| steps.iter().map(|step| &step.id).collect::<Vec<_>>());
-        (self.lab.key(), &self.books, self.mishap, undo, left).hash(&mut hasher);
-        hasher.finish()
-    }
-
-    /// One step or one undoing. False: the run is over.
-    fn advance(&mut self) -> bool {
-        let went_on = if self.undo.is_some() { self.take_one_back() } else { self.next_step() };
-        if went_on {
-            self.lab.later();
-            self.assert_one_master();
-        }
-        went_on
-    }
-
-    fn next_step(&mut self) -> bool {
-        let Some((step, fate)) = self.ledger.begin_next() else {
-            self.begin_undoing();
-            return true;
-        };
-        let outcome = match fate {
-            Err(why) => Outcome::skipped(why),
-            Ok(action) => {
-                let established = self.ledger.established(step);
-                let mishap = std::mem::take(&mut self.mishap);
-                let outcome = perform(&mut self.lab, step, &action, &established, mishap);
-                if let Action::Promote { instance } = &action {
-                    self.assert_nothing_lost(instance);
-                }
-                outcome
-            }
-        };
-        self.path.push(format!("{}: {outcome:?}", step.id));
-        self.books.insert(step.id.to_string(), format!("{outcome:?}"));
-        self.ledger.settle(step, outcome, Duration::ZERO);
-        true
-    }
-
-    fn begin_undoing(&mut self) {
-        assert!(self.lab.held.is_empty(), "clients still wait when all steps are over: {:#?}", self.path);
-        let mut steps = Vec::new();
-        for undoing in self.ledger.undoings() {
-            let died = |step: &Step| died_as_standby(&self.lab, step.action.target());
-            if undoing.unless_promoted.is_none_or(died) {
-                steps.extend(undoing.steps.into_iter().filter(|step| can_be_taken_back(&step.action)));
-            }
-        }
-        // The next one is taken from the end.
-        steps.reverse();
-        self.undo = Some(steps);
-    }
-
-    fn take_one_back(&mut self) -> bool {
-        let Some(step) = self.undo.as_mut().and_then(Vec::pop) else { return false };
-        let result = match std::mem::take(&mut self.mishap) {
-            Mishap::None | Mishap::AnswerLost => take_back(&mut self.lab, step),
-            Mishap::Refused | Mishap::RequestLost => Err("failed by the search".to_owned()),
-        };
-        self.path.push(format!("undo {}: {result:?}", step.id));
-        self.ledger.undone(step, result);
-        true
-    }
+/// One step; whatever must never be so ends the search.
+pub(super) fn advance(run: &mut Run<'_>) -> bool {
+    let went_on = run.advance();
+    assert_whole(run);
+    went_on
 }
 
-/// As apply's own question after a promotion that failed.
-fn died_as_standby(lab: &Lab, id: &InstanceId) -> bool {
-    let stopped = super::condition::check(lab, &Condition::Stopped { instance: id.clone() });
-    if super::condition::is_gtm(lab, id) {
-        return stopped == otb::apply::Found::Holds && lab.files[id].recovery.is_some();
+fn assert_whole(run: &Run<'_>) {
+    if let Some(Breach { what, .. }) = run.breaches.first() {
+        panic!("{what} after {:#?}", run.path);
     }
-    let state = lab.world.postgres(lab.disks[id]).unwrap().control.state;
-    stopped == otb::apply::Found::Holds
-        && matches!(state, ControlState::InArchiveRecovery | ControlState::ShutDownInRecovery)
 }
 
 /// Does what the hints of a refusal tell an operator to do.
@@ -293,22 +182,22 @@ fn follow_hints(lab: &mut Lab, plan: &Plan) {
         let (code, subject) = check.id.as_str().split_once(':').unwrap();
         let node = NodeName::new(subject.split('@').next().unwrap()).unwrap();
         let copies: Vec<InstanceId> = lab.disks.keys().filter(|id| id.node == node).cloned().collect();
-        let word = |lab: &Lab, id: &InstanceId| lab.world.word(lab.disks[id]);
+        let word = |lab: &Lab, id: &InstanceId| lab.world.word(lab.disk(id));
         let master = copies.iter().find(|id| word(lab, id) == "master").cloned();
         match (code, master) {
             ("data-loss" | "fence" | "standby" | "routes", None) => {
                 let mut stopped: Vec<_> = copies.into_iter().filter(|id| word(lab, id) == "stopped").collect();
                 // The one that holds most first; and never a second one that would be a master.
-                let end = |id: &InstanceId| lab.world.postgres(lab.disks[id]).map(|copy| copy.wal.end());
+                let end = |id: &InstanceId| lab.world.postgres(lab.disk(id)).map(|copy| copy.wal.end());
                 stopped.sort_by_key(|id| std::cmp::Reverse(end(id)));
                 for id in &stopped {
                     let has_master = lab.disks.keys().any(|other| other.node == node && word(lab, other) == "master");
-                    if !has_master || lab.files[id].recovery.is_some() {
+                    if !has_master || lab.recovery(id).is_some() {
                         fault::start(lab, id);
                     }
                 }
             }
-            ("standby" | "attached" | "lag", Some(master)) => lab.declare(node.as_str(), master.server.as_str()),
+            ("standby" | "attached" | "lag", Some(master)) => declare(lab, node.as_str(), master.server.as_str()),
             ("in-doubt", _) => {
                 let coordinators = lab.disks.keys().filter(|id| id.node.as_str().starts_with("cn")).cloned();
                 for coordinator in coordinators.collect::<Vec<_>>() {
@@ -319,6 +208,6 @@ fn follow_hints(lab: &mut Lab, plan: &Plan) {
             _ => {}
         }
     }
-    lab.make_a_gtm_active(plan);
+    make_a_gtm_active(lab, plan);
     lab.much_later();
 }

@@ -10,32 +10,30 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the number of states visited is to be seen")]
 
-mod act;
-mod condition;
 mod explore;
 mod fault;
-mod invariant;
 mod lab;
 mod planted;
-mod seen;
+mod rehearsed;
 
 use std::io::Write as _;
 
 use explore::Search;
 use otb::plan::Step;
+use otb::rehearsal::{Fault, Lab, QUICK, Run};
 use otb::sandbox::world::Elsewhere;
 
-use fault::{Fault, all, of_node};
-use lab::{Lab, QUICK};
+use fault::{all, of_node, server};
+use lab::{declare, id, node, seed, wait_for_standbys};
 
 /// The example cluster after `before`, with the masters named declared elsewhere.
 fn declared(moves: &[(&str, &str)], before: &[Fault]) -> Lab {
-    let mut lab = Lab::new();
+    let mut lab = seed();
     for fault in before {
         fault.strike(&mut lab);
     }
     for (node, server) in moves {
-        lab.declare(node, server);
+        declare(&mut lab, node, server);
     }
     lab
 }
@@ -68,7 +66,7 @@ fn any_fault_at_any_step_of_a_switchover() {
 fn any_fault_at_any_step_of_a_switchover_whose_commits_wait() {
     for (name, moves) in [("dn01", [("dn01", "s47")]), ("dn02", [("dn02", "s29")])] {
         let mut lab = declared(&moves, &[]);
-        lab.wait_for_standbys();
+        wait_for_standbys(&mut lab);
         let faults = all();
         explore(&format!("switchover of {name}, commits wait"), &lab, Search::new(&faults), faults.len(), 1);
     }
@@ -76,8 +74,8 @@ fn any_fault_at_any_step_of_a_switchover_whose_commits_wait() {
 
 #[test]
 fn any_fault_at_any_step_of_a_failover_whose_commits_wait() {
-    let mut lab = declared(&[("dn01", "s47")], &[Fault::Kill("dn01@s29")]);
-    lab.wait_for_standbys();
+    let mut lab = declared(&[("dn01", "s47")], &[Fault::Kill(id("dn01@s29"))]);
+    wait_for_standbys(&mut lab);
     let faults = all();
     explore("failover of dn01, commits wait", &lab, Search::new(&faults), faults.len(), 1);
 }
@@ -94,7 +92,7 @@ fn any_fault_at_any_step_of_two_switchovers_at_once() {
 
 #[test]
 fn any_fault_at_any_step_of_a_failover() {
-    let killed = [Fault::Kill("dn01@s29")];
+    let killed = [Fault::Kill(id("dn01@s29"))];
     search("failover of dn01", &[("dn01", "s47")], &killed, &all(), 1);
 }
 
@@ -102,7 +100,7 @@ fn any_fault_at_any_step_of_a_failover() {
 #[test]
 fn any_fault_at_any_step_of_a_failover_beside_a_commit_that_was_cut_in_half() {
     for elsewhere in [Elsewhere::Committed, Elsewhere::Aborted] {
-        let before = [Fault::InDoubt("dn02", elsewhere), Fault::Kill("dn01@s29")];
+        let before = [Fault::InDoubt(node("dn02"), elsewhere), Fault::Kill(id("dn01@s29"))];
         search("failover of dn01 beside a commit cut in half", &[("dn01", "s47")], &before, &all(), 1);
     }
 }
@@ -129,13 +127,13 @@ fn any_fault_at_any_step_of_a_switchover_of_the_gtm() {
 
 #[test]
 fn any_fault_at_any_step_of_a_failover_of_the_gtm() {
-    let killed = [Fault::Kill("gtm_1@s29")];
+    let killed = [Fault::Kill(id("gtm_1@s29"))];
     search("failover of gtm_1", &[("gtm_1", "s47")], &killed, &all(), 1);
 }
 
 #[test]
 fn any_fault_at_any_step_of_a_restart_of_the_gtm() {
-    search("restart of gtm_1", &[], &[Fault::Kill("gtm_1@s29")], &all(), 1);
+    search("restart of gtm_1", &[], &[Fault::Kill(id("gtm_1@s29"))], &all(), 1);
 }
 
 #[test]
@@ -145,7 +143,7 @@ fn any_fault_at_any_step_of_a_move_of_the_gtm_and_a_datanode() {
 
 #[test]
 fn any_fault_at_any_step_of_a_failover_of_the_gtm_with_a_move_after_it() {
-    let killed = [Fault::Kill("gtm_1@s29")];
+    let killed = [Fault::Kill(id("gtm_1@s29"))];
     search("failover of gtm_1, then dn01", &[("gtm_1", "s47"), ("dn01", "s47")], &killed, &all(), 1);
 }
 
@@ -159,7 +157,7 @@ fn any_pair_of_faults_of_the_gtm() {
 fn any_fault_at_any_step_in_a_hurry() {
     for (name, moves) in [("dn01 in a hurry", [("dn01", "s47")]), ("gtm_1 in a hurry", [("gtm_1", "s47")])] {
         // The GTM's standby has just been started, and has redone nothing.
-        let mut lab = declared(&moves, &[Fault::Kill("gtm_1@s47"), Fault::Start("gtm_1@s47")]);
+        let mut lab = declared(&moves, &[Fault::Kill(id("gtm_1@s47")), Fault::Start(id("gtm_1@s47"))]);
         lab.pace = QUICK;
         explore(name, &lab, Search::new(&all()), all().len(), 1);
     }
@@ -168,7 +166,7 @@ fn any_fault_at_any_step_in_a_hurry() {
 /// dn01's master died with transactions that no standby has: who waives that by name loses them, and nothing else.
 #[test]
 fn any_fault_at_any_step_of_a_failover_that_loses_data_by_waiver() {
-    let mut lab = declared(&[("dn01", "s47")], &[Fault::CrashLossy("dn01")]);
+    let mut lab = declared(&[("dn01", "s47")], &[Fault::CrashLossy(node("dn01"))]);
     lab.unreadable = true;
     Search::new(&[]).assert_refused(&lab, "data-loss:dn01");
     let faults = all();
@@ -180,7 +178,7 @@ fn any_fault_at_any_step_of_a_failover_that_loses_data_by_waiver() {
 /// no waiver is needed.
 #[test]
 fn any_fault_at_any_step_of_a_failover_that_salvages() {
-    let lab = declared(&[("dn01", "s47")], &[Fault::CrashLossy("dn01")]);
+    let lab = declared(&[("dn01", "s47")], &[Fault::CrashLossy(node("dn01"))]);
     let faults = all();
     explore("failover of dn01, salvaged", &lab, Search::new(&faults), faults.len(), 1);
 }
@@ -189,7 +187,7 @@ fn any_fault_at_any_step_of_a_failover_that_salvages() {
 /// is needed.
 #[test]
 fn any_fault_at_any_step_of_a_failover_that_lacks_wal_without_a_commit() {
-    let lab = declared(&[("dn01", "s47")], &[Fault::CrashUncommitted("dn01")]);
+    let lab = declared(&[("dn01", "s47")], &[Fault::CrashUncommitted(node("dn01"))]);
     let faults = all();
     explore("failover of dn01, nothing committed", &lab, Search::new(&faults), faults.len(), 1);
 }
@@ -199,14 +197,14 @@ fn any_fault_at_any_step_of_a_failover_that_lacks_wal_without_a_commit() {
 fn any_fault_at_any_step_of_a_failover_from_a_server_that_is_off() {
     let mut lab = declared(&[("dn02", "s61")], &[]);
     Search::new(&[]).settle(&mut lab);
-    Fault::PowerOff("s61").strike(&mut lab);
-    lab.declare("dn02", "s47");
+    Fault::PowerOff(server("s61")).strike(&mut lab);
+    declare(&mut lab, "dn02", "s47");
     for missing in ["fence:dn02", "data-loss:dn02"] {
         Search::new(&[]).assert_refused(&lab, missing);
     }
     // Who waived `fence` has said that it stays off.
     let mut faults = all();
-    faults.retain(|fault| *fault != Fault::Start("dn02@s61"));
+    faults.retain(|fault| *fault != Fault::Start(id("dn02@s61")));
     let search = Search::new(&faults).waiving(&["fence:dn02", "data-loss:dn02"]);
     explore("failover of dn02, fence waived", &lab, search, faults.len(), 1);
 }
@@ -214,12 +212,12 @@ fn any_fault_at_any_step_of_a_failover_from_a_server_that_is_off() {
 /// A third copy that does not run, and would start as a master: nobody has stopped it in this run, and yet it is fenced.
 #[test]
 fn any_fault_at_any_step_of_a_switchover_beside_a_former_master_that_is_stopped() {
-    let third = lab::id("dn02@s61");
-    let mut lab = declared(&[("dn02", "s29")], &[Fault::Stop("dn02@s61")]);
+    let third = id("dn02@s61");
+    let mut lab = declared(&[("dn02", "s29")], &[Fault::Stop(id("dn02@s61"))]);
     lab.files_of(&third).recovery = None;
     // Started before it is fenced it is a second master, and no switchover's fault.
     let mut faults = all();
-    faults.retain(|fault| *fault != Fault::Start("dn02@s61"));
+    faults.retain(|fault| *fault != Fault::Start(id("dn02@s61")));
     explore("dn02 beside a former master", &lab, Search::new(&faults), faults.len(), 1);
 
     let found = Search::new(&[]).make_plan(&lab, false);
@@ -230,19 +228,21 @@ fn any_fault_at_any_step_of_a_switchover_beside_a_former_master_that_is_stopped(
     let release = found.steps.iter().find(|step| step.action.verb() == "release").unwrap();
     let needs = vec![cut_off.steps[promoted].id.clone()];
     cut_off.steps.push(Step { needs, ..release.clone() });
-    explore::Run::new(lab.clone(), &cut_off).finish(&mut lab);
+    let mut run = Run::new(lab, &cut_off);
+    while explore::advance(&mut run) {}
+    let mut lab = run.lab;
     lab.start(&third).unwrap();
-    assert_eq!(lab.world.word(lab.disks[&third]), "standby", "{:#?}", found.steps);
+    assert_eq!(lab.world.word(lab.disk(&third)), "standby", "{:#?}", found.steps);
 }
 
 /// What a third copy does, or would do, that cannot be looked at: it may be a master, and a person must say that it is
 /// not.
 #[test]
 fn a_switchover_beside_a_copy_out_of_sight_wants_a_waiver() {
-    for hidden in [Fault::Cut("s61"), Fault::Hang("dn02@s61")] {
-        let lab = declared(&[("dn02", "s29")], &[hidden]);
+    for hidden in [Fault::Cut(server("s61")), Fault::Hang(id("dn02@s61"))] {
+        let lab = declared(&[("dn02", "s29")], &[hidden.clone()]);
         Search::new(&[]).assert_refused(&lab, "fence:dn02");
-        let faults = [Fault::Kill("dn02@s47"), Fault::OtbKilled];
+        let faults = [Fault::Kill(id("dn02@s47")), Fault::OtbKilled];
         let search = Search::new(&faults).waiving(&["fence:dn02"]);
         explore(&format!("dn02 beside {hidden:?}"), &lab, search, faults.len(), 2);
     }
@@ -252,11 +252,11 @@ fn a_switchover_beside_a_copy_out_of_sight_wants_a_waiver() {
 #[test]
 fn a_master_that_hangs_is_ended() {
     for (node, to, hung) in [("dn01", "s47", "dn01@s29"), ("gtm_1", "s47", "gtm_1@s29")] {
-        let lab = declared(&[(node, to)], &[Fault::Hang(hung)]);
+        let lab = declared(&[(node, to)], &[Fault::Hang(id(hung))]);
         let plan = Search::new(&[]).make_plan(&lab, false);
         assert!(!plan.is_refused(), "{:?}", plan.checks);
         assert!(plan.steps.iter().any(|step| step.id.as_str() == format!("end:{hung}")), "{:#?}", plan.steps);
-        let faults = [Fault::Kill("dn01@s47"), Fault::OtbKilled];
+        let faults = [Fault::Kill(id("dn01@s47")), Fault::OtbKilled];
         explore(&format!("{hung} hangs"), &lab, Search::new(&faults), faults.len(), 2);
     }
 }

@@ -4,13 +4,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use otb::model::{Condition, Role};
 use otb::plan::{Action, Plan, Step};
+use otb::rehearsal::{Fault, Mishap, QUICK};
 use otb::sandbox::world::Elsewhere;
 
-use super::act::Mishap;
 use super::declared;
 use super::explore::Search;
-use super::fault::{Fault, all};
-use super::lab::QUICK;
+use super::fault::all;
+use super::lab::{id, node};
 
 /// Runs the search on a spoilt plan; what it found must say `says`.
 #[track_caller]
@@ -59,8 +59,8 @@ fn unfence(plan: &mut Plan) {
 fn a_master_that_is_not_fenced() {
     finds(&[("dn01", "s47")], &[], unfence, "dn01 has 2 masters in reach");
     finds(&[("gtm_1", "s47")], &[], unfence, "gtm_1 has 2 masters in reach");
-    finds(&[("dn01", "s47")], &[Fault::Kill("dn01@s29")], unfence, "dn01 has 2 masters in reach");
-    finds(&[("gtm_1", "s47")], &[Fault::Kill("gtm_1@s29")], unfence, "gtm_1 has 2 masters in reach");
+    finds(&[("dn01", "s47")], &[Fault::Kill(id("dn01@s29"))], unfence, "dn01 has 2 masters in reach");
+    finds(&[("gtm_1", "s47")], &[Fault::Kill(id("gtm_1@s29"))], unfence, "gtm_1 has 2 masters in reach");
 }
 
 /// What proves the stop is true whatever became of it.
@@ -108,7 +108,7 @@ fn a_promotion_that_does_not_wait_for_the_standby() {
         promote.needs.push(stop);
     };
     // A standby that gets nothing, and a master that goes on writing.
-    let lagging = [Fault::Lag("dn01@s47"), Fault::Write("dn01")];
+    let lagging = [Fault::Lag(id("dn01@s47")), Fault::Write(node("dn01"))];
     finds(&[("dn01", "s47")], &lagging, hasty, "dn01@s47 was promoted without what dn01@s29 has");
 }
 
@@ -117,14 +117,14 @@ fn a_promotion_that_does_not_wait_for_the_salvage() {
     let hasty: fn(&mut Plan) = |plan| {
         skip(plan, |action| matches!(action, Action::Salvage { .. }));
     };
-    let before = [Fault::CrashLossy("dn01")];
+    let before = [Fault::CrashLossy(node("dn01"))];
     finds(&[("dn01", "s47")], &before, hasty, "dn01@s47 was promoted without what dn01@s29 has");
 }
 
 #[test]
 fn a_gtm_promoted_before_it_has_redone_a_record() {
     let hasty: fn(&mut Plan) = |plan| skip(plan, |action| matches!(action, Action::AwaitRedo { .. }));
-    let fresh = [Fault::Kill("gtm_1@s47"), Fault::Start("gtm_1@s47")];
+    let fresh = [Fault::Kill(id("gtm_1@s47")), Fault::Start(id("gtm_1@s47"))];
     finds(&[("gtm_1", "s47")], &fresh, hasty, "gtm_1@s47 was promoted before it had redone a record");
 }
 
@@ -136,7 +136,7 @@ fn clients_that_are_never_released() {
 
 #[test]
 fn a_commit_that_stays_cut_in_half() {
-    let before = [Fault::InDoubt("dn02", Elsewhere::Committed), Fault::Kill("dn01@s29")];
+    let before = [Fault::InDoubt(node("dn02"), Elsewhere::Committed), Fault::Kill(id("dn01@s29"))];
     let spoil = |plan: &mut Plan| skip(plan, |action| matches!(action, Action::Settle { .. }));
     finds(&[("dn01", "s47")], &before, spoil, "it ended well and left");
 }

@@ -189,7 +189,7 @@ impl World {
         Some(disk)
     }
 
-    fn new_disk(&mut self) -> DiskId {
+    pub(super) fn new_disk(&mut self) -> DiskId {
         let disk = DiskId(self.next_disk);
         self.next_disk += 1;
         disk
@@ -287,14 +287,14 @@ impl Postgres {
     }
 }
 
-/// The identifier that initdb would choose: stable per name, and as large as real ones.
-fn system_id(node: &NodeName) -> SystemId {
+/// What initdb would draw: stable per name, and as large as real ones.
+pub(super) fn system_id(node: &NodeName) -> SystemId {
     let low = hash(node.as_str().as_bytes());
     SystemId(7_711_080_000_000_000_000 + u64::from(low) * 37)
 }
 
 /// pgxc_node as every router has it at first: one row per node, its master's endpoint.
-fn seed_routes(cluster: &Cluster) -> Routes {
+pub(super) fn seed_routes(cluster: &Cluster) -> Routes {
     let rows = cluster.nodes.values().filter_map(|node| {
         let master = node.master_instance()?;
         let kind = match node.kind {

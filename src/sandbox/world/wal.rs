@@ -99,6 +99,16 @@ impl Default for Wal {
 }
 
 impl Wal {
+    /// A log that was seen: `newest` is the highest timeline that it has a history file of.
+    pub(super) fn with_records(
+        timeline: Timeline,
+        history: Vec<(Timeline, Lsn)>,
+        records: Vec<Arc<Record>>,
+        newest: Option<Timeline>,
+    ) -> Self {
+        Self { timeline, history, burnt: newest.filter(|newest| *newest > timeline), kept_from: None, records }
+    }
+
     /// The end of the last record: the insert position of a master, the receive position of a standby.
     pub fn end(&self) -> Lsn {
         self.records.last().map_or(FIRST, |record| record.end)

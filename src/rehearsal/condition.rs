@@ -1,8 +1,8 @@
 //! Conditions, asked of the simulated cluster as apply asks them of a live one.
 
-use otb::apply::Found;
-use otb::model::{Condition, InstanceId, Origin, Role, RouteChange};
-use otb::sandbox::world::{DiskId, Gtm, GtmLog, Postgres, Reach, Receiver};
+use crate::apply::Found;
+use crate::model::{Condition, InstanceId, Origin, Role, RouteChange};
+use crate::sandbox::world::{DiskId, Gtm, GtmLog, Postgres, Reach, Receiver, Upstream};
 
 use super::lab::Lab;
 
@@ -19,7 +19,7 @@ fn silent() -> Found {
     Found::Unknown("no answer".to_owned())
 }
 
-pub(crate) fn check(lab: &Lab, condition: &Condition) -> Found {
+pub(super) fn check(lab: &Lab, condition: &Condition) -> Found {
     match condition {
         Condition::Runs { instance, role } => runs(lab, instance, *role),
         Condition::Hangs { instance } => {
@@ -32,9 +32,7 @@ pub(crate) fn check(lab: &Lab, condition: &Condition) -> Found {
             if clean { stopped(lab, disk) } else { fails("it is not stopped cleanly") }
         }),
         Condition::Fenced { instance, upstream } => {
-            let to = lab.endpoint(upstream);
-            let file = lab.files[instance].recovery.clone();
-            let leads = file.is_some_and(|file| file.host == to.host.as_str() && file.port == to.port);
+            let leads = lab.recovery(instance).is_some_and(|file| lab.is_at(upstream, &file.host, file.port));
             by_shell(lab, instance, |_| when(leads, "the fence leads elsewhere"))
         }
         Condition::ReplayedAll { standby, source } if is_gtm(lab, standby) => match lab.flushed.get(source) {
@@ -58,7 +56,7 @@ pub(crate) fn check(lab: &Lab, condition: &Condition) -> Found {
         Condition::Forwards { .. } => Found::Holds,
         Condition::GetsTimestamp { router } => by_sql(lab, router, |_| Found::Holds),
         Condition::PoolAgrees { router } => {
-            by_sql(lab, router, |_| when(lab.world.pool_agrees(lab.disks[router]), "the pooler does not agree"))
+            by_sql(lab, router, |_| when(lab.world.pool_agrees(lab.disk(router)), "the pooler does not agree"))
         }
         Condition::Reached { coordinator, instance } => reached(lab, coordinator, instance),
         Condition::Settled { masters } => {
@@ -67,28 +65,28 @@ pub(crate) fn check(lab: &Lab, condition: &Condition) -> Found {
             masters.iter().map(ask).find(|found| *found != Found::Holds).unwrap_or(Found::Holds)
         }
         Condition::Synchronous { master, standbys } => {
-            let count = lab.world.synchronous_standbys(lab.disks[master]);
-            when(u32::try_from(count).unwrap() >= *standbys, "its commits wait for more standbys")
+            let count = lab.world.synchronous_standbys(lab.disk(master));
+            when(u32::try_from(count).unwrap_or(u32::MAX) >= *standbys, "its commits wait for more standbys")
         }
         Condition::Streams { standby, upstream } => streams(lab, standby, upstream),
     }
 }
 
-pub(crate) fn by_shell(lab: &Lab, id: &InstanceId, ask: impl FnOnce(DiskId) -> Found) -> Found {
-    if lab.world.is_cut(&id.server) { silent() } else { ask(lab.disks[id]) }
+pub(super) fn by_shell(lab: &Lab, id: &InstanceId, ask: impl FnOnce(DiskId) -> Found) -> Found {
+    if lab.world.is_cut(&id.server) { silent() } else { ask(lab.disk(id)) }
 }
 
 fn stopped(lab: &Lab, disk: DiskId) -> Found {
     when(lab.world.word(disk) == "stopped", "it is running")
 }
 
-pub(crate) fn is_gtm(lab: &Lab, id: &InstanceId) -> bool {
-    lab.world.gtm(lab.disks[id]).is_some()
+pub(super) fn is_gtm(lab: &Lab, id: &InstanceId) -> bool {
+    lab.world.gtm(lab.disk(id)).is_some()
 }
 
 /// By the GTM's own protocol, which needs no login.
 fn by_gtm(lab: &Lab, id: &InstanceId, ask: impl FnOnce(&Gtm) -> Found) -> Found {
-    let disk = lab.disks[id];
+    let disk = lab.disk(id);
     match lab.world.gtm(disk) {
         Some(gtm) if gtm.process.is_some() && !lab.world.is_silent(disk) => ask(gtm),
         _ => silent(),
@@ -107,7 +105,7 @@ fn by_sql(lab: &Lab, id: &InstanceId, ask: impl FnOnce(&Postgres) -> Found) -> F
 
 /// By SHOW, which takes no timestamp.
 fn by_show(lab: &Lab, id: &InstanceId, ask: impl FnOnce(&Postgres) -> Found) -> Found {
-    let disk = lab.disks[id];
+    let disk = lab.disk(id);
     match lab.world.postgres(disk) {
         Some(copy) if !lab.world.is_silent(disk) && copy.process.is_some() => ask(copy),
         _ => silent(),
@@ -124,14 +122,14 @@ fn runs(lab: &Lab, id: &InstanceId, role: Role) -> Found {
 }
 
 fn replayed_all(lab: &Lab, standby: &InstanceId, source: &InstanceId) -> Found {
-    let Some(control) = lab.world.postgres(lab.disks[source]).map(|copy| copy.control) else { return silent() };
+    let Some(control) = lab.world.postgres(lab.disk(source)).map(|copy| copy.control) else { return silent() };
     if lab.world.is_cut(&source.server) {
         return silent();
     }
     let has_all = |copy: &Postgres| match lab.ended.get(source) {
         Some(end) => copy.replayed() >= *end,
         None if control.state.is_clean() => copy.replayed() > control.checkpoint,
-        None => lab.world.postgres(lab.disks[source]).is_some_and(|own| copy.replayed() >= own.wal.end()),
+        None => lab.world.postgres(lab.disk(source)).is_some_and(|own| copy.replayed() >= own.wal.end()),
     };
     by_sql(lab, standby, |copy| when(has_all(copy), "it has not replayed everything"))
 }
@@ -139,19 +137,18 @@ fn replayed_all(lab: &Lab, standby: &InstanceId, source: &InstanceId) -> Found {
 /// Where the coordinator's pooler leads, and whether the wanted process is what listens there.
 fn reached(lab: &Lab, coordinator: &InstanceId, instance: &InstanceId) -> Found {
     by_sql(lab, coordinator, |copy| {
-        let pooler = &copy.process.as_ref().unwrap().pooler;
-        let Some((host, port)) = pooler.address(instance.node.as_str()) else { return fails("no route") };
+        let address = copy.process.as_ref().and_then(|process| process.pooler.address(instance.node.as_str()));
+        let Some((host, port)) = address else { return fails("no route") };
         match lab.world.reach(&coordinator.server, &host, port) {
-            Reach::Live(disk) => when(disk == lab.disks[instance], "another process answers"),
+            Reach::Live(disk) => when(disk == lab.disk(instance), "another process answers"),
             Reach::Refused | Reach::Silent => fails("nobody answers"),
         }
     })
 }
 
 fn streams(lab: &Lab, standby: &InstanceId, upstream: &InstanceId) -> Found {
-    let to = lab.endpoint(upstream);
     if is_gtm(lab, standby) {
-        let leads = lab.files[standby].recovery.as_ref().is_some_and(|conf| conf.host == to.host.as_str());
+        let leads = lab.recovery(standby).is_some_and(|conf| lab.is_at(upstream, &conf.host, conf.port));
         let listed = leads && super::seen::is_listed(lab, standby);
         let redone = |gtm: &Gtm| gtm.process.as_ref().is_some_and(|process| process.log == GtmLog::EndKnown);
         return by_gtm(lab, standby, |gtm| when(listed && redone(gtm), "it is not listed, or has redone nothing yet"));
@@ -159,7 +156,7 @@ fn streams(lab: &Lab, standby: &InstanceId, upstream: &InstanceId) -> Found {
     by_sql(lab, standby, |copy| {
         let standby = copy.process.as_ref().and_then(|process| process.standby());
         let here = standby.is_some_and(|standby| {
-            let leads = |up: &otb::sandbox::world::Upstream| up.host == to.host.as_str() && up.port == to.port;
+            let leads = |up: &Upstream| lab.is_at(upstream, &up.host, up.port);
             standby.receiver == Receiver::Streaming && standby.upstream.as_ref().is_some_and(leads)
         });
         when(here, "it does not stream")

@@ -1,17 +1,18 @@
 //! A step's act on the simulated cluster, with the decisions around it that apply makes.
 
-use otb::apply::{Failed, Found, Outcome, judge, left_of, not_begun};
-use otb::model::{Condition, ControlState, InstanceId, Lsn, NodeKind, RouteChange};
-use otb::opentenbase::{alter_gtm_node, alter_node, commit_that_waits, finish_in_doubt};
-use otb::plan::{Action, RejoinMethod, Step};
-use otb::sandbox::world::{Gtm, Promotion};
+use crate::apply::{Failed, Found, Outcome, judge, left_of, not_begun};
+use crate::model::{Condition, ControlState, Endpoint, InstanceId, Lsn, NodeKind, RouteChange};
+use crate::opentenbase::{alter_gtm_node, alter_node, commit_that_waits, finish_in_doubt};
+use crate::plan::{Action, RejoinMethod, Step};
+use crate::sandbox::world::{Gtm, Promotion, Reach, Recovery};
 
 use super::condition::{check, is_gtm};
-use super::lab::{Lab, Recovery};
+use super::fault::Fault;
+use super::lab::Lab;
 
 /// What goes wrong with the next act itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub(crate) enum Mishap {
+pub enum Mishap {
     #[default]
     None,
     /// The command fails and does nothing.
@@ -20,21 +21,35 @@ pub(crate) enum Mishap {
     AnswerLost,
     /// It is not carried out, and nobody hears of that either.
     RequestLost,
+    /// It takes longer than its limit: it is carried out after otb has stopped waiting.
+    Late,
 }
 
-pub(crate) fn perform(
+/// When a fault strikes inside a step: what it was asked for has been proved, and what it does is still to be done or done
+/// and not yet proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Inside {
+    BeforeTheAct,
+    AfterTheAct,
+}
+
+pub(super) fn perform(
     lab: &mut Lab,
     step: &Step,
     action: &Action,
     established: &[Condition],
-    mishap: Mishap,
-) -> Outcome {
+    (mishap, strike): (Mishap, Option<(Inside, &Fault)>),
+) -> (Outcome, bool) {
     let open = step.before.iter().filter(|condition| !established.contains(condition));
     let unmet = open.map(|condition| (condition, check(lab, condition))).find(|(_, found)| *found != Found::Holds);
     if let Some((condition, found)) = unmet {
-        return not_begun(condition, &found);
+        return (not_begun(condition, &found), false);
     }
     let lost = || Err(Failed::Unknown("no answer".to_owned()));
+    let strikes = |lab: &mut Lab, now: Inside| {
+        strike.filter(|(inside, _)| *inside == now).is_some_and(|(_, fault)| fault.strike(lab))
+    };
+    let mut struck = strikes(lab, Inside::BeforeTheAct);
     let acted = match mishap {
         Mishap::None => act(lab, action),
         // Whatever becomes of the statement, the sessions end with it.
@@ -45,7 +60,7 @@ pub(crate) fn perform(
         {
             act(lab, action)
         }
-        Mishap::Refused => Err(Failed::NotDone("failed by the search".to_owned())),
+        Mishap::Refused => Err(Failed::NotDone("the tool failed".to_owned())),
         Mishap::AnswerLost => {
             let _ = act(lab, action);
             lab.ended.remove(action.target());
@@ -55,14 +70,25 @@ pub(crate) fn perform(
             }
             lost()
         }
-        Mishap::RequestLost => lost(),
+        Mishap::RequestLost | Mishap::Late => lost(),
     };
+    struck |= strikes(lab, Inside::AfterTheAct);
     // What the stop itself has seen is not asked again.
     let has_ended = |lab: &Lab| matches!(action, Action::Stop { instance, .. } if lab.ended.contains_key(instance));
     let after = step.after.iter().filter(|_| !has_ended(lab)).filter_map(|condition| left_of(condition, action));
     let unmet = after.map(|condition| (condition.clone().into_owned(), check(lab, &condition)));
     let unmet = unmet.into_iter().find(|(_, found)| *found != Found::Holds);
-    judge(acted, unmet, !step.after.is_empty())
+    let outcome = judge(acted, unmet, !step.after.is_empty());
+    if mishap == Mishap::Late {
+        // Whoever comes next waits until it has ended.
+        let _ = act(lab, action);
+        lab.ended.remove(action.target());
+    }
+    (outcome, struck)
+}
+
+fn at(lab: &Lab, id: &InstanceId) -> Result<Endpoint, Failed> {
+    lab.endpoint(id).cloned().ok_or_else(|| not_done("it is not declared"))
 }
 
 fn not_done(why: impl Into<String>) -> Failed {
@@ -76,7 +102,7 @@ fn shell(lab: &Lab, id: &InstanceId) -> Result<(), Failed> {
 
 /// A statement: nobody hears of it where the process is silent.
 fn sql(lab: &mut Lab, id: &InstanceId, text: &str) -> Result<(), Failed> {
-    if lab.world.is_silent(lab.disks[id]) {
+    if lab.world.is_silent(lab.disk(id)) {
         return Err(Failed::Unknown("no answer".to_owned()));
     }
     lab.sql(id, text).map_err(not_done)
@@ -86,13 +112,13 @@ fn act(lab: &mut Lab, action: &Action) -> Result<(), Failed> {
     match action {
         Action::StageFence { instance, upstream } => {
             shell(lab, instance)?;
-            let to = lab.endpoint(upstream);
+            let to = at(lab, upstream)?;
             lab.files_of(instance).staged = Some(Recovery::to(&to, true));
             Ok(())
         }
         Action::Fence { instance, upstream } => {
             shell(lab, instance)?;
-            let to = lab.endpoint(upstream);
+            let to = at(lab, upstream)?;
             lab.files_of(instance).recovery = Some(Recovery::to(&to, true));
             Ok(())
         }
@@ -144,14 +170,14 @@ fn act(lab: &mut Lab, action: &Action) -> Result<(), Failed> {
 fn statement(change: &RouteChange) -> String {
     match change.kind {
         NodeKind::Gtm => alter_gtm_node(&change.node, &change.to),
-        NodeKind::Coordinator | NodeKind::Datanode => alter_node(&change.node, &change.to, None),
+        NodeKind::Coordinator | NodeKind::Datanode => alter_node(&change.node, &change.to, change.forward),
     }
     .to_string()
 }
 
 fn stop(lab: &mut Lab, id: &InstanceId, fenced: bool) -> Result<(), Failed> {
     shell(lab, id)?;
-    let disk = lab.disks[id];
+    let disk = lab.disk(id);
     if let Some(position) = lab.world.gtm(disk).map(Gtm::flushed) {
         return stop_gtm(lab, id, fenced, position);
     }
@@ -183,7 +209,7 @@ fn stop(lab: &mut Lab, id: &InstanceId, fenced: bool) -> Result<(), Failed> {
 /// SIGKILL reaches what hangs.
 fn end(lab: &mut Lab, id: &InstanceId) -> Result<(), Failed> {
     shell(lab, id)?;
-    let (disk, now) = (lab.disks[id], lab.now());
+    let (disk, now) = (lab.disk(id), lab.now());
     if lab.world.word(disk) == "stopped" {
         return Err(not_done("its pid file does not exist"));
     }
@@ -197,7 +223,7 @@ fn end(lab: &mut Lab, id: &InstanceId) -> Result<(), Failed> {
 
 /// What it had flushed is asked of the GTM itself, which must answer for that.
 fn stop_gtm(lab: &mut Lab, id: &InstanceId, fenced: bool, position: Lsn) -> Result<(), Failed> {
-    let disk = lab.disks[id];
+    let disk = lab.disk(id);
     match lab.world.word(disk) {
         "hung" | "stopped" => return Err(Failed::NotBegun("no answer".to_owned())),
         _ => lab.world.stop_gtm(disk),
@@ -220,10 +246,11 @@ fn salvage(lab: &mut Lab, standby: &InstanceId, source: &InstanceId, to: Lsn) ->
     }
     shell(lab, source)?;
     shell(lab, standby)?;
-    let disk = lab.disks[standby];
+    let disk = lab.disk(standby);
     let now = lab.now();
     lab.world.shut_down(disk, now);
-    for file in lab.world.postgres(lab.disks[source]).unwrap().wal_files() {
+    let files = lab.world.postgres(lab.disk(source)).map(|copy| copy.wal_files()).unwrap_or_default();
+    for file in files {
         for (_, bytes) in file.parts {
             if let Ok(mark) = bytes.try_into() {
                 lab.world.take_restored(disk, mark);
@@ -239,7 +266,7 @@ fn salvage(lab: &mut Lab, standby: &InstanceId, source: &InstanceId, to: Lsn) ->
 
 /// gtm_ctl promote is a signal, and says nothing of what became of it.
 fn promote_gtm(lab: &mut Lab, id: &InstanceId) -> Result<(), Failed> {
-    let (disk, now) = (lab.disks[id], lab.now());
+    let (disk, now) = (lab.disk(id), lab.now());
     lab.world.promote_gtm(disk, now);
     lab.do_to_files();
     match lab.world.word(disk) {
@@ -254,9 +281,9 @@ fn promote(lab: &mut Lab, id: &InstanceId) -> Result<(), Failed> {
     if is_gtm(lab, id) {
         return promote_gtm(lab, id);
     }
-    let writable = lab.files[id].recovery.as_ref().is_none_or(|recovery| recovery.writable);
+    let writable = lab.recovery(id).is_none_or(|recovery| recovery.writable);
     let now = lab.now();
-    let promotion = lab.world.promote(lab.disks[id], writable, now);
+    let promotion = lab.world.promote(lab.disk(id), writable, now);
     let ended = match promotion {
         Promotion::Promoted => Ok(()),
         Promotion::Pending => Err(Failed::Unknown("it is still a standby; the request stays in force".to_owned())),
@@ -270,7 +297,7 @@ fn promote(lab: &mut Lab, id: &InstanceId) -> Result<(), Failed> {
 /// A commit that waits for ever is dropped by apply when its limit is over.
 fn prove_commit(lab: &mut Lab, id: &InstanceId) -> Result<(), Failed> {
     sql(lab, id, commit_that_waits().as_str())?;
-    let disk = lab.disks[id];
+    let disk = lab.disk(id);
     let end = lab.world.postgres(disk).map_or(Lsn(0), |copy| copy.wal.end());
     if lab.world.is_synchronised(disk, end) { Ok(()) } else { Err(not_done("a commit that waits does not end")) }
 }
@@ -286,9 +313,9 @@ fn rejoin(
         return Ok(());
     }
     shell(lab, id)?;
-    let to = Recovery::to(&lab.endpoint(upstream), fence);
+    let to = Recovery::to(&at(lab, upstream)?, fence);
     let now = lab.now();
-    let disk = lab.disks[id];
+    let disk = lab.disk(id);
     if method == RejoinMethod::Unfence {
         lab.files_of(id).recovery = Some(to);
         return Ok(());
@@ -307,10 +334,10 @@ fn rejoin(
         lab.world.shut_down(disk, now);
     }
     if matches!(method, RejoinMethod::BaseBackup | RejoinMethod::Replace) {
-        let source = lab.disks[upstream];
-        let to = lab.endpoint(upstream);
+        let source = lab.disk(upstream);
+        let to = at(lab, upstream)?;
         match lab.world.reach(&id.server, to.host.as_str(), to.port) {
-            otb::sandbox::world::Reach::Live(_) => {}
+            Reach::Live(_) => {}
             _ => return Err(not_done("pg_basebackup: could not connect")),
         }
         let copied = lab.world.base_backup(source, &id.server, now).ok_or_else(|| not_done("no source"))?;
@@ -321,7 +348,7 @@ fn rejoin(
 }
 
 /// Takes a step back, as apply does.
-pub(crate) fn take_back(lab: &mut Lab, step: &Step) -> Result<(), String> {
+pub(super) fn take_back(lab: &mut Lab, step: &Step) -> Result<(), String> {
     let target = step.action.target().clone();
     if lab.world.is_cut(&target.server) {
         return Err("the shell is cut off".to_owned());
@@ -329,15 +356,15 @@ pub(crate) fn take_back(lab: &mut Lab, step: &Step) -> Result<(), String> {
     match &step.action {
         Action::StageFence { .. } => lab.files_of(&target).staged = None,
         Action::Fence { .. } => lab.files_of(&target).recovery = None,
-        Action::Salvage { .. } if lab.world.word(lab.disks[&target]) == "stopped" => lab.start(&target)?,
-        Action::Stop { fenced, .. } if lab.world.word(lab.disks[&target]) == "stopped" => {
+        Action::Salvage { .. } if lab.world.word(lab.disk(&target)) == "stopped" => lab.start(&target)?,
+        Action::Stop { fenced, .. } if lab.world.word(lab.disk(&target)) == "stopped" => {
             if *fenced {
                 lab.files_of(&target).recovery = None;
             }
             lab.ended.remove(&target);
             lab.start(&target)?;
         }
-        Action::End { .. } if lab.world.word(lab.disks[&target]) == "stopped" => {
+        Action::End { .. } if lab.world.word(lab.disk(&target)) == "stopped" => {
             lab.files_of(&target).recovery = None;
             lab.start(&target)?;
         }

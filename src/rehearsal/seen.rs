@@ -2,28 +2,31 @@
 
 use std::collections::BTreeMap;
 
-use otb::model::{
+use crate::model::{
     ClockOffset, Control, DataDir, Endpoint, Fact, Host, HostEnvironment, InDoubt, InstanceFacts, InstanceId, Load,
     Lsn, MissingWal, NodeKind, Observation, PreparedTransaction, PreparedTransactions, Process, RecoveryFile,
-    ReplicationAccess, Role, Route, RouteKind, Sender, Settings, StandbyFacts, TimelineSwitch, UnknownKind,
+    RecoverySettings, ReplicationAccess, Role, Route, RouteKind, Sender, Settings, StandbyFacts, TimelineSwitch,
+    UnknownKind,
 };
-use otb::sandbox::world::{Body, Gtm, GtmRole, Postgres, Prepared, Receiver};
+use crate::sandbox::world::{Body, Gtm, GtmRole, Postgres, Prepared, Reach, Receiver, Recovery, RouteRow, Upstream};
 
-use super::lab::{Lab, Recovery};
+use super::lab::Lab;
 
-pub(crate) fn observe(lab: &Lab) -> Observation {
+pub fn observe(lab: &Lab) -> Observation {
     let instances = lab.disks.keys().map(|id| (id.clone(), facts(lab, id))).collect();
     let mut seen = Observation { in_doubt: InDoubt::among(&instances), instances, spellings: Vec::new() };
     for node in lab.cluster.nodes.values().filter(|node| node.kind.is_router()) {
         let declared = seen.instances.get(&node.master_id()).filter(|facts| facts.is_running(Role::Standby));
         let Some(beyond) = declared.and_then(|facts| facts.standby.known()?.holds()) else { continue };
         for id in node.standbys().map(|instance| &instance.id) {
-            let facts = seen.instances.get_mut(id).unwrap();
+            let Some(facts) = seen.instances.get_mut(id) else { continue };
             if facts.is_stopped() && facts.wal_end.is_known_and(|end| *end > beyond) {
                 facts.unreplicated = if lab.unreadable {
                     Fact::unknown(UnknownKind::Unreadable, "pg_waldump printed nothing")
                 } else {
-                    Fact::Known(missing(lab.world.postgres(lab.disks[id]).unwrap(), beyond))
+                    lab.world
+                        .postgres(lab.disk(id))
+                        .map_or_else(|| Fact::not_asked("a GTM has none"), |copy| Fact::Known(missing(copy, beyond)))
                 };
             }
         }
@@ -34,11 +37,11 @@ pub(crate) fn observe(lab: &Lab) -> Observation {
 fn missing(copy: &Postgres, beyond: Lsn) -> MissingWal {
     let commits = copy.wal.records().iter().filter(|record| matches!(record.body, Body::Commit(_)));
     let lost = commits.filter(|record| record.end > beyond).count();
-    MissingWal { beyond, lost: u64::try_from(lost).unwrap(), complete: true, ..MissingWal::default() }
+    MissingWal { beyond, lost: u64::try_from(lost).unwrap_or(u64::MAX), complete: true, ..MissingWal::default() }
 }
 
 fn facts(lab: &Lab, id: &InstanceId) -> InstanceFacts {
-    let disk = lab.disks[id];
+    let disk = lab.disk(id);
     if lab.world.is_cut(&id.server) {
         return InstanceFacts::unknown(UnknownKind::TimedOut, "no answer");
     }
@@ -63,15 +66,15 @@ fn gtm(lab: &Lab, id: &InstanceId, word: &str) -> InstanceFacts {
     facts.process = Fact::Known(if word == "stopped" { Process::Stopped } else { Process::Running });
     facts.data_dir = data_dir(lab, id);
     facts.host_environment = host_environment();
-    let Some(gtm) = lab.world.gtm(lab.disks[id]).filter(|_| matches!(word, "master" | "standby")) else {
+    let Some(gtm) = lab.world.gtm(lab.disk(id)).filter(|_| matches!(word, "master" | "standby")) else {
         facts.role = Fact::unknown(UnknownKind::TimedOut, "no answer");
-        facts.wal_end = facts.role.map(|_| otb::model::Lsn(0));
+        facts.wal_end = facts.role.map(|_| Lsn(0));
         return facts;
     };
     facts.wal_end = Fact::Known(gtm.flushed());
     if gtm.is_active() {
         facts.role = Fact::Known(Role::Master);
-        let standbys = lab.world.gtm_standbys(lab.disks[id]);
+        let standbys = lab.world.gtm_standbys(lab.disk(id));
         facts.senders = Fact::Known(standbys.into_iter().map(gtm_sender).collect());
         return facts;
     }
@@ -82,7 +85,7 @@ fn gtm(lab: &Lab, id: &InstanceId, word: &str) -> InstanceFacts {
         replay_paused: false,
         last_replay: None,
         streaming: is_listed(lab, id),
-        upstream: lab.files[id].recovery.as_ref().map(|conf| endpoint(&conf.host, conf.port)),
+        upstream: lab.recovery(id).and_then(|conf| endpoint(&conf.host, conf.port)),
     });
     facts
 }
@@ -100,21 +103,18 @@ fn gtm_sender(standby: &Gtm) -> Sender {
 }
 
 /// Whether the GTM that this one follows answers as the active one, and lists it.
-pub(crate) fn is_listed(lab: &Lab, id: &InstanceId) -> bool {
-    let Some(gtm) = lab.world.gtm(lab.disks[id]) else { return false };
+pub(super) fn is_listed(lab: &Lab, id: &InstanceId) -> bool {
+    let Some(gtm) = lab.world.gtm(lab.disk(id)) else { return false };
     let Some(GtmRole::Standby { host, port }) = gtm.process.as_ref().map(|process| &process.role) else { return false };
-    let own = |other: &&InstanceId| {
-        let at = lab.endpoint(other);
-        at.host.as_str() == host && at.port == *port
-    };
-    let Some(disk) = lab.disks.keys().find(own).map(|id| lab.disks[id]) else { return false };
+    let own = |other: &&InstanceId| lab.is_at(other, host, *port);
+    let Some(disk) = lab.disks.keys().find(own).map(|id| lab.disk(id)) else { return false };
     let active = lab.world.gtm(disk).is_some_and(Gtm::is_active);
     active && !lab.world.is_silent(disk) && lab.world.gtm_standbys(disk).contains(&gtm)
 }
 
 fn data_dir(lab: &Lab, id: &InstanceId) -> Fact<DataDir> {
-    let standby = lab.disks.get(id).and_then(|disk| lab.world.postgres(*disk)).and_then(|copy| copy.process.as_ref());
-    let recovery = lab.files[id].recovery.as_ref().map(recovery_file);
+    let standby = lab.world.postgres(lab.disk(id)).and_then(|copy| copy.process.as_ref());
+    let recovery = lab.recovery(id).map(recovery_file);
     Fact::Known(DataDir {
         present: true,
         recovery_conf: recovery,
@@ -152,26 +152,26 @@ fn by_shell(lab: &Lab, id: &InstanceId, copy: &Postgres, facts: &mut InstanceFac
     facts.host_environment = host_environment();
 }
 
-fn endpoint(host: &str, port: u16) -> Endpoint {
-    Endpoint { host: Host::new(host).unwrap(), port }
+fn endpoint(host: &str, port: u16) -> Option<Endpoint> {
+    Some(Endpoint { host: Host::new(host).ok()?, port })
 }
 
 fn recovery_file(recovery: &Recovery) -> RecoveryFile {
     RecoveryFile {
         writable: recovery.writable,
         rights: "otb:600".to_owned(),
-        upstream: Some(endpoint(&recovery.host, recovery.port)),
+        upstream: endpoint(&recovery.host, recovery.port),
         user: None,
         application_name: None,
         fence: recovery.fence,
-        own: otb::model::RecoverySettings::default(),
+        own: RecoverySettings::default(),
     }
 }
 
 /// Of a process that answers SQL. Without a GTM a master answers SHOW only (opentenbase-v2.6-live.md, "GTM").
 fn answered(lab: &Lab, id: &InstanceId, copy: &Postgres) -> InstanceFacts {
     let mut facts = InstanceFacts::unknown(UnknownKind::NoTimestamp, "GTM error, could not obtain global timestamp");
-    let process = copy.process.as_ref().unwrap();
+    let Some(process) = &copy.process else { return facts };
     facts.node_name = Fact::Known(copy.home.node.clone());
     facts.version = Fact::Known("10.0 OpenTenBase V2".to_owned());
     facts.role = Fact::Known(if process.is_master() { Role::Master } else { Role::Standby });
@@ -189,7 +189,7 @@ fn answered(lab: &Lab, id: &InstanceId, copy: &Postgres) -> InstanceFacts {
             age_seconds: now.seconds().saturating_sub(one.at.seconds()),
         };
         let oldest: Vec<_> = copy.data.prepared.values().map(old).collect();
-        let count = u64::try_from(oldest.len()).unwrap();
+        let count = u64::try_from(oldest.len()).unwrap_or(u64::MAX);
         facts.prepared = Fact::Known(PreparedTransactions { count, oldest });
     }
     facts.load = Fact::Known(Load { pg_clean: true, ..Load::default() });
@@ -200,7 +200,7 @@ fn answered(lab: &Lab, id: &InstanceId, copy: &Postgres) -> InstanceFacts {
             facts.senders = Fact::Known(senders(lab, id));
             facts.replication_access = Fact::Known(ReplicationAccess::Admitted { user: "opentenbase".to_owned() });
             facts.pool_agrees = match copy.home.kind {
-                NodeKind::Coordinator => Fact::Known(lab.world.pool_agrees(lab.disks[id])),
+                NodeKind::Coordinator => Fact::Known(lab.world.pool_agrees(lab.disk(id))),
                 _ => Fact::not_asked("only a coordinator that is a master can report it"),
             };
         }
@@ -216,7 +216,11 @@ fn answered(lab: &Lab, id: &InstanceId, copy: &Postgres) -> InstanceFacts {
                 replay_paused: standby.replay_paused,
                 last_replay: None,
                 streaming: standby.receiver == Receiver::Streaming,
-                upstream: standby.upstream.as_ref().map(|upstream| endpoint(&upstream.host, upstream.port)),
+                upstream: standby
+                    .upstream
+                    .as_ref()
+                    .and_then(|upstream| endpoint(&upstream.host, upstream.port))
+                    .or_else(|| lab.recovery(id).and_then(|conf| endpoint(&conf.host, conf.port))),
             });
         }
     }
@@ -224,17 +228,16 @@ fn answered(lab: &Lab, id: &InstanceId, copy: &Postgres) -> InstanceFacts {
 }
 
 /// Whether this master's GTM row leads to an active GTM that it can reach.
-pub(crate) fn has_gtm(lab: &Lab, id: &InstanceId, copy: &Postgres) -> bool {
-    use otb::sandbox::world::Reach;
+pub(super) fn has_gtm(lab: &Lab, id: &InstanceId, copy: &Postgres) -> bool {
     let Some(row) = copy.data.routes.values().find(|row| row.kind == 'G') else { return false };
     match lab.world.reach(&id.server, &row.host, row.port) {
-        Reach::Live(disk) => lab.world.gtm(disk).is_some_and(otb::sandbox::world::Gtm::is_active),
+        Reach::Live(disk) => lab.world.gtm(disk).is_some_and(Gtm::is_active),
         Reach::Refused | Reach::Silent => false,
     }
 }
 
 fn routes(copy: &Postgres) -> Vec<Route> {
-    let row = |row: &std::sync::Arc<otb::sandbox::world::RouteRow>| Route {
+    let row = |row: &std::sync::Arc<RouteRow>| Route {
         node: row.node.clone(),
         kind: match row.kind {
             'G' => RouteKind::Gtm,
@@ -250,11 +253,10 @@ fn routes(copy: &Postgres) -> Vec<Route> {
 }
 
 fn senders(lab: &Lab, id: &InstanceId) -> Vec<Sender> {
-    let own = lab.endpoint(id);
     let streams = |copy: &Postgres| {
         let standby = copy.process.as_ref().and_then(|process| process.standby());
         standby.is_some_and(|standby| {
-            let here = |up: &otb::sandbox::world::Upstream| up.host == own.host.as_str() && up.port == own.port;
+            let here = |up: &Upstream| lab.is_at(id, &up.host, up.port);
             standby.receiver == Receiver::Streaming && standby.upstream.as_ref().is_some_and(here)
         })
     };
