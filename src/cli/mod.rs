@@ -29,6 +29,7 @@ mod move_node;
 mod outcome;
 mod plan;
 mod ready;
+mod rehearse;
 mod restore;
 mod sandbox;
 mod schema;

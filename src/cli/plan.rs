@@ -10,10 +10,11 @@ use super::args::{Format, Global};
 use super::complete;
 use super::failure::Failure;
 use super::file::{self, Over};
+use super::rehearse::RehearseArgs;
 use super::{Exit, file_suggestions, json, look, terminal, waive};
 use crate::codes::ErrorCode;
 use crate::model::{Cluster, Observation};
-use crate::plan::{Plan, Waiver};
+use crate::plan::{KeptObservation, Plan, Waiver};
 use crate::view;
 
 /// Compare the file with the live cluster and print changes, steps and checks; changes nothing
@@ -35,6 +36,8 @@ pub(super) struct PlanArgs {
     /// Why you accept it; the plan records it
     #[arg(long)]
     reason: Option<String>,
+    #[command(flatten)]
+    rehearsal: RehearseArgs,
 }
 
 impl PlanArgs {
@@ -71,6 +74,9 @@ pub(super) fn show(
     next: &str,
 ) -> Result<Exit, Failure> {
     waive::tell_unused(plan, waivers);
+    let mut rehearsed = plan.clone();
+    let came_about = args.rehearsal.add_to(&mut rehearsed, seen);
+    let plan = &rehearsed;
     print(plan, global, args.checks)?;
     if global.format == Format::Text && !plan.changes.is_empty() && !plan.is_refused() {
         terminal::say(&format!("Next: {next}"));
@@ -79,8 +85,9 @@ pub(super) fn show(
         terminal::result(&view::route_diff(plan, seen));
     }
     if let Some(path) = &args.out {
-        save(plan, path)?;
+        save(plan, seen, path)?;
     }
+    came_about?;
     Ok(if args.detailed_exitcode { detailed(plan) } else { Exit::Done })
 }
 
@@ -128,8 +135,9 @@ fn say_road(plan: &Plan) {
     ));
 }
 
-fn save(plan: &Plan, path: &Path) -> Result<(), Failure> {
-    file::write(path, &json::pretty(plan)?, Over::Anything)?;
+fn save(plan: &Plan, seen: &Observation, path: &Path) -> Result<(), Failure> {
+    let plan = Plan { seen: Some(Box::new(KeptObservation::of(seen))), ..plan.clone() };
+    file::write(path, &json::pretty(&plan)?, Over::Anything)?;
     terminal::say(&format!("saved to {}; to apply exactly this plan: otb apply {}", path.display(), path.display()));
     Ok(())
 }

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::args::Global;
 use super::failure::Failure;
+use super::rehearse::RehearseArgs;
 use super::{Exit, look, plan};
 use crate::codes::ErrorCode;
 use crate::plan::{FORMAT_VERSION, Plan};
@@ -22,11 +23,15 @@ pub(super) struct ShowArgs {
     /// Show passed checks too
     #[arg(long)]
     checks: bool,
+    #[command(flatten)]
+    rehearsal: RehearseArgs,
 }
 
 pub(super) fn run(global: &Global, args: &ShowArgs) -> Result<Exit, Failure> {
-    plan::print(&read(&args.plan)?, global, args.checks)?;
-    Ok(Exit::Done)
+    let mut plan = read(&args.plan)?;
+    let rehearsed = args.rehearsal.add_to_saved(&mut plan);
+    plan::print(&plan, global, args.checks)?;
+    rehearsed.map(|()| Exit::Done)
 }
 
 /// Reads a saved plan, and refuses one that this otb cannot understand or that otb did not write.

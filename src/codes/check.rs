@@ -171,4 +171,8 @@ texts! { CheckCode,
     Strangers: "A router has a row for a node that the file does not declare. otb neither observes nor changes that \
         node.",
         "Declare the node in the file, or remove the row with DROP NODE. This check only warns.";
+    Rehearsal: "otb ran the plan on a simulated copy of the cluster, with each fault at each moment. After the named \
+        fault, `otb apply` cannot finish by itself, or data is lost.",
+        "Read the worst case in the plan: its fault, its moment, its way out. Prepare that way out before you apply, or \
+            move at another time. This check only warns.";
 }

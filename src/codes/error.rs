@@ -93,6 +93,18 @@ codes! {
     PlanEdited = "plan.edited", Error: "The saved plan was changed after otb wrote it.",
         "Reviewers approved the plan as otb wrote it. Its fingerprint covers the whole plan. Nothing was changed.",
         "Change cluster.yaml and plan again. Do not edit a plan.";
+    RehearsalNoObservation = "rehearsal.no-observation", Error: "The saved plan cannot be rehearsed: it contains no \
+        observation of the cluster.",
+        "A rehearsal starts from the observed cluster. Without it the result would be a guess.",
+        "Plan again and save: `otb plan --rehearse -o PLAN`.";
+    RehearsalUnknown = "rehearsal.unknown", Error: "The plan is not rehearsed: half of the cluster or more was not \
+        observed.",
+        "otb uses a bad value for each unknown fact. With so many of them the result says nothing about the real cluster.",
+        "Bring back what the plan lists as not observed, then rehearse again.";
+    RehearsalOtherPlan = "rehearsal.other-plan", Error: "The plan is not rehearsed: the simulated copy of the cluster \
+        leads to another plan.",
+        "The copy lacks a fact that this plan relies on, or another otb made the plan. Its rehearsal would say nothing.",
+        "Rehearse with the otb that made the plan. Otherwise report it with the plan.";
     PlanOtherFile = "plan.other-file", Stale: "The saved plan was made from another version of cluster.yaml.",
         "The file was changed after the plan was made, or the plan belongs to another cluster. Nothing was changed.",
         "Plan again, or use --file to name the cluster.yaml that the plan was made from.";

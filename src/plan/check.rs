@@ -119,6 +119,7 @@ codes! {
     NextStart = "next-start", true, "Each running instance keeps its role at its next start (warns only).";
     Spelling = "spelling", true, "The cluster writes hosts as the file does (warns only).";
     Strangers = "strangers", true, "Routers have no rows for nodes that the file does not declare.";
+    Rehearsal = "rehearsal", true, "With --rehearse: no single fault makes the plan lose data or require a person (warns only).";
 }
 
 /// The result of a check.

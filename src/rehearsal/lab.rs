@@ -76,7 +76,8 @@ impl Lab {
             Some((id.clone(), facts.settings.known()?.0.clone()))
         };
         lab.settings = Arc::new(seen.instances.iter().filter_map(set).collect());
-        lab.unreadable = seen.instances.values().any(|facts| facts.unreplicated.hidden().is_some());
+        lab.unreadable =
+            seen.instances.values().any(|facts| facts.is_stopped() && facts.unreplicated.hidden().is_some());
         lab.base = Arc::new(seen.clone());
         lab.pace = QUICK;
         lab

@@ -5,6 +5,7 @@
 //! The exhaustive search (tests/search) drives the same three.
 
 mod act;
+mod as_seen;
 mod condition;
 mod course;
 mod fault;

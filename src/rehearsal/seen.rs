@@ -10,10 +10,16 @@ use crate::model::{
 };
 use crate::sandbox::world::{Body, Gtm, GtmRole, Postgres, Prepared, Reach, Receiver, Recovery, RouteRow, Upstream};
 
+use super::as_seen::as_seen;
 use super::lab::Lab;
 
 pub fn observe(lab: &Lab) -> Observation {
-    let instances = lab.disks.keys().map(|id| (id.clone(), facts(lab, id))).collect();
+    let one = |id: &InstanceId| {
+        let mut facts = facts(lab, id);
+        lab.base.instances.get(id).into_iter().for_each(|was| as_seen(&mut facts, was));
+        (id.clone(), facts)
+    };
+    let instances = lab.disks.keys().map(one).collect();
     let mut seen = Observation { in_doubt: InDoubt::among(&instances), instances, spellings: Vec::new() };
     for node in lab.cluster.nodes.values().filter(|node| node.kind.is_router()) {
         let declared = seen.instances.get(&node.master_id()).filter(|facts| facts.is_running(Role::Standby));

@@ -15,6 +15,7 @@ mod outline;
 mod progress;
 mod prometheus;
 mod ready;
+mod rehearsal;
 mod status;
 mod style;
 mod text;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use otb::plan::{Action, Input, Plan, Rehearsal, RehearsedEnd, plan};
+use otb::plan::{Action, Plan, Rehearsal, RehearsedEnd};
 use otb::rehearsal::{Fault, Lab, Rehearse, observe, rehearse};
 use otb::sandbox::world::{Elsewhere, image};
 
@@ -47,6 +47,15 @@ fn an_image_leads_to_the_same_plan() {
     ];
     for (moves, before) in cases {
         let lab = declared(moves, &before);
+        if std::env::var("DBG").is_ok() {
+            let a = observe(&lab);
+            let b = observe(&in_the_image(&lab));
+            for (id, f) in &a.instances {
+                if *f != b.instances[id] {
+                    println!("{moves:?} {before:?} {id}\n  {f:?}\n  {:?}", b.instances[id]);
+                }
+            }
+        }
         let (is, image) = (planned(&lab), planned(&in_the_image(&lab)));
         assert_eq!(actions(&is), actions(&image), "{moves:?} after {before:?}");
         let verdicts = |plan: &Plan| plan.checks.iter().map(|one| (one.id.clone(), one.verdict)).collect::<Vec<_>>();

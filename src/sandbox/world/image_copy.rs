@@ -275,7 +275,7 @@ fn standby(subject: &Subject<'_>, now: Moment) -> Standby {
         upstream,
         receiver: if streams { Receiver::Streaming } else { Receiver::Down(String::new()) },
         received_from: Lsn(0),
-        has_streamed: streams,
+        has_streamed: streams || seen.is_some_and(|standby| standby.received >= standby.replayed),
         last_message: now,
         replay_paused: seen.is_some_and(|standby| standby.replay_paused),
         promote_requested: subject.facts.data_dir.is_known_and(|dir| dir.promotion_asked),

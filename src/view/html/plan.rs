@@ -8,6 +8,7 @@ use crate::plan::{Check, Plan, Undo, Verdict};
 use crate::view::escape::visible;
 use crate::view::graph::When;
 use crate::view::outline::{self, Item};
+use crate::view::rehearsal::rehearsal_html;
 use crate::view::topology::Topology;
 use crate::view::words::{because, count, listed};
 
@@ -22,6 +23,7 @@ pub fn plan_html(plan: &Plan) -> String {
         (changes(plan))
         (rest(plan))
         (failing(plan))
+        (rehearsal_html(plan))
         h2 { "Topology" }
         @if plan.changes.is_empty() {
             (figure("Now", &topology, When::Now))

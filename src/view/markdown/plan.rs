@@ -9,6 +9,7 @@ use crate::plan::{Change, Check, Plan, Undo, Verdict};
 use crate::view::escape::{cut, fenced, html_code, markdown, markdown_code, visible};
 use crate::view::graph::mermaid_graph;
 use crate::view::outline::{self, Item};
+use crate::view::rehearsal::rehearsal_markdown;
 use crate::view::topology::Topology;
 use crate::view::words::{because, count, listed};
 
@@ -46,9 +47,10 @@ pub fn plan_markdown(plan: &Plan) -> String {
     let waivers = waivers(plan);
     let drawing = drawing(plan);
     let passed = passed_checks(&passed);
+    let rehearsed = rehearsal_markdown(plan);
     let before: usize =
         [&problems, &changes, &rest, &checks, &unseen, &waivers, &passed].iter().map(|part| length(&part.text)).sum();
-    let steps = steps(plan, MOST - WORDS - before - length(&drawing));
+    let steps = steps(plan, MOST - WORDS - before - length(&drawing) - length(&rehearsed));
 
     let mut out = format!("{}\n", headline(plan));
     let all = [&problems, &changes, &rest, &checks, &unseen, &waivers, &steps, &passed];
@@ -67,6 +69,7 @@ pub fn plan_markdown(plan: &Plan) -> String {
         with_note(&checks),
         with_note(&unseen),
         with_note(&waivers),
+        rehearsed,
         drawing,
     ] {
         out.push_str(&text);

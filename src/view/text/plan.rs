@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::plan::{Change, Check, Move, Plan, Undo, Verdict};
 use crate::view::findings::problems_text;
 use crate::view::outline::{self, Hidden, Item};
+use crate::view::rehearsal::rehearsal_text;
 use crate::view::style;
 use crate::view::words::{self, count, listed};
 
@@ -22,6 +23,7 @@ pub fn plan_text(plan: &Plan, all_checks: bool) -> String {
     afterwards(&mut out, plan);
     checks(&mut out, plan, all_checks);
     unseen(&mut out, plan);
+    rehearsal_text(&mut out, plan);
     closing(&mut out, plan);
     out
 }
