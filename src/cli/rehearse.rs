@@ -80,11 +80,7 @@ impl RehearseArgs {
         if !self.are_given() {
             return Ok(());
         }
-        let Some(seen) = plan.seen.as_ref().map(|kept| kept.restored()) else {
-            let text = "the plan is not rehearsed: it was saved without what was seen of the cluster";
-            return Err(Failure::new(ErrorCode::RehearsalNoObservation, text)
-                .hint("plan again with this otb: otb plan --rehearse -o PLAN"));
-        };
+        let seen = seen_of(plan)?;
         if plan.otb_version != env!("CARGO_PKG_VERSION") {
             let text = format!(
                 "the plan is not rehearsed: otb {} made it, this is otb {}",
@@ -103,6 +99,15 @@ impl RehearseArgs {
         plan.rehearsal = None;
         plan.checks.retain(|check| check.code != CheckCode::Rehearsal);
     }
+}
+
+/// What was seen of the cluster when a saved plan was made.
+pub(super) fn seen_of(plan: &Plan) -> Result<Observation, Failure> {
+    plan.seen.as_ref().map(|kept| kept.restored()).ok_or_else(|| {
+        let text = "the plan is not rehearsed: it was saved without what was seen of the cluster";
+        Failure::new(ErrorCode::RehearsalNoObservation, text)
+            .hint("plan again with this otb: otb plan --rehearse -o PLAN")
+    })
 }
 
 /// One check for each node that a reviewer should stop at.

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::failure::Failure;
-use super::{Exit, descriptors, terminal};
+use super::{Exit, descriptors, rehearse, show, terminal};
 use crate::codes::ErrorCode;
 use crate::config;
 use crate::sandbox::args::{DirArgs, FaultArgs, ServeArgs, UpArgs};
@@ -58,8 +58,13 @@ pub(super) async fn run(args: SandboxArgs) -> Result<Exit, Failure> {
 
 /// Starts a sandbox.
 pub(super) fn up(args: &UpArgs) -> Result<Site, Failure> {
+    if let Some(path) = &args.like_live {
+        let plan = show::read(path)?;
+        let seen = rehearse::seen_of(&plan)?;
+        return Ok(sandbox::up(args, Some(plan.cluster), Some(seen))?);
+    }
     let from = args.from.as_ref().map(|file| config::read(file)).transpose()?;
-    Ok(sandbox::up(args, from.map(|loaded| loaded.cluster))?)
+    Ok(sandbox::up(args, from.map(|loaded| loaded.cluster), None)?)
 }
 
 impl From<SandboxError> for Failure {

@@ -51,6 +51,9 @@ pub enum RehearsedEnd {
 }
 
 impl RehearsedEnd {
+    /// Every end, the best first.
+    pub const ALL: [Self; 5] = [Self::AsPlanned, Self::Finished, Self::RolledBack, Self::NeedsPerson, Self::LosesData];
+
     /// The words for people.
     pub fn words(self) -> &'static str {
         match self {

@@ -13,6 +13,9 @@ pub struct UpArgs {
     /// Use the nodes, servers and ports of this cluster.yaml instead of the example cluster
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
+    /// Start in the image of the observed cluster in this saved plan, with its problems
+    #[arg(long, value_name = "PLAN", conflicts_with_all = ["from", "coordinators", "datanodes", "coordinator_standbys", "flavor"])]
+    pub like_live: Option<PathBuf>,
     /// Number of coordinators
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub coordinators: u16,
@@ -42,6 +45,7 @@ impl UpArgs {
         Self {
             dir,
             from: None,
+            like_live: None,
             coordinators: 2,
             datanodes: 2,
             coordinator_standbys: false,

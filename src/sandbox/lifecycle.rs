@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::model::{Cluster, NameError};
+use crate::model::{Cluster, NameError, Observation};
 
 use super::Flavor;
 use super::args::{FaultArgs, UpArgs};
@@ -16,7 +16,8 @@ use super::server::{self, Reply, Request, choose_prefix};
 use super::site::Site;
 use super::socket::socket_path;
 use super::status::Status;
-use super::{tools, topology};
+use super::world::flavor_of;
+use super::{like, tools, topology};
 
 /// Why a sandbox command failed; completes "failed to …".
 #[derive(Debug, thiserror::Error)]
@@ -48,8 +49,8 @@ const MORE_ADDRESSES: usize = 5;
 const READY_WITHIN: Duration = Duration::from_secs(20);
 
 /// Starts a sandbox in the background and returns what it serves. `from` is the cluster of `--from`.
-pub fn up(args: &UpArgs, from: Option<Cluster>) -> Result<Site, SandboxError> {
-    let site = prepare(args, from)?;
+pub fn up(args: &UpArgs, from: Option<Cluster>, like: Option<Observation>) -> Result<Site, SandboxError> {
+    let site = prepare(args, from, like)?;
     let exe = std::env::current_exe()?;
     write_tools(&site, &exe)?;
     let log = fs::OpenOptions::new().create(true).append(true).open(site.dir.join("log"))?;
@@ -67,7 +68,7 @@ pub fn up(args: &UpArgs, from: Option<Cluster>) -> Result<Site, SandboxError> {
 }
 
 /// Writes what a daemon needs to know.
-fn prepare(args: &UpArgs, from: Option<Cluster>) -> Result<Site, SandboxError> {
+fn prepare(args: &UpArgs, from: Option<Cluster>, like: Option<Observation>) -> Result<Site, SandboxError> {
     fs::create_dir_all(&args.dir)?;
     let dir = args.dir.canonicalize()?;
     if UnixStream::connect(socket_path(&dir)).is_ok() {
@@ -78,17 +79,19 @@ fn prepare(args: &UpArgs, from: Option<Cluster>) -> Result<Site, SandboxError> {
         Some(cluster) => cluster,
         None => topology::seed(args)?,
     };
-    if args.flavor == Flavor::V5 {
+    let flavor = like.as_ref().map_or(args.flavor, flavor_of);
+    if flavor == Flavor::V5 && like.is_none() {
         topology::give_forward_ports(&mut cluster);
     }
     let site = Site {
         format_version: 1,
         dir,
         cluster,
-        flavor: args.flavor,
+        flavor,
         latency_ms: args.latency,
         password: args.password.clone(),
         ttl_seconds: args.ttl,
+        seen: like.map(Box::new),
     };
     site.write()?;
     Ok(site)
@@ -168,11 +171,13 @@ pub async fn serve(dir: &Path) -> Result<(), SandboxError> {
     let mut site = Site::read(&dir)?;
     let octets = topology::octets(&site.cluster).into_values().collect();
     let ports = topology::ports(&site.cluster);
+    let (was, seen) = (site.cluster.clone(), site.seen.take());
     let mut tries = 0;
     loop {
         // Held to the end, so that no other sandbox comes between.
         let prefix = choose_prefix(&dir, &octets, &ports, tries).ok_or(SandboxError::NoAddress)?;
         topology::settle(&mut site.cluster, &dir, prefix.high, prefix.low)?;
+        site.seen = seen.as_deref().map(|seen| Box::new(like::moved(&was, &site.cluster, seen)));
         site.write()?;
         fs::write(dir.join("cluster.yaml"), topology::yaml(&site.cluster, &dir))?;
         match server::start(site.clone()).await {

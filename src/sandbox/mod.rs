@@ -10,6 +10,7 @@ mod fault;
 mod flavor;
 #[expect(clippy::disallowed_methods, reason = "serves the world over real files, sockets and processes")]
 mod lifecycle;
+mod like;
 mod moment;
 #[expect(clippy::disallowed_methods, reason = "serves the world over real files, sockets and processes")]
 mod relay;

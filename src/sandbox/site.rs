@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::socket::socket_path;
-use crate::model::{Cluster, InstanceId, ServerName};
+use crate::model::{Cluster, InstanceId, Observation, ServerName};
 
 /// The configuration of the daemon; written to `DIR/sandbox.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -24,6 +24,9 @@ pub struct Site {
     pub password: Option<String>,
     /// Seconds after which the daemon ends by itself.
     pub ttl_seconds: Option<u64>,
+    /// What was seen of the cluster in whose image it begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Box<Observation>>,
 }
 
 impl Site {

@@ -206,6 +206,7 @@ mod tests {
         UpArgs {
             dir: "/s".into(),
             from: None,
+            like_live: None,
             coordinators,
             datanodes,
             coordinator_standbys: false,

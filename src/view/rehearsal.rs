@@ -9,15 +9,6 @@ use super::style;
 use super::words::count;
 use crate::plan::{Plan, Rehearsal, RehearsedEnd, Story, Until, WithoutMaster};
 
-/// Every end, the best first.
-const ENDS: [RehearsedEnd; 5] = [
-    RehearsedEnd::AsPlanned,
-    RehearsedEnd::Finished,
-    RehearsedEnd::RolledBack,
-    RehearsedEnd::NeedsPerson,
-    RehearsedEnd::LosesData,
-];
-
 /// How many of the values that were taken for facts are shown.
 const ASSUMED: usize = 12;
 const SENTENCE: usize = 400;
@@ -113,7 +104,7 @@ fn ends(rehearsal: &Rehearsal) -> Vec<(RehearsedEnd, u64, String)> {
         (RehearsedEnd::Finished, number @ 1..) => format!(" ({number} of them only when the fault was over)"),
         _ => String::new(),
     };
-    ENDS.map(|end| (end, rehearsal.outcomes.of(end), more(end))).to_vec()
+    RehearsedEnd::ALL.map(|end| (end, rehearsal.outcomes.of(end), more(end))).to_vec()
 }
 
 fn facts(rehearsal: &Rehearsal) -> Vec<String> {

@@ -23,6 +23,7 @@ mod journal;
 mod limited;
 mod lock;
 mod promotion;
+mod rehearse;
 mod saved;
 mod servers;
 mod spelling;

@@ -9,24 +9,21 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
 #![allow(clippy::print_stdout, reason = "the rate is to be seen")]
 
-mod mutator;
 #[path = "../search/lab.rs"]
 #[allow(dead_code, reason = "the search's cluster, of which only its start is wanted here")]
 mod lab;
+mod mutator;
 mod seeds;
-#[path = "../search/seen.rs"]
-#[allow(dead_code, reason = "the search's cluster, of which only its start is wanted here")]
-mod seen;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use mutator::Mutator;
+use otb::observe::read_routes;
 use otb::opentenbase::{
     Look, Tools, gtm_body_length, read_conninfo, read_control, read_end_of_wal, read_gtm_conf, read_gtm_status,
     read_gtm_status_text, read_pg_status, read_probe, read_recovery_conf,
 };
-use otb::observe::read_routes;
 use otb::plan::{Plan, audit, is_intact};
 use otb::transport::{Passwords, Rows};
 
@@ -158,9 +155,15 @@ fn answers_of_a_gtm() {
     assert!(read_gtm_status(&whole).is_ok(), "{:?}", read_gtm_status(&whole));
     let make = |mutator: &mut Mutator| {
         // Counts and lengths that lie, then a few foreign bytes.
-        let honest =
-            seeds::gtm_status(*mutator.one_of(&[0, 1, 2, 9]), *mutator.one_of(&[0, 0, 1, -1, i32::MAX, i32::MIN, 1 << 20]));
-        Shown(if mutator.below(3) == 0 { honest } else { mutator.mutilate(&[&honest, b"S\0\0\0\x20", b"E\0\0\0\x08no"]) })
+        let honest = seeds::gtm_status(
+            *mutator.one_of(&[0, 1, 2, 9]),
+            *mutator.one_of(&[0, 0, 1, -1, i32::MAX, i32::MIN, 1 << 20]),
+        );
+        Shown(if mutator.below(3) == 0 {
+            honest
+        } else {
+            mutator.mutilate(&[&honest, b"S\0\0\0\x20", b"E\0\0\0\x08no"])
+        })
     };
     feed("GTM answer", make, |Shown(bytes)| {
         let _ = read_gtm_status(bytes);
@@ -182,14 +185,14 @@ fn what_tools_say() {
 
 #[test]
 fn what_the_observing_script_says() {
-    let cluster = lab::Lab::new().cluster;
+    let cluster = lab::seed().cluster;
     let looks: Vec<Look<'_>> = cluster.instances().take(3).map(|at| Look { at, tools: Tools::All }).collect();
     feed_bytes("probe", &[seeds::PROBE.as_bytes()], |bytes| drop(read_probe(&looks, &text(bytes))));
 }
 
 #[test]
 fn password_files() {
-    let cluster = lab::Lab::new().cluster;
+    let cluster = lab::seed().cluster;
     let endpoint = &cluster.instances().next().unwrap().endpoint;
     feed_bytes(".pgpass", &[seeds::PGPASS.as_bytes()], |bytes| {
         let passwords = Passwords::from_text(&text(bytes));

@@ -1,10 +1,9 @@
 //! What the inputs are made from: texts that their readers accept, and some that they refuse.
 
-use otb::model::{NodeName, ServerName};
 use otb::plan::{Input, Plan, Waiver, plan};
+use otb::rehearsal::observe;
 
-use super::lab::{Lab, id};
-use super::seen::observe;
+use super::lab::{declare, id, seed};
 
 pub(crate) const CONTROL: &str = include_str!("../support/controldata.txt");
 
@@ -56,13 +55,13 @@ pub(crate) fn cluster_files() -> Vec<Vec<u8>> {
 /// Nothing to do, a switchover, one with a waiver, one with the GTM, a failover, and a plan that is refused.
 pub(crate) fn plans() -> Vec<Plan> {
     let made = |moves: &[&str], killed: &[&str], waived: &[&str]| {
-        let mut lab = Lab::new();
+        let mut lab = seed();
         for node in moves {
-            lab.cluster.nodes.get_mut(&NodeName::new(*node).unwrap()).unwrap().master = ServerName::new("s47").unwrap();
+            declare(&mut lab, node, "s47");
         }
         for copy in killed {
             let now = lab.now();
-            lab.world.kill(lab.disks[&id(copy)], now);
+            lab.world.kill(lab.disk(&id(copy)), now);
         }
         let waivers: Vec<Waiver> = waived.iter().map(|check| Waiver::new(check, "CHG-1").unwrap()).collect();
         plan(&Input {

@@ -77,6 +77,7 @@ pages![
     gtm_loss "docs/how-to/gtm-loss.md",
     hung_master "docs/how-to/hung-master.md",
     readiness "docs/how-to/readiness.md",
+    rehearse "docs/how-to/rehearse.md",
     lost_standby "docs/how-to/lost-standby.md",
     split_brain "docs/how-to/split-brain.md",
     switchover "docs/how-to/switchover.md",

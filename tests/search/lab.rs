@@ -34,7 +34,12 @@ pub(crate) fn node(name: &str) -> NodeName {
 }
 
 pub(crate) fn seed() -> Lab {
-    let cluster = otb::config::load("cluster.yaml", FILE).unwrap().cluster;
+    seed_of(FILE)
+}
+
+/// The cluster of a file, laid down and started.
+pub(crate) fn seed_of(file: &str) -> Lab {
+    let cluster = otb::config::load("cluster.yaml", file).unwrap().cluster;
     let mut world = World::new(&cluster, Flavor::V2);
     let disks = world.lay_down(&cluster, Moment(1_000_000));
     let mut lab = Lab::new(cluster, world, disks);

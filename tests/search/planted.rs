@@ -4,8 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use otb::model::{Condition, Role};
 use otb::plan::{Action, Plan, Step};
-use otb::rehearsal::{Fault, Mishap, QUICK};
-use otb::sandbox::world::Elsewhere;
+use otb::rehearsal::{Fault, Lab, Mishap, QUICK, observe, rehearse_on};
+use otb::sandbox::world::{Elsewhere, image};
 
 use super::declared;
 use super::explore::Search;
@@ -28,6 +28,14 @@ fn finds_among(faults: &[Fault], moves: &[(&str, &str)], before: &[Fault], spoil
     };
     let found = found.downcast_ref::<String>().cloned().unwrap_or_default();
     assert!(found.contains(says), "it found something else: {found}");
+    // A rehearsal of the same plan finds it, too, from what is seen of the cluster.
+    let seen = observe(&lab);
+    let lab = Lab::in_the_image(&lab.cluster, &seen, image(&lab.cluster, &seen, Lab::begins()));
+    let mut plan = Search::new(&[]).make_plan(&lab, false);
+    spoil(&mut plan);
+    let rehearsal = rehearse_on(&lab, &plan);
+    let bad = rehearsal.worst.iter().any(|story| story.end.is_bad());
+    assert!(bad, "the rehearsal of {moves:?} after {before:?} found nothing: {:#?}", rehearsal.outcomes);
 }
 
 /// Leaves out every condition of a kind, before and after steps.

@@ -11,6 +11,7 @@ mod files;
 mod gtm_wire;
 mod infer;
 mod instances;
+mod like_live;
 mod listen;
 mod login;
 mod parsed;

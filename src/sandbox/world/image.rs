@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::model::{
-    Cluster, Fact, InstanceFacts, InstanceId, Lsn, Node, NodeKind, NodeName, Observation, Process as Runs, Role, Route,
-    RouteKind, ServerName, SystemId,
+    Cluster, ControlState, Fact, InstanceFacts, InstanceId, Lsn, Node, NodeKind, NodeName, Observation,
+    Process as Runs, Role, Route, RouteKind, ServerName, SystemId,
 };
 use crate::sandbox::{Flavor, Moment};
 
@@ -45,9 +45,56 @@ pub(super) struct State {
     pub(super) hung: bool,
 }
 
+/// How an instance ran that is at rest now.
+#[derive(Debug, Clone)]
+pub struct Life {
+    pub id: InstanceId,
+    pub disk: DiskId,
+    pub master: bool,
+    pub hung: bool,
+    pub paused: bool,
+    /// It gets no WAL.
+    pub behind: bool,
+    pub cut: bool,
+}
+
+impl Image {
+    /// Stops everything without a trace, so that it can be started from files. Gives what ran.
+    pub fn put_to_rest(&mut self) -> Vec<Life> {
+        let world = &mut self.world;
+        let mut lives = Vec::new();
+        for (id, disk) in &self.disks {
+            let word = world.word(*disk);
+            if word == "stopped" {
+                continue;
+            }
+            let standby = world.postgres(*disk).and_then(|copy| copy.process.as_ref()?.standby());
+            lives.push(Life {
+                id: id.clone(),
+                disk: *disk,
+                master: self.files.get(id).is_none_or(|files| files.recovery.is_none()),
+                hung: word == "hung",
+                paused: standby.is_some_and(|standby| standby.replay_paused),
+                behind: standby.is_some_and(|standby| standby.upstream.is_none()),
+                cut: world.is_cut(&id.server),
+            });
+        }
+        for copy in world.postgres.values_mut() {
+            if let Some(process) = copy.process.take() {
+                copy.control.state =
+                    if process.is_master() { ControlState::ShutDown } else { ControlState::ShutDownInRecovery };
+            }
+        }
+        world.gtms.values_mut().for_each(|gtm| gtm.process = None);
+        world.servers.values_mut().for_each(|server| server.cut = false);
+        world.listening.clear();
+        lives
+    }
+}
+
 /// The world in the image of what was seen of `cluster`.
 pub fn image(cluster: &Cluster, seen: &Observation, now: Moment) -> Image {
-    let mut world = World::new(cluster, flavor(seen));
+    let mut world = World::new(cluster, flavor_of(seen));
     let mut assumed = Vec::new();
     let (mut disks, mut files) = (BTreeMap::new(), BTreeMap::new());
     let nothing = InstanceFacts::unknown(crate::model::UnknownKind::NotAsked, "it was not looked at");
@@ -105,8 +152,8 @@ pub fn image(cluster: &Cluster, seen: &Observation, now: Moment) -> Image {
     Image { world, disks, files, assumed }
 }
 
-/// v5's version says so.
-fn flavor(seen: &Observation) -> Flavor {
+/// Which OpenTenBase was seen: v5's version says so.
+pub fn flavor_of(seen: &Observation) -> Flavor {
     let v5 = |facts: &InstanceFacts| facts.version.is_known_and(|version| version.contains("V5"));
     if seen.instances.values().any(v5) { Flavor::V5 } else { Flavor::V2 }
 }

@@ -46,7 +46,7 @@ pub use effect::{Effect, Ending};
 pub use files::{Files, Recovery};
 pub use gtm::{Gtm, GtmConf, GtmProcess, GtmRole};
 pub use gtm_log::GtmLog;
-pub use image::{Assumed, Image, image};
+pub use image::{Assumed, Image, Life, flavor_of, image};
 pub use in_doubt::Elsewhere;
 pub use instance::{Control, DiskId, FaultMode, Home, Mode, Pooler, Postgres, Process, Receiver, Standby, Upstream};
 pub use lifecycle::{StartFailure, StartFiles};

@@ -32,6 +32,7 @@ impl Lab {
         let args = UpArgs {
             dir: "/sandbox".into(),
             from: None,
+            like_live: None,
             coordinators: 2,
             datanodes: 2,
             coordinator_standbys: false,
