@@ -49,6 +49,7 @@ scenarios![
     cut_off_after_the_stop,
     cut_off_after_the_promotion,
     wrong_port_on_one_router,
+    rehearsal,
     stale_pooler,
     standby_without_wal,
     rejoin_of_an_old_master,

@@ -90,7 +90,9 @@ async fn carry_out(global: &Global, args: &ApplyArgs, events: &Events) -> Result
     let _no_echo = terminal::NoEcho::begin();
     let request = ApplyRequest::read(global, args)?;
     let connections = look::connections(&request.cluster)?;
-    let exit = request.carry_out(&ApplyContext { global, args, connections: &connections, events }, interrupts).await;
+    let exit =
+        Box::pin(request.carry_out(&ApplyContext { global, args, connections: &connections, events }, interrupts))
+            .await;
     connections.close().await;
     exit
 }

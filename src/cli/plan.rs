@@ -136,7 +136,7 @@ fn say_road(plan: &Plan) {
 }
 
 fn save(plan: &Plan, seen: &Observation, path: &Path) -> Result<(), Failure> {
-    let plan = Plan { seen: Some(Box::new(KeptObservation::of(seen))), ..plan.clone() };
+    let plan = Plan { seen: Some(KeptObservation::of(seen)), ..plan.clone() };
     file::write(path, &json::pretty(&plan)?, Over::Anything)?;
     terminal::say(&format!("saved to {}; to apply exactly this plan: otb apply {}", path.display(), path.display()));
     Ok(())

@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::terminal;
 use crate::codes::ErrorCode;
 use crate::model::Observation;
-use crate::plan::{Check, CheckCode, CheckId, Plan, Rehearsal, Verdict};
+use crate::plan::{Check, CheckCode, CheckId, KeptObservation, Plan, Rehearsal, Verdict};
 use crate::rehearsal::{CannotRehearse, Rehearse, bad_nodes, rehearse};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -47,7 +47,7 @@ impl RehearseArgs {
         match rehearse(Rehearse { plan, seen, pairs }) {
             Ok(rehearsal) => {
                 add_checks(plan, &rehearsal);
-                plan.rehearsal = Some(rehearsal);
+                plan.rehearsal = Some(Box::new(rehearsal));
                 Ok(())
             }
             Err(CannotRehearse::NothingToDo) => {
@@ -90,20 +90,20 @@ impl RehearseArgs {
             return Err(Failure::new(ErrorCode::RehearsalOtherPlan, text)
                 .hint("rehearse with the otb that made the plan, or plan again with this one"));
         }
-        self.forget(plan);
+        forget(plan);
         self.add_to(plan, &seen)
     }
+}
 
-    /// A rehearsal that was saved gives way to the new one.
-    fn forget(&self, plan: &mut Plan) {
-        plan.rehearsal = None;
-        plan.checks.retain(|check| check.code != CheckCode::Rehearsal);
-    }
+/// A rehearsal that was saved gives way to the new one.
+fn forget(plan: &mut Plan) {
+    plan.rehearsal = None;
+    plan.checks.retain(|check| check.code != CheckCode::Rehearsal);
 }
 
 /// What was seen of the cluster when a saved plan was made.
 pub(super) fn seen_of(plan: &Plan) -> Result<Observation, Failure> {
-    plan.seen.as_ref().map(|kept| kept.restored()).ok_or_else(|| {
+    plan.seen.as_ref().and_then(KeptObservation::restored).ok_or_else(|| {
         let text = "the plan is not rehearsed: it was saved without what was seen of the cluster";
         Failure::new(ErrorCode::RehearsalNoObservation, text)
             .hint("plan again with this otb: otb plan --rehearse -o PLAN")

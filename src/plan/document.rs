@@ -64,10 +64,10 @@ pub struct Plan {
     pub silent: Vec<SilentServer>,
     /// Present where it was asked for: how the plan ends with each fault at each moment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rehearsal: Option<Rehearsal>,
+    pub rehearsal: Option<Box<Rehearsal>>,
     /// What the plan was made from, in a plan that was saved: it can be rehearsed later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seen: Option<Box<KeptObservation>>,
+    pub seen: Option<KeptObservation>,
 }
 
 impl Plan {

@@ -8,20 +8,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{Fact, InstanceId, Observation, Route};
 
-/// What was seen, as a saved plan keeps it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct KeptObservation {
+/// What was seen, as one text. Its form is otb's own, and another with each version of otb.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct KeptObservation(String);
+
+/// What the text says.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
     /// Everything but the rows of pgxc_node.
-    pub observation: Observation,
+    observation: Observation,
     /// The tables that differ.
-    pub tables: Vec<Arc<Vec<Route>>>,
+    tables: Vec<Arc<Vec<Route>>>,
     /// Which table each process has, by its place in `tables`.
-    pub table_of: BTreeMap<InstanceId, usize>,
+    table_of: BTreeMap<InstanceId, usize>,
 }
 
 impl KeptObservation {
     pub fn of(seen: &Observation) -> Self {
-        let mut kept = Self { observation: seen.clone(), ..Self::default() };
+        let mut kept = Kept { observation: seen.clone(), tables: Vec::new(), table_of: BTreeMap::new() };
         for (id, facts) in &mut kept.observation.instances {
             let Some(table) = facts.routes.known() else { continue };
             let same = |known: &Arc<Vec<Route>>| Arc::ptr_eq(known, table) || known == table;
@@ -32,17 +37,18 @@ impl KeptObservation {
             kept.table_of.insert(id.clone(), at);
             facts.routes = Fact::not_asked("its rows are in the plan's tables");
         }
-        kept
+        // No map of theirs has keys that JSON does not: it cannot fail.
+        Self(serde_json::to_string(&kept).unwrap_or_default())
     }
 
-    /// As it was seen.
-    pub fn restored(&self) -> Observation {
-        let mut seen = self.observation.clone();
-        for (id, at) in &self.table_of {
-            if let (Some(facts), Some(table)) = (seen.instances.get_mut(id), self.tables.get(*at)) {
+    /// As it was seen. `None` means that another otb wrote it, or that it was changed.
+    pub fn restored(&self) -> Option<Observation> {
+        let Kept { observation: mut seen, tables, table_of } = serde_json::from_str(&self.0).ok()?;
+        for (id, at) in table_of {
+            if let (Some(facts), Some(table)) = (seen.instances.get_mut(&id), tables.get(at)) {
                 facts.routes = Fact::Known(Arc::clone(table));
             }
         }
-        seen
+        Some(seen)
     }
 }

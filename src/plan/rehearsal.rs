@@ -74,10 +74,15 @@ impl RehearsedEnd {
 /// How many runs ended in each way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Outcomes {
+    /// The first `otb apply` did all of it.
     pub as_planned: u64,
+    /// A further `otb apply` did the rest.
     pub finished: u64,
+    /// Nothing had moved.
     pub rolled_back: u64,
+    /// `otb apply` did not get further.
     pub needs_person: u64,
+    /// Two masters took writes, or a commit was gone.
     pub loses_data: u64,
 }
 
@@ -123,16 +128,19 @@ pub enum Until {
 /// A node that has no master in reach.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct WithoutMaster {
+    /// What brings it back.
     pub until: Until,
     /// At most, by the plan's own figures: the expected gap of a run that does not fail, the time limits of one that does.
     /// None: the plan has no figure, or it does not lie with otb.
     pub milliseconds: Option<u64>,
+    /// The node.
     pub node: NodeName,
 }
 
 /// One run with a fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Story {
+    /// How it ends.
     pub end: RehearsedEnd,
     /// The node that it is about.
     pub node: NodeName,
@@ -141,6 +149,7 @@ pub struct Story {
     /// The second fault, where pairs were tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub then: Option<String>,
+    /// Where in the step the fault strikes.
     pub moment: When,
     /// The step that the fault meets.
     pub step: StepId,
@@ -179,6 +188,7 @@ impl When {
 /// A fact that was not seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AssumedFact {
+    /// Of which process.
     pub instance: InstanceId,
     /// `process`, `role`, `WAL`, …
     pub fact: String,

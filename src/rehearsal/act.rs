@@ -4,7 +4,7 @@ use crate::apply::{Failed, Found, Outcome, judge, left_of, not_begun};
 use crate::model::{Condition, ControlState, Endpoint, InstanceId, Lsn, NodeKind, RouteChange};
 use crate::opentenbase::{alter_gtm_node, alter_node, commit_that_waits, finish_in_doubt};
 use crate::plan::{Action, RejoinMethod, Step};
-use crate::sandbox::world::{Gtm, Promotion, Reach, Recovery};
+use crate::sandbox::world::{Gtm, Postgres, Promotion, Reach, Recovery};
 
 use super::condition::{check, is_gtm};
 use super::fault::Fault;
@@ -249,7 +249,7 @@ fn salvage(lab: &mut Lab, standby: &InstanceId, source: &InstanceId, to: Lsn) ->
     let disk = lab.disk(standby);
     let now = lab.now();
     lab.world.shut_down(disk, now);
-    let files = lab.world.postgres(lab.disk(source)).map(|copy| copy.wal_files()).unwrap_or_default();
+    let files = lab.world.postgres(lab.disk(source)).map(Postgres::wal_files).unwrap_or_default();
     for file in files {
         for (_, bytes) in file.parts {
             if let Ok(mark) = bytes.try_into() {

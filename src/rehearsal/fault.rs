@@ -19,6 +19,8 @@ pub enum Fault {
     /// A server loses its power: what ran on it is dead and stays so, and nobody reaches it.
     PowerOff(ServerName),
     Lag(InstanceId),
+    /// It gets nothing any more, and its node's master goes on committing.
+    FallBehind(InstanceId),
     PauseReplay(InstanceId),
     ReadOnlyRecovery(InstanceId),
     /// The node's master commits something.
@@ -79,6 +81,10 @@ impl Fault {
             }
             Self::Cut(server) => lab.world.set_cut(server, true, now),
             Self::Lag(at) => lab.world.set_allowance(lab.disk(at), Some(0), now),
+            Self::FallBehind(at) => {
+                lab.world.set_allowance(lab.disk(at), Some(0), now)
+                    && master(lab, &at.node).is_some_and(|disk| lab.world.commit_work(disk, 4096, now))
+            }
             Self::PauseReplay(at) => lab.world.pause_replay(lab.disk(at), true, now),
             Self::ReadOnlyRecovery(at) => match &mut lab.files_of(at).recovery {
                 Some(recovery) => std::mem::replace(&mut recovery.writable, false),

@@ -27,7 +27,7 @@ pub(super) fn kinds(lab: &Lab, plan: &Plan) -> Vec<Fault> {
     for node in moved(plan).filter(|node| lab.cluster.nodes.get(*node).is_some_and(|node| node.kind != NodeKind::Gtm)) {
         all.extend([Fault::Write(node.clone()), Fault::CrashLossy(node.clone())]);
         let copies = lab.disks.keys().filter(|id| id.node == *node);
-        all.extend(copies.cloned().map(Fault::Lag));
+        all.extend(copies.cloned().map(Fault::FallBehind));
     }
     all
 }
@@ -52,6 +52,7 @@ impl Fault {
             Self::Cut(server) => format!("{server} is cut off from the network"),
             Self::PowerOff(server) => format!("{server} loses its power"),
             Self::Lag(id) => format!("{id} receives no more WAL"),
+            Self::FallBehind(id) => format!("{id} receives no more WAL, and clients go on committing"),
             Self::PauseReplay(id) => format!("somebody pauses the replay of {id}"),
             Self::ReadOnlyRecovery(id) => format!("recovery.conf of {id} becomes read-only"),
             Self::Write(node) => format!("a client commits on {node}"),
@@ -78,7 +79,7 @@ impl Fault {
         match self {
             Self::Hang(id) => format!("{id} answers again"),
             Self::Cut(server) => format!("{server} is back on the network"),
-            Self::Lag(id) => format!("{id} receives WAL again"),
+            Self::Lag(id) | Self::FallBehind(id) => format!("{id} receives WAL again"),
             Self::PauseReplay(id) => format!("the replay of {id} goes on"),
             _ => "the fault is over".to_owned(),
         }

@@ -12,6 +12,8 @@ use crate::plan::{Alike, Plan};
 /// How many of a kind take part: one whose turn has come, and one whose turn is still to come.
 const KEPT: usize = 2;
 
+type Table = Arc<Vec<crate::model::Route>>;
+
 /// A smaller cluster, what was seen of it, and who stands for whom.
 #[derive(Debug)]
 pub(super) struct Smaller {
@@ -50,16 +52,18 @@ pub(super) fn smaller(plan: &Plan, seen: &Observation) -> Option<Smaller> {
     cluster.nodes.retain(|name, _| !gone.contains(name));
     let mut smaller = Observation { instances: seen.instances.clone(), in_doubt: seen.in_doubt.clone() };
     smaller.instances.retain(|id, _| !gone.contains(&id.node));
-    let mut known: Vec<(Arc<Vec<crate::model::Route>>, Arc<Vec<crate::model::Route>>)> = Vec::new();
+    let mut known: Vec<(Table, Table)> = Vec::new();
     for facts in smaller.instances.values_mut() {
         let Fact::Known(table) = &facts.routes else { continue };
         let same = known.iter().find(|(whole, _)| Arc::ptr_eq(whole, table));
-        let less = same.map(|(_, less)| Arc::clone(less)).unwrap_or_else(|| {
+        let less = if let Some((_, less)) = same {
+            Arc::clone(less)
+        } else {
             let rows = table.iter().filter(|row| !gone.iter().any(|name| name.as_str() == row.node));
             let less = Arc::new(rows.cloned().collect::<Vec<_>>());
             known.push((Arc::clone(table), Arc::clone(&less)));
             less
-        });
+        };
         facts.routes = Fact::Known(less);
     }
     let alike = alike

@@ -64,6 +64,7 @@ fn way_out(fate: &Fate, fault: &Fault) -> String {
         RehearsedEnd::AsPlanned => "nothing to do".to_owned(),
         RehearsedEnd::Finished if fate.after_the_fault => format!("when {}, run otb apply", fault.is_over()),
         RehearsedEnd::Finished => "run otb apply".to_owned(),
+        RehearsedEnd::RolledBack if fate.refused.is_empty() => format!("when {}, run otb apply", fault.is_over()),
         RehearsedEnd::RolledBack | RehearsedEnd::NeedsPerson => fix,
         RehearsedEnd::LosesData => "do not apply this plan; report it".to_owned(),
     }

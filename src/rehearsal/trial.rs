@@ -33,7 +33,7 @@ struct After {
     end: RehearsedEnd,
     left_to_do: bool,
     applies: u64,
-    after_the_fault: bool,
+    fault_is_over: bool,
     breach: Option<Breach>,
     down: BTreeMap<NodeName, Until>,
     refused: Vec<String>,
@@ -49,7 +49,7 @@ pub(super) struct Trials<'a> {
     /// Nodes that would serve with a fault and without otb.
     without_otb: HashMap<String, (Vec<NodeName>, bool)>,
     runs: HashMap<(u64, u64), Fate>,
-    afters: HashMap<(u64, u64), After>,
+    followed: HashMap<(u64, u64), After>,
 }
 
 impl<'a> Trials<'a> {
@@ -60,7 +60,7 @@ impl<'a> Trials<'a> {
             start: start.clone(),
             without_otb: HashMap::new(),
             runs: HashMap::new(),
-            afters: HashMap::new(),
+            followed: HashMap::new(),
         }
     }
 
@@ -90,18 +90,16 @@ impl<'a> Trials<'a> {
             run.breaches.clear();
         }
         let mut passed: Vec<((u64, u64), BTreeSet<NodeName>, usize)> = Vec::new();
-        let mut found = None;
-        while otb_lives {
+        let (mut found, mut over) = (None, false);
+        while otb_lives && !over {
             let key = (run.key(), salt);
-            let down = self.down(&run.lab, &expected);
+            let down = down_of(&run.lab, &expected);
             passed.push((key, down, run.breaches.len()));
             if let Some(known) = self.runs.get(&key) {
                 found = Some(known.clone());
                 break;
             }
-            if !run.advance() {
-                break;
-            }
+            over = !run.advance();
         }
         let breaches = std::mem::take(&mut run.breaches);
         let mut fate = found.unwrap_or_else(|| self.end(run, &expected, salt, otb_lives));
@@ -119,10 +117,6 @@ impl<'a> Trials<'a> {
             with_breach(&mut fate, first.clone());
         }
         fate
-    }
-
-    fn down(&self, lab: &Lab, expected: &[NodeName]) -> BTreeSet<NodeName> {
-        expected.iter().filter(|node| !serves(lab, node)).cloned().collect()
     }
 
     /// The first run is over.
@@ -147,7 +141,7 @@ impl<'a> Trials<'a> {
             end: if done { RehearsedEnd::AsPlanned } else { after.end },
             exit: exit_of(end).code(),
             applies: if done { 0 } else { after.applies },
-            after_the_fault: !done && after.after_the_fault,
+            after_the_fault: !done && after.fault_is_over,
             breach: None,
             down: if done { BTreeMap::new() } else { after.down },
             refused: after.refused,
@@ -161,22 +155,22 @@ impl<'a> Trials<'a> {
     /// otb has ended: its advice, as long as the fault lasts, and after that.
     fn after(&mut self, lab: &Lab, expected: &[NodeName], salt: u64) -> After {
         let key = (lab.key(), salt);
-        if let Some(known) = self.afters.get(&key) {
+        if let Some(known) = self.followed.get(&key) {
             return known.clone();
         }
-        let left_down = self.down(lab, expected);
+        let left_down = down_of(lab, expected);
         let down = |until: Until| left_down.iter().map(|node| (node.clone(), until)).collect::<BTreeMap<_, _>>();
         let advice = self.course.follow(lab);
         let mut after = After {
             end: RehearsedEnd::Finished,
             left_to_do: advice.applies > 0 || !advice.finished,
             applies: advice.applies,
-            after_the_fault: false,
+            fault_is_over: false,
             breach: advice.breaches.first().cloned(),
             down: down(Until::NextApply),
             refused: advice.refused,
         };
-        if !advice.finished && self.down(&advice.lab, expected).is_empty() {
+        if !advice.finished && down_of(&advice.lab, expected).is_empty() {
             after.end = RehearsedEnd::RolledBack;
         } else if !advice.finished {
             let mut lab = advice.lab;
@@ -184,15 +178,19 @@ impl<'a> Trials<'a> {
             let later = self.course.follow(&lab);
             after.applies += later.applies;
             after.breach = after.breach.or_else(|| later.breaches.first().cloned());
-            let whole = later.finished || self.down(&later.lab, &self.served).is_empty();
-            after.after_the_fault = whole;
+            let whole = later.finished || down_of(&later.lab, &self.served).is_empty();
+            after.fault_is_over = whole;
             after.end = if whole { RehearsedEnd::Finished } else { RehearsedEnd::NeedsPerson };
             after.down = down(if whole { Until::FaultOver } else { Until::Person });
             after.refused = later.refused;
         }
-        self.afters.insert(key, after.clone());
+        self.followed.insert(key, after.clone());
         after
     }
+}
+
+fn down_of(lab: &Lab, expected: &[NodeName]) -> BTreeSet<NodeName> {
+    expected.iter().filter(|node| !serves(lab, node)).cloned().collect()
 }
 
 fn with_breach(fate: &mut Fate, breach: Breach) {
@@ -209,6 +207,8 @@ fn with_breach(fate: &mut Fate, breach: Breach) {
 fn salt(nodes: &[NodeName]) -> u64 {
     use std::hash::{DefaultHasher, Hash as _, Hasher as _};
     let mut hasher = DefaultHasher::new();
-    nodes.iter().for_each(|node| node.as_str().hash(&mut hasher));
+    for node in nodes {
+        node.as_str().hash(&mut hasher);
+    }
     hasher.finish()
 }

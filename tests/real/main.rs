@@ -95,6 +95,8 @@ const THIRD: &[(&str, &str)] = &[
 /// The scenarios whose faults cannot be made by hand on real processes: a PREPARE with a coordinator's gid ends a real
 /// datanode (seen live), and what fills every connection slot keeps this lane out, too.
 const SANDBOX_ONLY: &[&str] = &[
+    // How many runs there are rests on what is seen.
+    "rehearsal.md",
     "transaction_in_doubt.md",
     "transaction_in_doubt_beside_a_clients.md",
     "transaction_in_doubt_slow_coordinator.md",

@@ -148,15 +148,12 @@ pub(crate) async fn serve(daemon: Arc<Daemon>) -> io::Result<()> {
 /// Lays a site's instances down and starts them all.
 pub(crate) async fn start(site: Site) -> io::Result<Arc<Daemon>> {
     let daemon = Daemon::new(site);
-    let started = match daemon.site.seen.clone() {
-        Some(seen) => {
-            let lives = daemon.lay_down_like(&seen)?;
-            daemon.start_like(lives).await
-        }
-        None => {
-            daemon.lay_down()?;
-            daemon.start_all().await
-        }
+    let started = if let Some(seen) = daemon.site.seen.clone() {
+        let lives = daemon.lay_down_like(&seen)?;
+        daemon.start_like(lives).await
+    } else {
+        daemon.lay_down()?;
+        daemon.start_all().await
     };
     match started {
         Ok(()) => Ok(daemon),

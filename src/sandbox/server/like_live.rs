@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::model::{Instance, NodeKind, Observation};
-use crate::sandbox::world::{DiskId, Files, Life, Recovery, Upstream, Wal, image};
+use crate::sandbox::world::{DiskId, Files, Life, Recovery, Upstream, Wal, World, image};
 
 use super::daemon::{Daemon, now};
 use super::files;
@@ -28,7 +28,8 @@ impl Daemon {
         let cluster = self.site.cluster.clone();
         let mut image = image(&cluster, seen, now());
         let lives = image.put_to_rest();
-        *self.world.lock() = image.world;
+        let made = std::mem::replace(&mut image.world, World::new(&cluster, self.site.flavor));
+        self.with(|world, _| *world = made);
         for instance in cluster.instances() {
             let (Some(disk), Some(own)) = (image.disks.get(&instance.id), image.files.get(&instance.id)) else {
                 continue;

@@ -19,7 +19,7 @@ pub enum GtmLog {
 }
 
 /// Microseconds between two records of an idle GTM: 5 s live, less here so that tests are fast.
-const RECORD_EVERY: u64 = 200_000;
+pub(super) const RECORD_EVERY: u64 = 200_000;
 
 /// Microseconds from attaching to "xlog file not found in master, exit now".
 const ENDS_AFTER: u64 = 700_000;

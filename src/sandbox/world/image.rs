@@ -14,7 +14,7 @@ use super::cluster::{node_id, seed_routes, system_id};
 use super::data::{RouteRow, Routes};
 use super::files::{Files, Recovery};
 use super::gtm::{Gtm, GtmProcess, GtmRole};
-use super::gtm_log::GtmLog;
+use super::gtm_log::{GtmLog, RECORD_EVERY};
 use super::image_copy::{Line, Subject, copy};
 use super::instance::{DiskId, Home};
 use super::stream::Unsettled;
@@ -47,6 +47,7 @@ pub(super) struct State {
 
 /// How an instance ran that is at rest now.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fault of its own, and any of them may hold")]
 pub struct Life {
     pub id: InstanceId,
     pub disk: DiskId,
@@ -133,7 +134,7 @@ pub fn image(cluster: &Cluster, seen: &Observation, now: Moment) -> Image {
             };
             let pid = world.new_pid();
             if let Some(line) = &line {
-                let mut made = copy(line, subject, now);
+                let mut made = copy(line, &subject, now);
                 made.process.iter_mut().for_each(|process| process.pid = pid);
                 world.postgres.insert(disk, made);
             } else {
@@ -146,6 +147,8 @@ pub fn image(cluster: &Cluster, seen: &Observation, now: Moment) -> Image {
             disks.insert(id.clone(), disk);
         }
     }
+    // A standby that has just started has redone nothing.
+    world.gtm_record_due = Moment(now.0 + RECORD_EVERY);
     world.unsettled = Unsettled::Everything;
     world.settle(now);
     world.take_effects();
@@ -202,7 +205,7 @@ fn state(
             let other = masters.get(&node.name).is_some_and(|masters| !masters.is_empty());
             let unseen = facts.data_dir.known().is_none();
             // A copy out of sight beside a master may be a second one only in name: otb has refused that by itself.
-            let master = !is_standby && !(unseen && other);
+            let master = !(is_standby || unseen && other);
             let role = if master { Role::Master } else { Role::Standby };
             assumed.push(Assumed { instance: id.clone(), fact: "role", taken_as: role.to_string() });
             (master, true)

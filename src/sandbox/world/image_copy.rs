@@ -174,8 +174,8 @@ fn first(node: &Node, seen: &Observation, routes: &Routes, now: Moment) -> Body 
 }
 
 /// The copy itself; its process has no number yet.
-pub(super) fn copy(line: &Line, subject: Subject<'_>, now: Moment) -> Postgres {
-    let Subject { id, facts, state, .. } = subject;
+pub(super) fn copy(line: &Line, subject: &Subject<'_>, now: Moment) -> Postgres {
+    let Subject { id, facts, state, .. } = *subject;
     let wal = line.log(id, facts.newest_history.known().copied(), now);
     let control = control(&wal, facts, state, now);
     let replayed = facts.standby.known().filter(|_| state.runs && !state.master).and_then(|standby| standby.replayed);
@@ -196,7 +196,7 @@ pub(super) fn copy(line: &Line, subject: Subject<'_>, now: Moment) -> Postgres {
     while copy.applied < applied && copy.replay_one() {}
     copy.wal.kept_from = facts.oldest_wal.known().copied();
     if state.runs {
-        copy.process = Some(process(&copy, &subject, now));
+        copy.process = Some(process(&copy, subject, now));
     }
     copy
 }
