@@ -63,10 +63,10 @@ pub struct Plan {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub silent: Vec<SilentServer>,
     /// Present where it was asked for: how the plan ends with each fault at each moment.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub rehearsal: Option<Box<Rehearsal>>,
     /// What the plan was made from, in a plan that was saved: it can be rehearsed later.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub seen: Option<KeptObservation>,
 }
 

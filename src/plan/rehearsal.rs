@@ -30,7 +30,7 @@ pub struct Rehearsal {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alike: Vec<Alike>,
     /// Present where pairs of faults were tried.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub pairs: Option<Pairs>,
 }
 
@@ -147,7 +147,7 @@ pub struct Story {
     /// What goes wrong: `the process dn01@s47 is killed`.
     pub fault: String,
     /// The second fault, where pairs were tried.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub then: Option<String>,
     /// Where in the step the fault strikes.
     pub moment: When,
