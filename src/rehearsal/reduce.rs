@@ -50,7 +50,11 @@ pub(super) fn smaller(plan: &Plan, seen: &Observation) -> Option<Smaller> {
     }
     let mut cluster = plan.cluster.clone();
     cluster.nodes.retain(|name, _| !gone.contains(name));
-    let mut smaller = Observation { instances: seen.instances.clone(), in_doubt: seen.in_doubt.clone() };
+    let mut smaller = Observation {
+        instances: seen.instances.clone(),
+        in_doubt: seen.in_doubt.clone(),
+        spellings: seen.spellings.clone(),
+    };
     smaller.instances.retain(|id, _| !gone.contains(&id.node));
     let mut known: Vec<(Table, Table)> = Vec::new();
     for facts in smaller.instances.values_mut() {
