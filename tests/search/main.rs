@@ -240,7 +240,7 @@ fn any_fault_at_any_step_of_a_switchover_beside_a_former_master_that_is_stopped(
 #[test]
 fn a_switchover_beside_a_copy_out_of_sight_wants_a_waiver() {
     for hidden in [Fault::Cut(server("s61")), Fault::Hang(id("dn02@s61"))] {
-        let lab = declared(&[("dn02", "s29")], &[hidden.clone()]);
+        let lab = declared(&[("dn02", "s29")], std::slice::from_ref(&hidden));
         Search::new(&[]).assert_refused(&lab, "fence:dn02");
         let faults = [Fault::Kill(id("dn02@s47")), Fault::OtbKilled];
         let search = Search::new(&faults).waiving(&["fence:dn02"]);

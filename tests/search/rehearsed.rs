@@ -1,5 +1,6 @@
 //! The rehearsal of a plan: what it foresees, and that it finds what the search finds.
 
+use std::fmt::Write as _;
 use std::time::Instant;
 
 use otb::model::{InstanceFacts, UnknownKind};
@@ -10,6 +11,9 @@ use otb::sandbox::world::{Elsewhere, image};
 use super::declared;
 use super::explore::Search;
 use super::lab::{declare, id, node, seed_of};
+
+/// What moves, and what has happened before.
+type Case = (&'static [(&'static str, &'static str)], Vec<Fault>);
 
 fn planned(lab: &Lab) -> Plan {
     Search::new(&[]).make_plan(lab, false)
@@ -28,7 +32,7 @@ fn in_the_image(lab: &Lab) -> Lab {
 /// From the image of a cluster the same plan follows as from the cluster.
 #[test]
 fn an_image_leads_to_the_same_plan() {
-    let cases: Vec<(&[(&str, &str)], Vec<Fault>)> = vec![
+    let cases: Vec<Case> = vec![
         (&[("dn01", "s47")], vec![]),
         (&[("dn02", "s29")], vec![]),
         (&[("gtm_1", "s47")], vec![]),
@@ -80,7 +84,7 @@ fn a_switchover_is_rehearsed_with_every_fault() {
 
 #[test]
 fn other_plans_are_rehearsed() {
-    let cases: Vec<(&[(&str, &str)], Vec<Fault>)> = vec![
+    let cases: Vec<Case> = vec![
         (&[("gtm_1", "s47"), ("dn01", "s47")], vec![]),
         (&[("dn01", "s47")], vec![Fault::Kill(id("dn01@s29"))]),
         (&[("dn01", "s47")], vec![Fault::CrashLossy(node("dn01"))]),
@@ -144,8 +148,8 @@ fn a_large_cluster_is_rehearsed_by_those_that_stand_for_others() {
     for n in 1..=64 {
         let master = if n % 2 == 1 { "s29" } else { "s47" };
         let port = 23_000 + n;
-        text +=
-            &format!("  dn{n:02}: {{master: {master}, port: {port}, instances: [{{server: s29}}, {{server: s47}}]}}\n");
+        let copies = "instances: [{server: s29}, {server: s47}]";
+        writeln!(text, "  dn{n:02}: {{master: {master}, port: {port}, {copies}}}").unwrap();
     }
     let mut lab = seed_of(&text);
     declare(&mut lab, "dn01", "s47");
