@@ -65,6 +65,7 @@ scenarios![
     transaction_in_doubt,
     transaction_in_doubt_beside_a_clients,
     transaction_in_doubt_slow_coordinator,
+    checkpoint_behind_a_transaction_in_doubt,
     data_directory_missing,
     drain_of_a_server,
     gtm_switchover,

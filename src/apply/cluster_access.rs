@@ -209,6 +209,11 @@ impl<'a> ClusterAccess<'a> {
         Ok(())
     }
 
+    /// Asks while the instance's session is busy.
+    pub(super) async fn aside(&self, id: &InstanceId, sql: &Sql) -> Result<Rows, SqlError> {
+        self.witness(id, sql).await
+    }
+
     /// Asks in the session of the witness; one that has died meanwhile is opened again once.
     async fn witness(&self, id: &InstanceId, sql: &Sql) -> Result<Rows, SqlError> {
         let (place, instance) = self.place(id)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Sql, quote};
-use crate::model::{Endpoint, NodeName, TransactionState};
+use crate::model::{Endpoint, IN_DOUBT_SECONDS, NodeName, TransactionState};
 
 /// The youngest transaction that pg_clean finishes, in seconds (LEAST_CLEAN_TIME_INTERVAL, pg_clean.c; v5 takes 10 for a
 /// smaller number and says so in a warning, seen live).
@@ -22,6 +22,21 @@ pub const MOST_PREPARED: usize = 5000;
 pub fn finish_in_doubt() -> Sql {
     Sql::new(format!("select * from pg_clean_execute({LEAST_AGE_SECONDS})"))
 }
+
+/// Whether sessions wait for a page behind a transaction in doubt: columns waiting (how many have waited for some seconds)
+/// and gid (the oldest transaction that is in doubt). A writer among them has a page to itself, and neither a checkpoint nor
+/// a fast stop ends then (seen live on v2.6).
+pub fn waits_for_a_page() -> Sql {
+    Sql::new(format!(
+        "select (select count(*) from pg_stat_activity where wait_event = 'buffer_content' \
+         and extract(epoch from query_start) + {WAITS_SECONDS} < extract(epoch from clock_timestamp())) as waiting, \
+         (select gid from pg_prepared_xacts where extract(epoch from prepared) + {IN_DOUBT_SECONDS} \
+         < extract(epoch from clock_timestamp()) order by prepared limit 1) as gid"
+    ))
+}
+
+/// A session that is at a statement for so long, and waits for a page, hardly waits for a busy one.
+const WAITS_SECONDS: u32 = 3;
 
 /// The statement that a person runs once in each database, so that otb can finish what is in doubt there.
 pub const CREATE_PG_CLEAN: &str = "create extension pg_clean";

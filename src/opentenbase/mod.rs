@@ -49,7 +49,7 @@ pub use hold::{
 pub use host_environment::read_clock;
 pub use in_doubt::{
     CREATE_PG_CLEAN, LEAST_AGE_SECONDS, MOST_PREPARED, NO_SUCH_FUNCTION, finish_in_doubt, prepared_age, psql_line,
-    read_sessions, read_states,
+    read_sessions, read_states, waits_for_a_page,
 };
 pub use joint::{Answer, Answers, MOST_JOINED, joint_script};
 pub use listen::{listening, read_listeners};

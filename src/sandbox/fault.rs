@@ -73,7 +73,11 @@ const KINDS: &[Kind] = &[
         "INSTANCE [committed|aborted|prepared|slow|unknown|client]",
         "a commit stopped in the middle a minute ago: prepared here, and in this state on another node",
     ),
-    kind("wait-behind", "INSTANCE [off]", "clients wait behind a prepared transaction, so a fast stop does not end"),
+    kind(
+        "wait-behind",
+        "INSTANCE [writer|off]",
+        "clients wait behind a prepared transaction, so a fast stop does not end; behind a writer a checkpoint does not end either",
+    ),
     kind("pg-clean", "on|off", "whether the databases have the extension pg_clean"),
     kind("slow", "INSTANCE|TOOL MS", "each answer takes this much longer"),
     kind(
@@ -299,6 +303,9 @@ impl Fault<'_> {
             "lock-routes" => world.set_routes_read(disk, !self.is_off(0)),
             "open-transaction" => world.set_transaction_open(disk, !self.is_off(0), now),
             "fill-slots" => world.set_slots_taken(disk, !self.is_off(0)),
+            "wait-behind" if self.value.first().is_some_and(|value| value == "writer") => {
+                world.set_writer_waiting(disk)
+            }
             "wait-behind" => world.set_waiting(disk, !self.is_off(0)),
             "in-doubt" => world.leave_in_doubt(disk, elsewhere, now),
             "prepared" => world.set_prepared(disk, text, !self.is_off(1), now),

@@ -8,10 +8,10 @@ use crate::apply::cluster_access::{ASK, ClusterAccess, LastWal};
 use crate::apply::condition::{self, Found};
 use crate::model::{Condition, ControlState, Instance, InstanceId, Lsn, NodeKind, Role};
 use crate::opentenbase;
-use crate::opentenbase::Command;
 use crate::opentenbase::command::{self, Patience};
+use crate::opentenbase::{Command, sanitize_for_display};
 use crate::plan::AT_ONCE;
-use crate::transport::ask_gtm;
+use crate::transport::{Rows, ask_gtm};
 
 /// How often the replay position is asked for inside the write gap.
 const FINELY: Duration = Duration::from_millis(2);
@@ -24,6 +24,9 @@ const SHORT_CHECKPOINT: Duration = Duration::from_millis(500);
 
 /// At most so many: where clients write faster than the disk, none is ever short.
 const CHECKPOINTS: u32 = 3;
+
+/// How often it is asked whether a checkpoint can end.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Limit of a script that only moves small files.
 const FILES: Duration = Duration::from_secs(10);
@@ -52,12 +55,41 @@ pub(super) async fn checkpoint(id: &InstanceId, limit: Duration, access: &Cluste
     let deadline = Instant::now() + limit;
     for _ in 0..CHECKPOINTS {
         let begun = Instant::now();
-        access.query(id, &opentenbase::checkpoint(), deadline.saturating_duration_since(begun)).await?;
+        let sql = opentenbase::checkpoint();
+        let written = access.query(id, &sql, deadline.saturating_duration_since(begun));
+        tokio::select! {
+            answer = written => drop(answer?),
+            why = cannot_end(id, access) => return Err(Failed::NotDone(why)),
+        }
         if begun.elapsed() < SHORT_CHECKPOINT {
             break;
         }
     }
     Ok(())
+}
+
+/// Ends when a checkpoint under way waits for a page behind a transaction in doubt, and says so. It would wait until that
+/// transaction is finished, and so would the stop.
+async fn cannot_end(id: &InstanceId, access: &ClusterAccess<'_>) -> String {
+    let sql = opentenbase::waits_for_a_page();
+    let mut before: Option<String> = None;
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let rows = access.aside(id, &sql).await.ok();
+        let row = rows.as_ref().and_then(Rows::first);
+        let waiting = row.and_then(|row| row.get("waiting")?.parse::<u64>().ok()).filter(|waiting| *waiting > 0);
+        let found = row.and_then(|row| row.get("gid").map(sanitize_for_display)).zip(waiting);
+        let Some((gid, waiting)) = found else {
+            before = None;
+            continue;
+        };
+        // Twice, for sessions of a busy server wait for a moment.
+        if before.as_deref() == Some(gid.as_str()) {
+            let sessions = if waiting == 1 { "1 session waits" } else { &format!("{waiting} sessions wait") };
+            return format!("a checkpoint of {id} does not end: {sessions} for a page behind {gid}, which is in doubt");
+        }
+        before = Some(gid);
+    }
 }
 
 /// Stops, moves the staged fence into place and reads the control file, in one round trip.

@@ -86,6 +86,7 @@ fn expired(
     let patience = match wait {
         Wait::Lock if over(limit(daemon, id, "lock_timeout")) => return Some(GaveUp::LockTimeout),
         Wait::Lock | Wait::Peer => return by_statement(),
+        Wait::Page => return None,
         // The timeout is only looked at when the GTM's connection is given up.
         Wait::Gtm => SILENT_GTM,
         Wait::NoGtm => NO_GTM,

@@ -20,6 +20,8 @@ pub enum Wait {
     Lock,
     /// A node that accepts and never answers: statement_timeout counts.
     Peer,
+    /// A page of a session that waits for something else: nothing ends the wait.
+    Page,
     /// A GTM that accepts and never answers: no timeout of the server helps (opentenbase-v2.6-live.md, "GTM").
     Gtm,
     /// No GTM that gives timestamps: the server tries three times within a second (seen live).

@@ -6,7 +6,7 @@ use crate::sandbox::moment::Moment;
 use super::World;
 use super::data::{Change, Prepared, RouteRow};
 use super::effect::Effect;
-use super::instance::{DiskId, FaultMode, Mode, Process};
+use super::instance::{DiskId, FaultMode, Mode, Process, Waiters};
 use super::stream::Unsettled;
 use super::wal::Body;
 
@@ -155,9 +155,17 @@ impl World {
 
     /// Clients wait for a page behind a transaction that is prepared here, or go on.
     pub fn set_waiting(&mut self, disk: DiskId, waits: bool) -> bool {
-        let Some(process) = self.postgres.get_mut(&disk).and_then(|copy| copy.process.as_mut()) else { return false };
-        process.waiters = if waits { super::instance::Waiters::Wait } else { super::instance::Waiters::None };
-        true
+        self.set_waiters(disk, if waits { Waiters::Wait } else { Waiters::None })
+    }
+
+    /// The same, and the one that waits for the transaction is about to write.
+    pub fn set_writer_waiting(&mut self, disk: DiskId) -> bool {
+        self.set_waiters(disk, Waiters::WaitToWrite)
+    }
+
+    fn set_waiters(&mut self, disk: DiskId, waiters: Waiters) -> bool {
+        let process = self.postgres.get_mut(&disk).and_then(|copy| copy.process.as_mut());
+        process.map(|process| process.waiters = waiters).is_some()
     }
 
     /// Clients take all its connection slots, or leave.

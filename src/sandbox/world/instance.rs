@@ -87,6 +87,8 @@ pub enum Waiters {
     #[default]
     None,
     Wait,
+    /// One that writes has the page to itself while it waits: a checkpoint waits for the page as well.
+    WaitToWrite,
     /// A fast stop was asked for meanwhile: the server takes no logins any more.
     WaitInShutdown,
 }

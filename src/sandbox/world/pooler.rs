@@ -10,7 +10,7 @@ use super::World;
 use super::answer::{Outcome, Stop, Wait};
 use super::data::Routes;
 use super::effect::Effect;
-use super::instance::{DiskId, FaultMode, Pooler};
+use super::instance::{DiskId, FaultMode, Pooler, Waiters};
 use super::net::Reach;
 use super::session::{Session, SessionId};
 use super::settings::millis;
@@ -104,6 +104,11 @@ impl World {
         let others: Result<Vec<DiskId>, Stop> = datanodes.iter().map(|node| self.pooled(id, disk, node)).collect();
         if let Err(wait @ Stop::Wait(_)) = others {
             return Err(wait);
+        }
+        // A checkpoint writes every page that has changed.
+        let waiters = self.postgres.get(&disk).and_then(|copy| copy.process.as_ref()).map(|process| process.waiters);
+        if waiters == Some(Waiters::WaitToWrite) && self.is_stuck(disk) {
+            return Err(Wait::Page.into());
         }
         self.checkpoint(disk, now);
         others?.into_iter().for_each(|other| self.checkpoint(other, now));

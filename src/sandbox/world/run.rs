@@ -43,7 +43,7 @@ impl World {
             (GaveUp::OutOfPatience, Wait::NoGtmAtCommit) => {
                 SqlError::new("XX000", "failed to get global timestamp for commit command")
             }
-            (GaveUp::OutOfPatience, Wait::Lock | Wait::Peer | Wait::Gtm | Wait::NoGtm) => {
+            (GaveUp::OutOfPatience, Wait::Lock | Wait::Peer | Wait::Page | Wait::Gtm | Wait::NoGtm) => {
                 if coordinator {
                     warnings.push("retry 3 times, get a invalid global timestamp, ResetGTMConnection".to_owned());
                 }
