@@ -43,6 +43,13 @@ fn gtm_switchover() {
     of_v5("gtm_switchover");
 }
 
+#[test]
+fn several_standbys_of_the_gtm() {
+    let file = format!("{}/tests/scenarios/v5/several_standbys_of_the_gtm.md", env!("CARGO_MANIFEST_DIR"));
+    let from = ["--flavor", "v5", "--from", "tests/support/several_standbys_of_the_gtm.yaml"];
+    support::script::run(Path::new(&file), &Sandbox::up(&from));
+}
+
 /// A client that has used dn01 loses its session to the reload, and otb, which reloads once, does not.
 #[test]
 fn a_v5_reload_ends_clients_sessions_and_not_otbs() {

@@ -157,7 +157,7 @@ impl Record {
 
 /// `2026-12-01 00:37:18.469886 UTC`, with whatever follows, as RFC 3339.
 fn time(text: &str) -> Option<String> {
-    let mut words = text.split([' ', ';']);
+    let mut words = text.split([' ', ';', ',']);
     let (day, clock, zone) = (words.next()?, words.next()?, words.next()?);
     let is_made_of = |text: &str, others: &str| text.chars().all(|c| c.is_ascii_digit() || others.contains(c));
     (zone == "UTC" && is_made_of(day, "-") && is_made_of(clock, ":.")).then(|| format!("{day}T{clock}Z"))
@@ -182,6 +182,10 @@ mod tests {
                           prev 0/03049F58, desc: COMMIT_PREPARED 584: 2026-12-01 00:37:18.428087 UTC";
     const ABORT_PREPARED: &str = "rmgr: Transaction len (rec/tot):     50/    50, tx:          0, lsn: 0/0368BE28, \
                           prev 0/0368BDC8, desc: ABORT_PREPARED 15605: 2026-12-01 00:39:43.361542 UTC";
+
+    /// Verbatim from a v5 datanode.
+    const COMMIT_OF_V5: &str = "rmgr: Transaction len (rec/tot):    110/   110, tx:       1353, lsn: 0/0304A388, \
+                          prev 0/0304A340, desc: COMMIT 2026-12-01 09:57:10.779137 UTC, gts: 1; inval msgs: catcache 74";
 
     fn control() -> Control {
         Control {
@@ -235,6 +239,7 @@ mod tests {
         for (lines, found) in [
             (&[COMMIT][..], vec![(585, MissingEnd::Commit, at("2026-12-01T00:37:18.469886Z"))]),
             (&[COMMIT_WITH_MORE], vec![(20459, MissingEnd::Commit, at("2026-12-01T00:40:06.398150Z"))]),
+            (&[COMMIT_OF_V5], vec![(1353, MissingEnd::Commit, at("2026-12-01T09:57:10.779137Z"))]),
             (&[PREPARE], vec![(584, MissingEnd::Prepare, None)]),
             (&[PREPARE.trim_end()], vec![(584, MissingEnd::Prepare, None)]),
             (

@@ -56,6 +56,10 @@ impl<G: TestCluster> TestCluster for OverSsh<'_, G> {
         self.ground.endpoint(instance)
     }
 
+    fn flavor(&self) -> Option<&'static str> {
+        self.ground.flavor()
+    }
+
     fn may_bless(&self) -> bool {
         false
     }

@@ -27,7 +27,11 @@ pub(crate) fn of_flavor(path: &Path, flavor: Option<&str>) -> PathBuf {
 fn without_v5s(text: &str) -> String {
     let mut lines = Vec::new();
     for line in text.lines() {
-        let mut line = line.to_owned();
+        if ["  pass    forward:", "  pass    sessions:"].iter().any(|check| line.starts_with(check)) {
+            continue;
+        }
+        let version = line.find("of version").filter(|_| line.starts_with("  pass    tools-version:"));
+        let mut line = version.map_or_else(|| line.to_owned(), |at| line[..at].to_owned());
         for mark in [",forward=", ", forward "] {
             while let Some(at) = line.find(mark) {
                 let end = line[at + mark.len()..].find(|c: char| !c.is_ascii_digit());

@@ -3,10 +3,14 @@
 use std::sync::Arc;
 
 use crate::model::Host;
+use crate::sandbox::Flavor;
 use crate::sandbox::server::{Daemon, start_files};
 use crate::sandbox::world::default_setting;
 
 use super::Console;
+
+/// What a v5 says before each answer, and once more by its logger (check_unused_bool_guc_set, guc.c; seen live).
+const REMOVED: &str = "WARNING:  01000: The logical code corresponding to the GUC has been removed.\n";
 
 pub(super) fn run(daemon: &Arc<Daemon>, args: &[String], console: &Console) -> u8 {
     if args.iter().any(|arg| arg == "--version" || arg == "-V") {
@@ -34,6 +38,9 @@ pub(super) fn run(daemon: &Arc<Daemon>, args: &[String], console: &Console) -> u
         ));
         return 2;
     };
+    if daemon.site.flavor == Flavor::V5 {
+        console.err(REMOVED);
+    }
     let value = files.settings.get(name).map(String::as_str).or_else(|| default_setting(name));
     if let Some(value) = value {
         console.out(format!("{value}\n"));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::model::{Lsn, Timeline};
+use crate::sandbox::Flavor;
 use crate::sandbox::server::{Daemon, disk_at};
 use crate::sandbox::world::{Body, Postgres, Record, SEGMENT, Wal};
 
@@ -53,8 +54,9 @@ pub(super) fn run(daemon: &Arc<Daemon>, args: &[String], console: &Console) -> u
         manager: parsed.value('r').map(ToOwned::to_owned),
         transaction: number('x'),
     };
-    let dump =
-        disk_at(&data).and_then(|disk| daemon.with(|world, _| world.postgres(disk).map(|copy| dump(copy, &wanted))));
+    let dump = disk_at(&data).and_then(|disk| {
+        daemon.with(|world, _| world.postgres(disk).map(|copy| dump(copy, &wanted, daemon.site.flavor)))
+    });
     match dump {
         None => {
             let given = parsed.value('p').unwrap_or(".");
@@ -95,7 +97,7 @@ impl Wanted {
 }
 
 /// The records from `start` on, and how reading ended: with an error, unless a limit or the wanted end came first.
-fn dump(copy: &Postgres, wanted: &Wanted) -> Result<String, (String, String)> {
+fn dump(copy: &Postgres, wanted: &Wanted, flavor: Flavor) -> Result<String, (String, String)> {
     let Wanted { timeline, start, .. } = *wanted;
     let wal = &copy.wal;
     let none = |why: String| Err((String::new(), why));
@@ -116,7 +118,8 @@ fn dump(copy: &Postgres, wanted: &Wanted) -> Result<String, (String, String)> {
         let over = first.start.bytes_ahead_of(start);
         text = format!("first record is after {start}, at {}, skipping over {over} bytes\n", first.start);
     }
-    let lines = records.iter().map(|(index, record)| Line::of(*index, record)).filter(|line| wanted.takes(line));
+    let lines =
+        records.iter().map(|(index, record)| Line::of(*index, record, flavor)).filter(|line| wanted.takes(line));
     let mut printed = 0;
     for line in lines.take(wanted.limit.unwrap_or(usize::MAX)) {
         text.push_str(&line.print(wal));
@@ -138,11 +141,13 @@ struct Line<'a> {
 
 impl<'a> Line<'a> {
     /// Each record that has a transaction has its own: its number in the log.
-    fn of(index: usize, record: &'a Record) -> Self {
+    fn of(index: usize, record: &'a Record, flavor: Flavor) -> Self {
+        // Seen on a live v5.
+        let gts = if flavor == Flavor::V5 { ", gts: 1" } else { "" };
         let own = 600 + u32::try_from(index).unwrap_or(u32::MAX - 600);
         let timeline = record.timeline;
         let (manager, transaction, description) = match &record.body {
-            Body::Commit(_) => ("Transaction", own, format!("COMMIT {}", record.at.utc())),
+            Body::Commit(_) => ("Transaction", own, format!("COMMIT {}{gts}", record.at.utc())),
             Body::Checkpoint { shutdown } => {
                 let word = if *shutdown { "CHECKPOINT_SHUTDOWN" } else { "CHECKPOINT_ONLINE" };
                 ("XLOG", 0, format!("{word} redo {}; tli {timeline}; prev tli {timeline}", record.start))
