@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage, Statement};
 
 use crate::cluster::Real;
 use crate::support::ground::TestCluster as _;
@@ -22,7 +22,7 @@ const HANGS: Duration = Duration::from_secs(120);
 const IDLE: Duration = Duration::from_secs(60);
 
 /// Of a dozen clients of one coordinator.
-const KINDS: [Kind; 12] = [
+pub(crate) const KINDS: [Kind; 12] = [
     Kind::Transfer,
     Kind::Transfer,
     Kind::Transfer,
@@ -37,12 +37,21 @@ const KINDS: [Kind; 12] = [
     Kind::Audit,
 ];
 
+/// The same, but that three of them prepare their statement on the server once.
+pub(crate) const WITH_PREPARED: [Kind; 12] = {
+    let mut kinds = KINDS;
+    (kinds[0], kinds[1], kinds[2]) = (Kind::Prepared, Kind::Prepared, Kind::Prepared);
+    kinds
+};
+
 /// What a client does again and again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     /// One less in one row and one more in another, which is often on the other datanode: a commit in two phases.
     Transfer,
     Update,
+    /// The same by a statement that is prepared on the server.
+    Prepared,
     Read,
     /// The sum over the whole table, which never changes.
     Audit,
@@ -52,10 +61,19 @@ pub(crate) enum Kind {
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) done: BTreeMap<Kind, u64>,
-    pub(crate) failed: BTreeMap<String, u64>,
+    pub(crate) failed: BTreeMap<(Kind, String), u64>,
     /// Sums other than 0.
     pub(crate) odd_sums: u64,
     longest: Duration,
+    /// The longest between two sums that one client got, with whatever failed between them: each needs all datanodes.
+    silence: Duration,
+}
+
+impl Seen {
+    /// How many statements failed of clients of these kinds.
+    pub(crate) fn failures(&self, of: impl Fn(Kind) -> bool) -> u64 {
+        self.failed.iter().filter(|((kind, _), _)| of(*kind)).map(|(_, count)| count).sum()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -63,18 +81,24 @@ struct Shared {
     seen: Mutex<Seen>,
     /// When each client that waits for an answer began to.
     waiting: Mutex<BTreeMap<usize, Instant>>,
+    /// When each client that adds up got its last sum.
+    summed: Mutex<BTreeMap<usize, Instant>>,
     is_paused: AtomicBool,
     is_over: AtomicBool,
     tries: AtomicU64,
 }
 
 impl Shared {
-    fn note(&self, kind: Kind, error: Option<String>, took: Duration) {
+    fn note(&self, (number, kind): (usize, Kind), error: Option<String>, took: Duration) {
         let mut seen = held(&self.seen);
+        if kind == Kind::Audit && error.is_none() {
+            let before = held(&self.summed).insert(number, Instant::now());
+            seen.silence = seen.silence.max(before.map(|at| at.elapsed()).unwrap_or_default());
+        }
         seen.longest = seen.longest.max(took);
         match error {
             None => *seen.done.entry(kind).or_default() += 1,
-            Some(error) => *seen.failed.entry(error).or_default() += 1,
+            Some(error) => *seen.failed.entry((kind, error)).or_default() += 1,
         }
     }
 }
@@ -97,6 +121,11 @@ pub(crate) fn table(real: &Real) {
 impl Clients {
     /// Begins, through both coordinators.
     pub(crate) fn start(real: &Real) -> Self {
+        Self::start_as(real, KINDS)
+    }
+
+    /// The same with these kinds through each coordinator.
+    pub(crate) fn start_as(real: &Real, kinds: [Kind; 12]) -> Self {
         let conninfo = |at: &str| {
             let (host, port) = real.endpoint(at);
             format!("host={host} port={port} user={} dbname=postgres connect_timeout=10", real.user())
@@ -107,7 +136,7 @@ impl Clients {
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let all = coordinators.iter().flat_map(|conninfo| KINDS.map(|kind| (conninfo.clone(), kind)));
+                let all = coordinators.iter().flat_map(|conninfo| kinds.map(|kind| (conninfo.clone(), kind)));
                 let clients = all
                     .zip(0..)
                     .map(|((conninfo, kind), number)| tokio::spawn(live(conninfo, kind, number, Arc::clone(&work))));
@@ -124,10 +153,37 @@ impl Clients {
         held(&self.shared.seen).longest = Duration::ZERO;
     }
 
+    /// What was seen since it was last taken; begins anew.
+    pub(crate) fn take(&self) -> Seen {
+        std::mem::take(&mut *held(&self.shared.seen))
+    }
+
+    /// Waits until no client has waited for longer than `quiet` and none has failed for as long; false if that does not come
+    /// within `limit`.
+    pub(crate) fn all_go_on(&self, quiet: Duration, limit: Duration) -> bool {
+        let failures = || held(&self.shared.seen).failures(|_| true);
+        let begun = Instant::now();
+        while begun.elapsed() < limit {
+            let before = failures();
+            std::thread::sleep(quiet);
+            let waits = held(&self.shared.waiting).values().map(Instant::elapsed).max().unwrap_or_default();
+            if failures() == before && waits < quiet {
+                return true;
+            }
+        }
+        false
+    }
+
     /// The longest that a client has waited for an answer since the mark, or waits by now.
     pub(crate) fn longest_wait(&self) -> Duration {
         let waits = held(&self.shared.waiting).values().map(Instant::elapsed).max();
         waits.into_iter().chain([held(&self.shared.seen).longest]).max().unwrap_or_default()
+    }
+
+    /// The longest that a client has waited for a sum since [`Self::take`], or waits by now, whatever failed meanwhile.
+    pub(crate) fn longest_silence(&self) -> Duration {
+        let waits = held(&self.shared.summed).values().map(Instant::elapsed).max();
+        waits.into_iter().chain([held(&self.shared.seen).silence]).max().unwrap_or_default()
     }
 
     /// Waits until everybody has ended what it was at; panics if somebody hangs.
@@ -168,40 +224,12 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap()
 }
 
-/// A session that is kept: a statement takes a millisecond, where psql has to start first.
-pub(crate) struct Session {
-    runtime: tokio::runtime::Runtime,
-    client: Client,
-}
-
-impl Session {
-    pub(crate) fn open(real: &Real, instance: &str) -> Self {
-        let (host, port) = real.endpoint(instance);
-        let conninfo = format!("host={host} port={port} user={} dbname=postgres connect_timeout=10", real.user());
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let client = runtime.block_on(async {
-            let (client, connection) = tokio_postgres::connect(&conninfo, NoTls).await.unwrap();
-            tokio::spawn(connection);
-            client
-        });
-        Self { runtime, client }
-    }
-
-    /// The first column of the first row.
-    pub(crate) fn ask(&self, statement: &str) -> Option<String> {
-        let answer = self.runtime.block_on(self.client.simple_query(statement)).unwrap();
-        answer.into_iter().find_map(|message| match message {
-            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
-            _ => None,
-        })
-    }
-}
-
 /// One client's life.
 async fn live(conninfo: String, kind: Kind, number: usize, shared: Arc<Shared>) {
-    let mut session: Option<Client> = None;
+    let mut session: Option<(Client, Option<Statement>)> = None;
     while !shared.is_over.load(Ordering::Relaxed) {
         if shared.is_paused.load(Ordering::Relaxed) {
+            held(&shared.summed).remove(&number);
             tokio::time::sleep(Duration::from_millis(5)).await;
             continue;
         }
@@ -218,12 +246,12 @@ async fn live(conninfo: String, kind: Kind, number: usize, shared: Arc<Shared>) 
         if error.is_some() {
             session = None;
         }
-        shared.note(kind, error, begun.elapsed());
+        shared.note((number, kind), error, begun.elapsed());
         tokio::time::sleep(Duration::from_millis(pause)).await;
     }
 }
 
-fn words(error: &tokio_postgres::Error) -> String {
+pub(crate) fn words(error: &tokio_postgres::Error) -> String {
     let text = error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_owned());
     text.lines().next().unwrap_or_default().chars().take(70).collect()
 }
@@ -231,15 +259,15 @@ fn words(error: &tokio_postgres::Error) -> String {
 async fn once(
     conninfo: &str,
     kind: Kind,
-    session: &mut Option<Client>,
+    session: &mut Option<(Client, Option<Statement>)>,
     shared: &Shared,
 ) -> Result<(), tokio_postgres::Error> {
     if session.is_none() {
         let (client, connection) = tokio_postgres::connect(conninfo, NoTls).await?;
         tokio::spawn(connection);
-        *session = Some(client);
+        *session = Some((client, None));
     }
-    let Some(client) = session else { return Ok(()) };
+    let Some((client, prepared)) = session else { return Ok(()) };
     // No two clients follow the same path, and each run follows the same ones: a multiplicative generator.
     let drawn = shared.tries.fetch_add(1, Ordering::Relaxed).wrapping_mul(6_364_136_223_846_793_005) >> 20;
     let (one, other) = (1 + drawn % ROWS, 1 + (drawn / ROWS) % ROWS);
@@ -258,6 +286,13 @@ async fn once(
         }
         Kind::Update => {
             client.simple_query(&format!("update otb_accounts set v = v where id = {low}")).await?;
+        }
+        Kind::Prepared => {
+            let statement = match prepared {
+                Some(statement) => statement,
+                None => prepared.insert(client.prepare("update otb_accounts set v = v where id = $1").await?),
+            };
+            client.execute(&*statement, &[&i64::try_from(low).unwrap()]).await?;
         }
         Kind::Read => {
             client.simple_query(&format!("select v from otb_accounts where id = {low}")).await?;

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::clients::{Clients, Seen, Session, table};
+use crate::clients::{Clients, Seen, table};
 use crate::cluster::{Hands, Real};
-use crate::mishaps::declare;
+use crate::mishaps::{declare, recovery, set_policy};
 use crate::say;
+use crate::session::Session;
 use crate::support::ground::{Ran, TestCluster as _};
 
 /// How long a client may be blocked by a move whose stop ends.
@@ -28,9 +29,11 @@ pub(crate) fn rounds(usual: u32) -> u32 {
     std::env::var("OTB_TEST_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
 }
 
-/// dn01 moves there and back under load: after each run nothing is in doubt, and no money is made or lost.
+/// dn01 moves there and back under load, and clients are not held: after each run nothing is in doubt, and no money is made
+/// or lost.
 pub(crate) fn moves_under_transfers(real: &Real) {
     table(real);
+    set_policy(real, ", hold: off");
     let clients = Clients::start(real);
     let mut waits = Vec::new();
     for to in ["s47", "s29"].into_iter().cycle().take(rounds(2) as usize) {
@@ -95,6 +98,8 @@ pub(crate) fn stop_that_cannot_end(real: &Real) {
     let all = rounds(1);
     let (mut from, mut to) = ("s29", "s47");
     let mut stuck = 0;
+    // A hold waits for these clients until what is in doubt is too old for a move.
+    set_policy(real, ", hold: off");
     for _ in 0..all * 4 {
         table(real);
         let clients = Clients::start(real);
@@ -141,6 +146,36 @@ pub(crate) fn stop_that_cannot_end(real: &Real) {
         }
     }
     panic!("no fast stop got stuck");
+}
+
+/// A session of dn01 hears no signal, so its fast stop does not end. The WAL sender goes on, so the standby has everything
+/// when otb ends the stop: the move goes on, and the old master rejoins.
+pub(crate) fn move_goes_on_after_an_immediate_stop(real: &Real) {
+    set_policy(real, ", hold: off");
+    let (mut from, mut to) = ("s29", "s47");
+    let mut took = Vec::new();
+    for _ in 0..rounds(1) {
+        table(real);
+        let clients = Clients::start(real);
+        std::thread::sleep(Duration::from_secs(1));
+        let deaf = Session::open(real, &format!("dn01@{from}"));
+        let pid = deaf.ask("select pg_backend_pid()").and_then(|pid| Pid::from_raw(pid.parse().ok()?)).unwrap();
+        kill_process(pid, Signal::STOP).unwrap();
+        declare(real, to);
+        let begun = Instant::now();
+        let ran = apply(real, &[]);
+        took.push(begun.elapsed());
+        assert_eq!(ran.code, 0, "{}{}\n{}", ran.stdout, ran.stderr, real.logs_of("dn01"));
+        assert!(ran.stdout.contains("-m immediate"), "{}{}", ran.stdout, ran.stderr);
+        assert!(took[took.len() - 1] < FAST_STOP + SERVES, "{took:?}");
+        clients.pause();
+        is_whole(real, "an immediate stop");
+        assert_eq!([recovery(real, from), recovery(real, to)], ["t", "f"], "{}", ran.stdout);
+        tell(&clients.finish());
+        std::mem::swap(&mut from, &mut to);
+    }
+    let seconds: Vec<f64> = took.iter().map(|took| (took.as_secs_f64() * 10.0).round() / 10.0).collect();
+    say(&format!("real lane: moves that went on after an immediate stop: {}, in {seconds:?} s", took.len()));
 }
 
 /// A coordinator's session dies between the two phases: the check refuses a move, the plan settles it, and nothing else
@@ -227,7 +262,7 @@ impl Frozen {
 /// SIGSTOPs sessions of cn01 that commit until one of them has a transaction prepared on dn01: the number in the gid is
 /// the session's transaction id (GetImplicit2PCGID, execRemote.c).
 pub(crate) fn freeze_in_commit(real: &Real) -> Frozen {
-    let master = if crate::mishaps::recovery(real, "s29") == "f" { "dn01@s29" } else { "dn01@s47" };
+    let master = if recovery(real, "s29") == "f" { "dn01@s29" } else { "dn01@s47" };
     let (cn01, dn01) = (Session::open(real, "cn01@s29"), Session::open(real, master));
     let commits = "select pid from pg_stat_activity where query = 'commit' and backend_xid is not null limit 1";
     let begun = Instant::now();

@@ -9,6 +9,7 @@ mod cluster;
 #[path = "../conformance/mod.rs"]
 mod conformance;
 mod doubt;
+mod failed_statements;
 mod fat;
 mod gtm;
 mod hold;
@@ -20,6 +21,7 @@ mod peers;
 mod refused;
 mod rows;
 mod salvage;
+mod session;
 mod split;
 mod standbys;
 mod support;
@@ -61,17 +63,20 @@ const PARTS: &[Part] = &[
     ("split_brain_one_timeline", split::rows_of_both_under_one_timeline),
     ("split_brain_gtm_again", split::gtm_started_again),
     ("hold_moves", hold::moves_that_no_client_notices),
+    ("hold_prepared", hold::moves_with_prepared_statements),
     ("hold_killed", hold::otb_killed_while_it_holds),
     ("hold_given_up", hold::hold_gives_up),
     ("doubt_moves", doubt::moves_under_transfers),
     ("doubt_failovers", doubt::failovers_under_transfers),
     ("doubt_stuck_stop", doubt::stop_that_cannot_end),
+    ("doubt_immediate_stop", doubt::move_goes_on_after_an_immediate_stop),
     ("doubt_slow_coordinator", doubt::coordinator_is_slow_in_a_commit),
     ("doubt_coordinator", doubt::coordinator_dies_in_a_commit),
     ("synchronous_moves", synchronous::moves_without_a_waiver),
     ("synchronous_any", synchronous::one_of_two_standbys),
     ("synchronous_failover", synchronous::failover_without_a_waiver),
     ("salvage", salvage::nothing_is_lost),
+    ("failed_statements", failed_statements::of_each_way),
     ("rows", rows::none_is_lost),
     ("peers", peers::beside_others),
 ];
@@ -100,6 +105,7 @@ const SANDBOX_ONLY: &[&str] = &[
     "transaction_in_doubt.md",
     "transaction_in_doubt_beside_a_clients.md",
     "transaction_in_doubt_slow_coordinator.md",
+    "checkpoint_behind_a_transaction_in_doubt.md",
     "no_connection_slot.md",
     "client_in_a_transaction.md",
     // A server that is cut off.

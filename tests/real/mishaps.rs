@@ -212,6 +212,13 @@ pub(crate) fn declare_node(real: &Real, node: &str, server: &str) {
     std::fs::write(real.file(), otb::config::with_master(&text, &node, &server).unwrap()).unwrap();
 }
 
+/// Writes the policy anew, with `more` behind what the lane's clusters have.
+pub(crate) fn set_policy(real: &Real, more: &str) {
+    let text = std::fs::read_to_string(real.file()).unwrap();
+    let (head, _) = text.split_once("\npolicy: {").unwrap();
+    std::fs::write(real.file(), format!("{head}\npolicy: {{max_lag: 16MiB, old_master: rejoin{more}}}\n")).unwrap();
+}
+
 fn apply(real: &Real) -> Ran {
     real.otb(&["apply", "--auto-approve", "--lock-timeout", "20s"].map(str::to_owned))
 }
@@ -229,10 +236,15 @@ fn kill_when(real: &Real, moment: &str) {
 pub(crate) fn kill_with(real: &Real, options: &[&str], moment: &str) {
     let mut otb = start(real, options, &[]);
     let mut told = BufReader::new(otb.stderr.take().unwrap()).lines().map_while(Result::ok);
-    let said = told.any(|line| line.contains(moment));
+    let mut heard = Vec::new();
+    let said = told.any(|line| {
+        let is_it = line.contains(moment);
+        heard.push(line);
+        is_it
+    });
     otb.kill().unwrap();
-    otb.wait().unwrap();
-    assert!(said, "{moment:?} was never said");
+    let ended = otb.wait().unwrap();
+    assert!(said, "{moment:?} was never said ({ended}): {}", heard.join("\n"));
 }
 
 /// Applies until the lock is held and `steps` steps are told to be done, then SIGKILL.

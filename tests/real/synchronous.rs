@@ -91,7 +91,8 @@ fn moves(real: &Real, copies: &[&str], names: &str, level: &str) {
     ));
 }
 
-fn by_hand(real: &Real, from: &str, to: &str) -> Duration {
+/// Moves dn01, and tells how long its stop and promotion took.
+pub(crate) fn by_hand(real: &Real, from: &str, to: &str) -> Duration {
     let (old, new) = (real.instance(&format!("dn01@{from}")), real.instance(&format!("dn01@{to}")));
     real.tell(old, "checkpoint");
     let begun = Instant::now();

@@ -79,7 +79,15 @@ impl Real {
         let (host, port) = endpoint.rsplit_once(':').unwrap();
         let last = host.strip_prefix("127.0.0.").expect("a host of the cluster's network");
         let network = router.endpoint.host.as_str().rsplit_once('.').unwrap().0;
-        self.tell(router, &format!("alter {gtm}node {node} with (host='{network}.{last}',port={port})"));
+        let host = format!("{network}.{last}");
+        let at = |instance: &&Instance| {
+            instance.endpoint.host.as_str() == host && instance.endpoint.port.to_string() == port
+        };
+        let place = match self.cluster.routers().flat_map(|node| node.instances.values()).find(at) {
+            Some(instance) if gtm.is_empty() => self.place(instance),
+            _ => format!("host='{host}',port={port}"),
+        };
+        self.tell(router, &format!("alter {gtm}node {node} with ({place})"));
         self.tell(router, "select pgxc_pool_reload()");
     }
 
@@ -89,8 +97,8 @@ impl Real {
         self.route_by_hand(router, route);
         let node = route.split('=').next().unwrap();
         self.tell(router, &format!("execute direct on ({node}) 'select 1'"));
-        let right = &self.masters().into_iter().find(|master| master.id.node.as_str() == node).unwrap().endpoint;
-        self.tell(router, &format!("alter node {node} with (host='{}',port={})", right.host, right.port));
+        let right = self.masters().into_iter().find(|master| master.id.node.as_str() == node).unwrap();
+        self.tell(router, &format!("alter node {node} with ({})", self.place(right)));
     }
 
     /// A standby whose receiver sleeps falls behind with whatever its master writes.

@@ -48,7 +48,7 @@ impl Real {
     }
 
     /// What an ALTER NODE or CREATE NODE says of an instance's place: v5's has a forward port.
-    fn place(&self, instance: &Instance) -> String {
+    pub(crate) fn place(&self, instance: &Instance) -> String {
         let at = &instance.endpoint;
         let forward = if self.is_v5() { format!(",forward={}", layout::forward_port(instance)) } else { String::new() };
         format!("host='{}',port={}{forward}", at.host, at.port)

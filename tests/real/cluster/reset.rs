@@ -20,7 +20,7 @@ impl Real {
             &format!(
                 "cd {} && for away in */*.away; do test ! -d \"$away\" || mv -T \"$away\" \"${{away%.away}}\"; done; \
                  rm -rf */*.otb-aside-* */*.otb-new */*/recovery.conf.otb */*/gtm.conf.otb; \
-                 chmod -f 600 */*/recovery.conf; sed -i /^synchronous_/d */*/postgresql.auto.conf; \
+                 chmod -f 600 */*/recovery.conf; sed -i '/^synchronous_/d; /^persistent_/d' */*/postgresql.auto.conf; \
                  for file in */*/postmaster.pid; do kill -HUP $(head -n 1 $file); done; true",
                 self.hands.root().display()
             ),
