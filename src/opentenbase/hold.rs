@@ -95,7 +95,8 @@ pub fn open_transactions() -> Sql {
 }
 
 /// How many connections of a datanode are kept by idle sessions of coordinators. One that was given back to the pooler was
-/// reset by it (RESET ALL; seen live on v2.6); one that is new has run nothing.
+/// reset by it (RESET ALL; seen live on v2.6); one that is new has run nothing. On v5 both look alike (`Remote Fragment`), so
+/// it is not asked there.
 pub fn connections_kept() -> Sql {
     Sql::new(format!("select count(*) from pg_stat_activity where pid <> pg_backend_pid() and {KEPT}"))
 }
@@ -103,10 +104,11 @@ pub fn connections_kept() -> Sql {
 pub(super) const KEPT: &str = "backend_type = 'client backend' and application_name <> 'otb' and state = 'idle' \
                                and query <> '' and query not like 'RESET ALL%'";
 
-/// The sessions of this database that wait for a table: columns waiting, oldest and now (seconds since 1970).
+/// The sessions of this database that wait for a table: columns waiting, oldest and now (seconds since 1970). On v5 a session
+/// that waits shows no query_start (seen live).
 pub fn waiting_sessions() -> Sql {
     Sql::new(
-        "select count(*) as waiting, extract(epoch from min(query_start)) as oldest, \
+        "select count(*) as waiting, extract(epoch from min(state_change)) as oldest, \
          extract(epoch from clock_timestamp()) as now from pg_stat_activity \
          where datname = current_database() and wait_event = 'relation'",
     )

@@ -29,7 +29,7 @@ pub fn finish_in_doubt() -> Sql {
 pub fn waits_for_a_page() -> Sql {
     Sql::new(format!(
         "select (select count(*) from pg_stat_activity where wait_event = 'buffer_content' \
-         and extract(epoch from query_start) + {WAITS_SECONDS} < extract(epoch from clock_timestamp())) as waiting, \
+         and extract(epoch from state_change) + {WAITS_SECONDS} < extract(epoch from clock_timestamp())) as waiting, \
          (select gid from pg_prepared_xacts where extract(epoch from prepared) + {IN_DOUBT_SECONDS} \
          < extract(epoch from clock_timestamp()) order by prepared limit 1) as gid"
     ))

@@ -84,7 +84,11 @@ pub fn senders() -> Sql {
     )
 }
 
-/// The settings that a takeover depends on: columns name and setting. None of them has a unit. forward_port is v5's
+/// How long a session of a v5 coordinator keeps its connections to datanodes after a transaction, in milliseconds; v2.6 has
+/// no row of it, and gives them back at once.
+pub const KEPT_SETTING: &str = "persistent_connections_timeout";
+
+/// The settings that a takeover depends on: columns name and setting, in the unit of pg_settings. forward_port is v5's
 /// (guc.c), v2.6 has no row of it.
 pub fn settings() -> Sql {
     let names = [
@@ -95,6 +99,7 @@ pub fn settings() -> Sql {
         "max_prepared_transactions",
         "max_replication_slots",
         "max_wal_senders",
+        KEPT_SETTING,
         "pgxc_cluster_name",
         "synchronous_commit",
         "synchronous_standby_names",

@@ -8,19 +8,26 @@ use crate::plan::situation::running_masters;
 /// A session that is idle in a transaction of this age, in seconds, has been forgotten.
 const IDLE: u64 = 5;
 
-/// For a datanode whose running master moves.
+/// For a datanode whose running master moves, and for a coordinator whose stop ends client sessions.
 pub(super) fn hold(takeover: &Takeover<'_>) -> Option<Check> {
     let Takeover { cluster, node, seen, .. } = takeover;
     let (id, master) = takeover.from?;
-    if node.kind != NodeKind::Datanode {
-        return None;
+    match node.kind {
+        NodeKind::Datanode => {}
+        NodeKind::Coordinator => {
+            let busy = master.load.known().map_or(0, |load| load.busy);
+            return (busy > 0).then(|| ended_sessions(id, busy).of(CheckCode::Hold, &node.name));
+        }
+        NodeKind::Gtm => return None,
     }
     let finding = if cluster.policy.hold == HoldPolicy::Off {
         Finding::pass("policy.hold is off: client statements may fail during the move")
     } else if let Some(finding) = kept_away(cluster, seen) {
         finding
     } else {
-        match master.load.known().map_or(0, |load| load.kept_connections) {
+        // On v5 these connections look like those that were given back.
+        let is_v5 = master.settings.known().is_some_and(|settings| settings.number("forward_port").is_some());
+        match master.load.known().filter(|_| !is_v5).map_or(0, |load| load.kept_connections) {
             0 => Finding::pass("no open transaction prevents a hold"),
             count => kept_connections(id, count),
         }
@@ -61,6 +68,20 @@ fn kept_away(cluster: &Cluster, seen: &Observation) -> Option<Finding> {
             }
         },
     ))
+}
+
+/// A hold cannot help the clients of a coordinator that moves.
+fn ended_sessions(id: &InstanceId, busy: u64) -> Finding {
+    let sessions = match busy {
+        1 => "1 session".to_owned(),
+        _ => format!("{busy} sessions"),
+    };
+    Finding::warn(
+        format!(
+            "{sessions} of clients on {id} worked in the last 5 s: its stop ends all client sessions there"
+        ),
+        "let clients connect to another coordinator first, then plan again until this warning is gone",
+    )
 }
 
 /// What clients with prepared statements will notice.

@@ -83,6 +83,47 @@ fn what_the_hold_will_not_cover_is_said_before() {
     assert_eq!(verdict(HoldPolicy::Off, idle, kept), Verdict::Pass);
 }
 
+/// On v5 connections that were given back look like those that are kept.
+#[test]
+fn kept_connections_are_not_counted_on_v5() {
+    let declared = cluster("s47");
+    let mut seen = healthy(&declared);
+    let facts = seen.instances.get_mut(&id("dn01@s29")).unwrap();
+    facts.load = Fact::Known(Load { kept_connections: 3, ..Load::default() });
+    let found = |seen: &Observation| {
+        let plan = make_plan(&declared, seen);
+        plan.checks.iter().find(|check| check.id.as_str() == "hold:dn01").unwrap().verdict
+    };
+    assert_eq!(found(&seen), Verdict::Warn);
+    let facts = seen.instances.get_mut(&id("dn01@s29")).unwrap();
+    facts.settings = Fact::Known(Settings([("forward_port".to_owned(), "6669".to_owned())].into()));
+    assert_eq!(found(&seen), Verdict::Pass);
+}
+
+#[test]
+fn clients_of_a_moved_coordinator_are_counted_before() {
+    let mut declared = cluster("s29");
+    let (s29, s47) = (id("cn01@s29").server, id("cn01@s47").server);
+    let cn01 = declared.nodes.values_mut().find(|node| node.name.as_str() == "cn01").unwrap();
+    let mut standby = cn01.instances[&s29].clone();
+    standby.id = id("cn01@s47");
+    standby.endpoint.host = Host::new("172.16.0.47").unwrap();
+    standby.endpoint.port = 15_433;
+    cn01.instances.insert(s47.clone(), standby);
+    cn01.master = s47;
+    let found = |busy: u64| {
+        let mut seen = healthy(&declared);
+        let load = Load { busy, ..Load::default() };
+        seen.instances.get_mut(&id("cn01@s29")).unwrap().load = Fact::Known(load);
+        let plan = make_plan(&declared, &seen);
+        plan.checks.into_iter().find(|check| check.id.as_str() == "hold:cn01").map(|check| (check.verdict, check.found))
+    };
+    assert_eq!(found(0), None);
+    let (verdict, text) = found(3).unwrap();
+    assert_eq!(verdict, Verdict::Warn);
+    assert!(text.contains("3 sessions of clients on cn01@s29"), "{text}");
+}
+
 #[test]
 fn the_audit_wants_whoever_is_held_to_be_released() {
     let declared = cluster("s47");

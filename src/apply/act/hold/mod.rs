@@ -52,7 +52,7 @@ pub(super) async fn hold(
         let why = match found {
             Ok(tables) => {
                 let since = Instant::now();
-                let kept = second::keep_connections(masters, access).await;
+                let kept = if bounds.second { second::keep_connections(masters, access).await } else { 0 };
                 let tables = tables.iter().map(Vec::len).sum();
                 *access.hold.lock().await = Some(Held { places, since, attempts, tables, kept });
                 return Ok(());
