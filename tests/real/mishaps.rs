@@ -82,7 +82,7 @@ fn killed_in_a_move(real: &Real, node: &str, (old, new): (&str, &str), moment: &
 }
 
 /// A second run may be needed where what was sent still ends while the first one looks (docs/limits.md).
-fn finished(real: &Real, node: &str, moment: &str) {
+pub(crate) fn finished(real: &Real, node: &str, moment: &str) {
     let mut ran = apply(real);
     if matches!(ran.code, 3 | 4) {
         ran = apply(real);

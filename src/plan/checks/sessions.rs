@@ -45,9 +45,9 @@ pub(crate) fn for_reloads(cluster: &Cluster, routers: &[RouterSurvey], seen: &Ob
 fn advice(cluster: &Cluster, keeping: &[&InstanceId]) -> String {
     let Some(first) = keeping.first() else {
         return match cluster.policy.hold {
-            HoldPolicy::Off => "each that is in a transaction then gets 57P01 and must connect again".to_owned(),
+            HoldPolicy::Off => "each session that is in a transaction then gets 57P01 and must reconnect".to_owned(),
             HoldPolicy::Prefer | HoldPolicy::Require => {
-                "none of them while otb holds clients; otherwise each that is in a transaction then gets 57P01"
+                "none of them while otb holds clients; otherwise each session in a transaction gets 57P01"
                     .to_owned()
             }
         };
@@ -55,7 +55,7 @@ fn advice(cluster: &Cluster, keeping: &[&InstanceId]) -> String {
     let all: Vec<String> = keeping.iter().map(ToString::to_string).collect();
     let set = hints::statement(cluster, first, &format!("alter system set {KEPT_SETTING} = 0"));
     format!(
-        "each gets 57P01 and must connect again; to spare those that otb holds, on each of {}: {set} -c 'select \
+        "each gets 57P01 and must reconnect; to spare the sessions that otb holds, run on each of {}: {set} -c 'select \
          pg_reload_conf()'",
         all.join(", ")
     )
