@@ -58,19 +58,21 @@ struct Move {
     stuck: bool,
 }
 
-/// Moves dn01 there and back by each way; otb itself, which holds clients, must not fail one.
+/// Moves dn01 by each way, once there or back, with `OTB_TEST_ROUNDS` there and back in each round; otb itself, which holds
+/// clients, must not fail one.
 pub(crate) fn of_each_way(real: &Real) {
     table(real);
     let clients = Clients::start(real);
     let mut moves = Vec::new();
-    for _ in 0..rounds(1) {
-        for (way, _) in WAYS {
-            for (from, to) in [("s29", "s47"), ("s47", "s29")] {
-                let seen = once(real, &clients, way, (from, to));
-                say(&format!("real lane: {seen:?}"));
-                moves.push(seen);
-            }
-        }
+    let there_and_back = [("s29", "s47"), ("s47", "s29")];
+    let turns: Vec<_> = match rounds(0) {
+        0 => WAYS.into_iter().zip(there_and_back.into_iter().cycle()).collect(),
+        rounds => (0..rounds).flat_map(|_| WAYS).flat_map(|way| there_and_back.map(|turn| (way, turn))).collect(),
+    };
+    for ((way, _), turn) in turns {
+        let seen = once(real, &clients, way, turn);
+        say(&format!("real lane: {seen:?}"));
+        moves.push(seen);
     }
     clients.finish();
     say(&rendered(&moves));
