@@ -260,11 +260,11 @@ impl Frozen {
 }
 
 /// SIGSTOPs sessions of cn01 that commit until one of them has a transaction prepared on dn01: the number in the gid is
-/// the session's transaction id (GetImplicit2PCGID, execRemote.c).
+/// the session's transaction id (GetImplicit2PCGID, execRemote.c). On v5 a session that commits is shown as idle.
 pub(crate) fn freeze_in_commit(real: &Real) -> Frozen {
     let master = if recovery(real, "s29") == "f" { "dn01@s29" } else { "dn01@s47" };
     let (cn01, dn01) = (Session::open(real, "cn01@s29"), Session::open(real, master));
-    let commits = "select pid from pg_stat_activity where query = 'commit' and backend_xid is not null limit 1";
+    let commits = "select pid from pg_stat_activity where (query = 'commit' or state = 'idle') and backend_xid is not null limit 1";
     let begun = Instant::now();
     while begun.elapsed() < FREEZES {
         let Some(pid) = cn01.ask(commits).and_then(|pid| Pid::from_raw(pid.parse().ok()?)) else { continue };
