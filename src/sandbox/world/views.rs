@@ -237,6 +237,10 @@ impl World {
             let waits_for = |text: &'static str| if waits { Value::text(text) } else { Value::Null };
             let application = session.settings.get("application_name").cloned().unwrap_or_default();
             let activity = &session.activity;
+            // A v5 shows neither of a session that waits (seen live).
+            let hides = waits && self.flavor == Flavor::V5;
+            let query_start = if hides { Value::Null } else { Value::Time(activity.query_start) };
+            let query = if hides { "" } else { activity.query.as_str() };
             vec![
                 Value::Int(12_443),
                 Value::text(&session.database),
@@ -249,14 +253,14 @@ impl World {
                 Value::or_null(session.client, |client| Value::count(client.port())),
                 Value::Time(session.backend_start),
                 Value::or_null(activity.xact_start, Value::Time),
-                Value::Time(activity.query_start),
+                query_start,
                 Value::Time(activity.state_change),
                 waits_for("Lock"),
                 waits_for("relation"),
                 Value::text(activity.state),
                 Value::Null,
                 Value::Null,
-                Value::text(&activity.query),
+                Value::text(query),
                 Value::text("client backend"),
             ]
         };
