@@ -264,8 +264,9 @@ impl Frozen {
 pub(crate) fn freeze_in_commit(real: &Real) -> Frozen {
     let master = if recovery(real, "s29") == "f" { "dn01@s29" } else { "dn01@s47" };
     let (cn01, dn01) = (Session::open(real, "cn01@s29"), Session::open(real, master));
-    let commits = "select pid from pg_stat_activity where (query = 'commit' or state = 'idle') and backend_xid is not null limit 1";
+    let commits = "select pid from pg_stat_activity where (query = 'commit' or state = 'idle' and coalesce(wait_event, '') <> 'ClientRead') and backend_xid is not null limit 1";
     let begun = Instant::now();
+    let mut tried = Vec::new();
     while begun.elapsed() < FREEZES {
         let Some(pid) = cn01.ask(commits).and_then(|pid| Pid::from_raw(pid.parse().ok()?)) else { continue };
         if kill_process(pid, Signal::STOP).is_err() {
@@ -279,9 +280,10 @@ pub(crate) fn freeze_in_commit(real: &Real) -> Frozen {
         if let Some(gid) = held {
             return Frozen { pid, gid };
         }
+        tried.push((cn01.ask(&xid), dn01.ask("select string_agg(gid, ' ') from pg_prepared_xacts")));
         kill_process(pid, Signal::CONT).unwrap();
     }
-    panic!("no session of cn01 could be stopped in the middle of a commit");
+    panic!("no session of cn01 could be stopped in the middle of a commit: {tried:?}");
 }
 
 fn wait_until(limit: Duration, holds: impl Fn() -> bool) -> bool {
