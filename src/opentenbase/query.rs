@@ -245,7 +245,7 @@ mod tests {
             (
                 settings(),
                 "select name, setting from pg_settings where name in ('archive_mode', 'forward_port', \
-                 'hot_standby', 'listen_addresses', 'max_prepared_transactions', 'max_replication_slots', 'max_wal_senders', 'pgxc_cluster_name', \
+                 'hot_standby', 'listen_addresses', 'max_prepared_transactions', 'max_replication_slots', 'max_wal_senders', 'persistent_connections_timeout', 'pgxc_cluster_name', \
                  'synchronous_commit', 'synchronous_standby_names', 'wal_keep_segments')",
             ),
             (
