@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::clients::{Clients, table};
 use crate::cluster::Real;
 use crate::doubt::{apply, rounds};
+use crate::hold::keep_no_connections;
 use crate::mishaps::{declare, set_policy};
 use crate::rows::median;
 use crate::say;
@@ -62,6 +63,7 @@ struct Move {
 /// clients, must not fail one.
 pub(crate) fn of_each_way(real: &Real) {
     table(real);
+    keep_no_connections(real);
     let clients = Clients::start(real);
     let mut moves = Vec::new();
     let there_and_back = [("s29", "s47"), ("s47", "s29")];

@@ -81,7 +81,7 @@ pub(crate) fn moves_that_no_client_notices(real: &Real) {
 
 /// On v5 the pool reload ends each session that keeps a connection to a datanode, by default for 5 s after a transaction.
 /// The reset takes the setting back.
-fn keep_no_connections(real: &Real) {
+pub(crate) fn keep_no_connections(real: &Real) {
     if real.is_v5() {
         for coordinator in ["cn01@s29", "cn02@s47"].map(|id| real.instance(id)) {
             real.tell(coordinator, "alter system set persistent_connections_timeout = 0");

@@ -177,7 +177,11 @@ pub(crate) fn gtm_started_again(real: &Real) {
     real.tell_of_gtm_at("cn02@s47", old);
 
     declare_node(real, "gtm_1", "s29");
-    let ran = apply(real, &waived);
+    let mut ran = apply(real, &waived);
+    // A router of v5 that sees the later timestamp between two looks refuses the second.
+    if ran.code == 4 {
+        ran = apply(real, &waived);
+    }
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
     assert_eq!(count("cn01@s29").stdout.trim(), "400");
     let conf = real.hands().must(&format!("grep -E '^(startup|active_host)' {}/gtm.conf | tail -n 2", new.data), 10);
