@@ -95,6 +95,11 @@ pub(crate) fn failovers_under_transfers(real: &Real) {
 /// A coordinator's session dies between the two phases, clients wait behind what it has left, and a fast stop of dn01
 /// does not end: otb stops it at once, and the shard serves again in time.
 pub(crate) fn stop_that_cannot_end(real: &Real) {
+    if real.is_v5() {
+        return say(
+            "SKIPPED doubt_stuck_stop: on v5 the killed session ends its coordinator, and otb starts that first",
+        );
+    }
     let all = rounds(1);
     let (mut from, mut to) = ("s29", "s47");
     let mut stuck = 0;
