@@ -20,13 +20,13 @@ pub(super) enum Depth {
     Pairs,
 }
 
-/// What of a rehearsal is asked for.
+/// The arguments of a rehearsal.
 #[derive(Debug, Default, Clone, Args)]
 pub(super) struct RehearseArgs {
-    /// Run the plan on a simulated copy of the cluster, with each fault at each moment, and tell how it ends
+    /// Run the plan on a simulated copy of the cluster, with each fault at each moment, and report how it ends
     #[arg(long, value_name = "DEPTH", num_args = 0..=1, default_missing_value = "single")]
     rehearse: Option<Depth>,
-    /// How long pairs of faults are tried
+    /// Time limit for pairs of faults
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = some_time, requires = "rehearse")]
     rehearse_time: Option<Duration>,
 }
@@ -36,8 +36,8 @@ impl RehearseArgs {
         self.rehearse.is_some()
     }
 
-    /// Rehearses where it is asked for, and adds what came of it to the plan. Whatever keeps it from that is told after the
-    /// plan is shown.
+    /// Rehearses if requested, and adds the result to the plan. A reason against it is reported after the plan is
+    /// shown.
     pub(super) fn add_to(&self, plan: &mut Plan, seen: &Observation) -> Result<(), Failure> {
         let Some(depth) = self.rehearse else { return Ok(()) };
         let begun = Instant::now();
@@ -51,25 +51,25 @@ impl RehearseArgs {
                 Ok(())
             }
             Err(CannotRehearse::NothingToDo) => {
-                terminal::say("There is nothing to rehearse: the plan has no steps.");
+                terminal::say("Nothing to rehearse: the plan has no steps.");
                 Ok(())
             }
             Err(CannotRehearse::Refused) => {
-                terminal::say("There is nothing to rehearse: the plan is refused, nothing of it would be done.");
+                terminal::say("Nothing to rehearse: the plan is refused, so otb would do nothing.");
                 Ok(())
             }
             Err(CannotRehearse::MostlyUnknown { unknown, of }) => {
-                let text = format!("the plan is not rehearsed: {unknown} of {of} instances were not seen");
+                let text = format!("the plan is not rehearsed: {unknown} of {of} instances were not observed");
                 Err(Failure::new(ErrorCode::RehearsalUnknown, text)
-                    .hint("bring back what the plan lists as not seen, then rehearse again"))
+                    .hint("bring back what the plan lists as not observed, then rehearse again"))
             }
             Err(CannotRehearse::OtherPlan(lines)) => {
                 let text = format!(
-                    "the plan is not rehearsed: from the simulated copy of the cluster another plan follows\n  {}",
+                    "the plan is not rehearsed: the simulated copy of the cluster leads to another plan\n  {}",
                     lines.join("\n  ")
                 );
                 Err(Failure::new(ErrorCode::RehearsalOtherPlan, text).hint(
-                    "plan and rehearse with the same otb; what it does not simulate is in docs/how-to/rehearse.md",
+                    "plan and rehearse with the same otb; docs/how-to/rehearse.md lists what otb does not simulate",
                 ))
             }
         }
@@ -83,7 +83,7 @@ impl RehearseArgs {
         let seen = seen_of(plan)?;
         if plan.otb_version != env!("CARGO_PKG_VERSION") {
             let text = format!(
-                "the plan is not rehearsed: otb {} made it, this is otb {}",
+                "the plan is not rehearsed: otb {} made it, but this is otb {}",
                 plan.otb_version,
                 env!("CARGO_PKG_VERSION")
             );
@@ -101,10 +101,10 @@ fn forget(plan: &mut Plan) {
     plan.checks.retain(|check| check.code != CheckCode::Rehearsal);
 }
 
-/// What was seen of the cluster when a saved plan was made.
+/// The observation of the cluster in a saved plan.
 pub(super) fn seen_of(plan: &Plan) -> Result<Observation, Failure> {
     plan.seen.as_ref().and_then(KeptObservation::restored).ok_or_else(|| {
-        let text = "the plan is not rehearsed: it was saved without what was seen of the cluster";
+        let text = "the plan is not rehearsed: it was saved without the observation of the cluster";
         Failure::new(ErrorCode::RehearsalNoObservation, text)
             .hint("plan again with this otb: otb plan --rehearse -o PLAN")
     })

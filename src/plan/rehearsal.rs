@@ -17,7 +17,7 @@ pub struct Rehearsal {
     pub tried: u64,
     /// How these ended.
     pub outcomes: Outcomes,
-    /// Of the runs that another `otb apply` finished: how many only after the fault itself was over.
+    /// The number of runs that another `otb apply` finished only after the fault had ended.
     pub after_the_fault: u64,
     /// The longest time for which clients reach no master of a node that they would reach without otb.
     pub longest_without_master: Option<WithoutMaster>,
@@ -144,22 +144,22 @@ pub struct Story {
     pub end: RehearsedEnd,
     /// The node that it is about.
     pub node: NodeName,
-    /// What goes wrong: `the process dn01@s47 is killed`.
+    /// The fault: `the process dn01@s47 is killed`.
     pub fault: String,
     /// The second fault, where pairs were tried.
     #[serde(default)]
     pub then: Option<String>,
-    /// Where in the step the fault strikes.
+    /// The moment in the step.
     pub moment: When,
     /// The step that the fault meets.
     pub step: StepId,
-    /// What clients see.
+    /// What clients notice.
     pub clients: String,
     /// The exit code of the first `otb apply`. None: otb itself was killed.
     pub exit: Option<u8>,
     /// How many further runs of `otb apply` there were.
     pub further_applies: u64,
-    /// What leads out.
+    /// The way out.
     pub way_out: String,
 }
 
@@ -188,7 +188,7 @@ impl When {
 /// A fact that was not seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AssumedFact {
-    /// Of which process.
+    /// The instance of the fault.
     pub instance: InstanceId,
     /// `process`, `role`, `WAL`, …
     pub fact: String,

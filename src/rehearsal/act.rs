@@ -10,16 +10,16 @@ use super::condition::{check, is_gtm};
 use super::fault::Fault;
 use super::lab::Lab;
 
-/// What goes wrong with the next act itself.
+/// A failure of the next act itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Mishap {
     #[default]
     None,
     /// The command fails and does nothing.
     Refused,
-    /// It is carried out, and nobody hears of it.
+    /// It runs, but its answer is lost.
     AnswerLost,
-    /// It is not carried out, and nobody hears of that either.
+    /// It does not run, and its answer is lost too.
     RequestLost,
     /// It takes longer than its limit: it is carried out after otb has stopped waiting.
     Late,
@@ -73,7 +73,7 @@ pub(super) fn perform(
         Mishap::RequestLost | Mishap::Late => lost(),
     };
     struck |= strikes(lab, Inside::AfterTheAct);
-    // What the stop itself has seen is not asked again.
+    // The conditions that the stop itself has observed are not checked again.
     let has_ended = |lab: &Lab| matches!(action, Action::Stop { instance, .. } if lab.ended.contains_key(instance));
     let after = step.after.iter().filter(|_| !has_ended(lab)).filter_map(|condition| left_of(condition, action));
     let unmet = after.map(|condition| (condition.clone().into_owned(), check(lab, &condition)));
@@ -95,12 +95,12 @@ fn not_done(why: impl Into<String>) -> Failed {
     Failed::NotDone(why.into())
 }
 
-/// A command over the shell: nobody hears of it where the server is cut off.
+/// A command over the shell: its answer is lost if the server is cut off.
 fn shell(lab: &Lab, id: &InstanceId) -> Result<(), Failed> {
     if lab.world.is_cut(&id.server) { Err(Failed::Unknown("the shell is cut off".to_owned())) } else { Ok(()) }
 }
 
-/// A statement: nobody hears of it where the process is silent.
+/// A statement: its answer is lost if the process is silent.
 fn sql(lab: &mut Lab, id: &InstanceId, text: &str) -> Result<(), Failed> {
     if lab.world.is_silent(lab.disk(id)) {
         return Err(Failed::Unknown("no answer".to_owned()));
@@ -221,7 +221,7 @@ fn end(lab: &mut Lab, id: &InstanceId) -> Result<(), Failed> {
     Ok(())
 }
 
-/// What it had flushed is asked of the GTM itself, which must answer for that.
+/// The GTM itself must answer how far it has flushed.
 fn stop_gtm(lab: &mut Lab, id: &InstanceId, fenced: bool, position: Lsn) -> Result<(), Failed> {
     let disk = lab.disk(id);
     match lab.world.word(disk) {
@@ -287,7 +287,7 @@ fn promote(lab: &mut Lab, id: &InstanceId) -> Result<(), Failed> {
     let ended = match promotion {
         Promotion::Promoted => Ok(()),
         Promotion::Pending => Err(Failed::Unknown("it is still a standby; the request stays in force".to_owned())),
-        Promotion::Died => Err(not_done("the server died of the promotion")),
+        Promotion::Died => Err(not_done("the server ended during the promotion")),
         Promotion::NotAStandby => Err(not_done("pg_ctl: not in standby mode")),
     };
     lab.do_to_files();

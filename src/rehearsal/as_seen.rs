@@ -1,4 +1,5 @@
-//! What the simulation does not move is as it was seen on the real cluster: what surrounds a server, its load, its settings.
+//! Facts that the simulation does not change stay as observed on the real cluster: the host environment of a server,
+//! its load, its settings.
 
 use crate::model::{Fact, InstanceFacts, Process};
 
@@ -15,7 +16,7 @@ pub(super) fn as_seen(facts: &mut InstanceFacts, was: &InstanceFacts) {
     take(shell_answers, &mut facts.tools_version, &was.tools_version);
     take(answers, &mut facts.oldest_wal, &was.oldest_wal);
     take(runs && !answers, &mut facts.gts, &was.gts);
-    // What was out of sight stays so.
+    // A fact that was not observed stays unknown.
     take(was.settings.hidden().is_some() && answers, &mut facts.settings, &was.settings);
     take(was.prepared.hidden().is_some() && facts.prepared.known().is_some(), &mut facts.prepared, &was.prepared);
     take(was.data_dir.hidden().is_some() && shell_answers, &mut facts.data_dir, &was.data_dir);

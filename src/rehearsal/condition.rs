@@ -27,13 +27,13 @@ pub(super) fn check(lab: &Lab, condition: &Condition) -> Found {
         }
         Condition::Stopped { instance } => by_shell(lab, instance, |disk| stopped(lab, disk)),
         Condition::CleanlyStopped { instance } => by_shell(lab, instance, |disk| {
-            // Of a GTM no file tells how it stopped.
+            // No file shows how a GTM stopped.
             let clean = lab.world.postgres(disk).is_none_or(|copy| copy.control.state.is_clean());
             if clean { stopped(lab, disk) } else { fails("it is not stopped cleanly") }
         }),
         Condition::Fenced { instance, upstream } => {
             let leads = lab.recovery(instance).is_some_and(|file| lab.is_at(upstream, &file.host, file.port));
-            by_shell(lab, instance, |_| when(leads, "the fence leads elsewhere"))
+            by_shell(lab, instance, |_| when(leads, "the fence has another upstream"))
         }
         Condition::ReplayedAll { standby, source } if is_gtm(lab, standby) => match lab.flushed.get(source) {
             Some(position) => {
@@ -50,7 +50,7 @@ pub(super) fn check(lab: &Lab, condition: &Condition) -> Found {
                 let (row, to) = (copy.data.routes.get(change.node.as_str()), &change.to);
                 row.is_some_and(|row| row.host == to.host.as_str() && row.port == to.port)
             };
-            when(routes.iter().all(leads), "it routes elsewhere")
+            when(routes.iter().all(leads), "it has another route")
         }),
         // v2.6 has no forward process.
         Condition::Forwards { .. } => Found::Holds,
@@ -84,7 +84,7 @@ pub(super) fn is_gtm(lab: &Lab, id: &InstanceId) -> bool {
     lab.world.gtm(lab.disk(id)).is_some()
 }
 
-/// By the GTM's own protocol, which needs no login.
+/// With the GTM's own protocol, which needs no login.
 fn by_gtm(lab: &Lab, id: &InstanceId, ask: impl FnOnce(&Gtm) -> Found) -> Found {
     let disk = lab.disk(id);
     match lab.world.gtm(disk) {
@@ -134,7 +134,7 @@ fn replayed_all(lab: &Lab, standby: &InstanceId, source: &InstanceId) -> Found {
     by_sql(lab, standby, |copy| when(has_all(copy), "it has not replayed everything"))
 }
 
-/// Where the coordinator's pooler leads, and whether the wanted process is what listens there.
+/// The address in the coordinator's pooler, and whether the wanted process listens there.
 fn reached(lab: &Lab, coordinator: &InstanceId, instance: &InstanceId) -> Found {
     by_sql(lab, coordinator, |copy| {
         let address = copy.process.as_ref().and_then(|process| process.pooler.address(instance.node.as_str()));
@@ -151,7 +151,9 @@ fn streams(lab: &Lab, standby: &InstanceId, upstream: &InstanceId) -> Found {
         let leads = lab.recovery(standby).is_some_and(|conf| lab.is_at(upstream, &conf.host, conf.port));
         let listed = leads && super::seen::is_listed(lab, standby);
         let redone = |gtm: &Gtm| gtm.process.as_ref().is_some_and(|process| process.log == GtmLog::EndKnown);
-        return by_gtm(lab, standby, |gtm| when(listed && redone(gtm), "it is not listed, or has redone nothing yet"));
+        return by_gtm(lab, standby, |gtm| {
+            when(listed && redone(gtm), "it is not listed, or has replayed nothing yet")
+        });
     }
     by_sql(lab, standby, |copy| {
         let standby = copy.process.as_ref().and_then(|process| process.standby());

@@ -1,4 +1,4 @@
-//! What otb does on the simulated cluster: plan, apply, and apply again.
+//! otb on the simulated cluster: plan, apply, and apply again.
 
 use super::invariant::{Breach, serves};
 use super::lab::Lab;
@@ -9,7 +9,7 @@ use crate::codes::Exit;
 use crate::model::{Cluster, NodeName};
 use crate::plan::{Input, Plan, Waiver, plan};
 
-/// How often a person follows otb's advice before calling somebody.
+/// How often a person follows otb's advice before asking for help.
 const APPLIES: u64 = 3;
 
 /// The command line that is given again and again.
@@ -32,7 +32,7 @@ pub fn exit_of(end: End) -> Exit {
     }
 }
 
-/// What became of following the advice.
+/// The result of following the advice.
 #[derive(Debug, Clone)]
 pub(super) struct Advice {
     pub(super) lab: Lab,
@@ -40,7 +40,7 @@ pub(super) struct Advice {
     pub(super) finished: bool,
     pub(super) applies: u64,
     pub(super) breaches: Vec<Breach>,
-    /// What the last plan refuses for.
+    /// The checks that refuse the last plan.
     pub(super) refused: Vec<String>,
 }
 
@@ -60,7 +60,7 @@ impl Course<'_> {
         self.plan_of(&lab.cluster, lab, false)
     }
 
-    /// What apply plans and goes on with once the GTM's part is done.
+    /// The plan with which apply continues after the GTM's part.
     pub(super) fn second_part(&self, run: &Run<'_>) -> Option<Plan> {
         let done = run.plan.afterwards.is_some() && run.end() == End::Done;
         let plan = done.then(|| self.plan_of(&run.lab.cluster, &run.lab, true))?;

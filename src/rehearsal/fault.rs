@@ -1,4 +1,4 @@
-//! What may happen between two steps.
+//! The events that may happen between two steps.
 
 use crate::model::{InstanceId, NodeName, ServerName};
 use crate::sandbox::world::{DiskId, Elsewhere};
@@ -10,13 +10,13 @@ use super::lab::Lab;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     Kill(InstanceId),
-    /// A clean shutdown by somebody else.
+    /// A clean shutdown by another program.
     Stop(InstanceId),
     /// Somebody, or a supervisor, starts it as its files say.
     Start(InstanceId),
     Hang(InstanceId),
     Cut(ServerName),
-    /// A server loses its power: what ran on it is dead and stays so, and nobody reaches it.
+    /// A server loses its power: its processes are dead and stay so, and it cannot be reached.
     PowerOff(ServerName),
     Lag(InstanceId),
     /// It gets nothing any more, and its node's master goes on committing.
@@ -38,7 +38,7 @@ pub enum Fault {
     WaitBehind(NodeName),
     /// An open transaction has read pgxc_node: ALTER NODE waits.
     LockRoutes(InstanceId),
-    /// What goes wrong with the next act.
+    /// A failure of the next act.
     Mishap(Mishap),
     /// Ctrl-C, once.
     Interrupt,

@@ -1,4 +1,4 @@
-//! What must hold in every state, whatever went wrong.
+//! The invariants of every state, whatever went wrong.
 
 use std::collections::BTreeSet;
 
@@ -24,18 +24,17 @@ pub enum BreachKind {
     Loss,
     /// A GTM took over without its log.
     Log,
-    /// Clients wait, and nobody lets them go on.
+    /// Clients wait, and no step releases them.
     Held,
-    /// What was cut in half stays so.
+    /// An interrupted commit stays in doubt.
     InDoubt,
 }
 
-/// Of each node at most one process that may be written to can be reached by any router; of the GTM at most one that is
-/// active.
+/// For each node, routers can reach at most one process that accepts writes; for the GTM, at most one active one.
 pub(super) fn two_masters(lab: &Lab) -> Option<Breach> {
     lab.cluster.nodes.values().find_map(|node| {
         let reached = masters_in_reach(lab, &node.name).len();
-        let what = format!("{} has {reached} masters in reach", node.name);
+        let what = format!("{} has {reached} masters that can be reached", node.name);
         (reached > 1).then(|| Breach { kind: BreachKind::Loss, node: node.name.clone(), what })
     })
 }
@@ -84,11 +83,11 @@ fn is_master_of(lab: &Lab, node: &NodeName, disk: DiskId) -> bool {
         || world.gtm(disk).is_some_and(|gtm| gtm.home.node == *node && gtm.is_active())
 }
 
-/// The plan says by name that this promotion may lose something. Of a GTM that is down it cannot be told how far
-/// it went, which is a warning.
+/// The plan names the possible loss of this promotion. For a GTM that is down it is not known how far it went, which
+/// is a warning.
 fn is_told(lab: &Lab, plan: &Plan, promoted: &InstanceId) -> bool {
     let is_gtm = lab.cluster.nodes.get(&promoted.node).is_some_and(|node| node.kind == NodeKind::Gtm);
-    // Of commits that wait for a standby those that no client was told of may be missing, and the check says so.
+    // With synchronous replication, commits that no client saw may be missing, and the check says so.
     let may_warn = is_gtm || lab.commits_wait();
     let says = |verdict| if may_warn { verdict != Verdict::Pass } else { verdict == Verdict::Waived };
     let loss = format!("data-loss:{}", promoted.node);
@@ -96,8 +95,8 @@ fn is_told(lab: &Lab, plan: &Plan, promoted: &InstanceId) -> bool {
 }
 
 impl Run<'_> {
-    /// A run that ends well leaves nothing in doubt that was in doubt when it began, but for a plan whose rest is still
-    /// to come and for masters that come up after they were asked.
+    /// A run that ends well leaves no transaction in doubt that was in doubt when it began, except for a plan whose
+    /// rest follows and for masters that start after they were asked.
     pub(super) fn unsettled(&self) -> Option<Breach> {
         let settles = self.plan.steps.iter().any(|step| matches!(step.action, Action::Settle { .. }));
         let left: Vec<String> = self.lab.in_doubt().intersection(&self.in_doubt).cloned().collect();
@@ -137,14 +136,14 @@ impl Run<'_> {
         let own = gtm(promoted).filter(|gtm| gtm.is_active())?;
         let log = own.process.as_ref().map(|process| process.log);
         let breach = |kind, what| Some(Breach { kind, node: promoted.node.clone(), what });
-        // docs/limits.md: nothing that a GTM answers shows that somebody else has just started it.
+        // docs/limits.md: no answer of a GTM shows that another program has just started it.
         if !self.started.contains(promoted) && log != Some(GtmLog::EndKnown) {
-            return breach(BreachKind::Log, format!("{promoted} was promoted before it had redone a record"));
+            return breach(BreachKind::Log, format!("{promoted} was promoted before it had replayed a record"));
         }
         let others = self.lab.disks.keys().filter(|id| id.node == promoted.node).filter_map(gtm);
         let most = others.map(Gtm::flushed).max();
         if most > Some(own.flushed()) {
-            return breach(BreachKind::Loss, format!("{promoted} knows less than another GTM"));
+            return breach(BreachKind::Loss, format!("{promoted} has less than another GTM"));
         }
         None
     }

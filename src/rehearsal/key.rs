@@ -6,7 +6,7 @@ use super::lab::Lab;
 use crate::sandbox::world::{DiskId, GtmRole};
 
 impl Lab {
-    /// What distinguishes this state from others as far as the future goes: not pids, times, or log lines.
+    /// The parts of a state that matter for the future: not pids, times, or log lines.
     pub fn key(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         for (id, disk) in &self.disks {

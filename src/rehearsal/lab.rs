@@ -31,9 +31,9 @@ pub struct Lab {
     pub cluster: Arc<Cluster>,
     pub disks: BTreeMap<InstanceId, DiskId>,
     pub files: BTreeMap<InstanceId, Files>,
-    /// How far a GTM had flushed when the run under way stopped it: nothing tells afterwards.
+    /// The flush position of a GTM when the current run stopped it: nothing shows it afterwards.
     pub flushed: BTreeMap<InstanceId, Lsn>,
-    /// Where the WAL of a master ends that the run under way stopped at once.
+    /// The end of the WAL of a master that the current run stopped immediately.
     pub ended: BTreeMap<InstanceId, Lsn>,
     /// No tool reads the WAL of stopped copies.
     pub unreadable: bool,
@@ -41,9 +41,9 @@ pub struct Lab {
     pub held: Vec<SessionId>,
     /// Microseconds from one step to the next.
     pub pace: u64,
-    /// What the postgresql.conf of an instance sets.
+    /// The settings in the postgresql.conf of an instance.
     pub settings: Arc<BTreeMap<InstanceId, BTreeMap<String, String>>>,
-    /// What was seen of the real cluster: what the simulation does not move is as it was.
+    /// The observation of the real cluster: facts that the simulation does not change stay as they were.
     pub base: Arc<Observation>,
     clock: u64,
 }
@@ -93,7 +93,7 @@ impl Lab {
         self.disks.get(id).copied().unwrap_or(NOWHERE)
     }
 
-    /// What its postgresql.conf sets.
+    /// The settings in its postgresql.conf.
     pub fn settings_of(&self, id: &InstanceId) -> BTreeMap<String, String> {
         self.settings.get(id).cloned().unwrap_or_default()
     }
@@ -142,12 +142,12 @@ impl Lab {
         self.do_to_files();
     }
 
-    /// What lies in an instance's data directory.
+    /// The files in an instance's data directory.
     pub fn files_of(&mut self, id: &InstanceId) -> &mut Files {
         self.files.entry(id.clone()).or_default()
     }
 
-    /// Whether its files make it a standby at its next start, and of whom.
+    /// Whether its files make it a standby at its next start, and its upstream.
     pub fn recovery(&self, id: &InstanceId) -> Option<&Recovery> {
         self.files.get(id)?.recovery.as_ref()
     }
@@ -241,7 +241,8 @@ impl Lab {
         }
     }
 
-    /// What servers do to their own files: a promotion renames recovery.conf, of a GTM it ends gtm.conf with ACT.
+    /// The changes of servers to their own files: a promotion renames recovery.conf; a GTM's promotion ends gtm.conf
+    /// with ACT.
     pub fn do_to_files(&mut self) {
         for effect in self.world.take_effects() {
             let (Effect::RenameRecoveryConf(disk) | Effect::AppendGtmConf(disk, _)) = effect else { continue };
@@ -252,7 +253,7 @@ impl Lab {
         }
     }
 
-    /// Everything that breaks by itself is mended by itself.
+    /// Faults that end by themselves end here.
     pub fn heal(&mut self) {
         for server in self.world.cut_servers() {
             let now = self.now();

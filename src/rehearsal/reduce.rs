@@ -14,7 +14,7 @@ const KEPT: usize = 2;
 
 type Table = Arc<Vec<crate::model::Route>>;
 
-/// A smaller cluster, what was seen of it, and who stands for whom.
+/// A smaller cluster, its observation, and the nodes that each node stands for.
 #[derive(Debug)]
 pub(super) struct Smaller {
     pub(super) cluster: Cluster,
@@ -82,7 +82,7 @@ pub(super) fn has_the_steps_of(smaller: &Plan, whole: &Plan) -> bool {
     smaller.steps.iter().map(|step| &step.id).eq(whole.steps.iter().filter(stays).map(|step| &step.id))
 }
 
-/// What makes nodes alike: where their copies are and what they do, and what the plan does on them.
+/// What makes nodes equal: the places and states of their instances, and the plan's steps for them.
 fn signature(node: &Node, plan: &Plan, seen: &Observation) -> String {
     let mut text = format!("{} {}", node.kind, node.master);
     for id in node.instances.values().map(|instance| &instance.id) {

@@ -20,7 +20,7 @@ use crate::sandbox::world::image;
 /// What is rehearsed.
 pub struct Rehearse<'a> {
     pub plan: &'a Plan,
-    /// What the plan was made from.
+    /// The input of the plan.
     pub seen: &'a Observation,
     /// Present where pairs of faults are to be tried: whether there is time for more.
     pub pairs: Option<&'a mut dyn FnMut() -> bool>,
@@ -112,7 +112,7 @@ fn taken_of(cluster: &crate::model::Cluster, seen: &Observation) -> (Lab, Vec<As
     (Lab::in_the_image(cluster, seen, image), assumed)
 }
 
-/// What has been found so far.
+/// The results so far.
 struct Found<'a> {
     trials: Trials<'a>,
     kinds: Vec<Fault>,

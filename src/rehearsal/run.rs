@@ -18,16 +18,16 @@ use crate::plan::{Action, Plan, Step};
 pub struct Run<'p> {
     pub lab: Lab,
     pub plan: &'p Plan,
-    /// What came about that must never be so.
+    /// A broken invariant.
     pub breaches: Vec<Breach>,
-    /// How it came about, for whoever reads a failure.
+    /// The history of the state, for the reader of a failure.
     pub path: Vec<String>,
-    /// What coordinators held prepared when it began.
+    /// The transactions that coordinators had prepared when the run began.
     pub(super) in_doubt: BTreeSet<String>,
-    /// What somebody else has started meanwhile.
+    /// The instances that another program has started meanwhile.
     pub(super) started: BTreeSet<InstanceId>,
     ledger: Ledger<'p>,
-    /// What distinguishes this run's books from another's.
+    /// The parts of this run's record that differ from another's.
     books: BTreeMap<String, String>,
     mishap: Mishap,
     /// A fault that strikes inside the next step.
@@ -59,8 +59,8 @@ impl<'p> Run<'p> {
         }
     }
 
-    /// Something goes wrong now, or with the next act. False: it does not fit the cluster as it is. What ends otb itself is
-    /// no strike: nothing of the run follows it.
+    /// Lets a fault strike now, or the next act fail. False means that the fault does not fit the cluster as it is. A
+    /// fault that ends otb itself does not strike here, because nothing of the run follows it.
     pub fn strike(&mut self, fault: &Fault) -> bool {
         self.path.push(format!("{fault:?}"));
         self.note_started(fault);
@@ -103,7 +103,7 @@ impl<'p> Run<'p> {
         book(&mut self.ledger);
     }
 
-    /// What distinguishes it from other runs of the same plan, as far as the future goes.
+    /// The parts that differ from other runs of the same plan and matter for the future.
     pub fn key(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         let undo = self.undo.as_ref().map(|steps| steps.iter().map(|step| &step.id).collect::<Vec<_>>());
@@ -171,7 +171,7 @@ impl<'p> Run<'p> {
         if !self.lab.held.is_empty()
             && let Some(step) = self.plan.steps.first()
         {
-            let what = "clients still wait when all steps are over".to_owned();
+            let what = "clients still wait after all steps".to_owned();
             self.breaches.push(Breach { kind: BreachKind::Held, node: step.action.target().node.clone(), what });
         }
         let mut steps = Vec::new();

@@ -174,7 +174,7 @@ fn recovery_file(recovery: &Recovery) -> RecoveryFile {
     }
 }
 
-/// Of a process that answers SQL. Without a GTM a master answers SHOW only (opentenbase-v2.6-live.md, "GTM").
+/// For a process that answers SQL. Without a GTM a master answers SHOW only (opentenbase-v2.6-live.md, "GTM").
 fn answered(lab: &Lab, id: &InstanceId, copy: &Postgres) -> InstanceFacts {
     let mut facts = InstanceFacts::unknown(UnknownKind::NoTimestamp, "GTM error, could not obtain global timestamp");
     let Some(process) = &copy.process else { return facts };

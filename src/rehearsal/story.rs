@@ -1,4 +1,4 @@
-//! What one run is told as.
+//! The story of one run.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::plan::{Plan, RehearsedEnd, Step, Story, Until, When, WithoutMaster};
 /// How many nodes are named.
 const NAMED: usize = 3;
 
-/// By what one story is worse than another of the same end.
+/// The order of stories with the same end, the worst last.
 pub(super) type Rank = (Option<Until>, u64);
 
 pub(super) fn rank(fate: &Fate) -> Rank {
@@ -43,7 +43,7 @@ fn clients(fate: &Fate) -> String {
     match until {
         Until::Run => format!("no master of {nodes} answers while otb works"),
         Until::NextApply => format!("no master of {nodes} answers until otb apply runs again"),
-        Until::FaultOver => format!("no master of {nodes} answers until the fault is over and otb apply runs again"),
+        Until::FaultOver => format!("no master of {nodes} answers until the fault ends and otb apply runs again"),
         Until::Person => format!("no master of {nodes} answers until a person brings it back"),
     }
 }
@@ -57,7 +57,7 @@ fn named(down: &BTreeMap<NodeName, Until>, until: Until) -> String {
 
 fn way_out(fate: &Fate, fault: &Fault) -> String {
     let fix = match fate.refused.as_slice() {
-        [] => "run otb plan and follow what it says".to_owned(),
+        [] => "run otb plan and follow its hints".to_owned(),
         checks => format!("fix what the checks name ({}), then run otb apply", checks.join(", ")),
     };
     match fate.end {
@@ -81,7 +81,7 @@ pub(super) fn longer(so_far: Option<WithoutMaster>, plan: &Plan, fate: &Fate) ->
         WithoutMaster { until: *until, milliseconds, node: node.clone() }
     };
     fate.down.iter().map(of).chain(so_far).max_by(|a, b| {
-        // Of equal ones the first node is named.
+        // Among equal ones the first node is named.
         (a.until, a.milliseconds).cmp(&(b.until, b.milliseconds)).then_with(|| b.node.cmp(&a.node))
     })
 }

@@ -10,7 +10,7 @@ use super::run::Run;
 use crate::model::NodeName;
 use crate::plan::{RehearsedEnd, Until};
 
-/// What became of a run.
+/// The result of a run.
 #[derive(Debug, Clone)]
 pub(super) struct Fate {
     pub(super) end: RehearsedEnd,
@@ -19,15 +19,15 @@ pub(super) struct Fate {
     pub(super) applies: u64,
     /// It was over only after the fault was.
     pub(super) after_the_fault: bool,
-    /// What must never be so, and was.
+    /// The broken invariant.
     pub(super) breach: Option<Breach>,
     /// Nodes that clients could not reach meanwhile, and until when.
     pub(super) down: BTreeMap<NodeName, Until>,
-    /// What otb refuses for at last.
+    /// The checks that refuse at the end.
     pub(super) refused: Vec<String>,
 }
 
-/// What follows when otb has ended.
+/// The runs after otb has ended.
 #[derive(Debug, Clone)]
 struct After {
     end: RehearsedEnd,
@@ -107,7 +107,7 @@ impl<'a> Trials<'a> {
             for node in down {
                 fate.down.entry(node).or_insert(Until::Run);
             }
-            // What was so already before this moment is not what follows from it.
+            // A state that existed before this moment does not follow from it.
             if let Some(breach) = breaches.get(breached) {
                 with_breach(&mut fate, breach.clone());
             }

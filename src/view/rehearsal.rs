@@ -24,7 +24,7 @@ pub(super) fn rehearsal_text(out: &mut String, plan: &Plan) {
         let _ = writeln!(out, "  {line}");
     }
     for story in &rehearsal.worst {
-        let head = format!("  Worst that {}:", ends_so(story.end));
+        let head = format!("  Worst case that {}:", ends_so(story.end));
         let _ = writeln!(out, "{} {}", if story.end.is_bad() { style::bad(head) } else { head }, what(story));
         for (name, text) in parts(story) {
             let _ = writeln!(out, "      {name}: {text}");
@@ -101,7 +101,7 @@ fn runs(number: u64) -> String {
 
 fn ends(rehearsal: &Rehearsal) -> Vec<(RehearsedEnd, u64, String)> {
     let more = |end| match (end, rehearsal.after_the_fault) {
-        (RehearsedEnd::Finished, number @ 1..) => format!(" ({number} of them only when the fault was over)"),
+        (RehearsedEnd::Finished, number @ 1..) => format!(" ({number} of them only after the fault had ended)"),
         _ => String::new(),
     };
     RehearsedEnd::ALL.map(|end| (end, rehearsal.outcomes.of(end), more(end))).to_vec()
@@ -110,7 +110,7 @@ fn ends(rehearsal: &Rehearsal) -> Vec<(RehearsedEnd, u64, String)> {
 fn facts(rehearsal: &Rehearsal) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(longest) = &rehearsal.longest_without_master {
-        lines.push(format!("Longest time without a master in reach: {}", without_master(longest)));
+        lines.push(format!("Longest time without a master that can be reached: {}", without_master(longest)));
     }
     if let Some(pairs) = &rehearsal.pairs {
         let bad = pairs.outcomes.needs_person + pairs.outcomes.loses_data;
@@ -123,13 +123,13 @@ fn facts(rehearsal: &Rehearsal) -> Vec<String> {
     }
     for alike in &rehearsal.alike {
         let nodes: Vec<&str> = alike.nodes.iter().map(crate::model::NodeName::as_str).collect();
-        lines.push(format!("{} stand for {} more that lie alike", nodes.join(" and "), alike.stand_for));
+        lines.push(format!("{} stand for {} more in the same state", nodes.join(" and "), alike.stand_for));
     }
     for one in rehearsal.assumed.iter().take(ASSUMED) {
-        lines.push(format!("Not seen: {} of {}; rehearsed as: {}", one.fact, one.instance, one.taken_as));
+        lines.push(format!("Not observed: {} of {}; rehearsed as: {}", one.fact, one.instance, one.taken_as));
     }
     if let Some(more @ 1..) = rehearsal.assumed.len().checked_sub(ASSUMED) {
-        lines.push(format!("and {} more that were not seen", count(more, "fact")));
+        lines.push(format!("and {} more that were not observed", count(more, "fact")));
     }
     lines
 }
@@ -139,7 +139,7 @@ fn without_master(longest: &WithoutMaster) -> String {
         (Until::Run, Some(most)) => format!("at most {} s, while otb works", seconds(most)),
         (Until::Run, None) => "while otb works".to_owned(),
         (Until::NextApply, _) => "until otb apply runs again".to_owned(),
-        (Until::FaultOver, _) => "until the fault is over and otb apply runs again".to_owned(),
+        (Until::FaultOver, _) => "until the fault ends and otb apply runs again".to_owned(),
         (Until::Person, _) => "until a person brings it back".to_owned(),
     };
     format!("{}, {until}", longest.node)

@@ -65,10 +65,10 @@ fn unfence(plan: &mut Plan) {
 
 #[test]
 fn a_master_that_is_not_fenced() {
-    finds(&[("dn01", "s47")], &[], unfence, "dn01 has 2 masters in reach");
-    finds(&[("gtm_1", "s47")], &[], unfence, "gtm_1 has 2 masters in reach");
-    finds(&[("dn01", "s47")], &[Fault::Kill(id("dn01@s29"))], unfence, "dn01 has 2 masters in reach");
-    finds(&[("gtm_1", "s47")], &[Fault::Kill(id("gtm_1@s29"))], unfence, "gtm_1 has 2 masters in reach");
+    finds(&[("dn01", "s47")], &[], unfence, "dn01 has 2 masters that can be reached");
+    finds(&[("gtm_1", "s47")], &[], unfence, "gtm_1 has 2 masters that can be reached");
+    finds(&[("dn01", "s47")], &[Fault::Kill(id("dn01@s29"))], unfence, "dn01 has 2 masters that can be reached");
+    finds(&[("gtm_1", "s47")], &[Fault::Kill(id("gtm_1@s29"))], unfence, "gtm_1 has 2 masters that can be reached");
 }
 
 /// What proves the stop is true whatever became of it.
@@ -86,8 +86,8 @@ fn believe_the_stop(plan: &mut Plan) {
 #[test]
 fn a_stop_that_nobody_proves() {
     let unheard = [Fault::Mishap(Mishap::RequestLost)];
-    finds_among(&unheard, &[("dn01", "s47")], &[], believe_the_stop, "dn01 has 2 masters in reach");
-    finds_among(&unheard, &[("gtm_1", "s47")], &[], believe_the_stop, "gtm_1 has 2 masters in reach");
+    finds_among(&unheard, &[("dn01", "s47")], &[], believe_the_stop, "dn01 has 2 masters that can be reached");
+    finds_among(&unheard, &[("gtm_1", "s47")], &[], believe_the_stop, "gtm_1 has 2 masters that can be reached");
 }
 
 /// The stop comes when everything else is done.
@@ -103,8 +103,8 @@ fn promote_first(plan: &mut Plan) {
 
 #[test]
 fn a_promotion_before_the_stop() {
-    finds_among(&[], &[("dn01", "s47")], &[], promote_first, "dn01 has 2 masters in reach");
-    finds_among(&[], &[("gtm_1", "s47")], &[], promote_first, "gtm_1 has 2 masters in reach");
+    finds_among(&[], &[("dn01", "s47")], &[], promote_first, "dn01 has 2 masters that can be reached");
+    finds_among(&[], &[("gtm_1", "s47")], &[], promote_first, "gtm_1 has 2 masters that can be reached");
 }
 
 #[test]
@@ -133,13 +133,13 @@ fn a_promotion_that_does_not_wait_for_the_salvage() {
 fn a_gtm_promoted_before_it_has_redone_a_record() {
     let hasty: fn(&mut Plan) = |plan| skip(plan, |action| matches!(action, Action::AwaitRedo { .. }));
     let fresh = [Fault::Kill(id("gtm_1@s47")), Fault::Start(id("gtm_1@s47"))];
-    finds(&[("gtm_1", "s47")], &fresh, hasty, "gtm_1@s47 was promoted before it had redone a record");
+    finds(&[("gtm_1", "s47")], &fresh, hasty, "gtm_1@s47 was promoted before it had replayed a record");
 }
 
 #[test]
 fn clients_that_are_never_released() {
     let spoil = |plan: &mut Plan| skip(plan, |action| matches!(action, Action::Release { .. }));
-    finds(&[("dn01", "s47")], &[], spoil, "clients still wait when all steps are over");
+    finds(&[("dn01", "s47")], &[], spoil, "clients still wait after all steps");
 }
 
 #[test]

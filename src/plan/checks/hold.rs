@@ -77,9 +77,7 @@ fn ended_sessions(id: &InstanceId, busy: u64) -> Finding {
         _ => format!("{busy} sessions"),
     };
     Finding::warn(
-        format!(
-            "{sessions} of clients on {id} worked in the last 5 s: its stop ends all client sessions there"
-        ),
+        format!("{sessions} of clients on {id} worked in the last 5 s: its stop ends all client sessions there"),
         "let clients connect to another coordinator first, then plan again until this warning is gone",
     )
 }

@@ -47,8 +47,7 @@ fn advice(cluster: &Cluster, keeping: &[&InstanceId]) -> String {
         return match cluster.policy.hold {
             HoldPolicy::Off => "each session that is in a transaction then gets 57P01 and must reconnect".to_owned(),
             HoldPolicy::Prefer | HoldPolicy::Require => {
-                "none of them while otb holds clients; otherwise each session in a transaction gets 57P01"
-                    .to_owned()
+                "none of them while otb holds clients; otherwise each session in a transaction gets 57P01".to_owned()
             }
         };
     };

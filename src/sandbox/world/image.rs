@@ -1,4 +1,4 @@
-//! A world in the image of a cluster that was seen. What was not seen takes a value that is bad for a run, and is listed.
+//! A world in the image of an observed cluster. An unknown fact gets a value that is bad for a run, and is listed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -36,12 +36,12 @@ pub struct Assumed {
     pub taken_as: String,
 }
 
-/// What an instance does, as far as it was seen or is taken to be.
+/// The state of an instance, observed or assumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct State {
     pub(super) runs: bool,
     pub(super) master: bool,
-    /// It runs and answers nobody.
+    /// It runs but does not answer.
     pub(super) hung: bool,
 }
 
@@ -287,7 +287,7 @@ fn gtm(subject: &Subject<'_>, pid: u32, now: Moment) -> Gtm {
         Some(conf) if !state.master => GtmRole::Standby { host: conf.host.clone(), port: conf.port },
         _ => GtmRole::Active,
     };
-    // How far it has redone its log it does not tell; what has to be known before a promotion, otb waits for.
+    // It does not report how far it has replayed its log; otb waits for what must be known before a promotion.
     let follows = facts.standby.is_known_and(|standby| standby.streaming);
     let log = if state.master || !follows { GtmLog::EndKnown } else { GtmLog::EndUnknown };
     gtm.process = Some(GtmProcess {

@@ -16,10 +16,10 @@ use super::instance::{
 };
 use super::wal::{Body, Record, Wal};
 
-/// Where a log ends of which nothing is known.
+/// The end of an unknown log.
 const SOMEWHERE: Lsn = Lsn(0x0300_0060);
 
-/// What a master out of sight may have committed without its standby: a few bytes.
+/// The commits that an unobserved master may have made without its standby: a few bytes.
 const UNSEEN_COMMIT: u64 = 0x100;
 
 /// One stretch of a log on one timeline.
@@ -38,7 +38,7 @@ pub(super) struct Line {
     first: Body,
 }
 
-/// What a copy is made from.
+/// The source of an instance's image.
 pub(super) struct Subject<'a> {
     pub(super) id: &'a InstanceId,
     pub(super) home: Home,
