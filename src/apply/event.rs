@@ -11,7 +11,7 @@ use crate::model::NodeName;
 use crate::plan::{ExpectedGap, Plan, StepId};
 
 /// The version of the stream of events, by Terraform's rules: a minor one adds, a major one breaks.
-pub const EVENTS_VERSION: &str = "1.2";
+pub const EVENTS_VERSION: &str = "2.0";
 
 /// One line of `otb apply --format json` and of `--events FILE`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -26,7 +26,7 @@ use crate::model::{ClusterName, Observation};
 use crate::plan::{Change, Phase, Plan, StepId, Waiver};
 
 /// The journal's version, by Terraform's rules: a minor one adds, a major one breaks.
-const JOURNAL_VERSION: &str = "1.1";
+const JOURNAL_VERSION: &str = "2.0";
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -32,7 +32,7 @@ use crate::model::FindingKind;
 use crate::plan::CheckCode;
 
 /// The format's version, by Terraform's rules: a minor one adds, a major one breaks.
-pub const FORMAT_VERSION: &str = "1.0";
+pub const FORMAT_VERSION: &str = "1.1";
 
 /// `otb explain --format json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]

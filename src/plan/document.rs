@@ -15,7 +15,7 @@ use super::step::{Phase, Step};
 use crate::model::{Cluster, Finding, InDoubt, InstanceId, NodeKind, NodeName, ServerName, Unknown, UnknownKind};
 
 /// The plan format's version, by Terraform's rules: a minor one adds, a major one breaks.
-pub const FORMAT_VERSION: &str = "1.0";
+pub const FORMAT_VERSION: &str = "2.0";
 
 /// What is to be done, why, in which order, and what was seen when it was decided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -40,7 +40,7 @@ fn what_cannot_be_rehearsed() {
     place.otb("show --rehearse single").args([&broken]).run().fails(1, &["rehearsal.no-observation"]);
     let older = edited(&place, &saved, |plan| plan["otb_version"] = "0.0.1".into());
     place.otb("show --rehearse single").args([&older]).run().fails(1, &["rehearsal.other-plan", "otb 0.0.1"]);
-    let newer = edited(&place, &saved, |plan| plan["format_version"] = "2.0".into());
+    let newer = edited(&place, &saved, |plan| plan["format_version"] = "3.0".into());
     place.otb("show --rehearse single").args([&newer]).run().fails(1, &["plan.format-version"]);
     let unseen = edited(&place, &saved, |plan| {
         let why = serde_json::json!({"unknown": {"kind": "timed_out", "why": "no answer"}});

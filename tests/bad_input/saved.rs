@@ -39,7 +39,7 @@ fn what_is_no_plan() {
         let cut = place.write("cut.json", &text[..length]);
         refused(&place, &cut, 1, &["cut.json", "incomplete", "plan -o"]);
     }
-    for other in ["{}", "[]", "null", "{\"format_version\": \"1.0\"}", "\u{0}\u{1}", "version: 1"] {
+    for other in ["{}", "[]", "null", "{\"format_version\": \"2.0\"}", "\u{0}\u{1}", "version: 1"] {
         refused(&place, &place.write("other.json", other), 1, &["other.json", "plan -o"]);
     }
     refused(&place, &place.write("deep.json", "[".repeat(1 << 20)), 1, &["deep.json", "recursion limit"]);
@@ -49,11 +49,11 @@ fn what_is_no_plan() {
 #[test]
 fn a_newer_format() {
     let (place, saved) = planned();
-    let major = edited(&place, &saved, |plan| plan["format_version"] = "2.0".into());
-    refused(&place, &major, 1, &["format_version is \"2.0\"", "reads 1.", "plan again"]);
+    let major = edited(&place, &saved, |plan| plan["format_version"] = "3.0".into());
+    refused(&place, &major, 1, &["format_version is \"3.0\"", "reads 2.", "plan again"]);
     // A minor version only adds.
     let minor = edited(&place, &saved, |plan| {
-        plan["format_version"] = "1.99".into();
+        plan["format_version"] = "2.99".into();
         plan["something_new"] = true.into();
     });
     place.otb("show").args([&minor]).run().ends(0).says(&["promote:dn01@s47"]);

@@ -100,7 +100,7 @@ fn events(text: &str) -> Vec<Value> {
     let events: Vec<Value> =
         text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect();
     for event in &events {
-        assert_eq!(event["format_version"], "1.2", "{event}");
+        assert_eq!(event["format_version"], "2.0", "{event}");
         assert!(event["at"].as_str().unwrap().ends_with('Z'), "{event}");
     }
     assert_eq!(events.last().unwrap()["event"], "finished", "{text}");

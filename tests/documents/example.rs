@@ -139,7 +139,7 @@ fn text_of(definition: &str) -> Option<&'static str> {
 
 fn plain_text(key: &str) -> String {
     match key {
-        "format_version" => "1.0".to_owned(),
+        "format_version" => "2.0".to_owned(),
         "at" | "observed_at" => "2026-01-01T00:00:00Z".to_owned(),
         "max_lag" => "16.0 MiB".to_owned(),
         _ => json!(key).as_str().filter(|key| !key.is_empty()).map_or("text".to_owned(), |key| format!("some {key}")),

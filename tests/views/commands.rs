@@ -134,7 +134,7 @@ fn a_watch_goes_on_until_it_is_ended() {
     let ended = watch.wait();
     let looks: Vec<Value> = ended.ends(0).stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(looks.len() > 1, "{}", looks.len());
-    assert!(looks.iter().all(|look| look["format_version"] == "1.1" && look["instances"].is_object()));
+    assert!(looks.iter().all(|look| look["format_version"] == "2.0" && look["instances"].is_object()));
     let mut text = place.otb("status --watch --interval 50ms").start();
     text.until_printed("opentenbase_cluster: ", 2);
     text.signal(Signal::TERM);

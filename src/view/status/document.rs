@@ -13,7 +13,7 @@ use crate::model::{
 use crate::plan::running_masters;
 
 /// The status format's version, by Terraform's rules: a minor one adds, a major one breaks.
-pub const STATUS_VERSION: &str = "1.1";
+pub const STATUS_VERSION: &str = "2.0";
 
 /// `otb status --format json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
