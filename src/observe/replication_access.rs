@@ -11,7 +11,7 @@ use crate::model::{
     Cluster, Endpoint, Fact, Instance, InstanceId, NodeName, Observation, ReplicationAccess, Role, ServerName,
     UnknownKind,
 };
-use crate::opentenbase::{Script, most_logins, read_admissions, replication_access, sanitize_for_display};
+use crate::opentenbase::{Script, most_logins, read_replication_access, replication_access, sanitize_for_display};
 use crate::transport::{Connections, Output, ShellError};
 
 /// A master that is to become a standby, as the user that its new master itself replicates as: that user otb writes into
@@ -78,7 +78,7 @@ impl Asker<'_> {
     /// in parallel: only that shows why.
     async fn ask(&self, logins: &[&Login<'_>]) -> Vec<(InstanceId, Fact<ReplicationAccess>)> {
         let in_a_row = match logins {
-            [_, _, ..] => self.log_in(logins).await.map(|output| read_admissions(&output.text)),
+            [_, _, ..] => self.log_in(logins).await.map(|output| read_replication_access(&output.text)),
             _ => Ok(0),
         };
         let admitted = match in_a_row {

@@ -30,7 +30,7 @@ fn foreign_lines_change_no_reading() {
         (read_recovery_conf(text), replication_user(text))
     });
     is_read("startup = STANDBY\nactive_host = '10.0.0.47'\nactive_port = 21000\n", read_gtm_conf);
-    is_read("7713789778691097467|1|0/30087E8|\n", read_admissions);
+    is_read("7713789778691097467|1|0/30087E8|\n", read_replication_access);
     is_read("pg_ctl: server is running (PID: 16181)\n", |text| read_pg_status(0, text).ok());
     is_read("gtm_ctl: server is running (PID: 15234)\ncurrent node [primary] gts[1]\n", |text| {
         read_gtm_status_text(0, text).ok()

@@ -55,7 +55,7 @@ pub use joint::{Answer, Answers, MOST_JOINED, joint_script};
 pub use listen::{listening, read_listeners};
 pub use lock::{Leftovers, LockAnswer, lock_script, locked_directories, read_lock};
 pub use probe::{Look, MOST_LOOKS, Probe, Tools, USUAL_SEGMENT, no_probe, probe_script, read_probe, survey_script};
-pub use replication_access::{most_logins, read_admissions, replication_access};
+pub use replication_access::{most_logins, read_replication_access, replication_access};
 pub use resolve::{Addresses, read_addresses, resolve_script};
 pub use retarget::{keep_old_recovery_conf, recovery_settings, retargeted};
 pub use sanitize::{MOST_DISPLAYED, is_dangerous, sanitize_bytes_for_display, sanitize_for_display};

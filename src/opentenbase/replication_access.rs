@@ -61,7 +61,7 @@ fn quote_for_psql(text: &str) -> String {
 
 /// Returns how many logins succeeded, from the first on: each server has reported its system identifier, timeline and
 /// position.
-pub fn read_admissions(said: &str) -> usize {
+pub fn read_replication_access(said: &str) -> usize {
     said.lines().filter(|line| is_identity(line)).count()
 }
 
@@ -107,11 +107,11 @@ mod tests {
     #[test]
     fn logins_are_counted_by_what_the_servers_said() {
         let two = "7713789778691097467|1|0/30087E8|\n7713789834033451996|2|0/30000B0|\n";
-        assert_eq!(read_admissions(two), 2);
+        assert_eq!(read_replication_access(two), 2);
         let then_none = "7713789778691097467|1|0/30087E8|\n\\connect: could not connect to server: Connection refused\n\
                          \tIs the server running on host \"127.0.0.47\" and accepting\n\tTCP/IP connections on port 9?\n";
-        assert_eq!(read_admissions(then_none), 1);
-        assert_eq!(read_admissions("its data directory cannot be entered\n"), 0);
-        assert_eq!(read_admissions(""), 0);
+        assert_eq!(read_replication_access(then_none), 1);
+        assert_eq!(read_replication_access("its data directory cannot be entered\n"), 0);
+        assert_eq!(read_replication_access(""), 0);
     }
 }

@@ -77,7 +77,8 @@ impl World {
     fn followers(&self) -> BTreeMap<DiskId, Vec<DiskId>> {
         let mut followers: BTreeMap<DiskId, Vec<DiskId>> = BTreeMap::new();
         for (disk, standby) in self.standbys() {
-            let upstream = standby.upstream.as_ref().map(|upstream| (upstream.host.clone(), upstream.port));
+            let upstream =
+                standby.upstream.as_ref().map(|upstream| (super::net::resolved(&upstream.host), upstream.port));
             if let Some(source) = upstream.and_then(|endpoint| self.listening.get(&endpoint)) {
                 followers.entry(*source).or_default().push(disk);
             }
