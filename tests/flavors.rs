@@ -44,11 +44,6 @@ fn gtm_switchover() {
 }
 
 #[test]
-fn split_brain_of_the_gtm() {
-    of_v5("split_brain_of_the_gtm");
-}
-
-#[test]
 fn several_standbys_of_the_gtm() {
     let file = format!("{}/tests/scenarios/v5/several_standbys_of_the_gtm.md", env!("CARGO_MANIFEST_DIR"));
     let from = ["--flavor", "v5", "--from", "tests/support/several_standbys_of_the_gtm.yaml"];
